@@ -1,0 +1,62 @@
+/* Text forms of addresses; inet_pton and inet_ntop are pure functions of the C library. */
+#include "base/addr.h"
+
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+const char *addr_format_ip(const struct addr *a, char *text)
+{
+    int family = a->family == 4 ? AF_INET : AF_INET6;
+    if (!a->family || !inet_ntop(family, a->ip, text, ADDR_TEXT_OCTETS))
+        snprintf(text, ADDR_TEXT_OCTETS, "-");
+    return text;
+}
+
+const char *addr_format(const struct addr *a, char *text)
+{
+    char ip[ADDR_TEXT_OCTETS];
+    addr_format_ip(a, ip);
+    if (!a->family)
+        snprintf(text, ADDR_TEXT_OCTETS, "-");
+    else
+        snprintf(text, ADDR_TEXT_OCTETS, a->family == 6 ? "[%.45s]:%u" : "%.45s:%u", ip, a->port);
+    return text;
+}
+
+int addr_parse(struct slice text, uint16_t default_port, struct addr *ret_addr)
+{
+    struct slice host = text;
+    struct slice port = {NULL, 0};
+    if (text.n && text.p[0] == '[') {
+        struct slice rest = slice_of(text.p + 1, text.n - 1);
+        host = text_cut(&rest, ']');
+        if (!rest.p || (rest.n && rest.p[0] != ':'))
+            return ERR_SYNTAX;
+        if (rest.n)
+            port = slice_of(rest.p + 1, rest.n - 1);
+    } else if (text.n && memchr(text.p, '.', text.n)) {
+        port = text;
+        host = text_cut(&port, ':');
+    }
+    char ip[ADDR_TEXT_OCTETS];
+    if (!host.n || host.n >= sizeof ip || memchr(host.p, 0, host.n))
+        return ERR_SYNTAX;
+    memcpy(ip, host.p, host.n);
+    ip[host.n] = 0;
+
+    struct addr a = {0};
+    bool v6 = memchr(host.p, ':', host.n) != NULL;
+    a.family = v6 ? 6 : 4;
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, a.ip) != 1)
+        return ERR_SYNTAX;
+    uint64_t value = default_port;
+    if (port.p && (u64_parse(port, 65535, &value) < 0 || value == 0))
+        return ERR_SYNTAX;
+    if (value == 0)
+        return ERR_SYNTAX;
+    a.port = (uint16_t)value;
+    *ret_addr = a;
+    return 0;
+}

@@ -1,0 +1,97 @@
+/* Arithmetic on the ring of 128-bit identifiers. */
+#include "base/id.h"
+
+#include "base/text.h"
+
+static bool id_all(struct id a, uint8_t octet)
+{
+    for (size_t i = 0; i < ID_OCTETS; i++)
+        if (a.octets[i] != octet)
+            return false;
+    return true;
+}
+
+bool id_is_zero(struct id a)
+{
+    return id_all(a, 0);
+}
+
+bool id_is_wildcard(struct id a)
+{
+    return id_all(a, 0xff);
+}
+
+struct id id_wildcard(void)
+{
+    struct id a;
+    memset(a.octets, 0xff, sizeof a.octets);
+    return a;
+}
+
+struct id id_add(struct id a, struct id b)
+{
+    unsigned carry = 0;
+    for (size_t i = ID_OCTETS; i-- > 0;) {
+        carry += (unsigned)a.octets[i] + b.octets[i];
+        a.octets[i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+    return a;
+}
+
+struct id id_sub(struct id a, struct id b)
+{
+    unsigned borrow = 0;
+    for (size_t i = ID_OCTETS; i-- > 0;) {
+        unsigned take = (unsigned)b.octets[i] + borrow;
+        borrow = a.octets[i] < take;
+        a.octets[i] = (uint8_t)(a.octets[i] - take);
+    }
+    return a;
+}
+
+struct id id_power_of_two(unsigned exponent)
+{
+    struct id a = {{0}};
+    if (exponent < 8 * ID_OCTETS)
+        a.octets[ID_OCTETS - 1 - exponent / 8] = (uint8_t)(1u << (exponent % 8));
+    return a;
+}
+
+bool id_in_open_closed(struct id from, struct id x, struct id to)
+{
+    if (id_eq(from, to))
+        return true;
+    struct id reach = id_sub(to, from);
+    struct id step = id_sub(x, from);
+    return !id_is_zero(step) && id_cmp(step, reach) <= 0;
+}
+
+bool id_in_open_open(struct id from, struct id x, struct id to)
+{
+    return !id_eq(x, to) && !id_eq(x, from) && id_in_open_closed(from, x, to);
+}
+
+double id_fraction(struct id a, struct id b)
+{
+    struct id d = id_sub(b, a);
+    double fraction = 0;
+    double scale = 1.0 / 256;
+    for (size_t i = 0; i < 8; i++, scale /= 256)
+        fraction += d.octets[i] * scale;
+    return fraction;
+}
+
+const char *id_format(struct id a, char *text)
+{
+    return hex_format(id_slice(&a), text);
+}
+
+int id_parse(struct slice text, struct id *ret_id)
+{
+    struct id a;
+    if (text.n != 2 * ID_OCTETS || hex_parse(text, a.octets) < 0)
+        return ERR_SYNTAX;
+    *ret_id = a;
+    return 0;
+}

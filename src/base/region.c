@@ -1,0 +1,83 @@
+/* Bump allocation in blocks that grow. */
+#include "base/region.h"
+
+#include "base/mem.h"
+
+#include <stdalign.h>
+
+#define BLOCK_OCTETS_MIN 1024
+
+struct region_block {
+    struct region_block *next;
+    size_t used;
+    size_t capacity;
+    alignas(max_align_t) uint8_t octets[];
+};
+
+void region_init(struct region *r, size_t limit_octets)
+{
+    *r = (struct region){.limit = limit_octets};
+}
+
+void region_fini(struct region *r)
+{
+    struct region_block *next;
+    for (struct region_block *b = r->blocks; b; b = next) {
+        next = b->next;
+        mem_free(b);
+    }
+    *r = (struct region){.limit = r->limit};
+}
+
+void *region_alloc(struct region *r, size_t octets)
+{
+    size_t align = alignof(max_align_t);
+    if (octets > r->limit - r->used)
+        return NULL;
+    size_t need = (octets + align - 1) / align * align;
+    if (need < octets)
+        return NULL;
+    struct region_block *b = r->blocks;
+    if (!b || b->capacity - b->used < need) {
+        size_t capacity = b ? 2 * b->capacity : BLOCK_OCTETS_MIN;
+        if (capacity < need)
+            capacity = need;
+        b = mem_alloc(sizeof *b + capacity);
+        if (!b)
+            return NULL;
+        b->capacity = capacity;
+        b->next = r->blocks;
+        r->blocks = b;
+    }
+    void *p = b->octets + b->used;
+    b->used += need;
+    r->used += octets;
+    return p;
+}
+
+void *region_array(struct region *r, size_t count, size_t octets)
+{
+    if (octets && count > SIZE_MAX / octets)
+        return NULL;
+    return region_alloc(r, count * octets);
+}
+
+struct slice region_copy(struct region *r, struct slice s)
+{
+    uint8_t *p = region_alloc(r, s.n);
+    if (!p)
+        return (struct slice){NULL, 0};
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    return slice_of(p, s.n);
+}
+
+char *region_text(struct region *r, struct slice s)
+{
+    if (s.n == SIZE_MAX)
+        return NULL;
+    char *p = region_alloc(r, s.n + 1);
+    if (p && s.n)
+        memcpy(p, s.p, s.n);
+    return p;
+}
