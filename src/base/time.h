@@ -58,8 +58,8 @@ static inline struct wall wall_after_ms(struct wall t, int64_t ms)
 uint64_t wall_to_ntp(struct wall t);
 struct wall wall_from_ntp(uint64_t ntp);
 
-/* "2026-03-01T12:00:00Z" into at least 25 octets; always terminated. */
-#define WALL_TEXT_OCTETS 32
+/* "2026-03-01T12:00:00Z" into WALL_TEXT_OCTETS octets; always terminated. */
+#define WALL_TEXT_OCTETS 64
 const char *wall_format(struct wall t, char *text);
 
 /* The calendar without the C library's hidden state: seconds since the Unix epoch of a UTC date, proleptic Gregorian. */

@@ -1,0 +1,77 @@
+/* X.509 certificates as the ring uses them (RFC 6940 section 11.3): reload:// URIs with Node-IDs, one rfc822Name, issued by one of the
+ * overlay's authorities. */
+#ifndef CRYPT_CERT_H
+#define CRYPT_CERT_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/time.h"
+#include "crypt/key.h"
+
+#define CERT_NODE_IDS_MAX 16
+#define CERT_DER_OCTETS_MAX 8192
+
+struct cert; /* immutable after parsing */
+
+int cert_from_der(struct slice der, struct cert **ret_cert);
+/* The first certificate of the text. */
+int cert_from_pem(struct slice pem, struct cert **ret_cert);
+void cert_free(struct cert *cert);
+
+/* Valid as long as the certificate. */
+struct slice cert_der(const struct cert *cert);
+int cert_to_pem(const struct cert *cert, struct buf *ret_pem);
+
+/* Node-IDs from all reload URIs of this overlay, in certificate order. Returns how many (0: none, or another overlay only). A URI holds
+ * a destination list of exactly one Node-ID (each its own URI). */
+size_t cert_node_ids(const struct cert *cert, struct slice overlay, struct id *ret_ids, size_t max);
+
+/* The rfc822Name ("" if none): the server's user name. */
+const char *cert_user(const struct cert *cert);
+
+/* Serial number in lower-case hexadecimal. */
+const char *cert_serial(const struct cert *cert);
+
+struct wall cert_not_before(const struct cert *cert);
+struct wall cert_not_after(const struct cert *cert);
+const struct key *cert_key(const struct cert *cert);
+
+/* SHA-256 of the DER, as SignerIdentity cert_hash wants it. */
+const uint8_t *cert_hash_sha256(const struct cert *cert);
+
+/* Authorities that are trusted: the root-cert elements of the configuration. */
+struct trust;
+int trust_new(struct trust **ret_trust);
+void trust_free(struct trust *trust);
+int trust_add_der(struct trust *trust, struct slice der);
+
+/* Chain, signature, validity at this time, basic constraints. 0, ERR_EXPIRED (expired or not yet valid) or ERR_AUTH. */
+int trust_verify(const struct trust *trust, const struct cert *cert, struct wall now);
+
+/* Certificate signing requests (PKCS#10, DER). The subject is the user name as common name. */
+int csr_create(const struct key *key, const char *user, struct buf *ret_der);
+/* Checks the request's own signature and gives its public key (RFC 6940 ignores all other fields). ERR_SYNTAX, ERR_AUTH,
+ * ERR_UNSUPPORTED for other key types or sizes. Accepts DER or PEM. */
+int csr_parse(struct slice octets, struct key **ret_public_key);
+
+/* What an authority puts into a certificate. */
+struct cert_request {
+    const struct key *public_key;
+    struct slice overlay;
+    const struct id *node_ids;
+    size_t node_id_count;
+    const char *user;         /* rfc822Name, and common name */
+    const char *const *names; /* further dNSName or iPAddress entries, for VAP clients */
+    size_t name_count;
+    struct wall not_before;
+    struct wall not_after;
+    uint8_t serial[16]; /* random, the top bit is cleared */
+};
+int cert_issue(const struct key *authority_key, const struct cert *authority, const struct cert_request *request,
+               struct cert **ret_cert);
+
+/* A self-signed authority (CA:TRUE, keyCertSign, cRLSign). */
+int cert_issue_authority(const struct key *key, const char *name, struct wall not_before, struct wall not_after,
+                         const uint8_t serial[16], struct cert **ret_cert);
+
+#endif
