@@ -10,7 +10,7 @@ struct list {
     struct list *prev;
 };
 
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Both the head and a single unlinked element. */
 static inline void list_init(struct list *l)

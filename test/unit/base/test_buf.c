@@ -1,0 +1,122 @@
+/* The growing buffer: limits, sticky errors, length fields, text. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "testing.h"
+
+static void test_numbers_are_big_endian(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 64);
+    buf_u8(&b, 0x01);
+    buf_u16(&b, 0x0203);
+    buf_u24(&b, 0x040506);
+    buf_u32(&b, 0x0708090a);
+    buf_u64(&b, UINT64_C(0x0b0c0d0e0f101112));
+    assert_int_equal(b.err, 0);
+    assert_int_equal(b.n, 18);
+    for (size_t i = 0; i < b.n; i++)
+        assert_int_equal(b.p[i], i + 1);
+    buf_fini(&b);
+}
+
+static void test_limit_sticks(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 4);
+    buf_u32(&b, 1);
+    assert_int_equal(b.err, 0);
+    buf_u8(&b, 1);
+    assert_int_equal(b.err, ERR_LIMIT);
+    assert_int_equal(b.n, 4);
+    buf_clear(&b);
+    buf_u8(&b, 7);
+    assert_int_equal(b.err, 0);
+    assert_int_equal(b.n, 1);
+    buf_fini(&b);
+}
+
+static void test_no_memory_sticks(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    mem_fail_at(1);
+    buf_u8(&b, 1);
+    assert_int_equal(b.err, ERR_NO_MEMORY);
+    buf_u8(&b, 1);
+    assert_int_equal(b.n, 0);
+    buf_fini(&b);
+}
+
+static void test_length_field_is_filled_in(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    size_t mark = buf_open(&b, 2);
+    buf_str(&b, "abc");
+    buf_close(&b, mark, 2);
+    assert_slice_equal(buf_slice(&b), slice_of("\0\3abc", 5));
+    buf_fini(&b);
+}
+
+static void test_length_beyond_its_field_is_an_error(void **state)
+{
+    (void)state;
+    static const uint8_t octets[256];
+    struct buf b;
+    buf_init(&b, 1000);
+    size_t mark = buf_open(&b, 1);
+    buf_put(&b, octets, sizeof octets);
+    buf_close(&b, mark, 1);
+    assert_int_equal(b.err, ERR_RANGE);
+    buf_clear(&b);
+    buf_opaque(&b, 1, slice_of(octets, sizeof octets));
+    assert_int_equal(b.err, ERR_RANGE);
+    buf_clear(&b);
+    buf_opaque(&b, 1, slice_of(octets, 255));
+    assert_int_equal(b.err, 0);
+    buf_fini(&b);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 12);
+    buf_printf(&b, "%s-%d", "seven", 42);
+    assert_string_equal(buf_text(&b), "seven-42");
+    assert_int_equal(b.n, 8);
+    buf_printf(&b, "%s", "too much");
+    assert_int_equal(b.err, ERR_LIMIT);
+    buf_fini(&b);
+}
+
+static void test_drop(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 64);
+    buf_str(&b, "abcdef");
+    buf_drop(&b, 2);
+    assert_slice_text(buf_slice(&b), "cdef");
+    buf_drop(&b, 100);
+    assert_int_equal(b.n, 0);
+    buf_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_are_big_endian),
+        cmocka_unit_test(test_limit_sticks),
+        cmocka_unit_test(test_no_memory_sticks),
+        cmocka_unit_test(test_length_field_is_filled_in),
+        cmocka_unit_test(test_length_beyond_its_field_is_an_error),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_drop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
