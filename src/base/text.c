@@ -153,6 +153,36 @@ bool text_is_printable(struct slice s)
     return true;
 }
 
+/* Octets of the well-formed sequence at the start of s; 0 if there is none (RFC 3629 section 4). */
+static size_t utf8_sequence(struct slice s)
+{
+    uint8_t lead = s.p[0];
+    if (lead < 0x80)
+        return lead ? 1 : 0;
+    size_t octets = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || s.n < octets)
+        return 0;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (s.p[1] < low || s.p[1] > high)
+        return 0;
+    for (size_t i = 2; i < octets; i++)
+        if (s.p[i] < 0x80 || s.p[i] > 0xbf)
+            return 0;
+    return octets;
+}
+
+bool text_is_utf8(struct slice s)
+{
+    while (s.n) {
+        size_t octets = utf8_sequence(s);
+        if (!octets)
+            return false;
+        s = slice_of(s.p + octets, s.n - octets);
+    }
+    return true;
+}
+
 static uint8_t lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;

@@ -33,6 +33,9 @@ int u64_hex_parse(struct slice text, uint64_t *ret_value);
 /* Only printable ASCII 0x20–0x7e. */
 bool text_is_printable(struct slice s);
 
+/* Well-formed UTF-8 (RFC 3629: no surrogates, no longer form than needed) without NUL. */
+bool text_is_utf8(struct slice s);
+
 /* ASCII case-insensitive comparison, for domains and keywords. */
 bool text_equal_nocase(struct slice a, struct slice b);
 
