@@ -1,0 +1,290 @@
+/* The table of all commands. A daemon's handlers write results with the keys that are named here as columns; every other member of a
+ * result is shown as "label: value". */
+#include "ctl/command.h"
+
+#define ARGS(...) ((const struct ctl_arg[]){__VA_ARGS__, {0}})
+#define COLUMNS(...) ((const struct ctl_column[]){__VA_ARGS__, {0}})
+
+#define BOTH (CTL_SERVER | CTL_ENROLL)
+#define DAY_MS INT64_C(86400000)
+
+/* A validator setting: `set ime validator local NAME VALUE`. */
+#define VALIDATOR_DETAIL                                                                                           \
+    "The setting is kept in the server's database: it survives a restart and goes before the configuration file. " \
+    "`show settings` lists "                                                                                       \
+    "what holds."
+
+const struct ctl_command ctl_commands[] = {
+    {
+        .words = "show status",
+        .programs = BOTH,
+        .help = "how the daemon is, and what needs attention",
+        .detail = "Health is green, yellow (it works, but look at the warnings) or red (it does not do its job).",
+        .rows = "warnings",
+        .columns =
+            COLUMNS({"severity", "SEVERITY"}, {"name", "WARNING"}, {"since_at", "SINCE"}, {"text", "WHAT TO DO"}),
+        .empty = "no warnings",
+    },
+    {
+        .words = "show ring",
+        .programs = CTL_SERVER,
+        .help = "this node's place in the ring and the peers it is connected to",
+        .rows = "peers",
+        .columns = COLUMNS({"node_id", "NODE-ID"}, {"relation", "RELATION"}, {"address", "ADDRESS"}, {"state", "STATE"},
+                           {"since_at", "SINCE"}),
+        .empty = "no peers: this node is alone, or has not joined yet",
+    },
+    {
+        .words = "show numbers",
+        .programs = CTL_SERVER,
+        .args = ARGS({"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "only this number"}),
+        .help = "the numbers that clients publish through this server",
+        .rows = "numbers",
+        .columns = COLUMNS({"number", "NUMBER"}, {"vservice_id", "VSERVICE"}, {"state", "STATE"}, {"copies", "COPIES"},
+                           {"refresh_at", "NEXT REFRESH"}, {"expires_at", "EXPIRES"}),
+        .empty = "no numbers are published; a client does that over VAP (ime-vcr publish)",
+    },
+    {
+        .words = "show vcrs",
+        .programs = CTL_SERVER,
+        .args = ARGS(
+            {"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "only calls from or to this number"},
+            {"limit", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 100000, "how many at most, the newest (default 100)"}),
+        .help = "the call records that are kept for validation",
+        .rows = "vcrs",
+        .columns = COLUMNS({"direction", "DIRECTION"}, {"called", "CALLED"}, {"calling", "CALLING"},
+                           {"start_at", "START"}, {"stop_at", "STOP"}, {"state", "STATE"}, {"failures", "FAILURES"}),
+        .empty = "no call records; a client uploads them over VAP (ime-vcr upload)",
+    },
+    {
+        .words = "show pools",
+        .programs = CTL_SERVER,
+        .help = "what each peer has proved so far: its buckets and their fill",
+        .detail = "A bucket becomes routes when its entropy exceeds the threshold. A number in the penalty box has a "
+                  "bucket of its own.",
+        .rows = "pools",
+        .columns = COLUMNS({"domain", "DOMAIN"}, {"node_id", "NODE-ID"}, {"bucket", "BUCKET"}, {"entropy", "ENTROPY"},
+                           {"threshold", "THRESHOLD"}, {"results", "RESULTS"}, {"penalty", "PENALTY"}),
+        .empty = "no peer has been validated yet",
+    },
+    {
+        .words = "show routes",
+        .programs = CTL_SERVER,
+        .args = ARGS({"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "only this number"}),
+        .help = "the learned routes",
+        .rows = "routes",
+        .columns = COLUMNS({"number", "NUMBER"}, {"domain", "DOMAIN"}, {"uri", "ROUTE"}, {"learned_at", "LEARNED"},
+                           {"expires_at", "EXPIRES"}),
+        .empty = "no routes yet; `explain NUMBER` says what a number waits for",
+    },
+    {
+        .words = "show validations",
+        .programs = CTL_SERVER,
+        .help = "validations that wait, run, or have just ended",
+        .rows = "validations",
+        .columns = COLUMNS({"number", "NUMBER"}, {"state", "STATE"}, {"method", "METHOD"}, {"node_id", "CLAIMANT"},
+                           {"due_at", "DUE"}, {"reason", "REASON"}),
+        .empty = "no validations",
+    },
+    {
+        .words = "show clients",
+        .programs = CTL_SERVER,
+        .help = "the connected VAP clients",
+        .rows = "clients",
+        .columns = COLUMNS({"name", "CLIENT"}, {"address", "ADDRESS"}, {"security", "SECURITY"},
+                           {"registered_at", "REGISTERED"}, {"services", "SERVICES"}, {"requests", "REQUESTS"}),
+        .empty = "no client is connected",
+    },
+    {
+        .words = "show certificate",
+        .programs = CTL_SERVER,
+        .help = "the ring certificate of this server and its validity",
+    },
+    {
+        .words = "show settings",
+        .programs = CTL_SERVER,
+        .help = "the settings that `set` can change, with default and range",
+        .rows = "settings",
+        .columns = COLUMNS({"name", "SETTING"}, {"value", "VALUE"}, {"default", "DEFAULT"}, {"range", "RANGE"},
+                           {"set_at", "SET"}),
+    },
+    {
+        .words = "show revocations",
+        .programs = CTL_SERVER,
+        .help = "the tickets that were revoked, by id, domain or number",
+        .rows = "revocations",
+        .columns = COLUMNS({"kind", "KIND"}, {"value", "VALUE"}, {"revoked_at", "REVOKED"}),
+        .empty = "nothing is revoked",
+    },
+    {
+        .words = "show counters",
+        .programs = BOTH,
+        .args = ARGS({"prefix", CTL_TEXT, CTL_OPTIONAL, 1, 64, "only counters whose name begins like this"},
+                     {"all", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "also those that are zero"}),
+        .help = "what happened how often since the daemon started",
+        .rows = "counters",
+        .columns = COLUMNS({"name", "COUNTER"}, {"value", "VALUE"}),
+        .empty = "nothing has been counted yet",
+    },
+    {
+        .words = "explain",
+        .programs = CTL_SERVER,
+        .args = ARGS({"number", CTL_NUMBER, 0, 0, 0, "the number as +E.164"}),
+        .help = "what happened to a number, step by step, and what it waits for",
+        .rows = "steps",
+        .columns = COLUMNS({"at", "TIME"}, {"step", "STEP"}, {"text", "WHAT HAPPENED"}),
+        .empty = "nothing is known of this number",
+    },
+    {
+        .words = "set ime validator local bucketentropy",
+        .programs = CTL_SERVER,
+        .args =
+            ARGS({"value", CTL_INTEGER, 0, 1, 255, "the sum that a bucket must exceed; a validation is worth 12 or 8"}),
+        .help = "how much a peer must prove before its routes are learned (default 24)",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local minimum-interval",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_DURATION, 0, 1000, 30 * DAY_MS, "1s to 30d"}),
+        .help = "the shortest time between two validations of one called number (default 1h)",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local maximum-delay",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_DURATION, 0, 0, 7 * DAY_MS, "0 to 7d"}),
+        .help = "validation starts at a random time of up to this after the upload",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local minimum-call",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_DURATION, 0, 1000, DAY_MS, "1s to 1d"}),
+        .help = "shorter calls are not used: they hold too little secret (default 10s)",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local pending-alert",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_INTEGER, 0, 1, 1000000, "number of pending validations"}),
+        .help = "warn when more validations than this are pending (default 100)",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local max-originating",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_INTEGER, 0, 1, 10000, "number of TLS sessions"}),
+        .help = "validations that this server runs at the same time",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime validator local max-terminating",
+        .programs = CTL_SERVER,
+        .args = ARGS({"value", CTL_INTEGER, 0, 1, 10000, "number of TLS sessions"}),
+        .help = "validations by other servers that this one answers at the same time",
+        .detail = VALIDATOR_DETAIL,
+    },
+    {
+        .words = "set ime ticket password",
+        .programs = CTL_SERVER,
+        .args = ARGS(
+            {"password", CTL_SECRET, 0, 10, 64, "10 to 64 printable characters without spaces; 20 or more are advised"},
+            {"epoch", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 255, "the new epoch (default: the next one)"}),
+        .help = "derive the ticket key of a new epoch from a password",
+        .detail = "The password is asked for, or read from the first line of standard input or of --file FILE; it is "
+                  "never an argument. "
+                  "Tickets of the epoch before stay valid for the grace period. Without a password the server makes "
+                  "keys itself, "
+                  "which is the better choice where no other border element must know them: `ticket rotate`.",
+    },
+    {
+        .words = "set ime ticket epoch",
+        .programs = CTL_SERVER,
+        .args = ARGS({"epoch", CTL_INTEGER, 0, 1, 255, "an epoch whose key is known"}),
+        .help = "grant tickets in this epoch from now on",
+        .detail = "Tickets of other epochs stay valid for the grace period.",
+    },
+    {
+        .words = "ticket rotate",
+        .programs = CTL_SERVER,
+        .help = "begin a new epoch with a freshly generated key",
+    },
+    {
+        .words = "ticket revoke id",
+        .programs = CTL_SERVER,
+        .args = ARGS({"id", CTL_HEX, 0, 16, 16, "the ticket's unique id, 32 hexadecimal digits"}),
+        .help = "refuse one ticket from now on",
+    },
+    {
+        .words = "ticket revoke domain",
+        .programs = CTL_SERVER,
+        .args = ARGS({"domain", CTL_DOMAIN, 0, 0, 0, "the domain that tickets were granted to"}),
+        .help = "refuse every ticket granted to a domain so far",
+    },
+    {
+        .words = "ticket revoke number",
+        .programs = CTL_SERVER,
+        .args = ARGS({"number", CTL_NUMBER, 0, 0, 0, "the number that tickets were granted for"}),
+        .help = "refuse every ticket granted for a number so far",
+    },
+    {
+        .words = "ticket verify",
+        .programs = CTL_SERVER,
+        .args = ARGS({"ticket", CTL_TEXT, 0, 1, 2048, "the ticket, base64 as in the X-Cisco-ViPR-Ticket header"},
+                     {"domain", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the calling domain to check it for"},
+                     {"number", CTL_NUMBER, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the called number to check it for"}),
+        .help = "decode a ticket and check it with this server's keys",
+        .detail = "Without --domain or --number that check is left out, and the answer says so.",
+    },
+    {
+        .words = "leave",
+        .programs = CTL_SERVER,
+        .help = "leave the ring in good order, then end",
+        .detail = "The neighbors are told (RELOAD Leave), so that they take over what this node stored at once.",
+    },
+    {
+        .words = "shutdown",
+        .programs = BOTH,
+        .help = "end the daemon; in the ring it counts as absent, not as gone",
+    },
+    {
+        .words = "enroll token add",
+        .programs = CTL_ENROLL,
+        .args = ARGS(
+            {"server-id", CTL_TEXT, CTL_OPTION, 1, 64, "the server ID that may enroll, for example ime1.example.com"},
+            {"name", CTL_HOST, CTL_OPTION | CTL_OPTIONAL | CTL_REPEATED, 0, 0,
+             "a host name or IP address that the certificate shall carry"},
+            {"expires", CTL_DURATION, CTL_OPTION | CTL_OPTIONAL, 60000, 366 * DAY_MS,
+             "how long it may be used (default 24h)"},
+            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16, "Node-IDs in the certificate (default 1)"}),
+        .help = "accept a server: make the one-time token with which it enrolls",
+        .detail = "The token is shown once and only its digest is kept. Give it to the server as its enrollment token.",
+    },
+    {
+        .words = "enroll token list",
+        .programs = CTL_ENROLL,
+        .help = "the tokens that are outstanding, used or revoked",
+        .rows = "tokens",
+        .columns = COLUMNS({"id", "ID"}, {"server_id", "SERVER ID"}, {"names", "NAMES"}, {"node_ids", "NODE-IDS"},
+                           {"state", "STATE"}, {"expires_at", "EXPIRES"}),
+        .empty = "no tokens; make one with `enroll token add --server-id X`",
+    },
+    {
+        .words = "enroll token revoke",
+        .programs = CTL_ENROLL,
+        .args = ARGS({"id", CTL_TEXT, 0, 1, 64, "the token's id, as `enroll token list` shows it"}),
+        .help = "make a token useless",
+    },
+    {
+        .words = "enroll certificate list",
+        .programs = CTL_ENROLL,
+        .help = "the certificates issued so far",
+        .rows = "certificates",
+        .columns = COLUMNS({"serial", "SERIAL"}, {"server_id", "SERVER ID"}, {"node_ids", "NODE-IDS"},
+                           {"not_before_at", "FROM"}, {"not_after_at", "UNTIL"}),
+        .empty = "no certificates have been issued",
+    },
+};
+
+const size_t ctl_command_count = sizeof ctl_commands / sizeof ctl_commands[0];
