@@ -16,7 +16,7 @@ static const struct {
     [-ERR_EXISTS] = {"exists", "already there"},
     [-ERR_AUTH] = {"auth", "authentication failed"},
     [-ERR_FORBIDDEN] = {"forbidden", "not allowed"},
-    [-ERR_STATE] = {"state", "not possible in this state"},
+    [-ERR_WRONG_STATE] = {"wrong_state", "not possible in this state"},
     [-ERR_TIMEOUT] = {"timeout", "no answer in time"},
     [-ERR_IO] = {"io", "input or output failed"},
     [-ERR_NO_SPACE] = {"no_space", "the disk is full or read-only"},

@@ -61,7 +61,7 @@ struct reload_message {
     size_t body_octet;            /* where the body begins in the message, for faults */
 };
 
-/* The octets must be one whole message: a fragment is ERR_STATE (reassemble first: reload/fragment.h). */
+/* The octets must be one whole message: a fragment is ERR_WRONG_STATE (reassemble first: reload/fragment.h). */
 int reload_message_decode(struct slice octets, struct region *region, struct reload_message *ret_message,
                           struct fault *ret_fault);
 

@@ -136,7 +136,7 @@ enum peer_effect_type {
 /* The ring's answer to a request of the layer above. Slices and arrays live as long as the effect. */
 struct peer_result {
     uint64_t token;
-    int err; /* 0, or why there is none: ERR_TIMEOUT, ERR_LIMIT, ERR_STATE, ERR_NO_MEMORY, ERR_FORBIDDEN … */
+    int err; /* 0, or why there is none: ERR_TIMEOUT, ERR_LIMIT, ERR_WRONG_STATE, ERR_NO_MEMORY, ERR_FORBIDDEN … */
     uint16_t error_code; /* the ring's error (6.3.3.1) when one was received, else 0; err says the same in our words */
     struct slice error_info;
     struct id responder; /* who signed the answer; zero if none */
