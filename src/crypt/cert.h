@@ -10,9 +10,12 @@
 
 #define CERT_NODE_IDS_MAX 16
 #define CERT_DER_OCTETS_MAX 8192
+#define CERT_USER_OCTETS_MAX 64 /* the upper bound of a common name, RFC 5280 appendix A */
 
 struct cert; /* immutable after parsing */
 
+/* ERR_LIMIT (too long, or more than CERT_NODE_IDS_MAX reload URIs), ERR_SYNTAX (also octets after the end; two user names), or
+ * ERR_UNSUPPORTED (a key that key.h does not name). Nothing is verified: that is trust_verify. */
 int cert_from_der(struct slice der, struct cert **ret_cert);
 /* The first certificate of the text. */
 int cert_from_pem(struct slice pem, struct cert **ret_cert);
@@ -23,13 +26,14 @@ struct slice cert_der(const struct cert *cert);
 int cert_to_pem(const struct cert *cert, struct buf *ret_pem);
 
 /* Node-IDs from all reload URIs of this overlay, in certificate order. Returns how many (0: none, or another overlay only). A URI holds
- * a destination list of exactly one Node-ID (each its own URI). */
+ * a destination list of exactly one Node-ID (each its own URI); one that holds anything else counts as absent. The overlay's name is
+ * compared octet by octet. */
 size_t cert_node_ids(const struct cert *cert, struct slice overlay, struct id *ret_ids, size_t max);
 
 /* The rfc822Name ("" if none): the server's user name. */
 const char *cert_user(const struct cert *cert);
 
-/* Serial number in lower-case hexadecimal. */
+/* Serial number in lower-case hexadecimal, without leading zero octets. */
 const char *cert_serial(const struct cert *cert);
 
 struct wall cert_not_before(const struct cert *cert);
@@ -43,30 +47,36 @@ const uint8_t *cert_hash_sha256(const struct cert *cert);
 struct trust;
 int trust_new(struct trust **ret_trust);
 void trust_free(struct trust *trust);
+
+/* Errors as cert_from_der, and ERR_FORBIDDEN: not an authority by its basic constraints. */
 int trust_add_der(struct trust *trust, struct slice der);
 
-/* Chain, signature, validity at this time, basic constraints. 0, ERR_EXPIRED (expired or not yet valid) or ERR_AUTH. */
+/* Chain, signature, validity at this time, basic constraints. 0, ERR_EXPIRED (expired or not yet valid) or ERR_AUTH. Signatures with
+ * SHA-1 or MD5 are refused. */
 int trust_verify(const struct trust *trust, const struct cert *cert, struct wall now);
 
-/* Certificate signing requests (PKCS#10, DER). The subject is the user name as common name. */
+/* Certificate signing requests (PKCS#10, DER). The subject is the user name as common name.
+ * ERR_SYNTAX: the name is empty or not printable ASCII; ERR_LIMIT: it is over CERT_USER_OCTETS_MAX. */
 int csr_create(const struct key *key, const char *user, struct buf *ret_der);
 /* Checks the request's own signature and gives its public key (RFC 6940 ignores all other fields). ERR_SYNTAX, ERR_AUTH,
  * ERR_UNSUPPORTED for other key types or sizes. Accepts DER or PEM. */
 int csr_parse(struct slice octets, struct key **ret_public_key);
 
-/* What an authority puts into a certificate. */
+/* What an authority puts into a certificate. With Node-IDs the subject is empty (RFC 6940 11.3); without, it is the user name. */
 struct cert_request {
     const struct key *public_key;
     struct slice overlay;
     const struct id *node_ids;
     size_t node_id_count;
-    const char *user;         /* rfc822Name, and common name */
-    const char *const *names; /* further dNSName or iPAddress entries, for VAP clients */
+    const char *user;         /* rfc822Name; NULL: none */
+    const char *const *names; /* dNSName or iPAddress entries, for HTTPS and VAP; a node's certificate should have none (11.3) */
     size_t name_count;
     struct wall not_before;
     struct wall not_after;
-    uint8_t serial[16]; /* random, the top bit is cleared */
+    uint8_t serial[16]; /* random, not zero; the top bit is cleared */
 };
+
+/* ERR_WRONG_STATE: the key is not the authority's. ERR_SYNTAX, ERR_LIMIT, ERR_RANGE: the request's names, overlay, dates or serial number. */
 int cert_issue(const struct key *authority_key, const struct cert *authority, const struct cert_request *request,
                struct cert **ret_cert);
 

@@ -23,7 +23,11 @@ int hkdf_sha256(struct slice secret, struct slice salt, struct slice info, uint8
 /* RFC 8018 PBKDF2. Slow on purpose. */
 int pbkdf2_sha256(struct slice password, struct slice salt, unsigned rounds, uint8_t *ret_key, size_t octets);
 
-/* Argon2id, RFC 9106, version 0x13. memory_kib >= 8 * lanes. Salt of at least 8 octets. */
+/* Argon2id, RFC 9106, version 0x13, computed in the calling thread. memory_kib >= 8 * lanes, salt of at least 8 octets, hash of at
+ * least 4. ERR_RANGE outside of these or of the limits, which keep a configuration from stopping a machine. */
+#define ARGON2_PASSES_MAX 64
+#define ARGON2_MEMORY_KIB_MAX (1024 * 1024)
+#define ARGON2_LANES_MAX 16
 struct argon2_cost {
     uint32_t passes;
     uint32_t memory_kib;
