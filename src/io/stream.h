@@ -42,12 +42,13 @@ enum stream_reason {
 const char *stream_reason_name(enum stream_reason reason);
 
 /* Counters that listeners and connections add to; one struct per service, owned by the caller. The reasons come first, in their order. */
-#define STREAM_COUNTERS(X)                                                                                             \
-    X(peer_closed)                                                                                                     \
-    X(reset) X(refused) X(unreachable) X(connect_timeout) X(handshake_timeout) X(tls_no_certificate)                   \
-        X(tls_self_signed) X(tls_unknown_ca) X(tls_expired) X(tls_wrong_name) X(tls_bad_certificate)                   \
-            X(tls_refused_by_peer) X(tls_protocol) X(srp_failed) X(limit_connections) X(limit_source) X(local_failure) \
-                X(accepted) X(connected) X(ready) X(octets_in) X(octets_out)
+/* clang-format off */
+#define STREAM_COUNTERS(X) \
+    X(peer_closed) X(reset) X(refused) X(unreachable) X(connect_timeout) X(handshake_timeout) \
+    X(tls_no_certificate) X(tls_self_signed) X(tls_unknown_ca) X(tls_expired) X(tls_wrong_name) X(tls_bad_certificate) \
+    X(tls_refused_by_peer) X(tls_protocol) X(srp_failed) X(limit_connections) X(limit_source) X(local_failure) \
+    X(accepted) X(connected) X(ready) X(octets_in) X(octets_out)
+/* clang-format on */
 COUNTERS_DECLARE(stream_counters, STREAM_COUNTERS)
 
 struct stream_handler {
