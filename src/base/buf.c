@@ -32,7 +32,7 @@ void buf_clear(struct buf *b)
 /* Room beyond n, not counting towards the limit by itself; the terminating NUL of buf_text needs it. */
 static bool reserve(struct buf *b, size_t octets)
 {
-    if (b->capacity - b->n >= octets)
+    if (b->p && b->capacity - b->n >= octets)
         return true;
     size_t want = b->n + octets;
     size_t grown = b->capacity + b->capacity / 2;

@@ -107,6 +107,19 @@ static void test_drop(void **state)
     buf_fini(&b);
 }
 
+/* NULL means an error: also for nothing, also at the start. */
+static void test_extending_by_nothing_is_no_error(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 64);
+    assert_non_null(buf_extend(&b, 0));
+    buf_put(&b, NULL, 0);
+    assert_int_equal(b.err, 0);
+    assert_int_equal(b.n, 0);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test(test_length_beyond_its_field_is_an_error),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_extending_by_nothing_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
