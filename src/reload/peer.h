@@ -19,12 +19,11 @@
 #include "base/log.h"
 #include "base/region.h"
 #include "base/time.h"
-#include "crypt/cert.h"
+#include "reload/config.h"
+#include "reload/security.h"
+#include "reload/storage.h"
 
 struct peer;
-struct security; /* reload/security.h: signs and verifies */
-struct storage;  /* reload/storage.h: the values stored here */
-struct config;   /* reload/config.h: the overlay's configuration document */
 
 /* ---- making one ---- */
 
@@ -77,12 +76,12 @@ void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps
 /* Hands data over, tells neighbors and closes all links; PEER_STATE with PEER_LEFT tells when it is done (bounded time). */
 void peer_leave(struct peer *peer, struct now now);
 
-/* A link that PEER_CONNECT asked for is up, TLS and all. The certificate is not owned. On failure (other overlay, other Node-ID, banned,
- * too many) the peer forgets the link: the environment closes it without a further event. */
-int peer_link_up(struct peer *peer, struct now now, uint64_t link, const struct cert *certificate);
+/* A link that PEER_CONNECT asked for is up, TLS and all. The certificate is what the other side showed, DER. On failure (other overlay,
+ * other Node-ID, banned, too many) the peer forgets the link: the environment closes it without a further event. */
+int peer_link_up(struct peer *peer, struct now now, uint64_t link, struct slice certificate);
 
 /* Somebody connected to us. 0 gives the link its number; otherwise as peer_link_up. */
-int peer_link_accept(struct peer *peer, struct now now, const struct addr *remote, const struct cert *certificate,
+int peer_link_accept(struct peer *peer, struct now now, const struct addr *remote, struct slice certificate,
                      uint64_t *ret_link);
 
 /* PEER_CONNECT came to nothing: ERR_UNREACHABLE, ERR_TIMEOUT, or ERR_AUTH when the certificate was refused. */
