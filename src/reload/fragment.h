@@ -15,12 +15,13 @@
 #define RELOAD_REASSEMBLY_OCTETS_MAX (512 * 1024) /* of memory for all of them */
 #define RELOAD_REASSEMBLY_GAPS_MAX 64             /* separate pieces of one message */
 
-/* Cuts one message, or a fragment of one, into fragments of at most so many octets with their headers. */
+/* Cuts one message, or a fragment of one, into nearly equal fragments of at most so many octets with their headers. */
 struct reload_cutter {
     struct slice rest; /* what follows the header */
     struct reload_header header;
-    size_t chunk_octets;
-    size_t at;
+    size_t pieces;
+    size_t done; /* pieces given out */
+    size_t at;   /* octets of rest given out */
 };
 
 /* 0; or ERR_RANGE when the limit leaves no room for the header and RELOAD_FRAGMENT_REST_OCTETS_MIN (fragmentation is then not done, and the

@@ -25,6 +25,8 @@
 #define RELOAD_MESSAGE_OCTETS_DEFAULT 5000      /* max-message-size unless configured, 11.1 */
 #define RELOAD_MESSAGE_OCTETS_MAX (1024 * 1024) /* no configuration goes beyond */
 #define RELOAD_REGION_OCTETS_MAX (4096 * 1024)  /* for the structs of one message; most need a few thousand octets */
+#define RELOAD_FRAGMENT_OCTET 12                /* where the fragment field stands */
+#define RELOAD_LENGTH_OCTET 16                  /* where the length field stands */
 #define RELOAD_HEADER_FIXED_OCTETS 38           /* the forwarding header without its lists */
 #define RELOAD_RESOURCE_OCTETS_MAX 254          /* Resource-ID, 6.3.1.1 */
 #define RELOAD_OPAQUE_ID_OCTETS_MAX 254         /* what a Destination's length leaves for it, 6.3.2.2 */
