@@ -78,10 +78,32 @@ void base64_append(struct buf *b, struct slice s)
     }
 }
 
-static int base64_value(uint8_t c)
+/* 1 + the value of each digit of the alphabet, 0 for other characters. */
+static const uint8_t base64_values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
+
+/* Four characters, of which the last `padding` are "=", into three octets; false if they are not that, or leave bits over. */
+static bool base64_quad(const uint8_t *text, unsigned padding, uint8_t ret_octets[3])
 {
-    const char *at = c ? strchr(base64_alphabet, c) : NULL;
-    return at ? (int)(at - base64_alphabet) : -1;
+    uint32_t v = 0;
+    for (unsigned k = 0; k < 4; k++) {
+        uint8_t value = k >= 4 - padding ? 1 : base64_values[text[k]];
+        if (!value)
+            return false;
+        v = v << 6 | (value - 1u);
+    }
+    ret_octets[0] = (uint8_t)(v >> 16);
+    ret_octets[1] = (uint8_t)(v >> 8);
+    ret_octets[2] = (uint8_t)v;
+    return (padding < 1 || !ret_octets[2]) && (padding < 2 || !ret_octets[1]);
 }
 
 int base64_decode(struct slice text, struct buf *ret_octets)
@@ -90,28 +112,16 @@ int base64_decode(struct slice text, struct buf *ret_octets)
         return ERR_SYNTAX;
     size_t start = ret_octets->n;
     for (size_t i = 0; i < text.n; i += 4) {
-        bool last = i + 4 == text.n;
-        unsigned padding = last ? (unsigned)(text.p[i + 3] == '=') + (text.p[i + 2] == '=') : 0;
-        uint32_t v = 0;
-        for (size_t k = 0; k < 4; k++) {
-            int digit = k >= 4 - padding && text.p[i + k] == '=' ? 0 : base64_value(text.p[i + k]);
-            if (digit < 0)
-                goto malformed;
-            v = v << 6 | (uint32_t)digit;
+        const uint8_t *quad = text.p + i;
+        unsigned padding = i + 4 < text.n || quad[3] != '=' ? 0 : quad[2] != '=' ? 1 : 2;
+        uint8_t octets[3];
+        if (!base64_quad(quad, padding, octets)) {
+            ret_octets->n = start;
+            return ERR_SYNTAX;
         }
-        if ((padding == 1 && v & 0xff) || (padding == 2 && v & 0xffff))
-            goto malformed;
-        buf_u8(ret_octets, (uint8_t)(v >> 16));
-        if (padding < 2)
-            buf_u8(ret_octets, (uint8_t)(v >> 8));
-        if (padding < 1)
-            buf_u8(ret_octets, (uint8_t)v);
+        buf_put(ret_octets, octets, 3 - padding);
     }
     return ret_octets->err;
-
-malformed:
-    ret_octets->n = start;
-    return ERR_SYNTAX;
 }
 
 int u64_parse(struct slice text, uint64_t max, uint64_t *ret_value)
@@ -196,6 +206,14 @@ bool text_equal_nocase(struct slice a, struct slice b)
         if (lower(a.p[i]) != lower(b.p[i]))
             return false;
     return true;
+}
+
+const char *text_lower(struct slice s, char *text)
+{
+    for (size_t i = 0; i < s.n; i++)
+        text[i] = (char)lower(s.p[i]);
+    text[s.n] = 0;
+    return text;
 }
 
 bool domain_is_valid(struct slice s)

@@ -39,6 +39,9 @@ bool text_is_utf8(struct slice s);
 /* ASCII case-insensitive comparison, for domains and keywords. */
 bool text_equal_nocase(struct slice a, struct slice b);
 
+/* A lower-case, NUL-terminated copy; text has s.n + 1 octets. Returns text. */
+const char *text_lower(struct slice s, char *text);
+
 /* A fully qualified domain name: labels of letters, digits and inner dashes, 1–63 octets each, at most 253 in all. */
 bool domain_is_valid(struct slice s);
 
