@@ -59,10 +59,12 @@ struct pvp_pool_port {
     void (*done)(void *ctx, const struct pvp_pool_outcome *outcome, int err);
 };
 
-#define PVP_POOL_COUNTERS(X)                                                                                 \
-    X(successes)                                                                                             \
-    X(duplicates) X(failures) X(buckets_learned) X(routes_learned) X(results_discarded) X(penalties_evicted) \
-        X(pools_full) X(queue_full) X(write_failed)
+#define PVP_POOL_COUNTERS(X) \
+    X(successes)             \
+    X(duplicates)            \
+    X(failures)              \
+    X(buckets_learned)       \
+    X(routes_learned) X(results_discarded) X(penalties_evicted) X(pools_full) X(queue_full) X(write_failed)
 COUNTERS_DECLARE(pvp_pool_counters, PVP_POOL_COUNTERS)
 
 struct pvp_pool_config {

@@ -34,14 +34,16 @@ struct pvp_service_port {
     int (*find)(void *ctx, const struct e164 *called, uint64_t vservice_id, struct pvp_service *ret_service);
 };
 
-#define PVP_TERMINATOR_COUNTERS(X)                                                                                \
-    X(announced)                                                                                                  \
-    X(announcements_evicted) X(connections) X(connections_refused_table) X(connections_refused_source) X(lookups) \
-        X(lookups_malformed) X(lookups_unknown) X(lookups_spent) X(refused_interval) X(refused_node_rate)         \
-            X(refused_number_rate) X(proofs_good) X(proofs_bad) X(proofs_bad_strangers) X(proofs_abandoned)       \
-                X(records_burnt) X(records_consumed) X(answers) X(answers_repeated) X(refused_domain)             \
-                    X(refused_number) X(refused_later) X(bad_identity) X(bad_message) X(bad_request) X(timeouts)  \
-                        X(write_failed)
+#define PVP_TERMINATOR_COUNTERS(X)                                                                                  \
+    X(announced)                                                                                                    \
+    X(announcements_evicted)                                                                                        \
+    X(connections)                                                                                                  \
+    X(connections_refused_table)                                                                                    \
+    X(connections_refused_source)                                                                                   \
+    X(lookups) X(lookups_malformed) X(lookups_unknown) X(lookups_spent) X(refused_interval) X(refused_node_rate)    \
+        X(refused_number_rate) X(proofs_good) X(proofs_bad) X(proofs_bad_strangers) X(proofs_abandoned)             \
+            X(records_burnt) X(records_consumed) X(answers) X(answers_repeated) X(refused_domain) X(refused_number) \
+                X(refused_later) X(bad_identity) X(bad_message) X(bad_request) X(timeouts) X(write_failed)
 COUNTERS_DECLARE(pvp_terminator_counters, PVP_TERMINATOR_COUNTERS)
 
 struct pvp_terminator_config {
@@ -112,7 +114,7 @@ struct pvp_credential {
 };
 
 /* Once per connection. 0: go on with this credential. ERR_LIMIT: too soon, too often; end the connection (not with the alert of a wrong
- * password: the originator must not take it for a failed proof). ERR_STATE: a second username. */
+ * password: the originator must not take it for a failed proof). ERR_WRONG_STATE: a second username. */
 int pvp_inbound_lookup(struct pvp_inbound *in, struct now now, struct slice username,
                        struct pvp_credential *ret_credential);
 

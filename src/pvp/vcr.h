@@ -64,10 +64,11 @@ struct pvp_vcr_record {
 
 struct pvp_vcr; /* one record in the table */
 
-#define PVP_VCR_COUNTERS(X)                                                                                   \
-    X(uploads)                                                                                                \
-    X(uploads_identical) X(uploads_too_short) X(uploads_invalid) X(table_full) X(client_full) X(write_failed) \
-        X(expired) X(timers_fired) X(retries)
+#define PVP_VCR_COUNTERS(X) \
+    X(uploads)              \
+    X(uploads_identical)    \
+    X(uploads_too_short)    \
+    X(uploads_invalid) X(table_full) X(client_full) X(write_failed) X(expired) X(timers_fired) X(retries)
 COUNTERS_DECLARE(pvp_vcr_counters, PVP_VCR_COUNTERS)
 
 struct pvp_vcr_config {

@@ -44,7 +44,7 @@ uint8_t keyring_epoch(const struct keyring *k);
 const uint8_t *keyring_key(const struct keyring *k, uint8_t epoch, struct wall now);
 
 /* Installs a random key as the current epoch. Epoch 0 stands for the next free one. done is called as kv_done_fn is, and only after
- * success does the epoch count. ERR_RANGE, ERR_EXISTS (the epoch must change with the key), ERR_STATE (another change is being
+ * success does the epoch count. ERR_RANGE, ERR_EXISTS (the epoch must change with the key), ERR_WRONG_STATE (another change is being
  * written), or the store's error. */
 int keyring_generate(struct keyring *k, uint8_t epoch, struct wall now, kv_done_fn *done, void *arg);
 
@@ -61,7 +61,7 @@ int keyring_job_run(struct keyring_job *job);
 /* Wipes and frees a job that will not be installed. NULL is allowed. */
 void keyring_job_free(struct keyring_job *job);
 
-/* Installs the derived key as the current epoch; frees the job in every case. As keyring_generate; ERR_STATE also if the job did not run. */
+/* Installs the derived key as the current epoch; frees the job in every case. As keyring_generate; ERR_WRONG_STATE also if the job did not run. */
 int keyring_install(struct keyring *k, struct keyring_job *job, struct wall now, kv_done_fn *done, void *arg);
 
 /* Drops epochs whose grace period is over, from the store too. Returns the wall time of the next such end (INT64_MAX ms: none). */
@@ -91,7 +91,7 @@ int keyring_unrevoke(struct keyring *k, enum keyring_revocation kind, struct sli
 typedef void keyring_revoked_fn(void *arg, enum keyring_revocation kind, struct slice value, struct wall since);
 void keyring_each_revoked(const struct keyring *k, keyring_revoked_fn *each, void *arg);
 
-/* Appends the text of a new ticket of the current epoch. ERR_STATE if there is none, ERR_FORBIDDEN if domain or number are revoked,
+/* Appends the text of a new ticket of the current epoch. ERR_WRONG_STATE if there is none, ERR_FORBIDDEN if domain or number are revoked,
  * ERR_RANGE. ret_ticket may be NULL. */
 int keyring_issue(const struct keyring *k, const struct e164 *number, struct slice granted_to, struct wall not_before,
                   struct wall not_after, struct buf *ret_text, struct ticket *ret_ticket);

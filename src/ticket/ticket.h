@@ -17,13 +17,13 @@
 #define TICKET_UNIQUE_ID_OCTETS 16
 #define TICKET_INTEGRITY_OCTETS 16
 #define TICKET_DOMAIN_OCTETS_MAX 253
-#define TICKET_OCTETS_MAX 1024
-#define TICKET_TEXT_OCTETS_MAX 1368 /* base64 of as many octets */
+#define TICKET_OCTETS_MAX 640 /* with both domains as long as can be */
+#define TICKET_TEXT_OCTETS_MAX 856
 
 /* Attribute types: a private range that no VAP attribute uses. */
 enum ticket_attr {
-    TICKET_ATTR_VERSION = 0x6001,         /* u16 */
-    TICKET_ATTR_EPOCH = 0x6002,           /* u16 */
+    TICKET_ATTR_VERSION = 0x6001,         /* u8 */
+    TICKET_ATTR_EPOCH = 0x6002,           /* u8 */
     TICKET_ATTR_UNIQUE_ID = 0x6003,       /* 16 octets */
     TICKET_ATTR_NOT_BEFORE = 0x6004,      /* NTP time, u64 */
     TICKET_ATTR_NOT_AFTER = 0x6005,       /* NTP time, u64 */
@@ -34,7 +34,7 @@ enum ticket_attr {
     TICKET_ATTR_INTEGRITY = 0x600a        /* 16 octets: HMAC-SHA256 over all octets before this attribute, truncated */
 };
 
-/* The granting domain's name for an attribute type ("not-before"), or NULL. Static storage. */
+/* The name of an attribute type ("not-before"), or NULL. Static storage. */
 const char *ticket_attr_name(uint16_t type);
 
 struct ticket {
