@@ -36,17 +36,12 @@ const struct ctl_command *ctl_command_find(const char *const *words, size_t n, s
     return best;
 }
 
-/* The word of a command at that place; an empty slice behind its end. */
-static struct slice word_at(const struct ctl_command *command, size_t place)
+struct slice ctl_command_word(const struct ctl_command *command, size_t place)
 {
     struct slice rest = slice_str(command->words);
-    struct slice word = {0};
-    for (size_t i = 0; i <= place; i++) {
-        if (!rest.p)
-            return (struct slice){0};
-        word = text_cut(&rest, ' ');
-    }
-    return word;
+    while (place-- && rest.p)
+        text_cut(&rest, ' ');
+    return text_cut(&rest, ' ');
 }
 
 /* The different words that may stand at a place, among the commands that begin with the words before it. */
@@ -57,7 +52,7 @@ static void put_choices(const char *const *words, size_t place, struct buf *out)
     for (size_t i = 0; i < ctl_command_count; i++) {
         size_t common;
         match(&ctl_commands[i], words, place, &common);
-        struct slice word = word_at(&ctl_commands[i], place);
+        struct slice word = ctl_command_word(&ctl_commands[i], place);
         if (common < place || !word.n || slice_eq(word, last))
             continue;
         buf_printf(out, "%s%.*s", any ? ", " : "", SLICE_PRINT(word));
@@ -66,25 +61,34 @@ static void put_choices(const char *const *words, size_t place, struct buf *out)
     }
 }
 
-/* The known command that is nearest to the words, taken as one text. */
-static const char *nearest_command(const char *const *words, size_t n)
+/* Typing errors in the words of this command; SIZE_MAX if some word is no more than vaguely like it. */
+static size_t errors_in(const struct ctl_command *command, const char *const *words, size_t n)
 {
-    struct buf line;
-    buf_init(&line, NEAREST_OCTETS_MAX);
-    struct nearest nearest = {0};
-    /* Arguments may follow the command: try each number of words. */
-    for (size_t i = 0; i < n; i++) {
-        buf_printf(&line, "%s%s", i ? " " : "", words[i]);
-        if (line.err)
-            break;
-        struct nearest here = {.wanted = buf_slice(&line)};
-        for (size_t c = 0; c < ctl_command_count; c++)
-            nearest_try(&here, ctl_commands[c].words);
-        if (here.best && (!nearest.best || here.distance < nearest.distance))
-            nearest = here;
+    struct slice rest = slice_str(command->words);
+    size_t errors = 0;
+    for (size_t i = 0; rest.p; i++) {
+        struct slice word = text_cut(&rest, ' ');
+        size_t distance = i < n ? edit_distance(slice_str(words[i]), word) : SIZE_MAX;
+        if (distance > (word.n + 2) / 3)
+            return SIZE_MAX;
+        errors += distance;
     }
-    buf_fini(&line);
-    return nearest.best;
+    return errors;
+}
+
+/* The command whose words are the fewest typing errors away; arguments may follow. NULL: none is near. */
+static const struct ctl_command *nearest_command(const char *const *words, size_t n)
+{
+    const struct ctl_command *nearest = NULL;
+    size_t fewest = SIZE_MAX;
+    for (size_t i = 0; i < ctl_command_count; i++) {
+        size_t errors = errors_in(&ctl_commands[i], words, n);
+        if (errors < fewest) {
+            fewest = errors;
+            nearest = &ctl_commands[i];
+        }
+    }
+    return nearest;
 }
 
 void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf *out)
@@ -99,9 +103,9 @@ void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf 
     for (size_t i = 0; i < n && i <= known; i++)
         buf_printf(out, "%s%s", i ? " " : "", words[i]);
     buf_str(out, "`");
-    const char *nearest = known < n ? nearest_command(words, n) : NULL;
+    const struct ctl_command *nearest = nearest_command(words, n);
     if (nearest) {
-        buf_printf(out, "; did you mean `%s`?", nearest);
+        buf_printf(out, "; did you mean `%s`?", nearest->words);
         return;
     }
     buf_str(out, known ? "; what may follow is: " : "; commands begin with: ");

@@ -67,6 +67,9 @@ extern const size_t ctl_command_count;
  * own goes to ret_words. */
 const struct ctl_command *ctl_command_find(const char *const *words, size_t n, size_t *ret_words);
 
+/* The word of a command at that place, from 0; an empty slice behind its end. */
+struct slice ctl_command_word(const struct ctl_command *command, size_t place);
+
 /* What to say about words that are no command: "no command `show pols`; did you mean `show pools`?", or what may follow. */
 void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf *out);
 
