@@ -164,7 +164,8 @@ struct vap_key {
     uint8_t octets[16];
 };
 
-void vap_key_derive(struct slice user, struct slice realm, struct slice password, struct vap_key *ret_key);
+/* 0 or ERR_NO_MEMORY. */
+int vap_key_derive(struct slice user, struct slice realm, struct slice password, struct vap_key *ret_key);
 
 /* Appends MESSAGE-INTEGRITY and closes the message. */
 void vap_end_signed(struct buf *b, size_t mark, const struct vap_key *key);

@@ -40,15 +40,18 @@ struct vap_server_config {
 /* The defaults of all of them. */
 void vap_server_config_init(struct vap_server_config *config);
 
-#define VAP_SERVER_COUNTERS(X)                                                                                       \
-    X(connections)                                                                                                   \
-    X(connections_refused)                                                                                           \
-    X(messages_received) X(messages_sent) X(malformed) X(not_vap) X(oversized) X(unknown_user) X(bad_integrity)      \
-        X(missing_integrity) X(registered) X(refreshed) X(unregistered) X(expired) X(vservices_published)            \
-            X(vservices_unpublished) X(vservices_revoked) X(numbers_published) X(numbers_failed) X(vcrs_uploaded)    \
-                X(vcrs_failed) X(subscribed) X(unsubscribed) X(notifies_sent) X(notifies_acked) X(notifies_failed)   \
-                    X(limit_in_flight) X(limit_publishes) X(limit_vcr_rate) X(limit_notifies) X(limit_subscriptions) \
-                        X(limit_instances) X(errors_sent) X(responses_discarded) X(completions_late)
+#define VAP_SERVER_COUNTERS(X)                                                                                   \
+    X(connections)                                                                                               \
+    X(connections_refused)                                                                                       \
+    X(messages_received)                                                                                         \
+    X(messages_sent)                                                                                             \
+    X(malformed)                                                                                                 \
+    X(not_vap) X(oversized) X(unknown_user) X(bad_integrity) X(missing_integrity) X(registered) X(refreshed)     \
+        X(unregistered) X(expired) X(vservices_published) X(vservices_unpublished) X(vservices_revoked)          \
+            X(numbers_published) X(numbers_failed) X(vcrs_uploaded) X(vcrs_failed) X(subscribed) X(unsubscribed) \
+                X(notifies_sent) X(notifies_acked) X(notifies_failed) X(limit_in_flight) X(limit_publishes)      \
+                    X(limit_vcr_rate) X(limit_notifies) X(limit_subscriptions) X(limit_instances) X(errors_sent) \
+                        X(responses_discarded) X(completions_late)
 
 COUNTERS_DECLARE(vap_server_counters, VAP_SERVER_COUNTERS)
 
@@ -63,7 +66,7 @@ void vap_server_set_config(struct vap_server *s, const struct vap_server_config 
 /* Who may connect. Only the derived key is kept. Setting an account again changes its password: connections go on and the next
  * request is checked with the new one. Removing it closes its connections. */
 int vap_server_set_account(struct vap_server *s, struct slice user, struct slice password);
-void vap_server_remove_account(struct vap_server *s, struct now now, struct slice user);
+void vap_server_remove_account(struct vap_server *s, struct slice user);
 
 /* A ring that VServices may be published into, with its quota of numbers and the lifetime of its data (9.4.1). A VService for any other
  * ring is answered 481. */
@@ -72,10 +75,11 @@ int vap_server_set_dht(struct vap_server *s, const char *name, uint32_t quota_li
 /* The ring is no longer available: PublishRevoke to every instance in it, which is then forgotten (9.10). */
 void vap_server_revoke_dht(struct vap_server *s, struct now now, const char *name);
 
-/* What happened on connections. The caller chooses the numbers, never 0. A connection refused for a limit gets its CLOSE effect. */
-void vap_server_open(struct vap_server *s, struct now now, uint64_t conn, bool tls, const char *peer);
+/* What happened on connections. The caller chooses their numbers. A refused connection is the caller's to close: ERR_LIMIT,
+ * ERR_EXISTS, ERR_NO_MEMORY. What comes for a number that is not (or no longer) open is ignored. */
+int vap_server_open(struct vap_server *s, struct now now, uint64_t conn, bool tls, const char *peer);
 void vap_server_input(struct vap_server *s, struct now now, uint64_t conn, struct slice octets);
-void vap_server_closed(struct vap_server *s, struct now now, uint64_t conn);
+void vap_server_closed(struct vap_server *s, uint64_t conn);
 
 /* Does what is due. */
 void vap_server_tick(struct vap_server *s, struct now now);
@@ -117,7 +121,7 @@ bool vap_server_next(struct vap_server *s, struct vap_server_effect *ret_effect)
 
 /* How a request went. 0: success. For numbers any error is 481. For VCRs ERR_LIMIT is 503, ERR_NOT_FOUND 474, ERR_RANGE and ERR_SYNTAX
  * 400, any other 500. The reason, for people, may be NULL. */
-void vap_server_complete(struct vap_server *s, struct now now, uint64_t request, int err, const char *reason);
+void vap_server_complete(struct vap_server *s, uint64_t request, int err, const char *reason);
 
 /* Sends a Notify with a ValInfo document (10.2) on every subscription to the VService; each gives one NOTIFY_DONE with the token. Returns
  * how many were sent; those that a limit stopped are not, and are counted. */
