@@ -42,6 +42,11 @@ int ctl_answer_decode(struct slice line, struct ctl_answer *ret_answer, struct b
     return 0;
 }
 
+const struct json_t *ctl_answer_error(const struct ctl_answer *a)
+{
+    return json_object_get(a->root, "error");
+}
+
 void ctl_answer_fini(struct ctl_answer *a)
 {
     json_decref(a->root);

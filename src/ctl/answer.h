@@ -17,6 +17,10 @@ struct ctl_answer {
 
 /* 0, or ERR_SYNTAX with the reason. */
 int ctl_answer_decode(struct slice line, struct ctl_answer *ret_answer, struct buf *why);
+
+/* The error object of a refusal. */
+const struct json_t *ctl_answer_error(const struct ctl_answer *a);
+
 void ctl_answer_fini(struct ctl_answer *a);
 
 /* Turns seconds since the Unix epoch into a text of at most 63 octets: the client's local time, which is no business of this module. */

@@ -16,7 +16,7 @@ static const char *program_names(unsigned programs)
     case CTL_ENROLL:
         return "ime-enroll";
     default:
-        return "ime-server, ime-enroll";
+        return "ime-server and ime-enroll";
     }
 }
 
@@ -122,6 +122,16 @@ static void put_roff(struct buf *out, const char *text)
     }
 }
 
+/* A phrase as a sentence. */
+static void put_sentence(struct buf *out, const char *phrase)
+{
+    size_t start = out->n;
+    put_roff(out, phrase);
+    if (!out->err && out->n > start && out->p[start] >= 'a' && out->p[start] <= 'z')
+        out->p[start] = (uint8_t)(out->p[start] - 'a' + 'A');
+    buf_u8(out, '.');
+}
+
 void ctl_help_man(struct buf *out)
 {
     for (size_t i = 0; i < ctl_command_count; i++) {
@@ -132,8 +142,8 @@ void ctl_help_man(struct buf *out)
         buf_str(out, ".TP\n.B ");
         put_roff(out, buf_text(&usage));
         buf_u8(out, '\n');
-        put_roff(out, c->help);
-        buf_printf(out, " (%s)\n", program_names(c->programs));
+        put_sentence(out, c->help);
+        buf_printf(out, " Answered by %s.\n", program_names(c->programs));
         if (c->detail) {
             put_roff(out, c->detail);
             buf_u8(out, '\n');

@@ -243,16 +243,16 @@ static void measure(struct render *r, struct table *t, const json_t *rows)
     size_t i;
     json_t *row;
     for (size_t c = 0; c < t->count; c++) {
+        bool numbers = false, others = false;
         t->widths[c] = strlen(t->columns[c].title);
-        t->right[c] = json_array_size(rows) > 0;
-    }
-    json_array_foreach(rows, i, row) {
-        for (size_t c = 0; c < t->count; c++) {
+        json_array_foreach(rows, i, row) {
             size_t width = width_of(fill_cell(r, t, row, c));
             const json_t *value = json_object_get(row, t->columns[c].key);
             t->widths[c] = width > t->widths[c] ? width : t->widths[c];
-            t->right[c] = t->right[c] && (json_is_number(value) || json_is_null(value) || !value);
+            numbers = numbers || json_is_number(value);
+            others = others || !(json_is_number(value) || json_is_null(value) || !value);
         }
+        t->right[c] = numbers && !others;
     }
 }
 
