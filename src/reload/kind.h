@@ -45,8 +45,8 @@ const struct kind *kind_find(const struct kind_table *table, uint32_t id);
  * each other or a limit. */
 int kind_add(struct kind_table *table, const struct kind *kind);
 
-/* What IANA registered under this name or this id (model, access and, if fixed, max_node_multiple; the limits are defaults of ours).
- * ERR_NOT_FOUND for others. VIPR-REGISTRATION counts as registered. */
+/* What IANA registered under this name (model, access and, if fixed, max_node_multiple; the limits are defaults of ours).
+ * ERR_NOT_FOUND for others. VIPR-REGISTRATION counts as registered. Ids: enum reload_kind. */
 int kind_registered(struct slice name, struct kind *ret_kind);
 const char *kind_name(uint32_t id); /* NULL if it has none */
 

@@ -6,8 +6,8 @@
  *
  * Errors of everything that verifies, each with its counter: ERR_NOT_FOUND (no certificate for this signer in the message, nor known
  * here), ERR_SYNTAX (not a certificate, or an identity that breaks 6.3.4), ERR_UNSUPPORTED (algorithms), ERR_AUTH (a wrong signature, or a
- * certificate that none of the overlay's authorities issued), ERR_EXPIRED, ERR_FORBIDDEN (bad-node, or no Node-ID in this overlay),
- * ERR_NO_MEMORY. On the wire all of them are Error_Forbidden for a stored value; a message is dropped (6.3.4). */
+ * certificate that none of the overlay's authorities issued), ERR_EXPIRED, ERR_FORBIDDEN (bad-node), ERR_RANGE (no Node-ID of this
+ * overlay), ERR_NO_MEMORY. On the wire all of them are Error_Forbidden for a stored value; a message is dropped (6.3.4). */
 #ifndef RELOAD_SECURITY_H
 #define RELOAD_SECURITY_H
 
@@ -45,7 +45,7 @@ struct security_signer {
 struct security_ops {
     /* Gives the admitted certificate. Known ones are not parsed or verified again, but their validity period is checked against now. */
     int (*admit)(void *ctx, struct slice der, struct wall now, const struct security_cert **ret_cert);
-    /* A certificate admitted before, by its hash: ERR_NOT_FOUND, ERR_EXPIRED. */
+    /* A certificate admitted before, by the hash of one of its SignerIdentities: ERR_NOT_FOUND, ERR_EXPIRED. */
     int (*lookup)(void *ctx, const uint8_t hash[SECURITY_HASH_OCTETS], struct wall now,
                   const struct security_cert **ret_cert);
     /* 0 or ERR_AUTH. */

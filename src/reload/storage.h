@@ -38,7 +38,7 @@ struct storage_options {
     uint32_t entries_max;          /* values, removed ones included: 4194304 */
     uint64_t octets_max;           /* their keys, values and signatures: 2 GiB */
     uint32_t certificates_max;     /* of signers: 65536 */
-    uint32_t removed_per_slot_max; /* removed values kept per resource and Kind besides max-count: 64 */
+    uint32_t removed_per_slot_max; /* removed values remembered per resource and Kind, besides max-count: 64 */
     uint32_t node_slot_max;        /* values of one Node-ID per resource and Kind: 16 */
     uint32_t pending_max;          /* stores that are being written: 4096 */
     uint32_t waiting_max;          /* stores that wait for another one to the same resource: 1024 */
@@ -48,16 +48,24 @@ struct storage_options {
 
 void storage_options_default(struct storage_options *options);
 
-/* A policy's question: may this node have more? Asked for values of existing keys too (adding_entries 0). */
+/* What one Node-ID has here, by the values that it signed. */
+struct storage_usage {
+    uint32_t entries;         /* stored here as the responsible peer */
+    uint64_t octets;          /* of these, and of the removed ones */
+    uint32_t replica_entries; /* stored here as copies */
+    uint64_t replica_octets;
+    uint32_t removed_entries; /* removed values that are remembered until their lifetime ends */
+};
+
+/* A policy's question: may this node have more? Asked when values are stored or overwritten, and when a value is removed that is not here;
+ * removing what is here is always allowed. */
 struct storage_claim {
     struct id resource;
-    uint32_t kind;
-    struct id node;   /* the values' signer */
-    bool replica;     /* asked as a replica; the counts are those of its role */
-    uint32_t entries; /* what the node has here in this role, of all Kinds */
-    uint64_t octets;
-    uint32_t adding_entries;
-    uint64_t adding_octets;
+    struct id node; /* the values' signer */
+    bool replica;   /* we are asked to hold copies */
+    struct storage_usage usage;
+    uint32_t adding_entries; /* may be 0: old values replaced by new ones */
+    uint64_t adding_octets;  /* of all values of this node in the request, replaced ones not taken off */
 };
 
 /* What only the peer knows about a resource. Set by the peer; without one everything is refused. */
@@ -143,20 +151,20 @@ uint16_t storage_find(struct storage *storage, struct now now, const struct relo
 
 /* ---- replication and hand-over (10.4, 10.7.3) ---- */
 
-/* Walks the values of the resources in (from, to] on the ring, in ring order, in portions for one StoreReq each; from == to is the whole
- * ring. What changes meanwhile is seen or not, nothing else is missed or repeated. */
+/* Walks the values of the resources in (from, to] on the ring, Kind by Kind in ring order, in portions for one StoreReq each; from == to is
+ * the whole ring. What changes meanwhile is seen or not, nothing else is missed or repeated. */
 struct storage_walk {
     struct id from;
     struct id to;
     uint64_t since; /* only values of this revision or a later one; 0: all */
-    /* Where it stands. */
-    bool begun;
-    bool finished;
+    /* Where it stands: behind this value. */
+    uint64_t kind;
     struct id resource;
-    uint32_t kind;
     uint32_t index;
     size_t key_octets;
-    bool in_slot; /* after this key of the slot, else before the whole slot */
+    bool in_kind;
+    bool in_slot;
+    bool finished;
     uint8_t key[STORAGE_KEY_OCTETS_MAX];
 };
 void storage_walk_init(struct storage_walk *walk, struct id from, struct id to, uint64_t since);
@@ -235,13 +243,7 @@ struct storage_view {
 };
 void storage_view(const struct storage *storage, struct storage_view *ret_view);
 
-/* What one node has here. */
-struct storage_usage {
-    uint32_t entries; /* stored here by itself or its operator */
-    uint64_t octets;
-    uint32_t replica_entries; /* stored here as copies */
-    uint64_t replica_octets;
-};
+/* What one node has here; zeros if nothing. */
 void storage_usage(const struct storage *storage, struct id node, struct storage_usage *ret_usage);
 
 #endif
