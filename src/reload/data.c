@@ -88,10 +88,9 @@ static void read_stored_data(struct reader *r, enum reload_model model, struct r
     reader_close(r, &body, "StoredData length, RFC 6940 7");
 }
 
-int reload_stored_data_decode(struct slice octets, enum reload_model model, struct region *region,
-                              struct reload_stored_data *ret_data, struct fault *ret_fault)
+int reload_stored_data_decode(struct slice octets, enum reload_model model, struct reload_stored_data *ret_data,
+                              struct fault *ret_fault)
 {
-    (void)region;
     struct reader r;
     reader_init(&r, octets);
     struct reload_stored_data data = {0};

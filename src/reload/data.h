@@ -99,8 +99,8 @@ struct reload_kind_meta {
 };
 
 /* A StoredData alone, as a store keeps it: exactly these octets, or appended. */
-int reload_stored_data_decode(struct slice octets, enum reload_model model, struct region *region,
-                              struct reload_stored_data *ret_data, struct fault *ret_fault);
+int reload_stored_data_decode(struct slice octets, enum reload_model model, struct reload_stored_data *ret_data,
+                              struct fault *ret_fault);
 int reload_stored_data_encode(const struct reload_stored_data *data, struct buf *out);
 
 /* StoredDataValue alone. */

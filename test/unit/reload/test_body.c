@@ -83,11 +83,141 @@ static void every_code_has_a_sample(void **state)
             assert_true(seen[code]);
 }
 
+static void put_length(uint8_t *message, size_t n)
+{
+    message[RELOAD_LENGTH_OCTET + 2] = (uint8_t)(n >> 8);
+    message[RELOAD_LENGTH_OCTET + 3] = (uint8_t)n;
+}
+
+/* With the header's own length corrected, so that what is missing is missed by the structure that lost it. */
+static void every_truncation_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < samples_count(); i++) {
+        buf_clear(&f->original);
+        samples_message(i, &f->original);
+        for (size_t n = 0; n < f->original.n; n++) {
+            struct fault fault = {SIZE_MAX, NULL};
+            if (n >= RELOAD_LENGTH_OCTET + 4)
+                put_length(f->original.p, n);
+            assert_int_not_equal(again(f, slice_of(f->original.p, n), &fault), 0);
+            assert_non_null(fault.rule);
+            assert_in_range(fault.octet, 0, n);
+        }
+    }
+}
+
+static void every_truncated_body_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct reload_models models = reload_models_default();
+    for (size_t i = 0; i < samples_count(); i++) {
+        struct reload_message message = {.contents.code = samples_body(i, &f->region).code, .body_octet = 0};
+        struct reload_body body = samples_body(i, &f->region);
+        buf_clear(&f->body);
+        assert_int_equal(reload_body_encode(&body, &f->body), 0);
+        if (slice_eq_str(buf_slice(&f->body), "octets of an experiment"))
+            continue; /* of no known code: nothing can be missing */
+        for (size_t n = 0; n < f->body.n; n++) {
+            struct fault fault = {SIZE_MAX, NULL};
+            message.contents.body = slice_of(f->body.p, n);
+            assert_int_not_equal(reload_body_decode(&message, &models, &f->region, &body, &fault), 0);
+            assert_non_null(fault.rule);
+            assert_in_range(fault.octet, 0, n);
+        }
+        region_fini(&f->region);
+    }
+}
+
+static void a_body_with_more_octets_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct reload_models models = reload_models_default();
+    for (size_t i = 0; i < samples_count(); i++) {
+        struct reload_body body = samples_body(i, &f->region);
+        buf_clear(&f->body);
+        assert_int_equal(reload_body_encode(&body, &f->body), 0);
+        if (slice_eq_str(buf_slice(&f->body), "octets of an experiment"))
+            continue;
+        size_t end = f->body.n;
+        buf_u8(&f->body, 0);
+        struct fault fault = {0};
+        struct reload_message message = {.contents = {.code = body.code, .body = buf_slice(&f->body)}};
+        assert_int_equal(reload_body_decode(&message, &models, &f->region, &body, &fault), ERR_SYNTAX);
+        assert_int_equal(fault.octet, end);
+        region_fini(&f->region);
+    }
+}
+
+/* Lengths that lie, types that do not exist, Booleans beyond 1: whatever an octet is changed to, the message is refused with octet and
+ * rule, or it means something else and then encodes to just these octets. */
+static void every_mutation_is_refused_or_round_trips(void **state)
+{
+    struct fixture *f = *state;
+    unsigned refused = 0, accepted = 0;
+    for (size_t i = 0; i < samples_count(); i++) {
+        buf_clear(&f->original);
+        samples_message(i, &f->original);
+        for (size_t at = 0; at < f->original.n; at++) {
+            uint8_t good = f->original.p[at];
+            const uint8_t bad[] = {0, 0xff, (uint8_t)(good + 1), (uint8_t)(good - 1), good ^ 0x80};
+            for (size_t k = 0; k < sizeof bad; k++) {
+                struct fault fault = {SIZE_MAX, NULL};
+                f->original.p[at] = bad[k];
+                if (again(f, buf_slice(&f->original), &fault)) {
+                    assert_non_null(fault.rule);
+                    assert_in_range(fault.octet, 0, f->original.n);
+                    refused++;
+                } else {
+                    assert_slice_equal(buf_slice(&f->original), buf_slice(&f->again));
+                    accepted++;
+                }
+            }
+            f->original.p[at] = good;
+        }
+    }
+    assert_true(refused > 10000);
+    assert_true(accepted > 10000);
+}
+
+/* A region that is too small at any point ends the decoding with an error, not with half a message. */
+static void every_region_that_is_too_small_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct reload_models models = reload_models_default();
+    for (size_t i = 0; i < samples_count(); i++) {
+        buf_clear(&f->original);
+        samples_message(i, &f->original);
+        struct reload_message message;
+        struct reload_body body;
+        struct fault fault;
+        struct region region;
+        region_init(&region, RELOAD_REGION_OCTETS_MAX);
+        assert_int_equal(reload_message_decode(buf_slice(&f->original), &region, &message, &fault), 0);
+        assert_int_equal(reload_body_decode(&message, &models, &region, &body, &fault), 0);
+        size_t used = region.used;
+        region_fini(&region);
+        for (size_t limit = 0; limit < used; limit += 1 + used / 50) {
+            region_init(&region, limit);
+            int err = reload_message_decode(buf_slice(&f->original), &region, &message, &fault);
+            if (!err)
+                err = reload_body_decode(&message, &models, &region, &body, &fault);
+            assert_int_equal(err, ERR_NO_MEMORY);
+            region_fini(&region);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_message_round_trips, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_code_has_a_sample, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_truncation_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_truncated_body_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_body_with_more_octets_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_mutation_is_refused_or_round_trips, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_region_that_is_too_small_is_an_error, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
