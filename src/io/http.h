@@ -4,7 +4,6 @@
 #define IO_HTTP_H
 
 #include "base/addr.h"
-#include "base/log.h"
 #include "base/slice.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -20,26 +19,29 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_OTHER };
 struct http_server;
 struct http_request; /* lives until it is answered */
 
-/* Every request must be answered once, now or later. A client that has gone away meanwhile makes the answer a no-op. */
+/* Every request must be answered once, now or later, unless the server is closed before. A client that has gone away meanwhile makes the
+ * answer a no-op. */
 typedef void http_request_fn(void *arg, struct http_request *request);
 
 struct http_server_options {
     struct addr bind;        /* port 0: the kernel chooses */
     struct tls_context *tls; /* mandatory; must outlive the server */
     size_t body_octets_max;  /* larger requests are answered with 413. 0: the default, as below */
-    int64_t timeout_ms;      /* for a client that stops in the middle */
-    size_t connections_max;  /* further ones are closed at once, and counted */
-    const struct log *log;
+    int64_t timeout_ms;      /* for a connection as a whole, from accepting to the end of the answer */
+    size_t connections_max;  /* with so many, accepting pauses until one ends */
 };
 
 struct http_server_counters {
+    uint64_t connections;
+    uint64_t connections_full;  /* how often accepting had to pause */
+    uint64_t handshakes_failed; /* connections that ended before TLS was established */
     uint64_t requests;
-    uint64_t connections_refused;
 };
 
-/* 0, ERR_EXISTS (address in use), ERR_UNREACHABLE (not an address of ours), ERR_IO, ERR_NO_MEMORY. */
+/* 0, ERR_EXISTS (address in use), ERR_UNREACHABLE (not an address of ours), ERR_FORBIDDEN, ERR_IO, ERR_NO_MEMORY. */
 int http_server_open(struct loop *loop, const struct http_server_options *options, http_request_fn *fn, void *arg,
                      struct http_server **ret_server);
+/* Requests not answered yet are dropped. */
 void http_server_close(struct http_server *server);
 struct addr http_server_addr(const struct http_server *server);
 const struct http_server_counters *http_server_counters(const struct http_server *server);
@@ -80,7 +82,7 @@ struct http_call_options {
     int64_t timeout_ms;     /* for the whole exchange */
 };
 
-/* 0, ERR_SYNTAX (the URL), ERR_NO_MEMORY. The answer is called back once, later, unless the call is canceled; the call is dead then. */
+/* 0, ERR_SYNTAX (the URL), ERR_NO_MEMORY, ERR_IO. The answer is called back once, later, unless the call is canceled; the call is dead then. */
 int http_call(struct loop *loop, const struct http_call_options *options, http_answer_fn *fn, void *arg,
               struct http_call **ret_call);
 void http_call_cancel(struct http_call *call);

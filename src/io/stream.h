@@ -67,7 +67,7 @@ void stream_set_handler(struct stream *stream, const struct stream_handler *hand
 void *stream_arg(const struct stream *stream);
 
 /* Queues octets; they leave at the end of the turn. 0; ERR_LIMIT if the queue would exceed its limit (then nothing is queued: the caller
- * decides whether to drop the octets or the stream); ERR_STATE before `ready` and after stream_finish; ERR_NO_MEMORY. */
+ * decides whether to drop the octets or the stream); ERR_WRONG_STATE before `ready` and after stream_finish; ERR_NO_MEMORY. */
 int stream_write(struct stream *stream, struct slice octets);
 
 /* Octets that wait to be sent. */
@@ -89,7 +89,7 @@ struct addr stream_local_addr(const struct stream *stream); /* family 0 for Unix
 /* The other side's certificate as DER, from `ready` on; empty if it showed none. Valid as long as the stream. */
 struct slice stream_peer_certificate(const struct stream *stream);
 
-/* Keying material of the TLS connection (RFC 5705, no context), from `ready` on. 0, ERR_STATE without TLS, ERR_CRYPTO. */
+/* Keying material of the TLS connection (RFC 5705, no context), from `ready` on. 0, ERR_WRONG_STATE without TLS, ERR_CRYPTO. */
 int stream_export(const struct stream *stream, const char *label, uint8_t *ret_octets, size_t n);
 
 #define STREAM_QUEUE_OCTETS_DEFAULT (4u << 20)

@@ -1,0 +1,525 @@
+/* Streams: the life of one connection after it was accepted or asked for. */
+#include "io/stream_private.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define READ_OCTETS 16384
+#define READS_PER_EVENT 8
+#define WRITE_OCTETS 16384
+#define QUEUE_KEPT_OCTETS 4096 /* a longer empty queue gives its memory back */
+
+COUNTERS_DEFINE(stream_counters, STREAM_COUNTERS)
+
+_Static_assert(STREAM_REASON_COUNT + 5 == COUNTERS_COUNT(stream_counters), "each reason has its counter");
+
+const char *stream_reason_name(enum stream_reason reason)
+{
+    return (size_t)reason < STREAM_REASON_COUNT ? stream_counters_names[reason] : "unknown";
+}
+
+static void count_reason(struct stream *stream, enum stream_reason reason)
+{
+    if (stream->counters)
+        ((uint64_t *)stream->counters)[reason]++;
+}
+
+static void stream_free(struct stream *stream)
+{
+    SSL_free(stream->ssl);
+    buf_fini_secret(&stream->queue);
+    buf_fini(&stream->certificate);
+    if (stream->srp_password) {
+        mem_wipe(stream->srp_password, strlen(stream->srp_password));
+        mem_free(stream->srp_password);
+    }
+    mem_free(stream);
+}
+
+static void enter(struct stream *stream)
+{
+    stream->uses++;
+}
+
+static void leave(struct stream *stream)
+{
+    if (--stream->uses == 0 && stream->state == STREAM_DEAD)
+        stream_free(stream);
+}
+
+/* Gives back everything but the memory. */
+static void tear_down(struct stream *stream)
+{
+    stream->state = STREAM_DEAD;
+    event_del(&stream->read_event);
+    event_del(&stream->write_event);
+    event_del(&stream->timeout_event);
+    loop_task_cancel(&stream->start_task);
+    loop_task_cancel(&stream->flush_task);
+    loop_task_cancel(&stream->resume_task);
+    close(stream->fd);
+    stream->fd = -1;
+    if (stream->listener)
+        listener_forget(stream->listener, stream);
+    stream->listener = NULL;
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream->state == STREAM_DEAD)
+        return;
+    enter(stream);
+    tear_down(stream);
+    leave(stream);
+}
+
+static bool is_refusal(enum stream_reason reason)
+{
+    return reason >= STREAM_HANDSHAKE_TIMEOUT && reason != STREAM_LOCAL_FAILURE;
+}
+
+void stream_fail(struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    if (stream->state == STREAM_DEAD)
+        return;
+    bool told = stream->state < STREAM_FINISHING;
+    enter(stream);
+    tear_down(stream);
+    if (told) {
+        char peer[ADDR_TEXT_OCTETS];
+        count_reason(stream, reason);
+        log_event(stream->log, is_refusal(reason) ? LEVEL_NOTICE : LEVEL_DEBUG, "stream.ended",
+                  "reason=%s peer=%s detail=\"%s\"", stream_reason_name(reason), addr_format(&stream->peer, peer),
+                  detail);
+        stream->handler->closed(stream->handler_arg, stream, reason, detail);
+    }
+    leave(stream);
+}
+
+void stream_fail_later(struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    stream->start_failure = reason;
+    snprintf(stream->detail, sizeof stream->detail, "%s", detail);
+    loop_post(stream->loop, &stream->start_task, LOOP_STAGE_WORK);
+}
+
+void stream_set_timeout(struct stream *stream, int64_t ms)
+{
+    struct timeval span = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(&stream->timeout_event, &span);
+}
+
+static void want_read(struct stream *stream)
+{
+    event_add(&stream->read_event, NULL);
+}
+
+static void want_write(struct stream *stream)
+{
+    event_add(&stream->write_event, NULL);
+}
+
+/* What a call on the TLS session waits for, or failed with: false if the stream has ended. */
+static bool tls_waits(struct stream *stream, int result, bool *ret_wants_read, bool *ret_wants_write)
+{
+    int error = SSL_get_error(stream->ssl, result);
+    *ret_wants_read = error == SSL_ERROR_WANT_READ;
+    *ret_wants_write = error == SSL_ERROR_WANT_WRITE;
+    if (*ret_wants_read || *ret_wants_write)
+        return true;
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        stream_fail(stream, STREAM_PEER_CLOSED, "closed by the other side");
+        return false;
+    }
+    bool established = stream->state != STREAM_HANDSHAKING;
+    enum stream_reason reason =
+        tls_failure(stream->ssl, error, stream->srp, established, stream->detail, sizeof stream->detail);
+    /* The alert that tells the other side why is on its way; it must not be overtaken by a reset. */
+    shutdown(stream->fd, SHUT_WR);
+    stream_fail(stream, reason, stream->detail);
+    return false;
+}
+
+static void opened(struct stream *stream)
+{
+    event_del(&stream->timeout_event);
+    if (stream->srp_password) {
+        mem_wipe(stream->srp_password, strlen(stream->srp_password));
+        mem_free(stream->srp_password);
+        stream->srp_password = NULL;
+    }
+    stream->state = STREAM_OPEN;
+    if (stream->counters)
+        stream->counters->ready++;
+    if (!stream->paused)
+        want_read(stream);
+    stream->handler->ready(stream->handler_arg, stream);
+    /* The other side's first octets may have come with the end of the handshake. */
+    if (stream->state == STREAM_OPEN && stream->ssl && SSL_has_pending(stream->ssl))
+        loop_post(stream->loop, &stream->resume_task, LOOP_STAGE_WORK);
+}
+
+static void handshake(struct stream *stream)
+{
+    bool wants_read, wants_write;
+    errno = 0;
+    ERR_clear_error();
+    int result = SSL_do_handshake(stream->ssl);
+    if (result != 1) {
+        if (!tls_waits(stream, result, &wants_read, &wants_write))
+            return;
+        if (wants_read)
+            want_read(stream);
+        if (wants_write)
+            want_write(stream);
+        return;
+    }
+    if (stream->srp && SSL_get_extms_support(stream->ssl) != 1) {
+        stream_fail(stream, STREAM_TLS_PROTOCOL, "no extended master secret");
+        return;
+    }
+    if (tls_peer_certificate(stream->ssl, &stream->certificate) != 0) {
+        stream_fail(stream, STREAM_LOCAL_FAILURE, "no memory for the certificate");
+        return;
+    }
+    opened(stream);
+}
+
+void stream_start(struct stream *stream)
+{
+    enter(stream);
+    if (stream->ssl) {
+        stream->state = STREAM_HANDSHAKING;
+        stream_set_timeout(stream, stream->handshake_timeout_ms);
+        handshake(stream);
+    } else {
+        opened(stream);
+    }
+    leave(stream);
+}
+
+static void start_later(void *arg)
+{
+    struct stream *stream = arg;
+    if (stream->detail[0])
+        stream_fail(stream, stream->start_failure, stream->detail);
+    else
+        stream_start(stream);
+}
+
+/* Up to so many octets. 0: nothing there now. Negative: the stream has ended. */
+static ssize_t read_some(struct stream *stream, uint8_t *octets, size_t n)
+{
+    errno = 0;
+    if (!stream->ssl) {
+        ssize_t got = recv(stream->fd, octets, n, 0);
+        if (got > 0)
+            return got;
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return 0;
+        if (got == 0)
+            stream_fail(stream, STREAM_PEER_CLOSED, "closed by the other side");
+        else
+            stream_fail(stream, STREAM_RESET, strerror(errno));
+        return -1;
+    }
+    size_t got;
+    ERR_clear_error();
+    int result = SSL_read_ex(stream->ssl, octets, n, &got);
+    stream->read_wants_write = false;
+    if (result == 1)
+        return (ssize_t)got;
+    bool wants_read, wants_write;
+    if (!tls_waits(stream, result, &wants_read, &wants_write))
+        return -1;
+    stream->read_wants_write = wants_write;
+    if (wants_write)
+        want_write(stream);
+    return 0;
+}
+
+static void read_input(struct stream *stream)
+{
+    uint8_t octets[READ_OCTETS];
+    for (int i = 0; i < READS_PER_EVENT; i++) {
+        if (stream->state < STREAM_OPEN || stream->state == STREAM_DEAD || stream->paused)
+            return;
+        ssize_t n = read_some(stream, octets, sizeof octets);
+        if (n <= 0)
+            return;
+        if (stream->state != STREAM_OPEN)
+            continue; /* finished: whatever comes is dropped */
+        if (stream->counters)
+            stream->counters->octets_in += (uint64_t)n;
+        stream->handler->input(stream->handler_arg, stream, slice_of(octets, (size_t)n));
+        if (!stream->ssl && (size_t)n < sizeof octets)
+            return; /* the socket is empty: saves asking it */
+    }
+    if (stream->state == STREAM_OPEN && !stream->paused && stream->ssl && SSL_has_pending(stream->ssl))
+        loop_post(stream->loop, &stream->resume_task, LOOP_STAGE_WORK);
+}
+
+static void resume(void *arg)
+{
+    struct stream *stream = arg;
+    enter(stream);
+    read_input(stream);
+    leave(stream);
+}
+
+/* As read_some. */
+static ssize_t write_some(struct stream *stream, struct slice octets)
+{
+    errno = 0;
+    if (!stream->ssl) {
+        ssize_t sent = send(stream->fd, octets.p, octets.n, MSG_NOSIGNAL);
+        if (sent >= 0)
+            return sent;
+        if (errno == EAGAIN || errno == EINTR) {
+            want_write(stream);
+            return 0;
+        }
+        stream_fail(stream, STREAM_RESET, strerror(errno));
+        return -1;
+    }
+    size_t sent;
+    ERR_clear_error();
+    int result = SSL_write_ex(stream->ssl, octets.p, octets.n < WRITE_OCTETS ? octets.n : WRITE_OCTETS, &sent);
+    stream->write_wants_read = false;
+    if (result == 1)
+        return (ssize_t)sent;
+    bool wants_read, wants_write;
+    if (!tls_waits(stream, result, &wants_read, &wants_write))
+        return -1;
+    stream->write_wants_read = wants_read;
+    if (wants_write)
+        want_write(stream);
+    return 0;
+}
+
+/* All that was queued is out after stream_finish: says so and waits for the other side to end, too. */
+static void linger(struct stream *stream)
+{
+    stream->state = STREAM_LINGERING;
+    if (stream->ssl) {
+        ERR_clear_error();
+        (void)SSL_shutdown(stream->ssl);
+        ERR_clear_error();
+    }
+    shutdown(stream->fd, SHUT_WR);
+    stream->paused = false;
+    want_read(stream);
+}
+
+static void queue_emptied(struct stream *stream)
+{
+    if (stream->queue.capacity > QUEUE_KEPT_OCTETS) {
+        size_t limit = stream->queue.limit;
+        buf_fini_secret(&stream->queue);
+        buf_init(&stream->queue, limit);
+    } else {
+        buf_clear(&stream->queue);
+    }
+    stream->queue_sent = 0;
+    if (stream->state == STREAM_FINISHING)
+        linger(stream);
+    else if (stream->handler->drained)
+        stream->handler->drained(stream->handler_arg, stream);
+}
+
+static void flush(void *arg)
+{
+    struct stream *stream = arg;
+    enter(stream);
+    while (stream->state == STREAM_OPEN || stream->state == STREAM_FINISHING) {
+        struct slice rest = slice_of(stream->queue.p + stream->queue_sent, stream->queue.n - stream->queue_sent);
+        if (rest.n == 0) {
+            if (stream->queue.n || stream->state == STREAM_FINISHING)
+                queue_emptied(stream);
+            break;
+        }
+        ssize_t n = write_some(stream, rest);
+        if (n <= 0)
+            break;
+        if (stream->counters)
+            stream->counters->octets_out += (uint64_t)n;
+        stream->queue_sent += (size_t)n;
+    }
+    leave(stream);
+}
+
+int stream_write(struct stream *stream, struct slice octets)
+{
+    if (stream->state != STREAM_OPEN)
+        return ERR_WRONG_STATE;
+    if (octets.n > stream->queue.limit - stream_queued(stream))
+        return ERR_LIMIT;
+    /* What was sent is dropped when it is most of the queue, so that dropping costs no more than sending did. */
+    if (stream->queue_sent > stream->queue.n / 2 || stream->queue.n + octets.n > stream->queue.limit) {
+        buf_drop(&stream->queue, stream->queue_sent);
+        stream->queue_sent = 0;
+    }
+    size_t before = stream->queue.n;
+    buf_slice_put(&stream->queue, octets);
+    if (stream->queue.err) {
+        int err = stream->queue.err;
+        stream->queue.err = 0;
+        stream->queue.n = before;
+        return err;
+    }
+    loop_post(stream->loop, &stream->flush_task, LOOP_STAGE_FLUSH);
+    return 0;
+}
+
+size_t stream_queued(const struct stream *stream)
+{
+    return stream->queue.n - stream->queue_sent;
+}
+
+void stream_finish(struct stream *stream)
+{
+    if (stream->state < STREAM_OPEN) {
+        stream_close(stream);
+    } else if (stream->state == STREAM_OPEN) {
+        stream->state = STREAM_FINISHING;
+        stream_set_timeout(stream, STREAM_FINISH_MS);
+        loop_post(stream->loop, &stream->flush_task, LOOP_STAGE_FLUSH);
+    }
+}
+
+void stream_pause(struct stream *stream, bool paused)
+{
+    if (stream->paused == paused || stream->state > STREAM_OPEN)
+        return;
+    stream->paused = paused;
+    if (stream->state != STREAM_OPEN)
+        return;
+    if (paused) {
+        event_del(&stream->read_event);
+        loop_task_cancel(&stream->resume_task);
+    } else {
+        want_read(stream);
+        loop_post(stream->loop, &stream->resume_task, LOOP_STAGE_WORK);
+    }
+}
+
+static void connect_done(struct stream *stream)
+{
+    int number = 0;
+    socklen_t n = sizeof number;
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &number, &n) != 0)
+        number = errno;
+    if (number) {
+        stream_fail(stream, stream_errno_reason(number), strerror(number));
+        return;
+    }
+    struct sockaddr_storage storage;
+    n = sizeof storage;
+    if (getsockname(stream->fd, (struct sockaddr *)&storage, &n) == 0)
+        stream->local = addr_of_socket(&storage);
+    if (stream->counters)
+        stream->counters->connected++;
+    stream_start(stream);
+}
+
+static void socket_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct stream *stream = arg;
+    (void)fd;
+    enter(stream);
+    if (stream->state == STREAM_CONNECTING) {
+        connect_done(stream);
+    } else if (stream->state == STREAM_HANDSHAKING) {
+        event_del(&stream->read_event);
+        handshake(stream);
+    } else {
+        if (what & EV_WRITE || stream->write_wants_read)
+            flush(stream);
+        if (what & EV_READ || stream->read_wants_write)
+            read_input(stream);
+    }
+    leave(stream);
+}
+
+static void timed_out(evutil_socket_t fd, short what, void *arg)
+{
+    struct stream *stream = arg;
+    (void)fd;
+    (void)what;
+    if (stream->state == STREAM_CONNECTING)
+        stream_fail(stream, STREAM_CONNECT_TIMEOUT, "no answer");
+    else if (stream->state == STREAM_HANDSHAKING)
+        stream_fail(stream, STREAM_HANDSHAKE_TIMEOUT, "the handshake took too long");
+    else
+        stream_close(stream);
+}
+
+int stream_new(struct loop *loop, int fd, const struct stream_options *options, struct stream **ret_stream)
+{
+    struct stream *stream = mem_alloc(sizeof *stream);
+    if (!stream) {
+        close(fd);
+        return ERR_NO_MEMORY;
+    }
+    struct event_base *base = loop_event_base(loop);
+    stream->loop = loop;
+    stream->fd = fd;
+    stream->counters = options->counters;
+    stream->log = options->log;
+    stream->srp = options->tls && options->tls->srp;
+    stream->handshake_timeout_ms =
+        options->handshake_timeout_ms ? options->handshake_timeout_ms : STREAM_HANDSHAKE_TIMEOUT_MS;
+    buf_init(&stream->queue, options->queue_octets_max ? options->queue_octets_max : STREAM_QUEUE_OCTETS_DEFAULT);
+    buf_init(&stream->certificate, 1u << 16);
+    event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, socket_event, stream);
+    event_assign(&stream->write_event, base, fd, EV_WRITE, socket_event, stream);
+    event_assign(&stream->timeout_event, base, -1, 0, timed_out, stream);
+    loop_task_init(&stream->start_task, start_later, stream);
+    loop_task_init(&stream->flush_task, flush, stream);
+    loop_task_init(&stream->resume_task, resume, stream);
+    *ret_stream = stream;
+    return 0;
+}
+
+void stream_set_handler(struct stream *stream, const struct stream_handler *handler, void *arg)
+{
+    stream->handler = handler;
+    stream->handler_arg = arg;
+}
+
+void *stream_arg(const struct stream *stream)
+{
+    return stream->handler_arg;
+}
+
+struct addr stream_peer_addr(const struct stream *stream)
+{
+    return stream->peer;
+}
+
+struct addr stream_local_addr(const struct stream *stream)
+{
+    return stream->local;
+}
+
+struct slice stream_peer_certificate(const struct stream *stream)
+{
+    return buf_slice(&stream->certificate);
+}
+
+const char *stream_srp_password(const struct stream *stream)
+{
+    return stream->srp_password;
+}
+
+int stream_export(const struct stream *stream, const char *label, uint8_t *ret_octets, size_t n)
+{
+    if (!stream->ssl || stream->state != STREAM_OPEN)
+        return ERR_WRONG_STATE;
+    return SSL_export_keying_material(stream->ssl, ret_octets, n, label, strlen(label), NULL, 0, 0) == 1 ? 0
+                                                                                                         : ERR_CRYPTO;
+}

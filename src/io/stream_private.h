@@ -1,0 +1,80 @@
+/* The insides of a stream, shared by the files that make streams (listener.c, connect.c) and the one that runs them (stream.c). */
+#ifndef IO_STREAM_PRIVATE_H
+#define IO_STREAM_PRIVATE_H
+
+#include "base/buf.h"
+#include "io/stream.h"
+#include "io/tls_private.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/socket.h>
+
+#define STREAM_DETAIL_OCTETS 160
+
+enum stream_state {
+    STREAM_CONNECTING,  /* TCP is */
+    STREAM_HANDSHAKING, /* TLS is */
+    STREAM_OPEN,
+    STREAM_FINISHING, /* the owner has finished: what is queued goes out */
+    STREAM_LINGERING, /* all is out; waits for the other side's end, so that nothing is lost on its way */
+    STREAM_DEAD       /* freed when the last function that uses it is left */
+};
+
+struct stream {
+    struct loop *loop;
+    const struct stream_handler *handler;
+    void *handler_arg;
+    struct listener *listener; /* NULL: we connected */
+    struct stream_counters *counters;
+    const struct log *log;
+    enum stream_state state;
+    unsigned uses; /* functions on the stack that go on using the stream */
+    int fd;
+    bool srp;
+    bool paused;
+    bool read_wants_write; /* TLS must write before it can read on, and the reverse */
+    bool write_wants_read;
+    SSL *ssl; /* NULL: plain */
+    struct event read_event;
+    struct event write_event;
+    struct event timeout_event;  /* connecting, handshaking, finishing */
+    struct loop_task start_task; /* what must not happen within the caller's own call: ready, or an immediate failure */
+    struct loop_task flush_task;
+    struct loop_task resume_task; /* octets that TLS has decrypted already: no event tells of them */
+    int64_t handshake_timeout_ms;
+    enum stream_reason start_failure; /* with a detail: for start_task */
+    struct buf queue;
+    size_t queue_sent; /* octets of the queue that are gone already */
+    struct addr peer;
+    struct addr local;
+    struct buf certificate;
+    char *srp_password;
+    char detail[STREAM_DETAIL_OCTETS];
+};
+
+/* A stream on a socket, which it owns from then on, also on failure. State and handler are for the caller to set. */
+int stream_new(struct loop *loop, int fd, const struct stream_options *options, struct stream **ret_stream);
+
+/* The session, if any, is set: does the handshake, or calls back `ready`. In the loop only. */
+void stream_start(struct stream *stream);
+
+/* The stream is at its end: counts, logs, calls back. In the loop only. */
+void stream_fail(struct stream *stream, enum stream_reason reason, const char *detail);
+
+/* Within the caller's own call: fails in the next turn. */
+void stream_fail_later(struct stream *stream, enum stream_reason reason, const char *detail);
+
+void stream_set_timeout(struct stream *stream, int64_t ms);
+
+/* Reason for a failed connect or bind. */
+enum stream_reason stream_errno_reason(int number);
+
+/* Socket addresses. The length is 0 for an address without family. */
+struct addr addr_of_socket(const struct sockaddr_storage *storage);
+socklen_t addr_to_socket(const struct addr *addr, struct sockaddr_storage *ret_storage);
+
+/* A listener counts its streams by source; listener.c. */
+void listener_forget(struct listener *listener, const struct stream *stream);
+
+#endif

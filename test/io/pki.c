@@ -1,0 +1,102 @@
+/* Authorities and certificates for tests. */
+#include "pki.h"
+
+#include "testing.h"
+
+#include <time.h>
+
+struct wall pki_now(void)
+{
+    return (struct wall){(int64_t)time(NULL) * 1000};
+}
+
+static void next_serial(uint8_t serial[16])
+{
+    static uint32_t last;
+    memset(serial, 0, 16);
+    serial[0] = 1;
+    last++;
+    memcpy(serial + 12, &last, sizeof last);
+}
+
+void authority_init(struct authority *authority, const char *name)
+{
+    uint8_t serial[16];
+    next_serial(serial);
+    assert_int_equal(key_generate(KEY_EC_P256, &authority->key), 0);
+    assert_int_equal(cert_issue_authority(authority->key, name, wall_after_ms(pki_now(), -400 * PKI_DAY_MS),
+                                          wall_after_ms(pki_now(), 400 * PKI_DAY_MS), serial, &authority->cert),
+                     0);
+}
+
+void authority_fini(struct authority *authority)
+{
+    cert_free(authority->cert);
+    key_free(authority->key);
+}
+
+void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,
+                   int from_days, int until_days)
+{
+    struct key *key;
+    const struct id node_id = {{1, 2, 3}};
+    assert_int_equal(key_generate(KEY_EC_P256, &key), 0);
+    struct cert_request request = {
+        .public_key = key,
+        .overlay = slice_str(PKI_OVERLAY),
+        .node_ids = &node_id,
+        .node_id_count = 1,
+        .user = user,
+        .names = &name,
+        .name_count = name ? 1 : 0,
+        .not_before = wall_after_ms(pki_now(), from_days * PKI_DAY_MS),
+        .not_after = wall_after_ms(pki_now(), until_days * PKI_DAY_MS),
+    };
+    next_serial(request.serial);
+    assert_int_equal(cert_issue(authority->key, authority->cert, &request, &identity->cert), 0);
+    buf_init(&identity->certificate_pem, 1u << 16);
+    buf_init(&identity->key_pem, 1u << 16);
+    assert_int_equal(cert_to_pem(identity->cert, &identity->certificate_pem), 0);
+    assert_int_equal(key_to_pem(key, &identity->key_pem), 0);
+    key_free(key);
+}
+
+void identity_init_self_signed(struct identity *identity)
+{
+    struct authority itself;
+    authority_init(&itself, "itself");
+    identity->cert = itself.cert;
+    buf_init(&identity->certificate_pem, 1u << 16);
+    buf_init(&identity->key_pem, 1u << 16);
+    assert_int_equal(cert_to_pem(itself.cert, &identity->certificate_pem), 0);
+    assert_int_equal(key_to_pem(itself.key, &identity->key_pem), 0);
+    key_free(itself.key);
+}
+
+void identity_fini(struct identity *identity)
+{
+    cert_free(identity->cert);
+    buf_fini(&identity->certificate_pem);
+    buf_fini_secret(&identity->key_pem);
+}
+
+struct tls_options pki_options(enum tls_role role, enum tls_peer peer, const struct identity *identity,
+                               const struct slice *trust)
+{
+    struct tls_options options = {.role = role, .peer = peer, .trust = trust, .trust_count = trust ? 1 : 0};
+    if (identity) {
+        options.certificate = buf_slice(&identity->certificate_pem);
+        options.key_pem = buf_slice(&identity->key_pem);
+    }
+    return options;
+}
+
+struct tls_context *pki_context(enum tls_role role, enum tls_peer peer, const struct identity *identity,
+                                const struct authority *trust)
+{
+    struct slice der = trust ? cert_der(trust->cert) : slice_of(NULL, 0);
+    struct tls_options options = pki_options(role, peer, identity, trust ? &der : NULL);
+    struct tls_context *context;
+    assert_int_equal(tls_context_new(&options, &context), 0);
+    return context;
+}

@@ -1,0 +1,41 @@
+/* Authorities and certificates for tests, made at run time. */
+#ifndef TEST_PKI_H
+#define TEST_PKI_H
+
+#include "base/buf.h"
+#include "crypt/cert.h"
+#include "io/tls.h"
+
+#define PKI_OVERLAY "overlay.example"
+#define PKI_DAY_MS INT64_C(86400000)
+
+struct authority {
+    struct key *key;
+    struct cert *cert;
+};
+
+struct identity {
+    struct buf certificate_pem;
+    struct buf key_pem;
+    struct cert *cert;
+};
+
+struct wall pki_now(void);
+
+void authority_init(struct authority *authority, const char *name);
+void authority_fini(struct authority *authority);
+
+/* Valid from and until so many days from now; for the names (DNS or IP) given, NULL: none. */
+void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,
+                   int from_days, int until_days);
+/* Signed by its own key, not by an authority. */
+void identity_init_self_signed(struct identity *identity);
+void identity_fini(struct identity *identity);
+
+/* A context with this identity (NULL: none) and this authority trusted (NULL: none). */
+struct tls_context *pki_context(enum tls_role role, enum tls_peer peer, const struct identity *identity,
+                                const struct authority *trust);
+struct tls_options pki_options(enum tls_role role, enum tls_peer peer, const struct identity *identity,
+                               const struct slice *trust);
+
+#endif
