@@ -42,15 +42,13 @@ struct vap_client_config {
 
 void vap_client_config_init(struct vap_client_config *config);
 
-#define VAP_CLIENT_COUNTERS(X)                                                                                      \
-    X(connects)                                                                                                     \
-    X(connect_failures)                                                                                             \
-    X(connections_lost)                                                                                             \
-    X(registered)                                                                                                   \
-    X(refreshed)                                                                                                    \
-    X(register_failures) X(vservice_published) X(vservice_failures) X(vservice_revoked) X(subscribed) X(vcrs_acked) \
-        X(vcrs_failed) X(vcrs_copied) X(vcrs_retried) X(numbers_published) X(numbers_failed) X(notifies)            \
-            X(notifies_refused) X(timeouts) X(responses_discarded) X(requests_refused) X(alarms)
+/* clang-format off */
+#define VAP_CLIENT_COUNTERS(X) \
+    X(connects) X(connect_failures) X(connections_lost) X(registered) X(refreshed) X(register_failures) \
+    X(vservice_published) X(vservice_failures) X(vservice_revoked) X(subscribed) X(vcrs_acked) X(vcrs_failed) \
+    X(vcrs_copied) X(vcrs_retried) X(numbers_published) X(numbers_failed) X(notifies) X(notifies_refused) \
+    X(timeouts) X(responses_discarded) X(requests_refused) X(alarms)
+/* clang-format on */
 
 COUNTERS_DECLARE(vap_client_counters, VAP_CLIENT_COUNTERS)
 

@@ -70,25 +70,23 @@ static void conn_free(struct conn *c)
 /* Detaches from the connection whatever outlives it, ends whatever does not. */
 static void conn_detach(struct conn *c)
 {
+    LIST_EACH(it, &c->calls)
+        call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
     if (c->client)
         client_destroy(c->client);
-    LIST_EACH(it, &c->requests)
-    {
+    LIST_EACH(it, &c->requests) {
         struct request *request = CONTAINER_OF(it, struct request, link);
         list_remove(&request->link);
         request->conn = NULL;
     }
     c->in_flight = 0;
-    LIST_EACH(it, &c->calls)
-    call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
     heap_remove(&c->server->conn_timers, &c->timer);
     map_remove(&c->server->conns, key_of(&c->id));
 }
 
 static void effects_drop(struct vap_server *s, const struct conn *of)
 {
-    LIST_EACH(it, &s->effects)
-    {
+    LIST_EACH(it, &s->effects) {
         struct effect *effect = CONTAINER_OF(it, struct effect, link);
         if (of && effect->conn != of)
             continue;
@@ -192,8 +190,7 @@ void vap_server_remove_account(struct vap_server *s, struct slice user)
 
 struct dht *dht_find(struct vap_server *s, const char *name)
 {
-    LIST_EACH(it, &s->dhts)
-    {
+    LIST_EACH(it, &s->dhts) {
         struct dht *dht = CONTAINER_OF(it, struct dht, link);
         if (strcmp(dht->name, name) == 0)
             return dht;
@@ -207,7 +204,7 @@ int vap_server_set_dht(struct vap_server *s, const char *name, uint32_t quota_li
     if (!dht) {
         size_t count = 0;
         LIST_EACH(it, &s->dhts)
-        count++;
+            count++;
         if (count == DHTS_MAX || strlen(name) > VAP_DHT_NAME_OCTETS_MAX)
             return ERR_LIMIT;
         dht = mem_alloc(sizeof *dht);

@@ -40,18 +40,15 @@ struct vap_server_config {
 /* The defaults of all of them. */
 void vap_server_config_init(struct vap_server_config *config);
 
-#define VAP_SERVER_COUNTERS(X)                                                                                   \
-    X(connections)                                                                                               \
-    X(connections_refused)                                                                                       \
-    X(messages_received)                                                                                         \
-    X(messages_sent)                                                                                             \
-    X(malformed)                                                                                                 \
-    X(not_vap) X(oversized) X(unknown_user) X(bad_integrity) X(missing_integrity) X(registered) X(refreshed)     \
-        X(unregistered) X(expired) X(vservices_published) X(vservices_unpublished) X(vservices_revoked)          \
-            X(numbers_published) X(numbers_failed) X(vcrs_uploaded) X(vcrs_failed) X(subscribed) X(unsubscribed) \
-                X(notifies_sent) X(notifies_acked) X(notifies_failed) X(limit_in_flight) X(limit_publishes)      \
-                    X(limit_vcr_rate) X(limit_notifies) X(limit_subscriptions) X(limit_instances) X(errors_sent) \
-                        X(responses_discarded) X(completions_late)
+/* clang-format off */
+#define VAP_SERVER_COUNTERS(X) \
+    X(connections) X(connections_refused) X(messages_received) X(messages_sent) X(malformed) X(not_vap) X(oversized) \
+    X(unknown_user) X(bad_integrity) X(missing_integrity) X(registered) X(refreshed) X(unregistered) X(expired) \
+    X(vservices_published) X(vservices_unpublished) X(vservices_revoked) X(numbers_published) X(numbers_failed) \
+    X(vcrs_uploaded) X(vcrs_failed) X(subscribed) X(unsubscribed) X(notifies_sent) X(notifies_acked) \
+    X(notifies_failed) X(limit_in_flight) X(limit_publishes) X(limit_vcr_rate) X(limit_notifies) \
+    X(limit_subscriptions) X(limit_instances) X(errors_sent) X(responses_discarded) X(completions_late)
+/* clang-format on */
 
 COUNTERS_DECLARE(vap_server_counters, VAP_SERVER_COUNTERS)
 

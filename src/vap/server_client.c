@@ -65,9 +65,9 @@ void client_destroy(struct client *client)
 {
     struct vap_server *s = client->conn->server;
     LIST_EACH(it, &client->subscriptions)
-    subscription_destroy(CONTAINER_OF(it, struct subscription, link));
+        subscription_destroy(CONTAINER_OF(it, struct subscription, link));
     LIST_EACH(it, &client->instances)
-    instance_destroy(CONTAINER_OF(it, struct instance, of_client));
+        instance_destroy(CONTAINER_OF(it, struct instance, of_client));
     log_event(s->log, LEVEL_INFO, "vap.client.gone", "client=%u user=%s", client->handle, client->account->user);
     client->account->clients--;
     client->conn->client = NULL;
@@ -157,9 +157,9 @@ void client_unregister(struct conn *c, struct now now, const struct vap_message 
     }
     s->counters.unregistered++;
     reply_success(c, m);
-    client_destroy(c->client);
     LIST_EACH(it, &c->calls)
-    call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
+        call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
+    client_destroy(c->client);
     /* "It then sets a timer equal to thirty seconds" for the client to close (9.3). */
     c->lingering = true;
     if (heap_set(&s->conn_timers, &c->timer, mono_after_ms(now.mono, s->config.unregister_close_ms)) < 0)

@@ -4,8 +4,7 @@
 
 static struct subscription *subscription_find(const struct client *client, uint32_t id)
 {
-    LIST_EACH(it, &client->subscriptions)
-    {
+    LIST_EACH(it, &client->subscriptions) {
         struct subscription *subscription = CONTAINER_OF(it, struct subscription, link);
         if (subscription->id == id)
             return subscription;
@@ -15,8 +14,7 @@ static struct subscription *subscription_find(const struct client *client, uint3
 
 static struct subscription *subscription_to(const struct client *client, uint64_t vservice_id)
 {
-    LIST_EACH(it, &client->subscriptions)
-    {
+    LIST_EACH(it, &client->subscriptions) {
         struct subscription *subscription = CONTAINER_OF(it, struct subscription, link);
         if (subscription->vservice_id == vservice_id)
             return subscription;
@@ -224,8 +222,7 @@ void call_answered(struct conn *c, const struct vap_message *m)
 {
     bool bare = m->kind == VAP_ERROR && m->has & VAP_HAS_ERROR &&
                 (m->error_code == VAP_INTEGRITY_CHECK_FAILURE || m->error_code == VAP_UNKNOWN_USERNAME);
-    LIST_EACH(it, &c->calls)
-    {
+    LIST_EACH(it, &c->calls) {
         struct call *call = CONTAINER_OF(it, struct call, link);
         if (memcmp(&call->transaction, &m->transaction, sizeof m->transaction) != 0)
             continue;

@@ -16,8 +16,7 @@ static struct instance *latest_instance(const struct vservice *v)
 
 static struct instance *instance_find(const struct vservice *v, uint64_t id)
 {
-    LIST_EACH(it, &v->instances)
-    {
+    LIST_EACH(it, &v->instances) {
         struct instance *instance = CONTAINER_OF(it, struct instance, of_vservice);
         if (instance->id == id)
             return instance;

@@ -6,15 +6,14 @@ static bool view_of(struct vap_server *s, const struct vservice *v, struct vap_v
 {
     size_t count = 0;
     LIST_EACH(it, &v->instances)
-    count += CONTAINER_OF(it, struct instance, of_vservice)->description.route_count;
+        count += CONTAINER_OF(it, struct instance, of_vservice)->description.route_count;
     buf_clear(&s->routes);
     const char **routes = (const char **)(void *)buf_extend(&s->routes, count * sizeof *routes);
     if (!routes)
         return false;
     size_t at = 0;
     const struct instance *latest = NULL;
-    LIST_EACH(it, &v->instances)
-    {
+    LIST_EACH(it, &v->instances) {
         latest = CONTAINER_OF(it, struct instance, of_vservice);
         for (size_t i = 0; i < latest->description.route_count; i++)
             routes[at++] = latest->description.routes[i];
