@@ -23,8 +23,9 @@ static void lead(struct print *p, const char *name)
             buf_printf(p->out, "\"%s\":", name);
         return;
     }
-    for (unsigned i = 1; i < p->depth; i++)
+    for (unsigned i = 1; i < p->depth && !p->item; i++)
         buf_str(p->out, "  ");
+    p->item = false;
     if (name)
         buf_printf(p->out, "%s:", name);
     else
@@ -51,6 +52,7 @@ void print_init(struct print *p, bool json, struct buf *out)
 {
     p->out = out;
     p->json = json;
+    p->item = false;
     p->depth = 0;
     push(p, false);
 }
@@ -65,7 +67,9 @@ void print_fini(struct print *p)
 void print_object(struct print *p, const char *name)
 {
     lead(p, name);
-    buf_str(p->out, p->json ? "" : "\n");
+    p->item = !name && !p->json;
+    if (!p->json)
+        buf_str(p->out, p->item ? " " : "\n");
     push(p, false);
 }
 
@@ -86,6 +90,7 @@ void print_end(struct print *p)
     }
     if (!p->levels[p->depth].count) {
         p->out->n -= p->out->n > 0; /* "via_list:" alone in its line reads as if something were missing */
+        p->item = false;
         buf_str(p->out, " (none)\n");
     }
 }
@@ -124,7 +129,8 @@ static void json_companion(struct print *p, const char *name, const char *suffix
     json_string(p->out, slice_str(text));
 }
 
-void print_code(struct print *p, const char *name, uint64_t number, const char *word)
+/* `text` is the number as people read it. */
+static void code(struct print *p, const char *name, uint64_t number, const char *text, const char *word)
 {
     lead(p, name);
     if (p->json) {
@@ -132,10 +138,24 @@ void print_code(struct print *p, const char *name, uint64_t number, const char *
         if (word && name)
             json_companion(p, name, "_name", word);
     } else if (word) {
-        buf_printf(p->out, " %s (%" PRIu64 ")\n", word, number);
+        buf_printf(p->out, " %s (%s)\n", word, text);
     } else {
-        buf_printf(p->out, " %" PRIu64 "\n", number);
+        buf_printf(p->out, " %s\n", text);
     }
+}
+
+void print_code(struct print *p, const char *name, uint64_t number, const char *word)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, number);
+    code(p, name, number, text, word);
+}
+
+void print_code_hex(struct print *p, const char *name, uint64_t number, unsigned octets, const char *word)
+{
+    char text[24];
+    snprintf(text, sizeof text, "0x%0*" PRIx64, (int)(2 * octets), number);
+    code(p, name, number, text, word);
 }
 
 void print_number_hex(struct print *p, const char *name, uint64_t number, unsigned octets)

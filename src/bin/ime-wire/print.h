@@ -22,6 +22,7 @@
 struct print {
     struct buf *out;
     bool json;
+    bool item; /* "- " stands at the beginning of the line: the first member goes behind it */
     unsigned depth;
     struct {
         bool list;
@@ -43,6 +44,9 @@ void print_bool(struct print *p, const char *name, bool value);
 
 /* A code with the standard's word for it (NULL: not defined). Text: "ttl_exceeded (10)"; JSON: the number as <name>, the word as <name>_name. */
 void print_code(struct print *p, const char *name, uint64_t value, const char *word);
+
+/* The same, for people in hexadecimal of so many octets. */
+void print_code_hex(struct print *p, const char *name, uint64_t value, unsigned octets, const char *word);
 
 /* A number of so many octets in hexadecimal ("0x0000002a"); a string in JSON. */
 void print_number_hex(struct print *p, const char *name, uint64_t value, unsigned octets);
