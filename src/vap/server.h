@@ -92,7 +92,7 @@ enum vap_server_effect_kind {
     VAP_SERVER_SUBSCRIBED,   /* client, vservice_id, subscription_id; already answered, so it may be notified at once */
     VAP_SERVER_UNSUBSCRIBED, /* the same */
     VAP_SERVER_PUBLISH_NUMBER, /* request, client, vservice_id, number, dht: store it in the ring, then vap_server_complete */
-    VAP_SERVER_UPLOAD_VCR, /* request, client, vcr: make it durable, then vap_server_complete */
+    VAP_SERVER_UPLOAD_VCR, /* request, client, user, vcr: make it durable, then vap_server_complete */
     VAP_SERVER_NOTIFY_DONE /* token, client, subscription_id, err, code: the client's answer, or why there will be none. Once per Notify */
 };
 
@@ -102,6 +102,7 @@ struct vap_server_effect {
     struct slice octets;
     const char *reason;
     uint32_t client; /* Client-Handle */
+    const char *user; /* UPLOAD_VCR: of the client's account */
     uint64_t vservice_id;
     uint32_t subscription_id;
     uint64_t request;

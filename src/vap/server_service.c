@@ -341,6 +341,7 @@ void service_upload(struct conn *c, struct now now, const struct vap_message *m)
     struct effect *effect = request_new(c, m, VAP_SERVER_UPLOAD_VCR);
     if (!effect)
         return;
+    effect->e.user = c->client->account->user;
     effect->e.vcr = (struct vap_vcr){
         .vservice_id = m->service.vservice_id,
         .direction = m->direction,
