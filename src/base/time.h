@@ -53,6 +53,11 @@ static inline struct wall wall_after_ms(struct wall t, int64_t ms)
     return (struct wall){t.ms + ms};
 }
 
+static inline struct mono mono_max(struct mono a, struct mono b)
+{
+    return a.us > b.us ? a : b;
+}
+
 /* NTP timestamps (RFC 5905): seconds since 1900 in the upper 32 bits, fraction below. Milliseconds survive a round trip. Era 1 begins in
  * 2036: values with a clear top bit are read as of that era. */
 uint64_t wall_to_ntp(struct wall t);

@@ -41,7 +41,7 @@ const struct ctl_command ctl_commands[] = {
         .help = "the numbers that clients publish through this server",
         .rows = "numbers",
         .columns = COLUMNS({"number", "NUMBER"}, {"vservice_id", "VSERVICE"}, {"state", "STATE"}, {"copies", "COPIES"},
-                           {"refresh_at", "NEXT REFRESH"}, {"expires_at", "EXPIRES"}),
+                           {"expires_at", "EXPIRES"}),
         .empty = "no numbers are published; a client does that over VAP (ime-vcr publish)",
     },
     {
@@ -53,7 +53,7 @@ const struct ctl_command ctl_commands[] = {
         .help = "the call records that are kept for validation",
         .rows = "vcrs",
         .columns = COLUMNS({"direction", "DIRECTION"}, {"called", "CALLED"}, {"calling", "CALLING"},
-                           {"start_at", "START"}, {"stop_at", "STOP"}, {"state", "STATE"}, {"failures", "FAILURES"}),
+                           {"start_at", "START"}, {"stop_at", "STOP"}, {"state", "STATE"}, {"reason", "REASON"}),
         .empty = "no call records; a client uploads them over VAP (ime-vcr upload)",
     },
     {
@@ -107,6 +107,15 @@ const struct ctl_command ctl_commands[] = {
         .rows = "settings",
         .columns = COLUMNS({"name", "SETTING"}, {"value", "VALUE"}, {"default", "DEFAULT"}, {"range", "RANGE"},
                            {"set_at", "SET"}),
+    },
+    {
+        .words = "show tickets",
+        .programs = CTL_SERVER,
+        .help = "the epochs of the ticket keys, by granting domain",
+        .rows = "epochs",
+        .columns = COLUMNS({"domain", "DOMAIN"}, {"epoch", "EPOCH"}, {"state", "STATE"}, {"origin", "KEY"},
+                           {"installed_at", "SINCE"}, {"valid_until_at", "UNTIL"}, {"fingerprint", "FINGERPRINT"}),
+        .empty = "no domain grants tickets here yet",
     },
     {
         .words = "show revocations",
@@ -190,7 +199,8 @@ const struct ctl_command ctl_commands[] = {
         .programs = CTL_SERVER,
         .args = ARGS(
             {"password", CTL_SECRET, 0, 10, 64, "10 to 64 printable characters without spaces; 20 or more are advised"},
-            {"epoch", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 255, "the new epoch (default: the next one)"}),
+            {"epoch", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 255, "the new epoch (default: the next one)"},
+            {"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
         .help = "derive the ticket key of a new epoch from a password",
         .detail = "The password is asked for, or read from the first line of standard input or of --file FILE; it is "
                   "never an argument. "
@@ -201,31 +211,36 @@ const struct ctl_command ctl_commands[] = {
     {
         .words = "set ime ticket epoch",
         .programs = CTL_SERVER,
-        .args = ARGS({"epoch", CTL_INTEGER, 0, 1, 255, "an epoch whose key is known"}),
-        .help = "grant tickets in this epoch from now on",
+        .args = ARGS({"epoch", CTL_INTEGER, 0, 1, 255, "an epoch that has no key yet"},
+                     {"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
+        .help = "begin this epoch with a freshly generated key",
         .detail = "Tickets of other epochs stay valid for the grace period.",
     },
     {
         .words = "ticket rotate",
         .programs = CTL_SERVER,
+        .args = ARGS({"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
         .help = "begin a new epoch with a freshly generated key",
     },
     {
         .words = "ticket revoke id",
         .programs = CTL_SERVER,
-        .args = ARGS({"id", CTL_HEX, 0, 16, 16, "the ticket's unique id, 32 hexadecimal digits"}),
+        .args = ARGS({"id", CTL_HEX, 0, 16, 16, "the ticket's unique id, 32 hexadecimal digits"},
+                     {"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
         .help = "refuse one ticket from now on",
     },
     {
         .words = "ticket revoke domain",
         .programs = CTL_SERVER,
-        .args = ARGS({"domain", CTL_DOMAIN, 0, 0, 0, "the domain that tickets were granted to"}),
+        .args = ARGS({"domain", CTL_DOMAIN, 0, 0, 0, "the domain that tickets were granted to"},
+                     {"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
         .help = "refuse every ticket granted to a domain so far",
     },
     {
         .words = "ticket revoke number",
         .programs = CTL_SERVER,
-        .args = ARGS({"number", CTL_NUMBER, 0, 0, 0, "the number that tickets were granted for"}),
+        .args = ARGS({"number", CTL_NUMBER, 0, 0, 0, "the number that tickets were granted for"},
+                     {"as", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the granting domain, if there are several"}),
         .help = "refuse every ticket granted for a number so far",
     },
     {
@@ -236,6 +251,14 @@ const struct ctl_command ctl_commands[] = {
                      {"number", CTL_NUMBER, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the called number to check it for"}),
         .help = "decode a ticket and check it with this server's keys",
         .detail = "Without --domain or --number that check is left out, and the answer says so.",
+    },
+    {
+        .words = "wait ring",
+        .programs = CTL_SERVER,
+        .args =
+            ARGS({"timeout", CTL_DURATION, CTL_OPTION | CTL_OPTIONAL, 100, 3600000, "how long at most (default 60s)"}),
+        .help = "answer when this node is a member of the ring",
+        .detail = "For scripts: raise imectl's own --timeout, too.",
     },
     {
         .words = "leave",

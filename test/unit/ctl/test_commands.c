@@ -76,7 +76,7 @@ static void test_unknown_words(void **state)
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
     assert_explained(
         "xyzzyxyzzy",
-        "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, leave, shutdown, enroll");
+        "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, wait, leave, shutdown, enroll");
 }
 
 static void assert_usage(const char *line, const char *expected)
@@ -94,7 +94,7 @@ static void test_usage(void **state)
     (void)state;
     assert_usage("show status", "show status");
     assert_usage("explain", "explain NUMBER");
-    assert_usage("set ime ticket password", "set ime ticket password [--file FILE] [--epoch N]");
+    assert_usage("set ime ticket password", "set ime ticket password [--file FILE] [--epoch N] [--as NAME]");
     assert_usage("enroll token add",
                  "enroll token add --server-id TEXT [--name NAME|IP]... [--expires DURATION] [--node-ids N]");
     assert_usage("show counters", "show counters [PREFIX] [--all]");
@@ -126,7 +126,7 @@ static void test_completion(void **state)
     assert_completes("show", "c", "clients certificate counters ");
     assert_completes("set ime", "", "validator ticket ");
     assert_completes("enroll token add", "--n", "--name --node-ids ");
-    assert_completes("set ime ticket password", "-", "--file --epoch ");
+    assert_completes("set ime ticket password", "-", "--file --epoch --as ");
     assert_completes("nonsense", "", "");
 }
 
@@ -141,7 +141,7 @@ static void test_help(void **state)
         assert_non_null(strstr(buf_text(&out), ctl_commands[i].words));
     buf_clear(&out);
     assert_int_equal(ctl_help_words(words, 2, &out), 0);
-    assert_non_null(strstr(buf_text(&out), "ticket revoke domain DOMAIN\n"));
+    assert_non_null(strstr(buf_text(&out), "ticket revoke domain DOMAIN [--as NAME]\n"));
     assert_null(strstr(buf_text(&out), "ticket rotate"));
     buf_clear(&out);
     assert_int_equal(ctl_help_words(words, 3, &out), ERR_NOT_FOUND);

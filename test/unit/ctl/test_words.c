@@ -101,7 +101,7 @@ static void test_mistakes(void **state)
     assert_refused("show counters --all=no", ERR_SYNTAX, "--all is given without a value");
     assert_refused("show nothing", ERR_NOT_FOUND,
                    "no command `show nothing`; what may follow is: status, ring, numbers, vcrs, pools, "
-                   "routes, validations, clients, certificate, settings, revocations, counters");
+                   "routes, validations, clients, certificate, settings, tickets, revocations, counters");
 }
 
 static void test_secret_is_no_argument(void **state)
