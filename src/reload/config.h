@@ -16,13 +16,28 @@
 
 #define CONFIG_DOCUMENT_OCTETS_MAX (256u << 10)
 #define CONFIG_DEPTH_MAX 16
-#define CONFIG_ELEMENTS_MAX 20000u   /* of one document, of all its configurations */
-#define CONFIG_LIST_MAX 4096u        /* of one kind of repeated element: bootstrap-node, bad-node … */
-#define CONFIG_TEXT_OCTETS_MAX 1024u /* of one text value; certificates: CERT_DER_OCTETS_MAX */
+#define CONFIG_ELEMENTS_MAX 20000u         /* of one document, of all its configurations */
+#define CONFIG_LIST_MAX 4096u              /* of one kind of repeated element: bootstrap-node, bad-node … */
+#define CONFIG_TEXT_OCTETS_MAX 1024u       /* of one text value; certificates: CERT_DER_OCTETS_MAX */
+#define CONFIG_SIGNATURES_MAX 4            /* of one configuration: one that verifies is enough */
+#define CONFIG_SIGNATURE_OCTETS_MAX 65536u /* a SecurityBlock */
 
 /* 0 … 65534; 65535 is never a document's sequence (6.3.2.1). */
 #define CONFIG_SEQUENCE_COUNT 65535u
 #define CONFIG_SEQUENCE_ANY 65535u
+
+/* Bounds of our own elements. */
+#define CONFIG_ARGON2_PASSES_MIN 1u
+#define CONFIG_ARGON2_PASSES_MAX 64u
+#define CONFIG_ARGON2_LANES_MIN 1u
+#define CONFIG_ARGON2_LANES_MAX 16u
+#define CONFIG_ARGON2_KIB_MIN 8u
+#define CONFIG_ARGON2_KIB_MAX (1u << 20)
+#define CONFIG_LATTICE_MS_MIN 1000u
+#define CONFIG_LATTICE_MS_MAX 16000u
+#define CONFIG_QUOTA_MAX 100000000u
+#define CONFIG_NUMBER_LIFETIME_S_MIN 10u
+#define CONFIG_NUMBER_LIFETIME_S_MAX (90u * 24 * 3600)
 
 /* How a number becomes a Resource-ID: element `number-hash` of our namespace. */
 enum config_number_hash { CONFIG_HASH_SHA1, CONFIG_HASH_ARGON2ID };
@@ -70,9 +85,7 @@ struct config {
     size_t bad_node_count;
     struct slice *mandatory_extensions;
     size_t mandatory_extension_count;
-    struct id *landmarks;
-    size_t landmark_count;
-    struct kind_table kinds;
+    struct kind_table kinds; /* of required-kinds */
 
     /* Elements of ours, in CONFIG_NS_IME. */
     enum config_number_hash number_hash;
@@ -86,8 +99,14 @@ struct config {
     /* Of a parsed document; empty in one that is yet to be built. */
     struct slice document;      /* all of it, as received: what ConfigUpdate passes on */
     struct slice signed_octets; /* from `<configuration` to `</configuration>` */
-    struct slice signature;     /* SecurityBlock (6.3.4), decoded from base64; empty if there is none */
-    struct region region;       /* owns what the slices point to */
+    struct slice *signatures;   /* SecurityBlocks (6.3.4), decoded from base64 */
+    size_t signature_count;
+    struct config_kind_block {
+        struct slice signed_octets; /* from `<kind` to `</kind>` */
+        struct slice signature;     /* SecurityBlock; empty: none */
+    } * kind_blocks;
+    size_t kind_block_count;
+    struct region region; /* owns what all of this points to */
 };
 
 /* All defaults of the RFC and of the product, nothing else set. For config_build. */
@@ -98,8 +117,8 @@ struct config_fault {
     const char *rule; /* static */
 };
 
-/* Parses the configuration of this overlay (an empty name: the first one); the document is copied. Elements of foreign namespaces are
- * ignored. 0, or ERR_LIMIT, ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED (a mandatory extension, a topology, a Node-ID length or an encoding
+/* Parses the configuration of this overlay (an empty name: the first one); the document is copied. Elements that are not known are ignored,
+ * those that stand where one is allowed are not allowed twice. 0, or ERR_LIMIT, ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED (a mandatory extension, a topology, a Node-ID length or an encoding
  * that we do not have), ERR_NOT_FOUND (no such overlay in the document), ERR_NO_MEMORY; then the fault says where and why. */
 int config_parse(struct slice document, struct slice overlay, struct config **ret_config,
                  struct config_fault *ret_fault);
@@ -112,6 +131,11 @@ void config_free(struct config *config);
  * document fetched from the enrollment server itself over HTTPS, the document's own. ERR_AUTH, ERR_EXPIRED, ERR_FORBIDDEN (signed by
  * somebody who may not), ERR_SYNTAX. */
 int config_verify(const struct config *config, const struct config *authority, struct wall now);
+
+/* One kind-block as ConfigUpdate carries it (6.5.4): parsed, and its signature verified as that of a kind-signer of `authority`. Errors as
+ * config_parse and config_verify. */
+int config_verify_kind_block(struct slice block, const struct config *authority, struct wall now,
+                             struct kind *ret_kind);
 
 /* Whether `next` may follow `current`: same overlay, greater sequence. 0, ERR_CONFLICT (same or older), ERR_FORBIDDEN (another overlay). */
 int config_may_follow(const struct config *current, const struct config *next);

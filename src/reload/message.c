@@ -122,6 +122,19 @@ static void read_security(struct reader *r, struct region *region, struct reload
     reload_read_signature(r, &s->signature);
 }
 
+int reload_security_decode(struct slice octets, struct region *region, struct reload_security *ret_security,
+                           struct fault *ret_fault)
+{
+    struct reload_security security = {0};
+    struct reader r;
+    reader_init(&r, octets);
+    read_security(&r, region, &security);
+    if (reader_end(&r, "octets behind the security block, RFC 6940 6.3.4"))
+        return reload_fault(&r, ret_fault);
+    *ret_security = security;
+    return 0;
+}
+
 int reload_security_encode(const struct reload_security *s, struct buf *out)
 {
     size_t mark = buf_open(out, 2);

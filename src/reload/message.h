@@ -74,6 +74,10 @@ int reload_message_encode_signed(const struct reload_header *header, struct slic
 
 int reload_contents_encode(const struct reload_contents *contents, struct buf *out);
 int reload_security_encode(const struct reload_security *security, struct buf *out);
+
+/* A SecurityBlock alone, as signatures of the configuration document are. */
+int reload_security_decode(struct slice octets, struct region *region, struct reload_security *ret_security,
+                           struct fault *ret_fault);
 int reload_signature_encode(const struct reload_signature *signature, struct buf *out);
 int reload_identity_encode(const struct reload_identity *identity, struct buf *out);
 

@@ -1,0 +1,78 @@
+/* Configurations as values: defaults, sequence numbers, who is banned. */
+#include "reload/config.h"
+
+#include "base/mem.h"
+
+void config_init(struct config *c)
+{
+    *c = (struct config){
+        .topology_plugin = slice_str("CHORD-RELOAD"),
+        .node_id_length = ID_OCTETS,
+        .self_signed_digest = slice_str("sha1"),
+        .turn_density = 1,
+        .clients_permitted = true,
+        .chord_update_interval_s = 600,
+        .chord_ping_interval_s = 3600,
+        .chord_reactive = true,
+        .max_message_size = RELOAD_MESSAGE_OCTETS_DEFAULT,
+        .initial_ttl = RELOAD_TTL_DEFAULT,
+        .overlay_reliability_timer_ms = 3000,
+        .number_hash = CONFIG_HASH_SHA1,
+        .number_hash_cost = {.passes = 3, .memory_kib = 64u << 10, .lanes = 1},
+        .lattice_ms = 4000,
+        .quota = 10000,
+        .number_lifetime_s = 7 * 24 * 3600,
+    };
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    /* The struct lies in its own region. */
+    struct region region = c->region;
+    if (c->shared_secret.n)
+        mem_wipe((void *)(uintptr_t)c->shared_secret.p, c->shared_secret.n);
+    region_fini(&region);
+}
+
+int config_sequence_cmp(uint16_t a, uint16_t b)
+{
+    if (a == b)
+        return 0;
+    uint32_t ahead = ((uint32_t)a + CONFIG_SEQUENCE_COUNT - b) % CONFIG_SEQUENCE_COUNT;
+    return ahead <= CONFIG_SEQUENCE_COUNT / 2 ? 1 : -1;
+}
+
+uint16_t config_sequence_next(uint16_t sequence)
+{
+    return (uint16_t)(((uint32_t)sequence + 1) % CONFIG_SEQUENCE_COUNT);
+}
+
+int config_may_follow(const struct config *current, const struct config *next)
+{
+    if (!slice_eq(current->instance_name, next->instance_name))
+        return ERR_FORBIDDEN;
+    return config_sequence_cmp(next->sequence, current->sequence) > 0 ? 0 : ERR_CONFLICT;
+}
+
+bool config_is_bad_node(const struct config *config, struct id node)
+{
+    size_t low = 0, high = config->bad_node_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = id_cmp(config->bad_nodes[middle], node);
+        if (c == 0)
+            return true;
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+uint32_t config_overlay_hash(const struct config *config)
+{
+    return reload_overlay_hash(config->instance_name);
+}
