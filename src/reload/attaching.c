@@ -1,0 +1,315 @@
+/* Attach and AppAttach without ICE (RFC 6940 6.5.1, 6.5.2): one host candidate each, TLS over TCP. The side that asked is passive and waits; the
+ * side that was asked is active and connects to the candidate (6.5.1.1, 6.5.1.13). */
+#include "reload/peer_internal.h"
+
+struct attach {
+    struct timer timer;
+    struct list order;
+    struct route route;
+    struct id node; /* who answered; zero before */
+    bool waiting;   /* for the link */
+    attach_fn *done;
+    void *ctx;
+};
+
+/* ---- nodes that could not be reached lately ---- */
+
+void node_shun(struct peer *peer, struct now now, struct id node)
+{
+    if (!peer->shunned)
+        peer->shunned = mem_alloc(SHUNNED_MAX * sizeof *peer->shunned);
+    if (!peer->shunned)
+        return;
+    struct shunned *place = &peer->shunned[0];
+    for (size_t i = 0; i < SHUNNED_MAX; i++) {
+        struct shunned *s = &peer->shunned[i];
+        if (id_eq(s->node, node)) {
+            place = s;
+            break;
+        }
+        if (s->until.us < place->until.us)
+            place = s;
+    }
+    *place = (struct shunned){node, mono_after_ms(now.mono, SHUN_MS)};
+}
+
+bool node_is_shunned(const struct peer *peer, struct now now, struct id node)
+{
+    for (size_t i = 0; peer->shunned && i < SHUNNED_MAX; i++)
+        if (id_eq(peer->shunned[i].node, node))
+            return !mono_due(peer->shunned[i].until, now.mono);
+    return false;
+}
+
+void node_unshun(struct peer *peer, struct id node)
+{
+    for (size_t i = 0; peer->shunned && i < SHUNNED_MAX; i++)
+        if (id_eq(peer->shunned[i].node, node))
+            peer->shunned[i] = (struct shunned){0};
+}
+
+/* ---- asking ---- */
+
+static void attach_end(struct peer *peer, struct now now, struct attach *attach, int err)
+{
+    attach_fn *done = attach->done;
+    void *ctx = attach->ctx;
+    struct id node = attach->route.is_node ? attach->route.id : attach->node;
+    heap_remove(&peer->timers, &attach->timer.node);
+    list_remove(&attach->order);
+    peer->attach_count--;
+    mem_free(attach);
+    if (err) {
+        peer->counters.attaches_failed++;
+        if (!id_is_zero(node) && !link_to(peer, node))
+            node_shun(peer, now, node);
+    }
+    if (done)
+        done(peer, now, ctx, err, node);
+}
+
+static void attach_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    attach_end(peer, now, CONTAINER_OF(timer, struct attach, timer), ERR_TIMEOUT);
+}
+
+static void attach_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    struct attach *attach = ctx;
+    /* Error_In_Progress: the node is connecting to us at the moment (6.5.1.2). */
+    if (outcome->err && outcome->error_code != RELOAD_ERROR_IN_PROGRESS) {
+        attach_end(peer, now, attach, outcome->err);
+        return;
+    }
+    attach->node = outcome->responder;
+    attach->waiting = true;
+    if (id_eq(attach->node, peer->options.self) || link_to(peer, attach->node)) {
+        attach_end(peer, now, attach, 0);
+        return;
+    }
+    if (heap_set(&peer->timers, &attach->timer.node, mono_after_ms(now.mono, ATTACH_LINK_MS)))
+        attach_end(peer, now, attach, ERR_NO_MEMORY);
+}
+
+struct reload_candidate own_candidate(const struct addr *addr)
+{
+    return (struct reload_candidate){
+        .address = reload_address_of(addr),
+        .link = RELOAD_LINK_TLS_TCP_FH_NO_ICE,
+        .foundation = slice_str("1"),
+        .priority = CANDIDATE_PRIORITY,
+        .type = RELOAD_CANDIDATE_HOST,
+    };
+}
+
+int attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
+{
+    if (peer->attach_count >= ATTACHES_MAX)
+        return ERR_LIMIT;
+    struct attach *attach = mem_alloc(sizeof *attach);
+    if (!attach) {
+        peer->counters.memory_refused++;
+        return ERR_NO_MEMORY;
+    }
+    list_init(&attach->order);
+    attach->timer.fire = attach_timer_fire;
+    attach->route = *route;
+    attach->done = done;
+    attach->ctx = ctx;
+    struct reload_candidate candidate = own_candidate(&peer->options.address);
+    struct reload_body body = {.code = RELOAD_ATTACH_REQ};
+    body.attach.role = slice_str("passive");
+    body.attach.candidates = &candidate;
+    body.attach.candidate_count = 1;
+    body.attach.send_update = true;
+    int err = transaction_start(peer, now, route, &body, attach_answered, attach);
+    if (err) {
+        mem_free(attach);
+        return err;
+    }
+    list_append(&peer->attaches, &attach->order);
+    peer->attach_count++;
+    peer->counters.attaches_sent++;
+    return 0;
+}
+
+/* Our Attach to this very node, or the one that it answered, if there is one. */
+static struct attach *attach_to(const struct peer *peer, struct id node)
+{
+    for (struct list *it = peer->attaches.next; it != &peer->attaches; it = it->next) {
+        struct attach *attach = CONTAINER_OF(it, struct attach, order);
+        if (id_eq(attach->node, node) || (attach->route.is_node && id_eq(attach->route.id, node)))
+            return attach;
+    }
+    return NULL;
+}
+
+bool attach_pending(const struct peer *peer, struct id node)
+{
+    return attach_to(peer, node) != NULL;
+}
+
+void attach_cancel(struct peer *peer, const void *ctx)
+{
+    LIST_EACH(it, &peer->attaches) {
+        struct attach *attach = CONTAINER_OF(it, struct attach, order);
+        if (attach->ctx != ctx)
+            continue;
+        transactions_forget(peer, attach);
+        heap_remove(&peer->timers, &attach->timer.node);
+        list_remove(&attach->order);
+        peer->attach_count--;
+        mem_free(attach);
+    }
+}
+
+void attach_link_up(struct peer *peer, struct now now, struct id node)
+{
+    struct attach *attach;
+    while ((attach = attach_to(peer, node)) != NULL) {
+        transactions_forget(peer, attach);
+        attach->node = node;
+        attach_end(peer, now, attach, 0);
+    }
+}
+
+void attach_link_failed(struct peer *peer, struct now now, struct id node)
+{
+    if (!id_is_zero(node) && !link_to(peer, node) && !attach_pending(peer, node))
+        node_shun(peer, now, node);
+}
+
+void attaches_fini(struct peer *peer)
+{
+    LIST_EACH(it, &peer->attaches) {
+        struct attach *attach = CONTAINER_OF(it, struct attach, order);
+        heap_remove(&peer->timers, &attach->timer.node);
+        mem_free(attach);
+    }
+    list_init(&peer->attaches);
+    mem_free(peer->shunned);
+}
+
+/* ---- being asked ---- */
+
+/* The first candidate that a link can be made to. */
+static bool usable_candidate(const struct reload_attach *attach, bool ring_link, struct addr *ret_addr)
+{
+    for (size_t i = 0; i < attach->candidate_count; i++) {
+        const struct reload_candidate *c = &attach->candidates[i];
+        if (ring_link && (c->link != RELOAD_LINK_TLS_TCP_FH_NO_ICE || c->type != RELOAD_CANDIDATE_HOST))
+            continue;
+        if (!c->address.addr.family || !c->address.addr.port)
+            continue;
+        *ret_addr = c->address.addr;
+        return true;
+    }
+    return false;
+}
+
+static void attach_answer(struct peer *peer, struct now now, const struct request *request)
+{
+    struct reload_candidate candidate = own_candidate(&peer->options.address);
+    struct reload_body body = {.code = RELOAD_ATTACH_ANS};
+    body.attach.role = slice_str("active");
+    body.attach.candidates = &candidate;
+    body.attach.candidate_count = 1;
+    answer_body(peer, now, request->reply, &body);
+}
+
+void attach_serve(struct peer *peer, struct now now, struct request *request)
+{
+    const struct reload_attach *asked = &request->body.attach;
+    struct id node = request->signer->node;
+    struct addr addr;
+    if (id_eq(node, peer->options.self)) {
+        answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "this is you");
+        return;
+    }
+    if (link_to(peer, node)) {
+        attach_answer(peer, now, request);
+        if (asked->send_update && peer->state == PEER_JOINED)
+            update_send(peer, now, node, RELOAD_CHORD_FULL);
+        return;
+    }
+    if (!usable_candidate(asked, true, &addr)) {
+        answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "no TLS-TCP-FH-NO-ICE host candidate");
+        return;
+    }
+    /* Both asked at once (6.5.1.2). */
+    struct attach *mine = attach_to(peer, node);
+    if (mine && (mine->waiting || id_cmp(peer->options.self, node) > 0)) {
+        answer_error(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "");
+        return;
+    }
+    if (mine) {
+        transactions_forget(peer, mine);
+        mine->node = node;
+        mine->waiting = true;
+        heap_set(&peer->timers, &mine->timer.node, mono_after_ms(now.mono, ATTACH_LINK_MS));
+    }
+    if (!link_connecting(peer, node)) {
+        struct link *link = link_connect(peer, now, &addr, node, false);
+        if (!link) {
+            answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "no room for a link");
+            return;
+        }
+        link->update_wanted = asked->send_update;
+    }
+    attach_answer(peer, now, request);
+}
+
+/* ---- AppAttach ---- */
+
+static struct application *application_find(struct peer *peer, uint16_t id)
+{
+    for (size_t i = 0; i < peer->application_count; i++)
+        if (peer->applications[i].id == id)
+            return &peer->applications[i];
+    return NULL;
+}
+
+int peer_app_register(struct peer *peer, uint16_t application, struct addr own)
+{
+    struct application *known = application_find(peer, application);
+    if (!own.family) {
+        if (known)
+            *known = peer->applications[--peer->application_count];
+        return 0;
+    }
+    if (!known && peer->application_count == PEER_APPLICATIONS_MAX)
+        return ERR_LIMIT;
+    if (!known)
+        known = &peer->applications[peer->application_count++];
+    *known = (struct application){application, own};
+    return 0;
+}
+
+bool app_attach_address(const struct reload_body *answer, struct addr *ret_addr)
+{
+    return usable_candidate(&answer->attach, false, ret_addr);
+}
+
+void app_attach_serve(struct peer *peer, struct now now, struct request *request)
+{
+    const struct reload_attach *asked = &request->body.attach;
+    const struct application *application = application_find(peer, asked->application);
+    if (!application) {
+        answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no such application here");
+        return;
+    }
+    struct reload_candidate candidate = own_candidate(&application->addr);
+    struct reload_body body = {.code = RELOAD_APP_ATTACH_ANS};
+    body.attach.application = asked->application;
+    body.attach.role = slice_str("passive");
+    body.attach.candidates = &candidate;
+    body.attach.candidate_count = 1;
+    answer_body(peer, now, request->reply, &body);
+    struct peer_effect *effect = effect_new(peer, PEER_APP_ATTACHED);
+    if (!effect)
+        return;
+    effect->node = request->signer->node;
+    effect->application = asked->application;
+    usable_candidate(asked, false, &effect->addr);
+    effect_queue(peer, effect);
+}

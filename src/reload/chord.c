@@ -1,0 +1,249 @@
+/* What a change of the routing table means (RFC 6940 10.7): for the range that we are responsible for, for the copies of its data, for those
+ * who have to hear of it. */
+#include "reload/peer_internal.h"
+
+const char *peer_state_name(enum peer_state state)
+{
+    static const char *const names[] = {"idle", "connecting", "attaching", "joining", "joined", "leaving", "left"};
+    return names[state];
+}
+
+size_t chord_neighbor_count(const struct peer *peer)
+{
+    return peer->table.n < peer->options.neighbors ? peer->table.n : peer->options.neighbors;
+}
+
+bool chord_is_neighbor(const struct peer *peer, struct id node)
+{
+    return chord_table_has(&peer->table, node) &&
+           chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors);
+}
+
+bool chord_is_finger(const struct peer *peer, struct id node)
+{
+    if (!chord_table_has(&peer->table, node))
+        return false;
+    for (unsigned i = 1; i <= 128; i++) {
+        struct id first, last, finger;
+        chord_finger_range(peer->options.self, i, &first, &last);
+        if (!id_cmp(first, node) || id_in_open_closed(first, node, last))
+            return chord_table_in_range(&peer->table, first, last, &finger) && id_eq(finger, node);
+    }
+    return false;
+}
+
+size_t chord_replica_holders(const struct peer *peer, struct id *ret_nodes, size_t max)
+{
+    size_t n = 0;
+    for (; n < peer->table.n && n < peer->options.replicas && n < max; n++)
+        ret_nodes[n] = chord_table_successor(&peer->table, n);
+    return n;
+}
+
+bool chord_is_replica_holder(const struct peer *peer, struct id node)
+{
+    for (size_t i = 0; i < peer->table.n && i < peer->options.replicas; i++)
+        if (id_eq(chord_table_successor(&peer->table, i), node))
+            return true;
+    return false;
+}
+
+struct id chord_predecessor(const struct peer *peer)
+{
+    return peer->table.n ? chord_table_predecessor(&peer->table, 0) : peer->options.self;
+}
+
+/* ---- health ---- */
+
+enum peer_health peer_health(const struct peer *peer)
+{
+    if (peer->state != PEER_JOINED)
+        return PEER_RED;
+    if (!peer->table.n)
+        return peer->options.first ? PEER_GREEN : PEER_YELLOW;
+    /* Neighbors that we know of and have no link to yet, or no more. */
+    for (size_t i = 0; peer->shunned && i < SHUNNED_MAX; i++)
+        if (!id_is_zero(peer->shunned[i].node) && !mono_due(peer->shunned[i].until, peer->now.mono) &&
+            chord_table_would_be_neighbor(&peer->table, peer->shunned[i].node, peer->options.neighbors))
+            return PEER_YELLOW;
+    return PEER_GREEN;
+}
+
+void chord_tell_state(struct peer *peer)
+{
+    enum peer_health health = peer_health(peer);
+    if (peer->state == peer->told_state && health == peer->told_health)
+        return;
+    if (peer->state != peer->told_state)
+        log_event(peer->ports.log, LEVEL_NOTICE, "ring.state", "state=%s", peer_state_name(peer->state));
+    peer->told_state = peer->state;
+    peer->told_health = health;
+    effect_state(peer);
+}
+
+void chord_set_state(struct peer *peer, enum peer_state state)
+{
+    peer->state = state;
+    chord_tell_state(peer);
+}
+
+/* ---- changes ---- */
+
+struct neighborhood {
+    struct id predecessors[PEER_NEIGHBORS_MAX];
+    struct id successors[PEER_NEIGHBORS_MAX];
+    size_t n;
+};
+
+static void neighborhood_of(const struct peer *peer, struct neighborhood *ret_now)
+{
+    *ret_now = (struct neighborhood){.n = chord_neighbor_count(peer)};
+    for (size_t i = 0; i < ret_now->n; i++) {
+        ret_now->predecessors[i] = chord_table_predecessor(&peer->table, i);
+        ret_now->successors[i] = chord_table_successor(&peer->table, i);
+    }
+}
+
+static bool is_among(const struct id *nodes, size_t n, struct id node)
+{
+    for (size_t i = 0; i < n; i++)
+        if (id_eq(nodes[i], node))
+            return true;
+    return false;
+}
+
+/* Our range was (before, self] and is (after, self]. */
+static void range_changed(struct peer *peer, struct now now, struct id before, struct id after, bool handed_over,
+                          int64_t delay_ms)
+{
+    struct id self = peer->options.self;
+    bool smaller = id_eq(before, self) || id_in_open_open(before, after, self);
+    if (smaller) {
+        if (!handed_over)
+            transfer_start(peer, now, TRANSFER_OWNER, after, before, after, 1, delay_ms, NULL, NULL);
+        return;
+    }
+    /* What was a copy for the failed predecessor is ours now, and wants as many copies as before. */
+    struct id holders[PEER_NEIGHBORS_MAX];
+    size_t n = chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX);
+    for (size_t i = 0; i < n; i++)
+        transfer_start(peer, now, TRANSFER_REPLICA, holders[i], after, before, (uint8_t)(i + 1), delay_ms, NULL, NULL);
+}
+
+static void replicas_changed(struct peer *peer, struct now now, const struct neighborhood *before, int64_t delay_ms)
+{
+    struct id holders[PEER_NEIGHBORS_MAX];
+    size_t n = chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX);
+    size_t had = before->n < peer->options.replicas ? before->n : peer->options.replicas;
+    struct id predecessor = chord_predecessor(peer);
+    for (size_t i = 0; i < n; i++)
+        if (!is_among(before->successors, had, holders[i]))
+            transfer_start(peer, now, TRANSFER_REPLICA, holders[i], predecessor, peer->options.self, (uint8_t)(i + 1),
+                           delay_ms, NULL, NULL);
+}
+
+/* `before` is the neighborhood as it was. */
+static void changed(struct peer *peer, struct now now, const struct neighborhood *before, bool failed, bool handed_over)
+{
+    struct neighborhood after;
+    neighborhood_of(peer, &after);
+    if (memcmp(before, &after, sizeof after) == 0)
+        return;
+    peer->neighbors_changed = now.mono;
+    for (size_t i = 0; i < after.n; i++) {
+        struct link *succ = link_to(peer, after.successors[i]), *pred = link_to(peer, after.predecessors[i]);
+        if (succ)
+            link_schedule(peer, succ); /* a neighbor is watched more closely */
+        if (pred)
+            link_schedule(peer, pred);
+    }
+    if (peer->state != PEER_JOINED) {
+        chord_tell_state(peer);
+        return;
+    }
+    if (!after.n) {
+        join_again(peer, now);
+        return;
+    }
+    struct id self = peer->options.self;
+    struct id range_before = before->n ? before->predecessors[0] : self;
+    bool range = !id_eq(range_before, after.predecessors[0]);
+    int64_t delay_ms = failed ? peer->options.replacement_hold_down_ms : 0;
+    if (range)
+        range_changed(peer, now, range_before, after.predecessors[0], handed_over, delay_ms);
+    replicas_changed(peer, now, before, delay_ms);
+    if (range || peer->config->chord_reactive)
+        update_soon(peer, now);
+    chord_tell_state(peer);
+}
+
+void chord_node_ready(struct peer *peer, struct now now, struct id node, bool handed_over)
+{
+    struct neighborhood before;
+    neighborhood_of(peer, &before);
+    int err = chord_table_add(&peer->table, node);
+    if (err == ERR_NO_MEMORY)
+        peer->counters.memory_refused++;
+    if (!err)
+        changed(peer, now, &before, false, handed_over);
+}
+
+void chord_node_lost(struct peer *peer, struct now now, struct id node, bool failed)
+{
+    struct neighborhood before;
+    bool neighbor = chord_is_neighbor(peer, node);
+    neighborhood_of(peer, &before);
+    if (!chord_table_remove(&peer->table, node))
+        return;
+    if (failed && neighbor)
+        peer->counters.neighbors_failed++;
+    changed(peer, now, &before, failed, false);
+    /* It may be the link alone that failed (10.7.1). */
+    if (failed && neighbor && peer->state == PEER_JOINED && !link_to(peer, node) && !attach_pending(peer, node) &&
+        !config_is_bad_node(peer->config, node))
+        attach_start(peer, now, &(struct route){.is_node = true, .id = node}, NULL, NULL);
+}
+
+void chord_became_member(struct peer *peer, struct now now)
+{
+    peer->joined = now.mono;
+    join_stop(peer);
+    chord_set_state(peer, PEER_JOINED);
+    updates_send_all(peer, now);
+    stabilize_start(peer, now);
+    fingers_start(peer, now);
+    partition_start(peer, now);
+}
+
+/* ---- what storage asks (7.4.1.1) ---- */
+
+static bool duty_responsible(void *ctx, struct id resource)
+{
+    return forward_is_ours(ctx, resource);
+}
+
+/* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; for what is ours, any peer that we know;
+ * else, a neighbor, if we are one of the successors that get copies. */
+static bool duty_replica(void *ctx, struct id resource, struct id sender)
+{
+    const struct peer *peer = ctx;
+    if (peer->state == PEER_JOINING)
+        return join_is_admitting(peer, sender);
+    if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
+        return false;
+    size_t steps = chord_table_steps_behind(&peer->table, resource);
+    return steps ? steps <= peer->options.replicas && chord_is_neighbor(peer, sender)
+                 : chord_table_has(&peer->table, sender);
+}
+
+static size_t duty_replicas(void *ctx, struct id resource, struct id *ret_nodes, size_t max)
+{
+    (void)resource;
+    return chord_replica_holders(ctx, ret_nodes, max);
+}
+
+void chord_take_duty(struct peer *peer)
+{
+    struct storage_duty duty = {duty_responsible, duty_replica, duty_replicas, peer};
+    storage_set_duty(peer->ports.storage, &duty);
+}

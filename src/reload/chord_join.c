@@ -1,0 +1,290 @@
+/* Joining the ring (RFC 6940 10.5, 11.4): a bootstrap node, the admitting peer, our neighbors-to-be, Join, data, and the Update that names us.
+ * Every step has a time after which it all begins anew, later and later. Only a `first` node may take silence for an empty ring (4.5.2). */
+#include "reload/peer_internal.h"
+
+#define JOIN_CONNECT_MS 3000    /* for one bootstrap node, before the next one is tried too */
+#define JOIN_NEIGHBORS_MS 6000  /* for attaching to those that the admitting peer named */
+#define JOIN_ADMISSION_MS 15000 /* between signs of life of an admission under way */
+#define JOIN_LOST_MS 1000       /* an Update so long after we asked says that the node was no peer before */
+#define JOIN_BACKOFF_MS 500     /* doubled with each failure */
+#define JOIN_BACKOFF_MAX_MS 30000
+
+static void join_retry(struct peer *peer, struct now now);
+
+static void wait_ms(struct peer *peer, struct now now, int64_t ms)
+{
+    heap_set(&peer->timers, &peer->join.timer.node, mono_after_ms(now.mono, ms));
+}
+
+/* ---- step 1: a bootstrap node ---- */
+
+static bool has_other_bootstrap(const struct peer *peer)
+{
+    for (size_t i = 0; i < peer->join.bootstrap_count; i++)
+        if (!addr_eq(&peer->join.bootstraps[i], &peer->options.address))
+            return true;
+    return false;
+}
+
+/* The next one of the list that there is no link to yet. */
+static void connect_next(struct peer *peer, struct now now)
+{
+    struct join *join = &peer->join;
+    for (size_t i = 0; i < join->bootstrap_count; i++) {
+        const struct addr *addr = &join->bootstraps[(join->next + i) % join->bootstrap_count];
+        if (addr_eq(addr, &peer->options.address) || link_has_bootstrap(peer, addr))
+            continue;
+        join->next = (join->next + i + 1) % join->bootstrap_count;
+        link_connect(peer, now, addr, (struct id){{0}}, true);
+        return;
+    }
+}
+
+/* Whether a `first` node has looked long enough. Of several that look at once, those with smaller Node-IDs wait longer. */
+static bool may_be_first(const struct peer *peer, struct now now)
+{
+    if (!peer->options.first)
+        return false;
+    int64_t wait_ms = has_other_bootstrap(peer) ? peer->options.first_wait_ms : 0;
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        const struct link *link = peer->by_node[i];
+        if (link->member)
+            return false;
+        if (link->bootstrap && id_cmp(link->node, peer->options.self) > 0)
+            wait_ms += 3 * peer->options.first_wait_ms;
+    }
+    return mono_since_us(now.mono, peer->join.began) >= wait_ms * 1000;
+}
+
+static void connecting(struct peer *peer, struct now now)
+{
+    struct join *join = &peer->join;
+    join->admitting = (struct id){{0}};
+    chord_set_state(peer, PEER_CONNECTING);
+    if (may_be_first(peer, now)) {
+        log_event(peer->ports.log, LEVEL_NOTICE, "ring.first", "no ring answers: starting it");
+        chord_became_member(peer, now);
+        return;
+    }
+    wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 2 : JOIN_CONNECT_MS);
+    connect_next(peer, now);
+    for (size_t i = 0; i < peer->by_node_count && peer->state == PEER_CONNECTING; i++)
+        join_link_up(peer, now, peer->by_node[i]);
+}
+
+/* ---- step 2: the admitting peer ---- */
+
+static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)peer, (void)now, (void)ctx, (void)outcome; /* the Update that it brings is what counts */
+}
+
+static void admitting_attached(struct peer *peer, struct now now, void *ctx, int err, struct id node)
+{
+    struct join *join = ctx;
+    if (err || id_eq(node, peer->options.self)) {
+        join_retry(peer, now);
+        return;
+    }
+    join->admitting = node;
+    wait_ms(peer, now, JOIN_ADMISSION_MS);
+    if (!id_eq(join->updated_by, node))
+        return;
+    /* Its Update came before we knew that it is the one: once more. */
+    struct route route = {.is_node = true, .id = node};
+    struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
+    body.route_query.send_update = true;
+    body.route_query.destination = reload_destination_node(peer->options.self);
+    transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+}
+
+static void ask_for_admitting(struct peer *peer, struct now now, const struct link *link)
+{
+    struct join *join = &peer->join;
+    attach_cancel(peer, join);
+    join->admitting = (struct id){{0}};
+    join->updated_by = (struct id){{0}};
+    join->asked = now.mono;
+    struct route route = {.id = id_add(peer->options.self, id_power_of_two(0)), .first_link = link->number};
+    if (attach_start(peer, now, &route, admitting_attached, join))
+        return; /* the timer runs */
+    chord_set_state(peer, PEER_ATTACHING);
+    int64_t life_ms = REQUEST_TRANSMISSIONS * (int64_t)peer->config->overlay_reliability_timer_ms + ATTACH_LINK_MS;
+    wait_ms(peer, now, peer->options.first && !link->member ? peer->options.first_wait_ms : life_ms);
+}
+
+/* Through bootstrap nodes that we chose at once, through others when they say that they are peers. */
+void join_link_up(struct peer *peer, struct now now, struct link *link)
+{
+    if (peer->state == PEER_CONNECTING && (link->bootstrap || link->member))
+        ask_for_admitting(peer, now, link);
+}
+
+/* ---- step 3: our neighbors-to-be, as the admitting peer sees them ---- */
+
+static void send_join(struct peer *peer, struct now now);
+
+static void neighbor_attached(struct peer *peer, struct now now, void *ctx, int err, struct id node)
+{
+    struct join *join = ctx;
+    (void)err, (void)node; /* who cannot be reached is found, or found out, later by the Updates of the others */
+    if (join->neighbors_pending && --join->neighbors_pending == 0 && peer->state == PEER_ATTACHING)
+        send_join(peer, now);
+}
+
+static void attach_neighbors(struct peer *peer, struct now now, const struct reload_ids *nodes)
+{
+    struct join *join = &peer->join;
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct id node = nodes->items[i];
+        if (id_is_zero(node) || id_eq(node, peer->options.self) || link_to(peer, node) || attach_pending(peer, node) ||
+            config_is_bad_node(peer->config, node) ||
+            !chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors))
+            continue;
+        struct route route = {.is_node = true, .id = node, .has_via = true, .via = join->admitting};
+        join->neighbors_pending++;
+        if (attach_start(peer, now, &route, neighbor_attached, join))
+            join->neighbors_pending--;
+    }
+}
+
+/* ---- steps 5 to 7: Join, data, and the Update in which we are the predecessor ---- */
+
+static void join_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)ctx;
+    if (peer->state != PEER_JOINING)
+        return;
+    if (outcome->err)
+        join_retry(peer, now);
+    else
+        wait_ms(peer, now, JOIN_ADMISSION_MS);
+}
+
+static void send_join(struct peer *peer, struct now now)
+{
+    struct join *join = &peer->join;
+    struct reload_body body = {.code = RELOAD_JOIN_REQ};
+    body.join_req.joining_peer_id = peer->options.self;
+    chord_set_state(peer, PEER_JOINING);
+    struct route route = {.is_node = true, .id = join->admitting};
+    if (!link_to(peer, join->admitting) || transaction_start(peer, now, &route, &body, join_answered, join))
+        join_retry(peer, now);
+    else
+        wait_ms(peer, now, REQUEST_LIFETIME_MS + JOIN_ADMISSION_MS);
+}
+
+static bool names_us(const struct peer *peer, const struct reload_update_req *update)
+{
+    return update && update->predecessors.count && id_eq(update->predecessors.items[0], peer->options.self);
+}
+
+/* An Update came in while we are not in the ring. */
+void join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update)
+{
+    struct join *join = &peer->join;
+    bool admitting = join_is_admitting(peer, from);
+    if (peer->state == PEER_JOINING && admitting && names_us(peer, update)) {
+        chord_became_member(peer, now);
+        update_learn(peer, now, from, &update->predecessors);
+        update_learn(peer, now, from, &update->successors);
+    } else if (peer->state == PEER_ATTACHING && admitting && !join->neighbors_pending) {
+        attach_neighbors(peer, now, &update->predecessors);
+        attach_neighbors(peer, now, &update->successors);
+        if (join->neighbors_pending)
+            wait_ms(peer, now, JOIN_NEIGHBORS_MS);
+        else
+            send_join(peer, now);
+    } else if (peer->state == PEER_CONNECTING || (peer->state == PEER_ATTACHING && id_is_zero(join->admitting))) {
+        /* A peer that may just have become one: what we asked it before was lost. */
+        struct link *link = link_to(peer, from);
+        bool lost = mono_since_us(now.mono, join->asked) > (int64_t)JOIN_LOST_MS * 1000;
+        if (link && (peer->state == PEER_CONNECTING || lost))
+            ask_for_admitting(peer, now, link);
+        join->updated_by = from;
+    }
+}
+
+/* ---- when a step fails ---- */
+
+static int64_t backoff_ms(struct peer *peer)
+{
+    int64_t ms = JOIN_BACKOFF_MS;
+    for (unsigned i = 0; i < peer->join.failures && ms < JOIN_BACKOFF_MAX_MS; i++)
+        ms *= 2;
+    peer->join.failures++;
+    return entropy_between(&peer->ports.entropy, ms / 2, ms);
+}
+
+static void join_retry(struct peer *peer, struct now now)
+{
+    struct join *join = &peer->join;
+    attach_cancel(peer, join);
+    join->neighbors_pending = 0;
+    join->admitting = (struct id){{0}};
+    chord_set_state(peer, PEER_CONNECTING);
+    wait_ms(peer, now, backoff_ms(peer));
+}
+
+static void join_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    (void)timer;
+    if (peer->state == PEER_ATTACHING && peer->join.neighbors_pending) {
+        peer->join.neighbors_pending = 0;
+        send_join(peer, now); /* without those that did not answer */
+    } else if (peer->state == PEER_CONNECTING) {
+        connecting(peer, now);
+    } else if (peer->state == PEER_ATTACHING || peer->state == PEER_JOINING) {
+        join_retry(peer, now);
+    }
+}
+
+void join_link_lost(struct peer *peer, struct now now, struct id node)
+{
+    struct join *join = &peer->join;
+    if ((peer->state == PEER_ATTACHING || peer->state == PEER_JOINING) && !id_is_zero(join->admitting) &&
+        id_eq(node, join->admitting) && !link_to(peer, node))
+        join_retry(peer, now);
+    else if (peer->state == PEER_CONNECTING && !peer->link_count)
+        wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 4 : backoff_ms(peer));
+}
+
+bool join_is_admitting(const struct peer *peer, struct id node)
+{
+    return !id_is_zero(peer->join.admitting) && id_eq(node, peer->join.admitting);
+}
+
+void join_data_came(struct peer *peer, struct now now)
+{
+    if (peer->state == PEER_JOINING)
+        wait_ms(peer, now, JOIN_ADMISSION_MS);
+}
+
+void join_start(struct peer *peer, struct now now)
+{
+    peer->join.timer.fire = join_timer_fire;
+    peer->join.began = now.mono;
+    peer->join.failures = 0;
+    peer->join.next = (size_t)entropy_below(&peer->ports.entropy, peer->join.bootstrap_count);
+    connecting(peer, now);
+}
+
+/* All peers that we knew are gone (10.7.1): back to the beginning. A `first` node is the ring, as long as nobody else says otherwise. */
+void join_again(struct peer *peer, struct now now)
+{
+    if (peer->options.first)
+        return;
+    log_event(peer->ports.log, LEVEL_WARNING, "ring.lost", "no peer is left: joining again");
+    stabilize_stop(peer);
+    fingers_stop(peer);
+    join_start(peer, now);
+}
+
+void join_stop(struct peer *peer)
+{
+    attach_cancel(peer, &peer->join);
+    transactions_forget(peer, &peer->join);
+    peer->join.neighbors_pending = 0;
+    peer->join.admitting = (struct id){{0}};
+    heap_remove(&peer->timers, &peer->join.timer.node);
+}

@@ -1,0 +1,129 @@
+/* Leaving the ring (RFC 6940 6.4.2.2, 10.9): our data to those who will answer for it, a Leave to every neighbor, then the links. */
+#include "reload/peer_internal.h"
+
+#define LEAVE_HAND_OVER_MS 10000 /* then we go without having handed over all */
+#define LEAVE_ANSWERS_MS 2000
+
+static void left(struct peer *peer, struct now now)
+{
+    heap_remove(&peer->timers, &peer->leave_timer.node);
+    chord_set_state(peer, PEER_LEFT);
+    transfers_fini(peer);
+    transactions_end(peer, now, ERR_CLOSED);
+    links_close(peer, now, "leaving the ring");
+}
+
+static void leave_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)ctx, (void)outcome;
+    if (peer->state == PEER_LEAVING && peer->leaves_pending && --peer->leaves_pending == 0)
+        left(peer, now);
+}
+
+static void send_leave(struct peer *peer, struct now now, struct id to, bool we_are_successor)
+{
+    struct id nodes[PEER_NEIGHBORS_MAX];
+    size_t n = chord_neighbor_count(peer);
+    for (size_t i = 0; i < n; i++)
+        nodes[i] = we_are_successor ? chord_table_successor(&peer->table, i) : chord_table_predecessor(&peer->table, i);
+    struct reload_body body = {.code = RELOAD_LEAVE_REQ};
+    body.leave_req.leaving_peer_id = peer->options.self;
+    body.leave_req.type = we_are_successor ? RELOAD_CHORD_LEAVE_FROM_SUCC : RELOAD_CHORD_LEAVE_FROM_PRED;
+    body.leave_req.nodes = (struct reload_ids){nodes, n};
+    struct route route = {.is_node = true, .id = to};
+    if (transaction_start(peer, now, &route, &body, leave_answered, NULL) == 0)
+        peer->leaves_pending++;
+}
+
+static void say_goodbye(struct peer *peer, struct now now)
+{
+    if (peer->leaves_pending)
+        return;
+    size_t n = chord_neighbor_count(peer);
+    heap_set(&peer->timers, &peer->leave_timer.node, mono_after_ms(now.mono, LEAVE_ANSWERS_MS));
+    peer->leaves_pending = 1; /* this loop's own, so that an end within it does not count as the last */
+    for (size_t i = 0; i < n; i++)
+        send_leave(peer, now, chord_table_predecessor(&peer->table, i), true);
+    for (size_t i = 0; i < n; i++) {
+        struct id successor = chord_table_successor(&peer->table, i);
+        bool is_predecessor = false; /* a small ring: it has been told */
+        for (size_t k = 0; k < n; k++)
+            is_predecessor |= id_eq(successor, chord_table_predecessor(&peer->table, k));
+        if (!is_predecessor)
+            send_leave(peer, now, successor, false);
+    }
+    if (--peer->leaves_pending == 0)
+        left(peer, now);
+}
+
+static void handed_over(struct peer *peer, struct now now, void *ctx, int err)
+{
+    (void)ctx;
+    if (err)
+        log_event(peer->ports.log, LEVEL_WARNING, "ring.leave", "the data could not be handed over: %s", err_text(err));
+    if (peer->state == PEER_LEAVING)
+        say_goodbye(peer, now);
+}
+
+static void leave_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    (void)timer;
+    if (peer->leaves_pending)
+        left(peer, now);
+    else
+        say_goodbye(peer, now);
+}
+
+void peer_leave(struct peer *peer, struct now now)
+{
+    if (peer->state == PEER_LEAVING || peer->state == PEER_LEFT)
+        return;
+    bool member = peer->state == PEER_JOINED && peer->table.n;
+    peer->now = now;
+    peer->leave_timer.fire = leave_timer_fire;
+    join_stop(peer);
+    stabilize_stop(peer);
+    fingers_stop(peer);
+    partition_stop(peer);
+    transfers_fini(peer);
+    admissions_fini(peer);
+    chord_set_state(peer, PEER_LEAVING);
+    heap_set(&peer->timers, &peer->leave_timer.node, mono_after_ms(now.mono, LEAVE_HAND_OVER_MS));
+    if (!member)
+        left(peer, now);
+    else if (transfer_start(peer, now, TRANSFER_LEAVE, chord_table_successor(&peer->table, 0), chord_predecessor(peer),
+                            peer->options.self, 1, 0, handed_over, NULL))
+        say_goodbye(peer, now);
+    peer_settle(peer, now);
+}
+
+void peer_leave_at_once(struct peer *peer, struct now now)
+{
+    join_stop(peer);
+    stabilize_stop(peer);
+    fingers_stop(peer);
+    partition_stop(peer);
+    transfers_fini(peer);
+    admissions_fini(peer);
+    left(peer, now);
+    peer_settle(peer, now);
+}
+
+void leave_serve(struct peer *peer, struct now now, struct request *request)
+{
+    const struct reload_leave_req *leave = &request->body.leave_req;
+    struct id node = leave->leaving_peer_id;
+    if (!request->direct || !id_eq(node, request->signer->node)) {
+        answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "a Leave comes from the leaving peer itself");
+        return;
+    }
+    peer->counters.leaves_received++;
+    answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_LEAVE_ANS});
+    struct link *link = link_to(peer, node);
+    if (link)
+        link->member = false;
+    node_shun(peer, now, node); /* Updates of others still name it for a while */
+    chord_node_lost(peer, now, node, false);
+    if (peer->state == PEER_JOINED)
+        update_learn(peer, now, node, &leave->nodes);
+}

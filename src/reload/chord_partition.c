@@ -1,0 +1,92 @@
+/* Finding out that the ring has fallen apart, and healing it (RFC 6940 10.7.4.4): now and then a Ping goes through a bootstrap node to the place
+ * behind our own. Who answers is our successor, or there is another ring: then an Attach makes the two of us neighbors, and their Updates
+ * do the rest. */
+#include "reload/peer_internal.h"
+
+#define CHECK_NODES 64 /* rings of more nodes check less often, so that bootstrap nodes see the same load */
+
+static void schedule(struct peer *peer, struct now now)
+{
+    if (!peer->options.partition_check_ms)
+        return;
+    double crowd = peer_ring_size(peer) / CHECK_NODES;
+    int64_t ms = (int64_t)((double)peer->options.partition_check_ms * (crowd > 1 ? crowd : 1));
+    ms = entropy_between(&peer->ports.entropy, ms * 3 / 4, ms * 5 / 4);
+    heap_set(&peer->timers, &peer->partition_timer.node, mono_after_ms(now.mono, ms));
+}
+
+static struct id place_behind_us(const struct peer *peer)
+{
+    return id_add(peer->options.self, id_power_of_two(0));
+}
+
+static void ping_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)ctx;
+    struct id node = outcome->responder;
+    if (outcome->err || peer->state != PEER_JOINED || id_eq(node, peer->options.self) || link_to(peer, node))
+        return;
+    /* A stranger. It may be a successor that is quite new, which would do no harm. */
+    bool nearer_exists =
+        peer->table.n && id_in_open_open(peer->options.self, chord_table_successor(&peer->table, 0), node);
+    if (nearer_exists || !peer->table.n) {
+        char hex[ID_HEX_OCTETS];
+        peer->counters.partition_found++;
+        log_event(peer->ports.log, LEVEL_WARNING, "ring.partition", "another ring has node=%s in our successor's place",
+                  id_format(node, hex));
+    }
+    struct link *bootstrap = link_to(peer, peer->partition_bootstrap);
+    struct route route = {.is_node = true, .id = node, .has_via = bootstrap != NULL, .via = peer->partition_bootstrap};
+    attach_start(peer, now, &route, NULL, NULL);
+}
+
+static void ping_through(struct peer *peer, struct now now, struct link *bootstrap)
+{
+    peer->partition_bootstrap = bootstrap->node;
+    struct route route = {.id = place_behind_us(peer), .first_link = bootstrap->number};
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    transaction_start(peer, now, &route, &body, ping_answered, NULL);
+}
+
+/* The link was opened for the check, or it is one to a bootstrap node anyway. */
+void partition_link_up(struct peer *peer, struct now now, struct link *link)
+{
+    if (peer->state == PEER_JOINED && link->bootstrap)
+        ping_through(peer, now, link);
+}
+
+static struct link *link_at(const struct peer *peer, const struct addr *addr)
+{
+    for (size_t i = 0; i < peer->by_node_count; i++)
+        if (addr_eq(&peer->by_node[i]->addr, addr))
+            return peer->by_node[i];
+    return NULL;
+}
+
+static void partition_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    (void)timer;
+    const struct join *join = &peer->join;
+    if (peer->state != PEER_JOINED)
+        return;
+    schedule(peer, now);
+    if (!join->bootstrap_count)
+        return;
+    const struct addr *addr = &join->bootstraps[entropy_below(&peer->ports.entropy, join->bootstrap_count)];
+    struct link *link = link_at(peer, addr);
+    if (link)
+        ping_through(peer, now, link);
+    else if (!addr_eq(addr, &peer->options.address) && !link_has_bootstrap(peer, addr))
+        link_connect(peer, now, addr, (struct id){{0}}, true);
+}
+
+void partition_start(struct peer *peer, struct now now)
+{
+    peer->partition_timer.fire = partition_timer_fire;
+    schedule(peer, now);
+}
+
+void partition_stop(struct peer *peer)
+{
+    heap_remove(&peer->timers, &peer->partition_timer.node);
+}

@@ -1,0 +1,178 @@
+/* How a new configuration document spreads (RFC 6940 6.3.2.1, 6.5.4): every header tells its sender's sequence number, and whoever is behind is
+ * sent the document. */
+#include "reload/peer_internal.h"
+
+/* ---- who is behind ---- */
+
+/* Not more often than every so often to the same node. */
+static bool push_is_due(struct peer *peer, struct now now, struct id node)
+{
+    if (!peer->config_pushes)
+        peer->config_pushes = mem_alloc(CONFIG_PUSHES_MAX * sizeof *peer->config_pushes);
+    if (!peer->config_pushes)
+        return false;
+    struct config_push *place = &peer->config_pushes[0];
+    for (size_t i = 0; i < CONFIG_PUSHES_MAX; i++) {
+        struct config_push *push = &peer->config_pushes[i];
+        if (push->sequence == peer->config->sequence && id_eq(push->node, node) &&
+            mono_since_us(now.mono, push->at) < (int64_t)CONFIG_PUSH_INTERVAL_MS * 1000)
+            return false;
+        if (push->at.us < place->at.us)
+            place = push;
+    }
+    *place = (struct config_push){node, now.mono, peer->config->sequence};
+    return true;
+}
+
+static void pushed(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)ctx;
+    if (!outcome->err)
+        transactions_resend(peer, now); /* what was refused as too new */
+}
+
+/* `path`: an encoded Destination List that leads to the node; none: by its Node-ID. */
+static void push(struct peer *peer, struct now now, struct id node, struct slice path)
+{
+    if (!peer->config->document.n || id_eq(node, peer->options.self) || !push_is_due(peer, now, node))
+        return;
+    struct route route = {.is_node = true, .id = node, .path = path};
+    struct reload_body body = {.code = RELOAD_CONFIG_UPDATE_REQ};
+    body.config_update.type = RELOAD_CONFIG_UPDATE_CONFIG;
+    body.config_update.config_data = peer->config->document;
+    if (transaction_start(peer, now, &route, &body, pushed, NULL) == 0)
+        peer->counters.config_updates_sent++;
+}
+
+static bool is_behind(const struct peer *peer, uint16_t sequence)
+{
+    return sequence != CONFIG_SEQUENCE_ANY && config_sequence_cmp(sequence, peer->config->sequence) < 0;
+}
+
+void config_seen(struct peer *peer, struct now now, struct link *link, uint16_t sequence)
+{
+    if (sequence == CONFIG_SEQUENCE_ANY)
+        return;
+    link->config_sequence = sequence;
+    if (is_behind(peer, sequence))
+        push(peer, now, link->node, (struct slice){0});
+}
+
+bool config_check(struct peer *peer, struct now now, const struct request *request)
+{
+    uint16_t sequence = request->message->header.configuration_sequence;
+    if (sequence == CONFIG_SEQUENCE_ANY && request->message->contents.code == RELOAD_CONFIG_UPDATE_REQ)
+        return true;
+    int order = config_sequence_cmp(sequence, peer->config->sequence);
+    if (order < 0) {
+        peer->counters.config_too_old_received++;
+        answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_OLD, "");
+        push(peer, now, request->signer->node, request->reply->destinations);
+    } else if (order > 0) {
+        peer->counters.config_too_new_received++;
+        answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_NEW, "");
+    }
+    return order == 0;
+}
+
+void config_answer_seen(struct peer *peer, struct now now, uint16_t sequence, struct id node)
+{
+    if (is_behind(peer, sequence))
+        push(peer, now, node, (struct slice){0});
+}
+
+void config_push(struct peer *peer, struct now now, struct id node)
+{
+    push(peer, now, node, (struct slice){0});
+}
+
+/* ---- a document comes ---- */
+
+static void refuse(struct peer *peer, struct now now, const struct request *request, uint16_t code, const char *text)
+{
+    peer->counters.config_updates_refused++;
+    answer_error(peer, now, request->reply, code, text);
+}
+
+void config_update_serve(struct peer *peer, struct now now, struct request *request)
+{
+    const struct reload_config_update *update = &request->body.config_update;
+    struct config *next;
+    struct config_fault fault = {0};
+    peer->counters.config_updates_received++;
+    if (update->type != RELOAD_CONFIG_UPDATE_CONFIG) {
+        /* Kinds of this overlay are part of its signed document. */
+        refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, "no kind-signer but the configuration document's");
+        return;
+    }
+    int err = config_parse(update->config_data, peer->config->instance_name, &next, &fault);
+    if (err) {
+        refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, fault.rule ? fault.rule : err_text(err));
+        return;
+    }
+    if (next->sequence == peer->config->sequence) {
+        answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+    } else if (config_may_follow(peer->config, next)) {
+        refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, "not newer than the configuration in use");
+    } else if ((err = config_verify(next, peer->config, now.wall)) != 0) {
+        refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, err_text(err));
+    } else {
+        answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+        struct peer_effect *effect = effect_new(peer, PEER_CONFIG_CHANGED);
+        struct buf octets;
+        buf_init(&octets, CONFIG_DOCUMENT_OCTETS_MAX);
+        buf_slice_put(&octets, update->config_data);
+        if (effect && effect_take(effect, &octets) == 0)
+            effect_queue(peer, effect);
+        else
+            peer_effect_free(effect);
+        buf_fini(&octets);
+    }
+    config_free(next);
+}
+
+/* ---- in use ---- */
+
+static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)peer, (void)now, (void)ctx, (void)outcome; /* that it is Error_Config_Too_New is what we want to know */
+}
+
+/* A Ping to everybody we are linked to: who is behind says so and is sent the document. */
+static void spread(struct peer *peer, struct now now)
+{
+    for (size_t i = 0; i < peer->slot_count; i++) {
+        const struct link *link = peer->slots[i];
+        if (!link || link->state != LINK_UP || link->config_sequence == peer->config->sequence)
+            continue;
+        struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
+        struct reload_body body = {.code = RELOAD_PING_REQ};
+        transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+    }
+}
+
+void peer_config_set(struct peer *peer, struct now now, const struct config *config)
+{
+    bool newer = config->sequence != peer->config->sequence;
+    peer->now = now;
+    peer->config = config;
+    peer->overlay = config_overlay_hash(config);
+    if (config_is_bad_node(config, peer->options.self)) {
+        struct peer_effect *effect = effect_new(peer, PEER_BANNED);
+        if (effect)
+            effect_queue(peer, effect);
+        log_event(peer->ports.log, LEVEL_ERROR, "ring.banned", "the configuration lists us as bad-node");
+        peer_leave_at_once(peer, now);
+        return;
+    }
+    links_ban(peer, now);
+    if (peer->state == PEER_JOINED) {
+        stabilize_start(peer, now);
+        fingers_start(peer, now);
+    }
+    if (newer) {
+        transactions_resend(peer, now);
+        spread(peer, now);
+    }
+    peer_settle(peer, now);
+}

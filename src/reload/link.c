@@ -1,0 +1,660 @@
+/* Links: who is at the other end, one per node, framing with acknowledgements, and finding out that a link has died (RFC 6940 6.6). */
+#include "reload/peer_internal.h"
+
+#include "reload/frame.h"
+
+/* ---- the tables of links ---- */
+
+struct link *link_find(const struct peer *peer, uint64_t number)
+{
+    size_t slot = number & 0xffff;
+    struct link *link = slot < peer->slot_count ? peer->slots[slot] : NULL;
+    return link && link->number == number ? link : NULL;
+}
+
+static size_t by_node_position(const struct peer *peer, struct id node)
+{
+    size_t low = 0, high = peer->by_node_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (id_cmp(peer->by_node[middle]->node, node) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct link *link_to(const struct peer *peer, struct id node)
+{
+    size_t at = by_node_position(peer, node);
+    return at < peer->by_node_count && id_eq(peer->by_node[at]->node, node) ? peer->by_node[at] : NULL;
+}
+
+static int by_node_insert(struct peer *peer, struct link *link)
+{
+    if (peer->by_node_count == peer->by_node_capacity) {
+        size_t capacity = peer->by_node_capacity ? peer->by_node_capacity * 2 : 8;
+        struct link **grown = mem_resize(peer->by_node, capacity * sizeof *grown);
+        if (!grown)
+            return ERR_NO_MEMORY;
+        peer->by_node = grown;
+        peer->by_node_capacity = capacity;
+    }
+    size_t at = by_node_position(peer, link->node);
+    memmove(peer->by_node + at + 1, peer->by_node + at, (peer->by_node_count - at) * sizeof *peer->by_node);
+    peer->by_node[at] = link;
+    peer->by_node_count++;
+    return 0;
+}
+
+static void by_node_remove(struct peer *peer, const struct link *link)
+{
+    size_t at = by_node_position(peer, link->node);
+    if (at == peer->by_node_count || peer->by_node[at] != link)
+        return;
+    peer->by_node_count--;
+    memmove(peer->by_node + at, peer->by_node + at + 1, (peer->by_node_count - at) * sizeof *peer->by_node);
+}
+
+static int free_slot(struct peer *peer, size_t *ret_slot)
+{
+    for (size_t i = 0; i < peer->slot_count; i++)
+        if (!peer->slots[i]) {
+            *ret_slot = i;
+            return 0;
+        }
+    if (peer->slot_count >= 0x10000)
+        return ERR_LIMIT;
+    size_t count = peer->slot_count ? peer->slot_count * 2 : 8;
+    struct link **grown = mem_resize(peer->slots, count * sizeof *grown);
+    if (!grown)
+        return ERR_NO_MEMORY;
+    memset(grown + peer->slot_count, 0, (count - peer->slot_count) * sizeof *grown);
+    *ret_slot = peer->slot_count;
+    peer->slots = grown;
+    peer->slot_count = count;
+    return 0;
+}
+
+static timer_fn link_timer_fire;
+
+static struct link *link_new(struct peer *peer, struct now now, const struct addr *addr, bool incoming)
+{
+    size_t slot;
+    struct link *link = free_slot(peer, &slot) ? NULL : mem_alloc(sizeof *link);
+    if (!link) {
+        peer->counters.memory_refused++;
+        return NULL;
+    }
+    link->number = ++peer->next_link << 16 | slot;
+    link->addr = *addr;
+    link->incoming = incoming;
+    link->config_sequence = CONFIG_SEQUENCE_ANY;
+    link->since = link->heard = now.mono;
+    link->timer.fire = link_timer_fire;
+    peer->slots[slot] = link;
+    peer->link_count++;
+    return link;
+}
+
+static void link_free(struct peer *peer, struct link *link)
+{
+    heap_remove(&peer->timers, &link->timer.node);
+    by_node_remove(peer, link);
+    peer->slots[link->number & 0xffff] = NULL;
+    peer->link_count--;
+    buf_fini(&link->input);
+    mem_free(link->sent);
+    mem_free(link);
+}
+
+/* ---- opening and closing ---- */
+
+/* The link is gone; everybody who relied on it hears of it. */
+static void link_lost(struct peer *peer, struct now now, struct link *link)
+{
+    struct id node = link->node;
+    enum link_state state = link->state;
+    peer->counters.links_closed++;
+    link_free(peer, link);
+    if (state == LINK_UP) {
+        chord_node_lost(peer, now, node, true);
+        admit_node_lost(peer, now, node);
+        transfers_stop(peer, now, node, ERR_CLOSED);
+    }
+    if (state != LINK_DRAINING) {
+        attach_link_failed(peer, now, node);
+        join_link_lost(peer, now, node);
+    }
+}
+
+void link_close(struct peer *peer, struct now now, struct link *link, const char *reason)
+{
+    char hex[ID_HEX_OCTETS];
+    log_event(peer->ports.log, LEVEL_INFO, "ring.link.closed", "node=%s reason=\"%s\"", id_format(link->node, hex),
+              reason);
+    effect_close(peer, link->number, reason);
+    link_lost(peer, now, link);
+}
+
+/* An idle link that is neither neighbor nor finger gives way to a new one. */
+static bool link_make_room(struct peer *peer, struct now now)
+{
+    if (peer->link_count < peer->options.links_max)
+        return true;
+    struct link *victim = NULL;
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        struct link *link = peer->by_node[i];
+        if (link->sent_count || chord_is_neighbor(peer, link->node) || chord_is_finger(peer, link->node))
+            continue;
+        if (!victim || link->heard.us < victim->heard.us)
+            victim = link;
+    }
+    peer->counters.link_refused_limit++;
+    if (!victim)
+        return false;
+    link_close(peer, now, victim, "gives way: the limit of links is reached");
+    return true;
+}
+
+struct link *link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node, bool bootstrap)
+{
+    if (!link_make_room(peer, now))
+        return NULL;
+    struct link *link = link_new(peer, now, addr, false);
+    if (!link)
+        return NULL;
+    link->state = LINK_CONNECTING;
+    link->node = node;
+    link->bootstrap = bootstrap;
+    effect_connect(peer, link->number, addr, node);
+    link_schedule(peer, link);
+    return link;
+}
+
+bool link_connecting(const struct peer *peer, struct id node)
+{
+    for (size_t i = 0; i < peer->slot_count; i++) {
+        const struct link *link = peer->slots[i];
+        if (link && link->state == LINK_CONNECTING && id_eq(link->node, node))
+            return true;
+    }
+    return false;
+}
+
+bool link_has_bootstrap(const struct peer *peer, const struct addr *addr)
+{
+    for (size_t i = 0; i < peer->slot_count; i++) {
+        const struct link *link = peer->slots[i];
+        if (link && link->bootstrap && addr_eq(&link->addr, addr))
+            return true;
+    }
+    return false;
+}
+
+static void link_drain(struct peer *peer, struct now now, struct link *link)
+{
+    by_node_remove(peer, link);
+    link->state = LINK_DRAINING;
+    link->since = now.mono;
+    link_schedule(peer, link);
+}
+
+/* The node that is at the other end, by its certificate (6.3.4, 11.3). `expected` may be zero. */
+static int identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
+                    struct id *ret_node)
+{
+    struct peer_counters *counters = &peer->counters;
+    struct security *security = peer->ports.security;
+    const struct security_cert *cert;
+    uint64_t banned = security->counters.refused_banned, overlay = security->counters.refused_overlay;
+    int err = security_admit(security, certificate, now.wall, &cert);
+    if (err) {
+        if (security->counters.refused_banned != banned)
+            counters->link_refused_banned++;
+        else if (security->counters.refused_overlay != overlay)
+            counters->link_refused_overlay++;
+        else
+            counters->link_refused_certificate++;
+        return err;
+    }
+    /* A certificate of several nodes is one of those that we expect, or none: which one speaks is not to be seen otherwise. */
+    struct id node = cert->node_ids[0];
+    bool found = id_is_zero(expected) && cert->node_id_count == 1;
+    for (size_t i = 0; i < cert->node_id_count && !found; i++)
+        if (id_is_zero(expected) ? attach_pending(peer, cert->node_ids[i]) : id_eq(cert->node_ids[i], expected)) {
+            node = cert->node_ids[i];
+            found = true;
+        }
+    if (!found) {
+        counters->link_refused_node_id++;
+        return ERR_AUTH;
+    }
+    if (id_eq(node, peer->options.self)) {
+        counters->link_refused_self++;
+        return ERR_FORBIDDEN;
+    }
+    if (config_is_bad_node(peer->config, node)) {
+        counters->link_refused_banned++;
+        return ERR_FORBIDDEN;
+    }
+    *ret_node = node;
+    return 0;
+}
+
+/* Two links to one node. Both sides decide alike: of a simultaneous connect, the one that the greater Node-ID opened stays (as in 6.5.1.2); else
+ * the newer one, because the node has lost the other. Returns true if the new link is the one. */
+static bool settle_duplicate(struct peer *peer, struct now now, struct link *link)
+{
+    struct link *old = link_to(peer, link->node);
+    if (!old)
+        return true;
+    peer->counters.link_duplicate++;
+    bool young = mono_since_us(now.mono, old->since) < (int64_t)LINK_YOUNG_MS * 1000;
+    if (!young || old->incoming == link->incoming) {
+        link_close(peer, now, old, "the node has connected anew");
+        return true;
+    }
+    bool self_is_greater = id_cmp(peer->options.self, link->node) > 0;
+    if (link->incoming == self_is_greater) {
+        link_drain(peer, now, link);
+        return false;
+    }
+    link->member = old->member;
+    link->update_wanted |= old->update_wanted;
+    link->config_sequence = old->config_sequence;
+    link_drain(peer, now, old);
+    return true;
+}
+
+/* The link is the way to its node from now on. */
+static int link_establish(struct peer *peer, struct now now, struct link *link)
+{
+    link->since = link->heard = now.mono;
+    if (!settle_duplicate(peer, now, link))
+        return 0;
+    link->state = LINK_UP;
+    int err = by_node_insert(peer, link);
+    if (err)
+        return err;
+    node_unshun(peer, link->node);
+    link_schedule(peer, link);
+    char hex[ID_HEX_OCTETS], text[ADDR_TEXT_OCTETS];
+    log_event(peer->ports.log, LEVEL_INFO, "ring.link.up", "node=%s addr=%s direction=%s", id_format(link->node, hex),
+              addr_format(&link->addr, text), link->incoming ? "in" : "out");
+    uint64_t number = link->number;
+    struct id node = link->node;
+    if (peer->state == PEER_JOINED) {
+        /* A peer says so to whom it is connected to, asked (6.5.1.1: send_update) or not: until then nobody may route through it. */
+        bool wanted = link->update_wanted;
+        link->update_wanted = false;
+        update_send(peer, now, node, wanted ? RELOAD_CHORD_FULL : RELOAD_CHORD_NEIGHBORS);
+    }
+    attach_link_up(peer, now, node);
+    if ((link = link_find(peer, number)) != NULL)
+        join_link_up(peer, now, link);
+    if ((link = link_find(peer, number)) != NULL)
+        partition_link_up(peer, now, link);
+    return 0;
+}
+
+static bool is_closed_for_links(const struct peer *peer)
+{
+    return peer->state == PEER_IDLE || peer->state == PEER_LEAVING || peer->state == PEER_LEFT;
+}
+
+int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slice certificate)
+{
+    struct link *link = link_find(peer, number);
+    if (!link || link->state != LINK_CONNECTING)
+        return ERR_NOT_FOUND;
+    struct id node;
+    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE : identify(peer, now, certificate, link->node, &node);
+    if (!err) {
+        peer->counters.links_opened++;
+        link->node = node;
+        err = link_establish(peer, now, link);
+    }
+    if (err)
+        link_lost(peer, now, link);
+    peer_settle(peer, now);
+    return err;
+}
+
+int peer_link_accept(struct peer *peer, struct now now, const struct addr *remote, struct slice certificate,
+                     uint64_t *ret_link)
+{
+    struct id node;
+    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE : identify(peer, now, certificate, (struct id){{0}}, &node);
+    if (!err && !link_make_room(peer, now))
+        err = ERR_LIMIT;
+    struct link *link = err ? NULL : link_new(peer, now, remote, true);
+    if (!err && !link)
+        err = ERR_NO_MEMORY;
+    if (!err) {
+        peer->counters.links_accepted++;
+        link->node = node;
+        uint64_t number = link->number;
+        err = link_establish(peer, now, link);
+        if (err)
+            link_lost(peer, now, link);
+        else
+            *ret_link = number;
+    }
+    peer_settle(peer, now);
+    return err;
+}
+
+void peer_link_connect_failed(struct peer *peer, struct now now, uint64_t number, int err)
+{
+    struct link *link = link_find(peer, number);
+    if (!link)
+        return;
+    if (err == ERR_AUTH || err == ERR_EXPIRED)
+        peer->counters.link_refused_certificate++;
+    link_lost(peer, now, link);
+    peer_settle(peer, now);
+}
+
+void peer_link_down(struct peer *peer, struct now now, uint64_t number)
+{
+    struct link *link = link_find(peer, number);
+    if (!link)
+        return;
+    char hex[ID_HEX_OCTETS];
+    log_event(peer->ports.log, LEVEL_INFO, "ring.link.down", "node=%s", id_format(link->node, hex));
+    link_lost(peer, now, link);
+    peer_settle(peer, now);
+}
+
+void links_ban(struct peer *peer, struct now now)
+{
+    for (size_t i = 0; i < peer->slot_count; i++) {
+        struct link *link = peer->slots[i];
+        if (link && config_is_bad_node(peer->config, link->node)) {
+            peer->counters.link_refused_banned++;
+            link_close(peer, now, link, "the configuration bans the node");
+        }
+    }
+}
+
+void links_close(struct peer *peer, struct now now, const char *reason)
+{
+    for (size_t i = 0; i < peer->slot_count; i++)
+        if (peer->slots[i])
+            link_close(peer, now, peer->slots[i], reason);
+}
+
+void links_fini(struct peer *peer)
+{
+    for (size_t i = 0; i < peer->slot_count; i++)
+        if (peer->slots[i])
+            link_free(peer, peer->slots[i]);
+    mem_free(peer->slots);
+    mem_free(peer->by_node);
+}
+
+/* ---- round trips (RFC 6298 section 2) ---- */
+
+static int64_t rto_us(const struct link *link)
+{
+    if (!link->srtt_us)
+        return LINK_RTO_INITIAL_US;
+    int64_t rto = (int64_t)link->srtt_us + 4 * (int64_t)link->rttvar_us;
+    if (rto < LINK_RTO_MIN_US)
+        return LINK_RTO_MIN_US;
+    return rto > LINK_RTO_MAX_US ? LINK_RTO_MAX_US : rto;
+}
+
+static void rtt_sample(struct link *link, int64_t rtt_us)
+{
+    int32_t r = rtt_us < 1 ? 1 : rtt_us > LINK_RTO_MAX_US ? LINK_RTO_MAX_US : (int32_t)rtt_us;
+    if (!link->srtt_us) {
+        link->srtt_us = r;
+        link->rttvar_us = r / 2;
+        return;
+    }
+    int32_t off = link->srtt_us > r ? link->srtt_us - r : r - link->srtt_us;
+    link->rttvar_us += (off - link->rttvar_us) / 4;
+    link->srtt_us += (r - link->srtt_us) / 8;
+    if (link->srtt_us < 1)
+        link->srtt_us = 1;
+}
+
+/* ---- time ---- */
+
+/* Links to neighbors are watched more closely: the ring hangs on them. */
+static struct mono keepalive_due(const struct peer *peer, const struct link *link)
+{
+    int64_t quiet_ms =
+        chord_is_neighbor(peer, link->node) ? peer->options.neighbor_keepalive_ms : peer->options.link_keepalive_ms;
+    return quiet_ms ? mono_after_ms(link->heard, quiet_ms) : MONO_NEVER;
+}
+
+void link_schedule(struct peer *peer, struct link *link)
+{
+    struct mono due;
+    if (link->state == LINK_CONNECTING) {
+        due = mono_after_ms(link->since, LINK_CONNECT_MS);
+    } else if (link->state == LINK_DRAINING) {
+        due = mono_after_ms(link->since, LINK_DRAIN_MS);
+    } else if (link->suspect) {
+        due = mono_after_ms(link->suspected, LINK_SUSPECT_MS);
+    } else if (link->sent_count) {
+        due = mono_after_us(link->sent[0].at, rto_us(link));
+    } else {
+        due = keepalive_due(peer, link);
+    }
+    if (heap_set(&peer->timers, &link->timer.node, due))
+        peer->counters.memory_refused++;
+}
+
+static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)peer, (void)now, (void)ctx, (void)outcome; /* the acknowledgement of its frame is what counts */
+}
+
+static void link_suspect(struct peer *peer, struct now now, struct link *link)
+{
+    char hex[ID_HEX_OCTETS];
+    log_event(peer->ports.log, LEVEL_NOTICE, "ring.link.silent", "node=%s rto_ms=%lld", id_format(link->node, hex),
+              (long long)(rto_us(link) / 1000));
+    peer->counters.link_ack_timeout++;
+    link->suspect = true;
+    link->suspected = now.mono;
+    link_schedule(peer, link);
+    chord_node_lost(peer, now, link->node, true);
+}
+
+static void link_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    struct link *link = CONTAINER_OF(timer, struct link, timer);
+    if (link->state == LINK_CONNECTING) {
+        link_close(peer, now, link, "no connection in time");
+    } else if (link->state == LINK_DRAINING) {
+        link_close(peer, now, link, "there is another link to the node");
+    } else if (link->suspect) {
+        link_close(peer, now, link, "no acknowledgement");
+    } else if (link->sent_count) {
+        link_suspect(peer, now, link);
+    } else if (!mono_due(keepalive_due(peer, link), now.mono)) {
+        link_schedule(peer, link); /* octets came meanwhile */
+    } else {
+        struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
+        struct reload_body body = {.code = RELOAD_PING_REQ};
+        uint64_t number = link->number;
+        if (transaction_start(peer, now, &route, &body, ignore_answer, NULL))
+            link->heard = now.mono; /* out of memory or transactions: the next interval tries again */
+        if ((link = link_find(peer, number)) != NULL)
+            link_schedule(peer, link);
+    }
+}
+
+/* ---- frames ---- */
+
+/* Remembers a frame until it is acknowledged. False: it could not be. */
+static bool sent_push(struct link *link, struct mono at, uint32_t sequence, uint32_t octets)
+{
+    if (link->sent_count == link->sent_capacity) {
+        uint32_t capacity = link->sent_capacity ? link->sent_capacity * 2 : 2;
+        struct sent_frame *grown = mem_resize(link->sent, capacity * sizeof *grown);
+        if (!grown)
+            return false;
+        link->sent = grown;
+        link->sent_capacity = capacity;
+    }
+    link->sent[link->sent_count++] = (struct sent_frame){at, sequence, octets};
+    link->sent_octets += octets;
+    return true;
+}
+
+void link_send(struct peer *peer, struct now now, struct link *link, struct slice message)
+{
+    uint32_t octets = (uint32_t)message.n + RELOAD_FRAME_DATA_HEAD_OCTETS;
+    if (link->sent_octets + octets > peer->options.link_queue_octets_max ||
+        link->sent_count >= FRAMES_UNACKNOWLEDGED_MAX) {
+        peer->counters.link_queue_overflow++;
+        link_close(peer, now, link, "too slow: its queue is full");
+        return;
+    }
+    struct buf frame;
+    buf_init(&frame, octets);
+    reload_frame_encode(&(struct reload_frame){RELOAD_FRAME_DATA, link->next_sequence, 0, message}, &frame);
+    if (frame.err || !sent_push(link, now.mono, link->next_sequence, octets)) {
+        peer->counters.memory_refused++;
+        buf_fini(&frame);
+        return;
+    }
+    link->next_sequence++;
+    peer->counters.frames_sent++;
+    peer->counters.octets_sent += octets;
+    if (effect_send(peer, link->number, &frame)) {
+        link_close(peer, now, link, "out of memory"); /* a gap in the sequence would never be acknowledged */
+        return;
+    }
+    if (link->sent_count == 1 && !link->suspect)
+        link_schedule(peer, link);
+}
+
+static void ack_send(struct peer *peer, struct link *link, uint32_t sequence)
+{
+    /* The mask tells of the frames before this one: bit k is sequence - k (6.6.2). */
+    uint32_t ahead = sequence - link->received_last;
+    if (!link->heard_any)
+        link->received_mask = 0;
+    else if (ahead && ahead < 0x80000000u)
+        link->received_mask = ahead > 31 ? 0 : (link->received_mask | 1u) << ahead;
+    link->heard_any = true;
+    link->received_last = sequence;
+    struct buf frame;
+    buf_init(&frame, RELOAD_FRAME_ACK_OCTETS);
+    reload_frame_encode(&(struct reload_frame){RELOAD_FRAME_ACK, sequence, link->received_mask & ~1u, {0}}, &frame);
+    peer->counters.octets_sent += frame.n;
+    effect_send(peer, link->number, &frame);
+}
+
+/* The stream keeps order: what is acknowledged, and all before it, has arrived. */
+static void ack_input(struct peer *peer, struct now now, struct link *link, uint32_t sequence)
+{
+    uint32_t done = 0;
+    while (done < link->sent_count && (int32_t)(sequence - link->sent[done].sequence) >= 0) {
+        if (link->sent[done].sequence == sequence)
+            rtt_sample(link, mono_since_us(now.mono, link->sent[done].at));
+        link->sent_octets -= link->sent[done].octets;
+        done++;
+    }
+    if (!done)
+        return;
+    link->sent_count -= done;
+    if (link->sent_count) {
+        memmove(link->sent, link->sent + done, link->sent_count * sizeof *link->sent);
+    } else {
+        mem_free(link->sent); /* an idle link costs little */
+        link->sent = NULL;
+        link->sent_capacity = 0;
+    }
+    bool back = link->suspect;
+    link->suspect = false;
+    link_schedule(peer, link);
+    if (back && link->member)
+        chord_node_ready(peer, now, link->node, false);
+}
+
+/* One frame. The link may be gone afterwards. */
+static void frame_input(struct peer *peer, struct now now, struct link *link, const struct reload_frame *frame)
+{
+    if (frame->type == RELOAD_FRAME_ACK) {
+        ack_input(peer, now, link, frame->sequence);
+        return;
+    }
+    peer->counters.frames_received++;
+    ack_send(peer, link, frame->sequence);
+    forward_input(peer, now, link, frame->message);
+}
+
+/* Takes whole frames off the stream. Returns how many octets are done; all of them if the link is gone. */
+static size_t frames_input(struct peer *peer, struct now now, uint64_t number, struct slice stream)
+{
+    size_t done = 0;
+    while (done < stream.n) {
+        struct link *link = link_find(peer, number);
+        if (!link)
+            return stream.n;
+        struct reload_frame frame;
+        struct fault fault;
+        size_t octets;
+        struct slice left = slice_of(stream.p + done, stream.n - done);
+        int err = reload_frame_decode(left, peer->config->max_message_size, &frame, &octets, &fault);
+        if (err == ERR_TRUNCATED)
+            break;
+        if (err) {
+            if (err == ERR_LIMIT) {
+                peer->counters.message_too_large++;
+                forward_too_large(peer, now, link, frame.message);
+            } else {
+                peer->counters.frame_bad++;
+            }
+            if ((link = link_find(peer, number)) != NULL)
+                link_close(peer, now, link, err == ERR_LIMIT ? "message too large" : "bad frame");
+            return stream.n;
+        }
+        done += octets;
+        frame_input(peer, now, link, &frame);
+    }
+    return done;
+}
+
+void peer_link_input(struct peer *peer, struct now now, uint64_t number, struct slice octets)
+{
+    struct link *link = link_find(peer, number);
+    if (!link || link->state == LINK_CONNECTING)
+        return;
+    peer->counters.octets_received += octets.n;
+    link->heard = now.mono;
+    struct buf input = link->input;
+    buf_init(&link->input, 0); /* ours while frames are worked on: the link may go meanwhile */
+    if (input.n) {
+        buf_slice_put(&input, octets);
+        octets = buf_slice(&input);
+    }
+    size_t done = input.err ? 0 : frames_input(peer, now, number, octets);
+    link = link_find(peer, number);
+    if (link && done < octets.n && !input.err) {
+        struct slice rest = slice_of(octets.p + done, octets.n - done);
+        if (input.n) {
+            buf_drop(&input, done);
+        } else {
+            buf_init(&input, SIZE_MAX); /* frames_input bounds it: a frame is never longer than the limit of messages */
+            buf_slice_put(&input, rest);
+        }
+        link->input = input;
+        buf_init(&input, 0);
+    }
+    if (link && (input.err || link->input.err)) {
+        peer->counters.memory_refused++;
+        link_close(peer, now, link, "out of memory");
+    }
+    buf_fini(&input);
+    peer_settle(peer, now);
+}

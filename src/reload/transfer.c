@@ -1,0 +1,323 @@
+/* Copying stored data to other peers (RFC 6940 10.4, 10.5, 10.7.3): to replicas, to a joining node, to who turned out to be responsible, and
+ * to our successor before we leave. Per node and purpose one transfer, which works off its jobs in order, a few Stores under way at a time. */
+#include "reload/peer_internal.h"
+
+#define TRANSFER_RETRY_MS 5000
+#define TRANSFER_RETRIES_MAX 5
+#define PORTION_OVERHEAD_OCTETS 2048 /* header, lists, our own certificate and signature */
+
+/* A part of the ring, or one resource, to be copied. */
+struct job {
+    struct list order;
+    struct storage_walk walk;
+    struct mono not_before;
+    uint8_t replica_number;
+};
+
+struct transfer {
+    struct timer timer;
+    struct list order;
+    struct list jobs;
+    size_t job_count;
+    enum transfer_purpose purpose;
+    struct id node;
+    struct id from; /* of the first job: what else changes in it is copied, too */
+    struct id to;
+    unsigned under_way;
+    unsigned retries;
+    uint16_t refused; /* the error code of a Store that was refused; ends the transfer */
+    int err;
+    bool ending;
+    transfer_fn *done;
+    void *ctx;
+};
+
+static void job_free(struct transfer *transfer, struct job *job)
+{
+    list_remove(&job->order);
+    transfer->job_count--;
+    mem_free(job);
+}
+
+static void transfer_free(struct peer *peer, struct transfer *transfer)
+{
+    transactions_forget(peer, transfer);
+    LIST_EACH(it, &transfer->jobs)
+        job_free(transfer, CONTAINER_OF(it, struct job, order));
+    heap_remove(&peer->timers, &transfer->timer.node);
+    list_remove(&transfer->order);
+    peer->transfer_count--;
+    mem_free(transfer);
+}
+
+static void transfer_end(struct peer *peer, struct now now, struct transfer *transfer, int err)
+{
+    transfer_fn *done = transfer->done;
+    void *ctx = transfer->ctx;
+    if (err)
+        peer->counters.replicas_failed++;
+    transfer_free(peer, transfer);
+    if (done)
+        done(peer, now, ctx, err);
+}
+
+static void pump(struct peer *peer, struct now now, struct transfer *transfer);
+
+static void portion_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    struct transfer *transfer = ctx;
+    transfer->under_way--;
+    /* The node has newer data already: nothing is lost by going on. It will come back to us as its owner's copy (7.4.1.1). */
+    bool newer = outcome->error_code == RELOAD_ERROR_DATA_TOO_OLD ||
+                 outcome->error_code == RELOAD_ERROR_GENERATION_COUNTER_TOO_LOW;
+    if (outcome->err && !newer && !transfer->err)
+        transfer->err = outcome->err;
+    pump(peer, now, transfer);
+}
+
+/* What the walk finds next goes out. 0, ERR_NOT_FOUND at its end, or why not. */
+static int send_portion(struct peer *peer, struct now now, struct transfer *transfer, struct job *job)
+{
+    struct region region;
+    struct storage_portion portion;
+    struct buf body;
+    region_init(&region, RELOAD_REGION_OCTETS_MAX);
+    buf_init(&body, RELOAD_MESSAGE_OCTETS_MAX);
+    size_t octets = peer->config->max_message_size;
+    octets = octets > 2 * PORTION_OVERHEAD_OCTETS ? octets - PORTION_OVERHEAD_OCTETS : octets / 2;
+    int err = storage_walk_next(peer->ports.storage, &job->walk, now, job->replica_number, octets, &region, &portion);
+    if (!err) {
+        struct reload_body store = {.code = RELOAD_STORE_REQ, .store_req = portion.store};
+        struct route route = {.is_node = true, .id = transfer->node};
+        err = reload_body_encode(&store, &body);
+        if (!err)
+            err = transaction_start_octets(peer, now, &route, RELOAD_STORE_REQ, buf_slice(&body), portion.certs.ders,
+                                           portion.certs.n, portion_answered, transfer);
+        if (!err) {
+            transfer->under_way++;
+            peer->counters.replicas_sent++;
+        } else {
+            err = err == ERR_NOT_FOUND ? ERR_CRYPTO : err;
+        }
+    }
+    buf_fini(&body);
+    region_fini(&region);
+    return err;
+}
+
+static struct job *due_job(const struct transfer *transfer, struct now now, struct mono *ret_next)
+{
+    *ret_next = MONO_NEVER;
+    for (struct list *it = transfer->jobs.next; it != &transfer->jobs; it = it->next) {
+        struct job *job = CONTAINER_OF(it, struct job, order);
+        if (mono_due(job->not_before, now.mono))
+            return job;
+        *ret_next = mono_min(*ret_next, job->not_before);
+    }
+    return NULL;
+}
+
+/* The node does not take it, or not now: from the beginning, later, as long as it is the one that should have it. */
+static void transfer_failed(struct peer *peer, struct now now, struct transfer *transfer)
+{
+    int err = transfer->err;
+    bool wanted = transfer->purpose == TRANSFER_REPLICA ? chord_is_replica_holder(peer, transfer->node)
+                                                        : transfer->purpose == TRANSFER_OWNER;
+    if (!wanted || !link_to(peer, transfer->node) || transfer->retries++ >= TRANSFER_RETRIES_MAX) {
+        transfer_end(peer, now, transfer, err);
+        return;
+    }
+    transfer->err = 0;
+    struct mono again = mono_after_ms(now.mono, TRANSFER_RETRY_MS);
+    LIST_EACH(it, &transfer->jobs)
+        job_free(transfer, CONTAINER_OF(it, struct job, order));
+    struct job *job = mem_alloc(sizeof *job);
+    if (!job) {
+        peer->counters.memory_refused++;
+        transfer_end(peer, now, transfer, err);
+        return;
+    }
+    bool replica = transfer->purpose == TRANSFER_REPLICA;
+    storage_walk_init(&job->walk, replica ? chord_predecessor(peer) : transfer->from,
+                      replica ? peer->options.self : transfer->to, 0);
+    job->not_before = again;
+    job->replica_number = 1;
+    list_init(&job->order);
+    list_append(&transfer->jobs, &job->order);
+    transfer->job_count = 1;
+    heap_set(&peer->timers, &transfer->timer.node, again);
+}
+
+static void pump(struct peer *peer, struct now now, struct transfer *transfer)
+{
+    struct mono next = MONO_NEVER;
+    while (!transfer->err && transfer->under_way < TRANSFER_WINDOW) {
+        struct job *job = due_job(transfer, now, &next);
+        if (!job)
+            break;
+        int err = send_portion(peer, now, transfer, job);
+        if (err == ERR_NOT_FOUND)
+            job_free(transfer, job);
+        else if (err)
+            transfer->err = err;
+    }
+    if (transfer->under_way)
+        return;
+    if (transfer->err)
+        transfer_failed(peer, now, transfer);
+    else if (!transfer->job_count)
+        transfer_end(peer, now, transfer, 0);
+    else
+        heap_set(&peer->timers, &transfer->timer.node, next);
+}
+
+static void transfer_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    struct transfer *transfer = CONTAINER_OF(timer, struct transfer, timer);
+    /* After the hold-down somebody better may have been found (10.7.1). */
+    if (transfer->purpose == TRANSFER_REPLICA && !chord_is_replica_holder(peer, transfer->node) && !transfer->under_way)
+        transfer_end(peer, now, transfer, ERR_CONFLICT);
+    else
+        pump(peer, now, transfer);
+}
+
+static struct transfer *transfer_find(const struct peer *peer, enum transfer_purpose purpose, struct id node)
+{
+    for (struct list *it = peer->transfers.next; it != &peer->transfers; it = it->next) {
+        struct transfer *transfer = CONTAINER_OF(it, struct transfer, order);
+        if (transfer->purpose == purpose && id_eq(transfer->node, node))
+            return transfer;
+    }
+    return NULL;
+}
+
+static struct transfer *transfer_new(struct peer *peer, enum transfer_purpose purpose, struct id node)
+{
+    struct transfer *transfer = peer->transfer_count < TRANSFERS_MAX ? mem_alloc(sizeof *transfer) : NULL;
+    if (!transfer) {
+        peer->counters.replicas_failed++;
+        return NULL;
+    }
+    list_init(&transfer->order);
+    list_init(&transfer->jobs);
+    transfer->timer.fire = transfer_timer_fire;
+    transfer->purpose = purpose;
+    transfer->node = node;
+    list_append(&peer->transfers, &transfer->order);
+    peer->transfer_count++;
+    return transfer;
+}
+
+/* From a timer, not at once: whoever asks for a transfer must not have it end under his feet. */
+static int job_add(struct peer *peer, struct now now, struct transfer *transfer, const struct storage_walk *walk,
+                   uint8_t replica_number, int64_t delay_ms)
+{
+    struct job *job = mem_alloc(sizeof *job);
+    if (!job) {
+        peer->counters.memory_refused++;
+        return ERR_NO_MEMORY;
+    }
+    list_init(&job->order);
+    job->walk = *walk;
+    job->not_before = mono_after_ms(now.mono, delay_ms);
+    job->replica_number = replica_number;
+    list_append(&transfer->jobs, &job->order);
+    transfer->job_count++;
+    if (!transfer->timer.node.index || job->not_before.us < transfer->timer.node.due.us)
+        heap_set(&peer->timers, &transfer->timer.node, job->not_before);
+    return 0;
+}
+
+int transfer_start(struct peer *peer, struct now now, enum transfer_purpose purpose, struct id node, struct id from,
+                   struct id to, uint8_t replica_number, int64_t delay_ms, transfer_fn *done, void *ctx)
+{
+    struct transfer *transfer = transfer_find(peer, purpose, node);
+    if (!transfer) {
+        transfer = transfer_new(peer, purpose, node);
+        if (!transfer)
+            return ERR_LIMIT;
+        transfer->from = from;
+        transfer->to = to;
+    }
+    struct storage_walk walk;
+    storage_walk_init(&walk, from, to, 0);
+    int err = job_add(peer, now, transfer, &walk, replica_number, delay_ms);
+    if (err) {
+        if (!transfer->job_count && !transfer->under_way)
+            transfer_free(peer, transfer);
+        return err;
+    }
+    if (done) {
+        transfer->done = done;
+        transfer->ctx = ctx;
+    }
+    return 0;
+}
+
+/* So many changes at once that copying everything is less work than remembering them. */
+static void collapse(struct peer *peer, struct now now, struct transfer *transfer, uint8_t replica_number)
+{
+    LIST_EACH(it, &transfer->jobs)
+        job_free(transfer, CONTAINER_OF(it, struct job, order));
+    struct storage_walk walk;
+    storage_walk_init(&walk, chord_predecessor(peer), peer->options.self, 0);
+    job_add(peer, now, transfer, &walk, replica_number, 0);
+}
+
+static void add_resource(struct peer *peer, struct now now, struct transfer *transfer, struct id resource,
+                         uint64_t since, uint8_t replica_number)
+{
+    struct storage_walk walk;
+    if (transfer->job_count >= TRANSFER_JOBS_MAX) {
+        collapse(peer, now, transfer, replica_number);
+        return;
+    }
+    storage_walk_resource(&walk, resource, since);
+    job_add(peer, now, transfer, &walk, replica_number, 0);
+}
+
+void transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision)
+{
+    struct id holders[PEER_NEIGHBORS_MAX];
+    size_t n = peer->state == PEER_JOINED ? chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct transfer *transfer = transfer_find(peer, TRANSFER_REPLICA, holders[i]);
+        if (!transfer)
+            transfer = transfer_new(peer, TRANSFER_REPLICA, holders[i]);
+        if (transfer)
+            add_resource(peer, now, transfer, resource, revision, (uint8_t)(i + 1));
+    }
+    LIST_EACH(it, &peer->transfers) {
+        struct transfer *transfer = CONTAINER_OF(it, struct transfer, order);
+        bool whole = id_eq(transfer->from, transfer->to);
+        if (transfer->purpose != TRANSFER_REPLICA &&
+            (whole || id_in_open_closed(transfer->from, resource, transfer->to)))
+            add_resource(peer, now, transfer, resource, revision, 1);
+    }
+}
+
+void transfers_stop(struct peer *peer, struct now now, struct id node, int err)
+{
+    bool found = true;
+    while (found) {
+        found = false;
+        for (struct list *it = peer->transfers.next; it != &peer->transfers && !found; it = it->next) {
+            struct transfer *transfer = CONTAINER_OF(it, struct transfer, order);
+            if (id_eq(transfer->node, node)) {
+                found = true;
+                transfer_end(peer, now, transfer, err);
+            }
+        }
+    }
+}
+
+bool transfers_idle(const struct peer *peer)
+{
+    return list_empty(&peer->transfers);
+}
+
+void transfers_fini(struct peer *peer)
+{
+    LIST_EACH(it, &peer->transfers)
+        transfer_free(peer, CONTAINER_OF(it, struct transfer, order));
+}
