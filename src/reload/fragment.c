@@ -94,7 +94,7 @@ static void drop(struct reload_reassembly *reassembly, struct incoming *m)
 void reload_reassembly_fini(struct reload_reassembly *reassembly)
 {
     LIST_EACH(it, &reassembly->messages)
-    drop(reassembly, CONTAINER_OF(it, struct incoming, link));
+        drop(reassembly, CONTAINER_OF(it, struct incoming, link));
 }
 
 struct mono reload_reassembly_deadline(const struct reload_reassembly *reassembly)
@@ -127,8 +127,7 @@ static int find(struct reload_reassembly *reassembly, struct mono now, struct id
                 struct incoming **ret_incoming)
 {
     unsigned from_neighbor = 0;
-    LIST_EACH(it, &reassembly->messages)
-    {
+    LIST_EACH(it, &reassembly->messages) {
         struct incoming *m = CONTAINER_OF(it, struct incoming, link);
         if (!id_eq(m->neighbor, neighbor))
             continue;

@@ -1,7 +1,6 @@
 /* Stored data: octets written down by hand from RFC 6940 section 7, the octets that its signature covers, rules between fields, limits. */
-#include "testing.h"
+#include "hex.h"
 
-#include "base/text.h"
 #include "reload/body.h"
 
 struct fixture {
@@ -43,7 +42,7 @@ static int decode(struct fixture *f, uint16_t code)
 static int decode_hex(struct fixture *f, uint16_t code, const char *hex)
 {
     buf_clear(&f->octets);
-    assert_int_equal(hex_decode(slice_str(hex), &f->octets), 0);
+    put_hex(&f->octets, hex);
     return decode(f, code);
 }
 
@@ -55,42 +54,31 @@ static void assert_encodes_back(struct fixture *f)
 }
 
 /* "foo" at index 1 of the array of Kind 3, and key "k" removed from the dictionary of Kind 0xf0000001, at resource 12 34. */
-static const char store_hex[] = "02"
-                                "1234"             /* resource */
-                                "00"               /* replica_number */
-                                "00000068"         /* kind_data: 54 + 50 octets */
-                                "00000003"         /* kind CERTIFICATE_BY_NODE */
-                                "000000000000006b" /* generation_counter 107 */
-                                "00000026"         /* values: 38 octets */
-                                "00000022"         /* StoredData: length 34 */
-                                "0000018bcfe56800" /* storage_time 1700000000000 */
-                                "00015180"         /* lifetime 86400 */
-                                "00000001"         /* index */
-                                "01"
-                                "00000003"
-                                "666f6f" /* exists, "foo" */
-                                "04"
-                                "03" /* sha256, ecdsa */
-                                "03"
-                                "0000" /* identity none */
-                                "0003"
-                                "736967"           /* "sig" */
-                                "f0000001"         /* kind VIPR-REGISTRATION */
-                                "0000000000000000" /* generation_counter 0 */
-                                "00000022"         /* values: 34 octets */
-                                "0000001e"         /* StoredData: length 30 */
-                                "0000018bcfe56801" /* storage_time */
-                                "0000003c"         /* lifetime 60 */
-                                "0001"
-                                "6b" /* key "k" */
-                                "00"
-                                "00000000" /* exists false, empty */
-                                "04"
-                                "01" /* sha256, rsa */
-                                "03"
-                                "0000" /* identity none */
-                                "0003"
-                                "736967"; /* "sig" */
+static const char store_hex[] = "02 1234"            /* resource */
+                                "00"                 /* replica_number */
+                                "00000068"           /* kind_data: 54 + 50 octets */
+                                "00000003"           /* kind CERTIFICATE_BY_NODE */
+                                "000000000000006b"   /* generation_counter 107 */
+                                "00000026"           /* values: 38 octets */
+                                "00000022"           /* StoredData: length 34 */
+                                "0000018bcfe56800"   /* storage_time 1700000000000 */
+                                "00015180"           /* lifetime 86400 */
+                                "00000001"           /* index */
+                                "01 00000003 666f6f" /* exists, "foo" */
+                                "04 03"              /* sha256, ecdsa */
+                                "03 0000"            /* identity none */
+                                "0003 736967"        /* "sig" */
+                                "f0000001"           /* kind VIPR-REGISTRATION */
+                                "0000000000000000"   /* generation_counter 0 */
+                                "00000022"           /* values: 34 octets */
+                                "0000001e"           /* StoredData: length 30 */
+                                "0000018bcfe56801"   /* storage_time */
+                                "0000003c"           /* lifetime 60 */
+                                "0001 6b"            /* key "k" */
+                                "00 00000000"        /* exists false, empty */
+                                "04 01"              /* sha256, rsa */
+                                "03 0000"            /* identity none */
+                                "0003 736967";       /* "sig" */
 
 static void store_is_as_the_standard_says(void **state)
 {
@@ -131,23 +119,13 @@ static void signature_covers_what_the_standard_says(void **state)
         const struct reload_kind_data *kind;
         const char *hex;
     } cases[] = {
-        {&s->kinds[0], "021234"
-                       "00000003"
-                       "0000018bcfe56800"
-                       "00000000"
-                       "0100000003666f6f"
-                       "030000"},
-        {&s->kinds[1], "021234"
-                       "f0000001"
-                       "0000018bcfe56801"
-                       "00016b"
-                       "0000000000"
-                       "030000"},
+        {&s->kinds[0], "021234 00000003 0000018bcfe56800 00000000 0100000003666f6f 030000"},
+        {&s->kinds[1], "021234 f0000001 0000018bcfe56801 00016b 0000000000 030000"},
     };
     for (size_t i = 0; i < 2; i++) {
         struct buf expected;
         buf_init(&expected, 1000);
-        assert_int_equal(hex_decode(slice_str(cases[i].hex), &expected), 0);
+        put_hex(&expected, cases[i].hex);
         buf_clear(&f->out);
         assert_int_equal(
             reload_stored_data_signed_octets(s->resource, cases[i].kind->kind, cases[i].kind->values, &f->out), 0);
@@ -168,9 +146,7 @@ static void stat_is_as_the_standard_says(void **state)
                               "0000003c"         /* lifetime */
                               "01"               /* exists */
                               "00000003"         /* value_length */
-                              "04"
-                              "03"
-                              "686173" /* sha256, "has" */;
+                              "04 03 686173" /* sha256, "has" */;
     if (decode_hex(f, RELOAD_STAT_ANS, hex))
         fail_msg("octet %zu: %s", f->fault.octet, f->fault.rule);
     const struct reload_stored_meta *meta = f->body.stat_ans.kinds[0].values;
@@ -194,16 +170,7 @@ static void synthetic_values_are_unsigned(void **state)
     assert_int_equal(reload_stored_data_encode(&d, &f->out), 0);
     struct buf expected;
     buf_init(&expected, 100);
-    assert_int_equal(hex_decode(slice_str("0000001c"
-                                          "0000000000000000"
-                                          "00000000"
-                                          "00000005"
-                                          "0000000000"
-                                          "0000"
-                                          "030000"
-                                          "0000"),
-                                &expected),
-                     0);
+    put_hex(&expected, "0000001c 0000000000000000 00000000 00000005 0000000000 0000 030000 0000");
     assert_slice_equal(buf_slice(&f->out), buf_slice(&expected));
     struct reload_stored_data back;
     assert_int_equal(reload_stored_data_decode(buf_slice(&f->out), RELOAD_MODEL_ARRAY, &back, &f->fault), 0);
@@ -217,137 +184,43 @@ static void synthetic_values_are_unsigned(void **state)
     buf_fini(&expected);
 }
 
+/* Bodies with one mistake each; the octets of a field stand together. */
+static const struct {
+    uint16_t code;
+    const char *hex;
+    int err;
+    size_t octet;
+    const char *rule;
+} mistakes[] = {
+    {RELOAD_STORE_REQ, "00 00 00000020 00000002 0000000000000000 00000000 00000002 0000000000000000 00000000",
+     ERR_SYNTAX, 2, "StoreReq has a Kind twice"},
+    {RELOAD_FIND_REQ, "00 08 00000002 00000002", ERR_SYNTAX, 1, "FindReq has a Kind twice"},
+    {RELOAD_FIND_REQ, "00 05 00000002 00", ERR_SYNTAX, 1, "FindReq kinds"},
+    {RELOAD_FETCH_REQ, "00 0018 00000003 0000000000000000 000a 0008 00000002 00000001", ERR_RANGE, 19,
+     "ArrayRange first behind last"},
+    {RELOAD_FETCH_REQ, "00 0020 00000003 0000000000000000 0012 0010 00000001 00000005 00000005 00000006", ERR_SYNTAX,
+     27, "ArrayRanges overlap"},
+    {RELOAD_FETCH_REQ, "00 000f 00000002 0000000000000000 0001 00", ERR_SYNTAX, 17, "specifier length"},
+    {RELOAD_STORE_REQ,
+     "00 00 0000002b 00000002 0000000000000000 0000001b  00000017 0000000000000000 00000000 02 00000000 0000 030000 "
+     "0000 00",
+     ERR_RANGE, 38, "DataValue exists"},
+    {RELOAD_ROUTE_QUERY_REQ, "02 8001 0000", ERR_RANGE, 0, "RouteQueryReq send_update"},
+    {RELOAD_UPDATE_REQ, "00000000 04", ERR_UNSUPPORTED, 4, "ChordUpdate type"},
+    {RELOAD_UPDATE_REQ, "00000000 02 0001 00 0000", ERR_SYNTAX, 5, "ChordUpdate predecessors"},
+    {RELOAD_PROBE_ANS, "0003 01 01 00", ERR_TRUNCATED, 4, "ProbeInformation value"},
+    {RELOAD_CONFIG_UPDATE_REQ, "01 00000004 000000 00", ERR_SYNTAX, 8, "ConfigUpdate length"},
+    {RELOAD_CONFIG_UPDATE_REQ, "00 00000000", ERR_RANGE, 0, "ConfigUpdate type"},
+    {RELOAD_ATTACH_REQ, "00 00 00 0012 0106c000020117c4 04 00 00000000 03 0000 00 00", ERR_UNSUPPORTED, 19, "CandType"},
+};
+
 static void requests_that_break_a_rule_are_refused(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
-        uint16_t code;
-        const char *hex;
-        int err;
-        size_t octet;
-        const char *rule;
-    } cases[] = {
-        {RELOAD_STORE_REQ,
-         "00"
-         "00"
-         "00000020"
-         "00000002"
-         "0000000000000000"
-         "00000000"
-         "00000002"
-         "0000000000000000"
-         "00000000",
-         ERR_SYNTAX, 2, "StoreReq has a Kind twice"},
-        {RELOAD_FIND_REQ,
-         "00"
-         "08"
-         "00000002"
-         "00000002",
-         ERR_SYNTAX, 1, "FindReq has a Kind twice"},
-        {RELOAD_FIND_REQ,
-         "00"
-         "05"
-         "00000002"
-         "00",
-         ERR_SYNTAX, 1, "FindReq kinds"},
-        {RELOAD_FETCH_REQ,
-         "00"
-         "0018"
-         "00000003"
-         "0000000000000000"
-         "000a"
-         "0008"
-         "00000002"
-         "00000001",
-         ERR_RANGE, 19, "ArrayRange first behind last"},
-        {RELOAD_FETCH_REQ,
-         "00"
-         "0020"
-         "00000003"
-         "0000000000000000"
-         "0012"
-         "0010"
-         "00000001"
-         "00000005"
-         "00000005"
-         "00000006",
-         ERR_SYNTAX, 27, "ArrayRanges overlap"},
-        {RELOAD_FETCH_REQ,
-         "00"
-         "000f"
-         "00000002"
-         "0000000000000000"
-         "0001"
-         "00",
-         ERR_SYNTAX, 17, "specifier length"},
-        {RELOAD_STORE_REQ,
-         "00"
-         "00"
-         "0000002b"
-         "00000002"
-         "0000000000000000"
-         "0000001b"
-         "00000017"
-         "0000000000000000"
-         "00000000"
-         "02"
-         "00000000"
-         "0000"
-         "030000"
-         "0000"
-         "00",
-         ERR_RANGE, 38, "DataValue exists"},
-        {RELOAD_ROUTE_QUERY_REQ,
-         "02"
-         "8001"
-         "0000",
-         ERR_RANGE, 0, "RouteQueryReq send_update"},
-        {RELOAD_UPDATE_REQ,
-         "00000000"
-         "04",
-         ERR_UNSUPPORTED, 4, "ChordUpdate type"},
-        {RELOAD_UPDATE_REQ,
-         "00000000"
-         "02"
-         "0001"
-         "00"
-         "0000",
-         ERR_SYNTAX, 5, "ChordUpdate predecessors"},
-        {RELOAD_PROBE_ANS,
-         "0003"
-         "01"
-         "01"
-         "00",
-         ERR_TRUNCATED, 4, "ProbeInformation value"},
-        {RELOAD_CONFIG_UPDATE_REQ,
-         "01"
-         "00000004"
-         "000000"
-         "00",
-         ERR_SYNTAX, 8, "ConfigUpdate length"},
-        {RELOAD_CONFIG_UPDATE_REQ,
-         "00"
-         "00000000",
-         ERR_RANGE, 0, "ConfigUpdate type"},
-        {RELOAD_ATTACH_REQ,
-         "00"
-         "00"
-         "00"
-         "0012"
-         "0106c000020117c4"
-         "04"
-         "00"
-         "00000000"
-         "03"
-         "0000"
-         "00"
-         "00",
-         ERR_UNSUPPORTED, 19, "CandType"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int err = decode_hex(f, cases[i].code, cases[i].hex);
-        if (err != cases[i].err || f->fault.octet != cases[i].octet ||
-            strncmp(f->fault.rule, cases[i].rule, strlen(cases[i].rule)) != 0)
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        int err = decode_hex(f, mistakes[i].code, mistakes[i].hex);
+        if (err != mistakes[i].err || f->fault.octet != mistakes[i].octet ||
+            strncmp(f->fault.rule, mistakes[i].rule, strlen(mistakes[i].rule)) != 0)
             fail_msg("case %zu: %d, octet %zu: %s", i, err, f->fault.octet, f->fault.rule);
     }
 }
