@@ -68,8 +68,9 @@ struct cert_request {
     struct slice overlay;
     const struct id *node_ids;
     size_t node_id_count;
-    const char *user;         /* rfc822Name; NULL: none */
-    const char *const *names; /* dNSName or iPAddress entries, for HTTPS and VAP; a node's certificate should have none (11.3) */
+    const char *user; /* rfc822Name; NULL: none */
+    const char *const
+        *names; /* dNSName or iPAddress entries, for HTTPS and VAP; a node's certificate should have none (11.3) */
     size_t name_count;
     struct wall not_before;
     struct wall not_after;
