@@ -1,0 +1,148 @@
+/* Resource-IDs, dictionary keys and sealed values of number records. */
+#include "numbers/record.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "tlv/tlv.h"
+
+#define INFO "ime number record 1"
+#define PREFIX_OCTETS 5 /* "COPY1" */
+#define SALT_OCTETS_MIN 8
+#define PLAINTEXT_OCTETS_MAX 64
+#define ASSOCIATED_OCTETS (ID_OCTETS + NUMBERS_KEY_OCTETS)
+
+static const char *const prefixes[NUMBERS_COPIES] = {"", "COPY1", "COPY2"};
+
+static int hash_text(const struct numbers_profile *profile, struct slice text, struct id *ret_id)
+{
+    if (profile->hash == CONFIG_HASH_SHA1) {
+        uint8_t digest[SHA1_OCTETS];
+        digest_sha1(text, digest);
+        memcpy(ret_id->octets, digest + SHA1_OCTETS - ID_OCTETS, ID_OCTETS);
+        return 0;
+    }
+    const uint8_t zeros[SALT_OCTETS_MIN] = {0};
+    uint8_t short_salt[SALT_OCTETS_MIN];
+    struct slice salt = profile->overlay;
+    if (salt.n < SALT_OCTETS_MIN) {
+        memcpy(short_salt, zeros, sizeof zeros);
+        if (salt.n)
+            memcpy(short_salt, salt.p, salt.n);
+        salt = slice_of(short_salt, sizeof short_salt);
+    }
+    return argon2id(text, salt, profile->cost, ret_id->octets, ID_OCTETS);
+}
+
+int numbers_resource_ids(const struct numbers_profile *profile, const struct e164 *number,
+                         struct id ret_ids[NUMBERS_COPIES])
+{
+    struct id ids[NUMBERS_COPIES];
+    for (size_t i = 0; i < NUMBERS_COPIES; i++) {
+        uint8_t text[PREFIX_OCTETS + E164_OCTETS_MAX];
+        size_t prefix_octets = strlen(prefixes[i]);
+        struct slice digits = e164_slice(number);
+        memcpy(text, prefixes[i], prefix_octets);
+        memcpy(text + prefix_octets, digits.p, digits.n);
+        int err = hash_text(profile, slice_of(text, prefix_octets + digits.n), &ids[i]);
+        if (err)
+            return err;
+    }
+    memcpy(ret_ids, ids, sizeof ids);
+    return 0;
+}
+
+const char *numbers_key_format(struct id node_id, uint64_t vservice_id, char *text)
+{
+    uint8_t octets[8];
+    for (unsigned i = 0; i < 8; i++)
+        octets[i] = (uint8_t)(vservice_id >> (56 - 8 * i));
+    hex_format(id_slice(&node_id), text);
+    text[2 * ID_OCTETS] = '+';
+    hex_format(slice_of(octets, sizeof octets), text + 2 * ID_OCTETS + 1);
+    return text;
+}
+
+int numbers_key_parse(struct slice key, struct id *ret_node_id, uint64_t *ret_vservice_id)
+{
+    if (key.n != NUMBERS_KEY_OCTETS)
+        return ERR_SYNTAX;
+    struct id node_id;
+    uint64_t vservice_id;
+    if (id_parse(slice_of(key.p, (size_t)2 * ID_OCTETS), &node_id) ||
+        u64_hex_parse(slice_of(key.p + 2 * ID_OCTETS + 1, 16), &vservice_id))
+        return ERR_SYNTAX;
+    char text[NUMBERS_KEY_OCTETS + 1];
+    if (!slice_eq_str(key, numbers_key_format(node_id, vservice_id, text)))
+        return ERR_SYNTAX;
+    *ret_node_id = node_id;
+    *ret_vservice_id = vservice_id;
+    return 0;
+}
+
+int numbers_record_key(const struct numbers_profile *profile, const struct e164 *number,
+                       uint8_t ret_key[AEAD_KEY_OCTETS])
+{
+    return hkdf_sha256(e164_slice(number), profile->overlay, slice_str(INFO), ret_key, AEAD_KEY_OCTETS);
+}
+
+/* Resource-ID and dictionary key: a value that is moved elsewhere, or to another claimant, does not open. */
+static struct slice associated_data(const struct numbers_place *place, uint8_t octets[ASSOCIATED_OCTETS + 1])
+{
+    memcpy(octets, place->resource.octets, ID_OCTETS);
+    numbers_key_format(place->node_id, place->vservice_id, (char *)octets + ID_OCTETS);
+    return slice_of(octets, ASSOCIATED_OCTETS);
+}
+
+int numbers_seal(const uint8_t record_key[AEAD_KEY_OCTETS], const struct numbers_place *place,
+                 const struct entropy *entropy, struct buf *ret_value)
+{
+    uint8_t nonce[AEAD_NONCE_OCTETS], associated[ASSOCIATED_OCTETS + 1];
+    struct buf attributes;
+    buf_init(&attributes, PLAINTEXT_OCTETS_MAX);
+    tlv_put_id(&attributes, TLV_PEER_ID, &place->node_id);
+    /* Random nonces: a record key seals a few values an hour, far from the 2^32 that 96 random bits are good for (SP 800-38D 8.3). */
+    entropy_fill(entropy, nonce, sizeof nonce);
+    size_t before = ret_value->n;
+    buf_put(ret_value, nonce, sizeof nonce);
+    int err = attributes.err ? attributes.err : ret_value->err;
+    if (!err)
+        err = aead_seal(record_key, nonce, associated_data(place, associated), buf_slice(&attributes), ret_value);
+    if (err)
+        ret_value->n = before;
+    buf_fini(&attributes);
+    return err;
+}
+
+static int check_attributes(struct slice attributes, const struct numbers_place *place)
+{
+    struct reader r;
+    struct tlv_attr attr;
+    bool found = false;
+    reader_init(&r, attributes);
+    while (tlv_next(&r, TLV_PADDING_ANY, &attr)) {
+        if (attr.type != TLV_PEER_ID || found) /* the first one counts (VAP 9.8.1) */
+            continue;
+        found = true;
+        struct id peer_id = tlv_read_id(&r, &attr, "peerID, VAP 9.4.2");
+        if (!r.err && !id_eq(peer_id, place->node_id))
+            return ERR_AUTH;
+    }
+    return r.err ? r.err : found ? 0 : ERR_SYNTAX;
+}
+
+int numbers_open(const uint8_t record_key[AEAD_KEY_OCTETS], const struct numbers_place *place, struct slice value)
+{
+    if (value.n > NUMBERS_VALUE_OCTETS_MAX)
+        return ERR_LIMIT;
+    if (value.n < AEAD_NONCE_OCTETS)
+        return ERR_AUTH;
+    uint8_t associated[ASSOCIATED_OCTETS + 1];
+    struct slice sealed = slice_of(value.p + AEAD_NONCE_OCTETS, value.n - AEAD_NONCE_OCTETS);
+    struct buf attributes;
+    buf_init(&attributes, NUMBERS_VALUE_OCTETS_MAX);
+    int err = aead_open(record_key, value.p, associated_data(place, associated), sealed, &attributes);
+    if (!err)
+        err = check_attributes(buf_slice(&attributes), place);
+    buf_fini(&attributes);
+    return err;
+}
