@@ -21,5 +21,6 @@ struct wire_command {
 
 extern const struct wire_command wire_reload;
 extern const struct wire_command wire_framed;
+extern const struct wire_command wire_vap;
 
 #endif
