@@ -81,52 +81,6 @@ static int load_row(void *arg, struct slice row_key, struct slice value)
     return 0;
 }
 
-int keyring_new(const struct keyring_config *config, struct wall now, struct keyring **ret_keyring)
-{
-    if (!domain_is_valid(config->granting_domain) || config->grace_ms < 0)
-        return ERR_RANGE;
-    struct keyring *k = mem_alloc(sizeof *k);
-    if (!k)
-        return ERR_NO_MEMORY;
-    text_lower(config->granting_domain, k->domain);
-    k->granting_node = config->granting_node;
-    k->grace_ms = config->grace_ms;
-    k->revocations_max = config->revocations_max;
-    k->kv = config->kv;
-    k->entropy = config->entropy;
-    k->log = config->log;
-    int err = kv_scan(k->kv, KV_TICKET_EPOCH, load_row, k);
-    if (!err)
-        err = keyring_revocations_load(k, config->hash_seed);
-    if (err) {
-        keyring_free(k);
-        return err;
-    }
-    keyring_expire(k, now);
-    *ret_keyring = k;
-    return 0;
-}
-
-void keyring_free(struct keyring *k)
-{
-    if (!k)
-        return;
-    keyring_revocations_free(k);
-    mem_wipe(k, sizeof *k);
-    mem_free(k);
-}
-
-uint8_t keyring_epoch(const struct keyring *k)
-{
-    return k->current;
-}
-
-const uint8_t *keyring_key(const struct keyring *k, uint8_t epoch, struct wall now)
-{
-    const struct keyring_epoch *e = &k->epochs[epoch];
-    return e->is_present && now.ms <= e->valid_until.ms ? e->key : NULL;
-}
-
 /* An epoch being written. */
 struct installation {
     struct keyring *keyring;
@@ -143,11 +97,60 @@ static void free_installation(struct installation *i)
     mem_free(i);
 }
 
+int keyring_new(const struct keyring_config *config, struct wall now, struct keyring **ret_keyring)
+{
+    if (!domain_is_valid(config->granting_domain) || config->grace_ms < 0)
+        return ERR_RANGE;
+    struct keyring *k = mem_alloc(sizeof *k);
+    if (!k)
+        return ERR_NO_MEMORY;
+    text_lower(config->granting_domain, k->domain);
+    k->granting_node = config->granting_node;
+    k->grace_ms = config->grace_ms;
+    k->revocations_max = config->revocations_max;
+    k->kv = config->kv;
+    k->entropy = config->entropy;
+    k->log = config->log;
+    keyring_revocations_init(k, config->hash_seed);
+    int err = kv_scan(k->kv, KV_TICKET_EPOCH, load_row, k);
+    if (!err)
+        err = keyring_revocations_load(k);
+    if (err) {
+        keyring_free(k);
+        return err;
+    }
+    keyring_expire(k, now);
+    *ret_keyring = k;
+    return 0;
+}
+
+void keyring_free(struct keyring *k)
+{
+    if (!k)
+        return;
+    if (k->changing)
+        free_installation(k->changing);
+    keyring_revocations_free(k);
+    mem_wipe(k, sizeof *k);
+    mem_free(k);
+}
+
+uint8_t keyring_epoch(const struct keyring *k)
+{
+    return k->current;
+}
+
+const uint8_t *keyring_key(const struct keyring *k, uint8_t epoch, struct wall now)
+{
+    const struct keyring_epoch *e = &k->epochs[epoch];
+    return e->is_present && now.ms <= e->valid_until.ms ? e->key : NULL;
+}
+
 static void installed(void *arg, int err)
 {
     struct installation *i = arg;
     struct keyring *k = i->keyring;
-    k->is_changing = false;
+    k->changing = NULL;
     if (!err) {
         if (k->current)
             k->epochs[k->current].valid_until = i->old_valid_until;
@@ -168,7 +171,7 @@ static void installed(void *arg, int err)
 static int install(struct keyring *k, uint8_t epoch, bool is_derived, const uint8_t *key, struct wall now,
                    kv_done_fn *done, void *arg)
 {
-    if (k->is_changing)
+    if (k->changing)
         return ERR_WRONG_STATE;
     if (k->epochs[epoch].is_present)
         return ERR_EXISTS;
@@ -191,7 +194,7 @@ static int install(struct keyring *k, uint8_t epoch, bool is_derived, const uint
         free_installation(i);
         return err;
     }
-    k->is_changing = true;
+    k->changing = i;
     kv_commit(k->kv, installed, i);
     return 0;
 }

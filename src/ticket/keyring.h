@@ -34,7 +34,7 @@ struct keyring_config {
  * damaged. */
 int keyring_new(const struct keyring_config *config, struct wall now, struct keyring **ret_keyring);
 
-/* Wipes the keys. No write may be pending. */
+/* Wipes the keys. The store must not complete any more what is under way. */
 void keyring_free(struct keyring *k);
 
 /* The epoch of new tickets; 0 while there is none. */

@@ -2,6 +2,7 @@
 #ifndef TICKET_KEYRING_PRIVATE_H
 #define TICKET_KEYRING_PRIVATE_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "ticket/keyring.h"
 
@@ -25,9 +26,10 @@ struct keyring {
     const struct log *log;
     struct keyring_epoch epochs[TICKET_EPOCH_MAX + 1]; /* by number; 0 is not used */
     uint8_t current;                                   /* 0: none */
-    bool is_changing;                                  /* a new epoch is being written */
+    struct installation *changing;                     /* a new epoch that is being written, or NULL */
     struct map revoked;                                /* kind ‖ value → struct revocation */
     size_t revocations_pending;                        /* being written, not yet in the map */
+    struct list changes;                               /* of the revocation list, being written */
 };
 
 /* The start of every row's key: the granting domain and a zero octet. */
@@ -37,7 +39,8 @@ void keyring_row_prefix(const struct keyring *k, struct buf *b);
 bool keyring_row_is_ours(const struct keyring *k, struct slice row_key, struct slice *ret_rest);
 
 /* The revocation list's share of keyring_new, _free and _verify. */
-int keyring_revocations_load(struct keyring *k, uint64_t hash_seed);
+void keyring_revocations_init(struct keyring *k, uint64_t hash_seed);
+int keyring_revocations_load(struct keyring *k);
 void keyring_revocations_free(struct keyring *k);
 bool keyring_is_revoked(const struct keyring *k, enum keyring_revocation kind, struct slice value);
 

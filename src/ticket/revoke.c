@@ -88,11 +88,27 @@ static int load_row(void *arg, struct slice row_key, struct slice value)
     return insert(k, name, since);
 }
 
-int keyring_revocations_load(struct keyring *k, uint64_t hash_seed)
+void keyring_revocations_init(struct keyring *k, uint64_t hash_seed)
 {
+    list_init(&k->changes);
     map_init(&k->revoked, SIZE_MAX, hash_seed); /* what is stored is loaded whole; keyring_revoke keeps the limit */
+}
+
+int keyring_revocations_load(struct keyring *k)
+{
     return kv_scan(k->kv, KV_TICKET_REVOKED, load_row, k);
 }
+
+/* A change of the list being written. */
+struct change {
+    struct list link;
+    struct keyring *keyring;
+    bool is_revocation;
+    struct name name;
+    struct wall since;
+    kv_done_fn *done;
+    void *arg;
+};
 
 void keyring_revocations_free(struct keyring *k)
 {
@@ -101,6 +117,8 @@ void keyring_revocations_free(struct keyring *k)
     while (map_iter_next(&k->revoked, &it))
         mem_free(it.value);
     map_fini(&k->revoked);
+    LIST_EACH(at, &k->changes)
+        mem_free(CONTAINER_OF(at, struct change, link));
 }
 
 bool keyring_is_revoked(const struct keyring *k, enum keyring_revocation kind, struct slice value)
@@ -108,16 +126,6 @@ bool keyring_is_revoked(const struct keyring *k, enum keyring_revocation kind, s
     struct name name;
     return k->revoked.n && make_name(kind, value, &name) == 0 && map_get(&k->revoked, name_slice(&name));
 }
-
-/* A change of the list being written. */
-struct change {
-    struct keyring *keyring;
-    bool is_revocation;
-    struct name name;
-    struct wall since;
-    kv_done_fn *done;
-    void *arg;
-};
 
 static void changed(void *arg, int err)
 {
@@ -134,6 +142,7 @@ static void changed(void *arg, int err)
         log_event(k->log, LEVEL_ERROR, "ticket.revocation.lost", "domain=%s error=%s", k->domain, err_name(err));
     if (c->done)
         c->done(c->arg, err);
+    list_remove(&c->link);
     mem_free(c);
 }
 
@@ -161,6 +170,7 @@ static int write_change(struct keyring *k, const struct change *change)
         return err;
     }
     k->revocations_pending += c->is_revocation;
+    list_append(&k->changes, &c->link);
     kv_commit(k->kv, changed, c);
     return 0;
 }
