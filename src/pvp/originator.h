@@ -54,11 +54,11 @@ enum pvp_validation_effect_kind {
 };
 
 enum pvp_outcome {
-    PVP_SUCCESS, /* proved, answered and checked */
-    PVP_FAILURE, /* the claimant knows nothing of the call: penalty box */
-    PVP_REFUSED, /* proved, but refused by either side's list, or the number is not served: no credit, no penalty, no retry */
+    PVP_SUCCESS,     /* proved, answered and checked */
+    PVP_FAILURE,     /* the claimant knows nothing of the call: penalty box */
+    PVP_REFUSED,     /* proved, but refused by either side's list: no credit, no penalty, no retry */
     PVP_BAD_ANSWER,  /* proved, but the answer broke a rule: no credit, no penalty, no retry */
-    PVP_INCONCLUSIVE /* not reached, overloaded, broken off: try again later */
+    PVP_INCONCLUSIVE /* not reached, overloaded, not served now, broken off: try again later */
 };
 const char *pvp_outcome_name(enum pvp_outcome outcome);
 
@@ -70,7 +70,7 @@ struct pvp_validation_result {
     struct slice domain;           /* the far one, where it told it: until the validation is freed */
     struct slice valinfo_xml;      /* SUCCESS: as received; the same life */
     const struct valinfo *valinfo; /* SUCCESS; the same life */
-    unsigned code;                 /* REFUSED by the far side: enum pvp_refusal; 0: by our own list */
+    unsigned code;                 /* refused by the far side: enum pvp_refusal; 0: not */
     const char *why;               /* for people and explain: "the signature is not the claimant's"; static storage */
     int64_t retry_ms;              /* INCONCLUSIVE */
 };

@@ -64,7 +64,12 @@ struct pvp_pool_port {
     X(duplicates)            \
     X(failures)              \
     X(buckets_learned)       \
-    X(routes_learned) X(results_discarded) X(penalties_evicted) X(pools_full) X(queue_full) X(write_failed)
+    X(routes_learned)        \
+    X(results_discarded)     \
+    X(penalties_evicted)     \
+    X(pools_full)            \
+    X(queue_full)            \
+    X(write_failed)
 COUNTERS_DECLARE(pvp_pool_counters, PVP_POOL_COUNTERS)
 
 struct pvp_pool_config {
@@ -86,7 +91,7 @@ struct pvp_pools;
 int pvp_pools_new(const struct pvp_pool_config *config, const struct kv *kv, const struct pvp_pool_port *port,
                   const struct log *log, struct pvp_pools **ret_pools);
 
-/* No outcome may be under way. */
+/* The store must not complete any more what is under way. */
 void pvp_pools_free(struct pvp_pools *p);
 
 const struct pvp_pool_counters *pvp_pools_counters(const struct pvp_pools *p);
@@ -94,11 +99,11 @@ const struct pvp_pool_counters *pvp_pools_counters(const struct pvp_pools *p);
 /* Takes effect with the next success; 1 … PVP_BUCKETENTROPY_MAX. */
 int pvp_pools_set_bucketentropy(struct pvp_pools *p, unsigned bucketentropy);
 
-/* A success. 0: port->done will tell. ERR_EXISTS: this record counts in this pool already. ERR_LIMIT, ERR_RANGE or ERR_NO_MEMORY. */
+/* A success. 0: port->done tells (from within only if the store refuses at once). ERR_EXISTS: this record counts in this pool already. ERR_LIMIT, ERR_RANGE or ERR_NO_MEMORY. */
 int pvp_pool_success(struct pvp_pools *p, const struct id *node_id, struct slice domain,
                      const struct pvp_result *result);
 
-/* A failure. 0: port->done will tell. */
+/* A failure. 0: port->done tells, as above. */
 int pvp_pool_failure(struct pvp_pools *p, const struct id *node_id, const struct e164 *called, const struct id *vcr_id,
                      struct wall now);
 

@@ -34,16 +34,35 @@ struct pvp_service_port {
     int (*find)(void *ctx, const struct e164 *called, uint64_t vservice_id, struct pvp_service *ret_service);
 };
 
-#define PVP_TERMINATOR_COUNTERS(X)                                                                                  \
-    X(announced)                                                                                                    \
-    X(announcements_evicted)                                                                                        \
-    X(connections)                                                                                                  \
-    X(connections_refused_table)                                                                                    \
-    X(connections_refused_source)                                                                                   \
-    X(lookups) X(lookups_malformed) X(lookups_unknown) X(lookups_spent) X(refused_interval) X(refused_node_rate)    \
-        X(refused_number_rate) X(proofs_good) X(proofs_bad) X(proofs_bad_strangers) X(proofs_abandoned)             \
-            X(records_burnt) X(records_consumed) X(answers) X(answers_repeated) X(refused_domain) X(refused_number) \
-                X(refused_later) X(bad_identity) X(bad_message) X(bad_request) X(timeouts) X(write_failed)
+#define PVP_TERMINATOR_COUNTERS(X) \
+    X(announced)                   \
+    X(announcements_evicted)       \
+    X(connections)                 \
+    X(connections_refused_table)   \
+    X(connections_refused_source)  \
+    X(lookups)                     \
+    X(lookups_malformed)           \
+    X(lookups_unknown)             \
+    X(lookups_spent)               \
+    X(refused_interval)            \
+    X(refused_node_rate)           \
+    X(refused_number_rate)         \
+    X(proofs_good)                 \
+    X(proofs_bad)                  \
+    X(proofs_bad_strangers)        \
+    X(proofs_abandoned)            \
+    X(records_burnt)               \
+    X(records_consumed)            \
+    X(answers)                     \
+    X(answers_repeated)            \
+    X(refused_domain)              \
+    X(refused_number)              \
+    X(refused_later)               \
+    X(bad_identity)                \
+    X(bad_message)                 \
+    X(bad_request)                 \
+    X(timeouts)                    \
+    X(write_failed)
 COUNTERS_DECLARE(pvp_terminator_counters, PVP_TERMINATOR_COUNTERS)
 
 struct pvp_terminator_config {
@@ -92,7 +111,7 @@ struct pvp_terminator_ports {
 int pvp_terminator_new(const struct pvp_terminator_config *config, const struct pvp_terminator_ports *ports,
                        struct now now, struct pvp_terminator **ret_terminator);
 
-/* All connections must have been closed and no write be pending. */
+/* Connections that are left are dropped. The store must not complete any more what is under way. */
 void pvp_terminator_free(struct pvp_terminator *t);
 
 const struct pvp_terminator_counters *pvp_terminator_counters(const struct pvp_terminator *t);

@@ -5,7 +5,7 @@
  * handed out to be validated; terminating records wait to be proved, at least the configured time. Made for a million records: about 150
  * octets each in memory.
  *
- * The table owns its records. Pointers to them stay valid until pvp_vcr_table_due or _fini. */
+ * The table owns its records. Pointers to them stay valid until pvp_vcr_table_expire or _free. */
 #ifndef PVP_VCR_H
 #define PVP_VCR_H
 
@@ -68,7 +68,13 @@ struct pvp_vcr; /* one record in the table */
     X(uploads)              \
     X(uploads_identical)    \
     X(uploads_too_short)    \
-    X(uploads_invalid) X(table_full) X(client_full) X(write_failed) X(expired) X(timers_fired) X(retries)
+    X(uploads_invalid)      \
+    X(table_full)           \
+    X(client_full)          \
+    X(write_failed)         \
+    X(expired)              \
+    X(timers_fired)         \
+    X(retries)
 COUNTERS_DECLARE(pvp_vcr_counters, PVP_VCR_COUNTERS)
 
 struct pvp_vcr_config {
@@ -95,6 +101,8 @@ struct pvp_vcr_table;
 /* Ports are borrowed; log may be NULL. Loads what is stored; records that were being looked up or validated wait again. */
 int pvp_vcr_table_new(const struct pvp_vcr_config *config, const struct kv *kv, const struct entropy *entropy,
                       const struct log *log, struct now now, struct pvp_vcr_table **ret_table);
+
+/* The store must not complete any more what is under way. */
 void pvp_vcr_table_free(struct pvp_vcr_table *t);
 
 const struct pvp_vcr_counters *pvp_vcr_table_counters(const struct pvp_vcr_table *t);
@@ -105,12 +113,15 @@ const struct pvp_vcr_counters *pvp_vcr_table_counters(const struct pvp_vcr_table
 int pvp_vcr_upload(struct pvp_vcr_table *t, struct now now, const struct pvp_vcr_record *record, kv_done_fn *done,
                    void *arg);
 
-/* The next originating record whose time has come (now LOOKING_UP, and the caller's to see through), or NULL. Also drops what is kept no
- * longer: pointers to records become invalid. Call it until NULL. */
+/* The next originating record whose time has come (now LOOKING_UP, and the caller's to see through), or NULL. Whoever has enough to do
+ * simply does not ask. */
 struct pvp_vcr *pvp_vcr_table_due(struct pvp_vcr_table *t, struct now now);
 
-/* When pvp_vcr_table_due should be called next. */
+/* When pvp_vcr_table_due has something. */
 struct mono pvp_vcr_table_deadline(const struct pvp_vcr_table *t);
+
+/* Drops what is kept no longer: pointers to records become invalid. Returns when to call it again. */
+struct mono pvp_vcr_table_expire(struct pvp_vcr_table *t, struct now now);
 
 /* By id; NULL if not there (or not yet durable). */
 struct pvp_vcr *pvp_vcr_find(const struct pvp_vcr_table *t, const struct id *id);
