@@ -63,6 +63,8 @@ static void connection_ended(void *parent, void *data, CRYPTO_EX_DATA *all, int 
     if (!connection)
         return;
     struct http_server *server = connection->server;
+    if (!SSL_is_init_finished(connection->ssl))
+        server->counters.handshakes_failed++;
     event_del(&connection->deadline);
     mem_free(connection);
     server->connections--;
@@ -77,8 +79,6 @@ static void connection_late(evutil_socket_t fd, short what, void *arg)
     struct http_connection *connection = arg;
     (void)fd;
     (void)what;
-    if (!SSL_is_init_finished(connection->ssl))
-        connection->server->counters.handshakes_failed++;
     evutil_socket_t socket = bufferevent_getfd(connection->bufferevent);
     if (socket >= 0)
         shutdown(socket, SHUT_RDWR);

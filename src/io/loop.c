@@ -18,6 +18,7 @@ struct loop_signal {
 struct loop {
     struct event_base *base;
     struct list stages[LOOP_STAGE_COUNT];
+    struct list at_end;
     struct now now;
     bool sampled; /* now is of this turn */
     bool stopped;
@@ -42,6 +43,7 @@ int loop_new(struct loop **ret_loop)
         goto out;
     for (size_t i = 0; i < LOOP_STAGE_COUNT; i++)
         list_init(&loop->stages[i]);
+    list_init(&loop->at_end);
     /* One thread; deadlines are compared with the clock itself and not with a copy that is a turn old. */
     event_config_set_flag(config,
                           EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_PRECISE_TIMER);
@@ -59,10 +61,26 @@ out:
     return ERR_NO_MEMORY;
 }
 
+static void run_stage(struct list *stage)
+{
+    if (list_empty(stage))
+        return;
+    /* What is posted from now on goes to the emptied list: the next turn's. A canceled task unlinks itself from either. */
+    struct list due = *stage;
+    due.next->prev = due.prev->next = &due;
+    list_init(stage);
+    struct list *link;
+    while ((link = list_pop(&due))) {
+        struct loop_task *task = CONTAINER_OF(link, struct loop_task, link);
+        task->fn(task->arg);
+    }
+}
+
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    run_stage(&loop->at_end);
     for (size_t i = 0; i < loop->signal_count; i++)
         event_free(loop->signals[i].event);
     event_base_free(loop->base);
@@ -97,21 +115,6 @@ static bool tasks_wait(const struct loop *loop)
         if (!list_empty(&loop->stages[i]))
             return true;
     return false;
-}
-
-static void run_stage(struct list *stage)
-{
-    if (list_empty(stage))
-        return;
-    /* What is posted from now on goes to the emptied list: the next turn's. A canceled task unlinks itself from either. */
-    struct list due = *stage;
-    due.next->prev = due.prev->next = &due;
-    list_init(stage);
-    struct list *link;
-    while ((link = list_pop(&due))) {
-        struct loop_task *task = CONTAINER_OF(link, struct loop_task, link);
-        task->fn(task->arg);
-    }
 }
 
 int loop_turn(struct loop *loop, bool wait)
@@ -156,6 +159,12 @@ void loop_post(struct loop *loop, struct loop_task *task, enum loop_stage stage)
 {
     if (list_empty(&task->link))
         list_append(&loop->stages[stage], &task->link);
+}
+
+void loop_at_end(struct loop *loop, struct loop_task *task)
+{
+    if (list_empty(&task->link))
+        list_append(&loop->at_end, &task->link);
 }
 
 void loop_task_cancel(struct loop_task *task)

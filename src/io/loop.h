@@ -16,7 +16,7 @@ struct event_base;
 /* 0 or ERR_NO_MEMORY / ERR_IO. SIGPIPE is ignored from then on. */
 int loop_new(struct loop **ret_loop);
 
-/* Everything that belongs to the loop (streams, timers, tasks) must be gone before. NULL is allowed. */
+/* Everything that belongs to the loop (streams, timers, tasks) must be gone before, but for streams that were finished. NULL is allowed. */
 void loop_free(struct loop *loop);
 
 /* The time, the same all through a turn. */
@@ -66,7 +66,8 @@ void loop_timer_set(struct loop_timer *timer, struct mono deadline);
 typedef void loop_signal_fn(void *arg, int signal_number);
 int loop_on_signal(struct loop *loop, int signal_number, loop_signal_fn *fn, void *arg);
 
-/* For the other files of this module. */
+/* For the other files of this module: a task that runs when the loop is freed, for what nobody owns anymore. */
+void loop_at_end(struct loop *loop, struct loop_task *task);
 struct event_base *loop_event_base(struct loop *loop);
 
 #endif

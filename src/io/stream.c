@@ -61,6 +61,7 @@ static void tear_down(struct stream *stream)
     loop_task_cancel(&stream->start_task);
     loop_task_cancel(&stream->flush_task);
     loop_task_cancel(&stream->resume_task);
+    loop_task_cancel(&stream->end_task);
     close(stream->fd);
     stream->fd = -1;
     if (stream->listener)
@@ -387,6 +388,7 @@ void stream_finish(struct stream *stream)
     } else if (stream->state == STREAM_OPEN) {
         stream->state = STREAM_FINISHING;
         stream_set_timeout(stream, STREAM_FINISH_MS);
+        loop_at_end(stream->loop, &stream->end_task);
         loop_post(stream->loop, &stream->flush_task, LOOP_STAGE_FLUSH);
     }
 }
@@ -458,6 +460,11 @@ static void timed_out(evutil_socket_t fd, short what, void *arg)
         stream_close(stream);
 }
 
+static void loop_ends(void *arg)
+{
+    stream_close(arg);
+}
+
 int stream_new(struct loop *loop, int fd, const struct stream_options *options, struct stream **ret_stream)
 {
     struct stream *stream = mem_alloc(sizeof *stream);
@@ -481,6 +488,7 @@ int stream_new(struct loop *loop, int fd, const struct stream_options *options, 
     loop_task_init(&stream->start_task, start_later, stream);
     loop_task_init(&stream->flush_task, flush, stream);
     loop_task_init(&stream->resume_task, resume, stream);
+    loop_task_init(&stream->end_task, loop_ends, stream);
     *ret_stream = stream;
     return 0;
 }

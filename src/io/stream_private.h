@@ -42,6 +42,7 @@ struct stream {
     struct loop_task start_task; /* what must not happen within the caller's own call: ready, or an immediate failure */
     struct loop_task flush_task;
     struct loop_task resume_task; /* octets that TLS has decrypted already: no event tells of them */
+    struct loop_task end_task;    /* a finished stream has no owner but the loop */
     int64_t handshake_timeout_ms;
     enum stream_reason start_failure; /* with a detail: for start_task */
     struct buf queue;
