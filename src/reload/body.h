@@ -1,5 +1,5 @@
-/* The bodies of all messages of RFC 6940 with CHORD-RELOAD's own (section 10), as one tagged union. Rules of decoding and ownership as in
- * reload/header.h. Unknown message codes and unknown types inside extensible structures are carried as octets. */
+/* The bodies of all messages of RFC 6940 with CHORD-RELOAD's own (section 10), as one tagged union. Rules of decoding and
+ * ownership as in reload/header.h. Unknown message codes and unknown types inside extensible structures are carried as octets. */
 #ifndef RELOAD_BODY_H
 #define RELOAD_BODY_H
 

@@ -11,8 +11,8 @@ struct reload_array {
     size_t count;
 };
 
-/* Room for one more element, or NULL with the reader failed: ERR_LIMIT beyond `max` elements, ERR_NO_MEMORY. All calls for one array give the
- * same element size. */
+/* Room for one more element, or NULL with the reader failed: ERR_LIMIT beyond `max` elements, ERR_NO_MEMORY. All calls for one
+ * array give the same element size. */
 void *reload_array_next(struct reload_array *array, struct reader *r, struct region *region, size_t element_octets,
                         size_t max, const char *rule);
 

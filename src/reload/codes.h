@@ -1,5 +1,5 @@
-/* The numbers of RFC 6940 that travel in messages (section 14) and their names for people. Fields keep the raw number, because unknown
- * ones must pass through unchanged. */
+/* The numbers of RFC 6940 that travel in messages (section 14) and their names for people. Fields keep the raw number, because
+ * unknown ones must pass through unchanged. */
 #ifndef RELOAD_CODES_H
 #define RELOAD_CODES_H
 
@@ -165,7 +165,8 @@ enum reload_kind {
 };
 #define RELOAD_KIND_VIPR_REGISTRATION 0xf0000001u
 
-/* The RFC's word for each number ("store_req", "Error_Not_Found", "host"), or NULL for one that it does not define. Static storage. */
+/* The RFC's word for each number ("store_req", "Error_Not_Found", "host"), or NULL for one that it does not define. Static
+ * storage. */
 const char *reload_code_name(uint16_t code);
 const char *reload_error_name(uint16_t code);
 const char *reload_destination_name(uint8_t type);

@@ -24,17 +24,17 @@ struct reload_cutter {
     size_t at;   /* octets of rest given out */
 };
 
-/* 0; or ERR_RANGE when the limit leaves no room for the header and RELOAD_FRAGMENT_REST_OCTETS_MIN (fragmentation is then not done, and the
- * message goes out whole). A message that fits goes out as it is. `header` is the (maybe changed) header of `message`, `received` the
- * one that was decoded from it. */
+/* 0; or ERR_RANGE when the limit leaves no room for the header and RELOAD_FRAGMENT_REST_OCTETS_MIN (fragmentation is then not
+ * done, and the message goes out whole). A message that fits goes out as it is. `header` is the (maybe changed) header of
+ * `message`, `received` the one that was decoded from it. */
 int reload_cutter_init(struct reload_cutter *cutter, struct slice message, const struct reload_header *received,
                        const struct reload_header *header, size_t fragment_octets_max);
 
 /* Appends the next fragment. 0, ERR_NOT_FOUND when there are no more, or the buffer's error. */
 int reload_cutter_next(struct reload_cutter *cutter, struct buf *out);
 
-/* expired: incomplete after RELOAD_REASSEMBLY_LIFE_MS; limited: a limit was reached, the new fragment gave way; contradicted: pieces of one
- * message disagree, so it was dropped. */
+/* expired: incomplete after RELOAD_REASSEMBLY_LIFE_MS; limited: a limit was reached, the new fragment gave way; contradicted:
+ * pieces of one message disagree, so it was dropped. */
 #define RELOAD_REASSEMBLY_COUNTERS(X) X(completed) X(expired) X(limited) X(contradicted)
 COUNTERS_DECLARE(reload_reassembly_counters, RELOAD_REASSEMBLY_COUNTERS)
 
@@ -50,9 +50,10 @@ struct reload_reassembly {
 void reload_reassembly_init(struct reload_reassembly *reassembly, size_t message_octets_max);
 void reload_reassembly_fini(struct reload_reassembly *reassembly);
 
-/* A fragment that arrived from a neighbor. Appends the whole message when this one completes it and returns 0; ERR_TRUNCATED while pieces are
- * missing; otherwise the fragment was dropped: ERR_LIMIT, ERR_NO_MEMORY, or ERR_CONFLICT (the message is dropped too). Whole messages are
- * copied through. Messages are told apart by neighbor and transaction id, so that no neighbor can spoil another's. */
+/* A fragment that arrived from a neighbor. Appends the whole message when this one completes it and returns 0; ERR_TRUNCATED
+ * while pieces are missing; otherwise the fragment was dropped: ERR_LIMIT, ERR_NO_MEMORY, or ERR_CONFLICT (the message is dropped
+ * too). Whole messages are copied through. Messages are told apart by neighbor and transaction id, so that no neighbor can spoil
+ * another's. */
 int reload_reassembly_input(struct reload_reassembly *reassembly, struct mono now, struct id neighbor,
                             struct slice fragment, const struct reload_header *header, struct buf *ret_message);
 

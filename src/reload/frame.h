@@ -17,10 +17,10 @@ struct reload_frame {
     struct slice message; /* DATA; points into the input */
 };
 
-/* The next frame of a stream. Returns 0 and how many octets it took; ERR_TRUNCATED with no fault when more octets must come first (as many
- * as ret_octets says, counted from the start of the input); ERR_LIMIT with the octet of the length when the message is longer than
- * message_octets_max: ret_frame then holds sequence and the part of the message that has arrived, for an Error_Message_Too_Large;
- * ERR_SYNTAX for an unknown type. After an error the stream cannot be read on. */
+/* The next frame of a stream. Returns 0 and how many octets it took; ERR_TRUNCATED with no fault when more octets must come first
+ * (as many as ret_octets says, counted from the start of the input); ERR_LIMIT with the octet of the length when the message is
+ * longer than message_octets_max: ret_frame then holds sequence and the part of the message that has arrived, for an
+ * Error_Message_Too_Large; ERR_SYNTAX for an unknown type. After an error the stream cannot be read on. */
 int reload_frame_decode(struct slice stream, size_t message_octets_max, struct reload_frame *ret_frame,
                         size_t *ret_octets, struct fault *ret_fault);
 

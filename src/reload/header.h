@@ -1,9 +1,9 @@
 /* The forwarding header, RFC 6940 6.3.2: all that a peer reads of a message which it only passes on.
  *
- * Decoded structs hold slices of the input and arrays from the region handed in: they live as long as both. Decoders return 0 or an
- * error and then say in ret_fault at which octet of the input and by which rule (ERR_TRUNCATED, ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED,
- * ERR_LIMIT for a named limit, ERR_NO_MEMORY also when the region is full); outputs are untouched on failure. Encoders append to a
- * buffer and return its (sticky) error. What was decoded encodes to the same octets. */
+ * Decoded structs hold slices of the input and arrays from the region handed in: they live as long as both. Decoders return 0 or
+ * an error and then say in ret_fault at which octet of the input and by which rule (ERR_TRUNCATED, ERR_SYNTAX, ERR_RANGE,
+ * ERR_UNSUPPORTED, ERR_LIMIT for a named limit, ERR_NO_MEMORY also when the region is full); outputs are untouched on failure.
+ * Encoders append to a buffer and return its (sticky) error. What was decoded encodes to the same octets. */
 #ifndef RELOAD_HEADER_H
 #define RELOAD_HEADER_H
 
@@ -80,14 +80,14 @@ struct reload_header {
 /* The low 32 bits of SHA-1 of the overlay's name. */
 uint32_t reload_overlay_hash(struct slice name);
 
-/* A message (or a fragment of one) of exactly these octets; the rest behind the header is not looked at. Refused: wrong token, version
- * or length, high fragment bit clear, Resource-IDs elsewhere than last in a Destination List, more entries than the limits. TTL, overlay
- * and configuration sequence are for the peer to judge. */
+/* A message (or a fragment of one) of exactly these octets; the rest behind the header is not looked at. Refused: wrong token,
+ * version or length, high fragment bit clear, Resource-IDs elsewhere than last in a Destination List, more entries than the
+ * limits. TTL, overlay and configuration sequence are for the peer to judge. */
 int reload_header_decode(struct slice message, struct region *region, struct reload_header *ret_header,
                          struct fault *ret_fault);
 
-/* The same from the first octets of a message: for an answer to one that is too large to be received. ERR_TRUNCATED when the header itself
- * is not yet there. */
+/* The same from the first octets of a message: for an answer to one that is too large to be received. ERR_TRUNCATED when the
+ * header itself is not yet there. */
 int reload_header_peek(struct slice prefix, struct region *region, struct reload_header *ret_header,
                        struct fault *ret_fault);
 

@@ -1,5 +1,6 @@
-/* A whole RELOAD message, RFC 6940 6.3: forwarding header, contents, security block, and the octets that its signature covers. Rules of
- * decoding and ownership as in reload/header.h. The body is decoded apart (reload/body.h), after the signature has been verified. */
+/* A whole RELOAD message, RFC 6940 6.3: forwarding header, contents, security block, and the octets that its signature covers.
+ * Rules of decoding and ownership as in reload/header.h. The body is decoded apart (reload/body.h), after the signature has been
+ * verified. */
 #ifndef RELOAD_MESSAGE_H
 #define RELOAD_MESSAGE_H
 

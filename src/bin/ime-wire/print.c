@@ -181,7 +181,8 @@ void print_octets(struct print *p, const char *name, struct slice octets)
     buf_str(p->out, "\n");
 }
 
-/* The octets of the UTF-8 character at the beginning; 0 if there is none that may be shown (RFC 3629: shortest form, no surrogates). */
+/* The octets of the UTF-8 character at the beginning; 0 if there is none that may be shown (RFC 3629: shortest form, no
+ * surrogates). */
 static size_t character(struct slice s)
 {
     uint8_t lead_octet = s.p[0];

@@ -42,7 +42,8 @@ void print_end(struct print *p);
 void print_number(struct print *p, const char *name, uint64_t value);
 void print_bool(struct print *p, const char *name, bool value);
 
-/* A code with the standard's word for it (NULL: not defined). Text: "ttl_exceeded (10)"; JSON: the number as <name>, the word as <name>_name. */
+/* A code with the standard's word for it (NULL: not defined). Text: "ttl_exceeded (10)"; JSON: the number as <name>, the word as
+ * <name>_name. */
 void print_code(struct print *p, const char *name, uint64_t value, const char *word);
 
 /* The same, for people in hexadecimal of so many octets. */

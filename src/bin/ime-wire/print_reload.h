@@ -5,8 +5,8 @@
 #include "print.h"
 #include "reload/body.h"
 
-/* Decodes a message (or a fragment) to the last field and prints it into the group that is open; nothing is printed when it is refused.
- * Appends what it encodes to when reencoded is not NULL. */
+/* Decodes a message (or a fragment) to the last field and prints it into the group that is open; nothing is printed when it is
+ * refused. Appends what it encodes to when reencoded is not NULL. */
 int print_reload(struct slice octets, struct print *p, struct buf *reencoded, struct fault *ret_fault);
 
 /* --kind=ID:MODEL and --overlay=NAME. */

@@ -9,9 +9,9 @@ struct wire_command {
     const char *name;
     const char *summary; /* for --help: "a RELOAD message (RFC 6940)" */
 
-    /* Decodes the octets of one line and prints them below the root that is open. When reencoded is not NULL, also appends what the decoded
-     * structs encode to. 0, or an error with the fault filled; what was printed before the error stays (frames of a stream), and groups
-     * are closed also then. */
+    /* Decodes the octets of one line and prints them below the root that is open. When reencoded is not NULL, also appends what
+     * the decoded structs encode to. 0, or an error with the fault filled; what was printed before the error stays (frames of a
+     * stream), and groups are closed also then. */
     int (*decode)(struct slice octets, struct print *p, struct buf *reencoded, struct fault *ret_fault);
 
     /* Takes an option of its own ("--kind=0xf0000002:array") and returns true; NULL if there are none. */

@@ -1,5 +1,5 @@
-/* One message of every kind that RFC 6940 defines, and the odd forms that a codec must carry: for round trips, truncation, mutation and
- * the seeds of fuzzing. */
+/* One message of every kind that RFC 6940 defines, and the odd forms that a codec must carry: for round trips, truncation,
+ * mutation and the seeds of fuzzing. */
 #ifndef TEST_RELOAD_SAMPLES_H
 #define TEST_RELOAD_SAMPLES_H
 

@@ -1,5 +1,5 @@
-/* Every message: what is encoded decodes and encodes again to the same octets; every truncation and mutation is refused with an octet, or
- * is itself a message that round-trips. */
+/* Every message: what is encoded decodes and encodes again to the same octets; every truncation and mutation is refused with an
+ * octet, or is itself a message that round-trips. */
 #include "hex.h"
 #include "samples.h"
 
@@ -245,8 +245,8 @@ static void a_body_with_more_octets_is_refused(void **state)
     }
 }
 
-/* Lengths that lie, types that do not exist, Booleans beyond 1: whatever an octet is changed to, the message is refused with octet and
- * rule, or it means something else and then encodes to just these octets. */
+/* Lengths that lie, types that do not exist, Booleans beyond 1: whatever an octet is changed to, the message is refused with
+ * octet and rule, or it means something else and then encodes to just these octets. */
 static void every_mutation_is_refused_or_round_trips(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,5 @@
-/* Stored data: octets written down by hand from RFC 6940 section 7, the octets that its signature covers, rules between fields, limits. */
+/* Stored data: octets written down by hand from RFC 6940 section 7, the octets that its signature covers, rules between fields,
+ * limits. */
 #include "hex.h"
 
 #include "reload/body.h"

@@ -1,4 +1,5 @@
-/* The forwarding header: octets written down by hand from RFC 6940 6.3.2, what is refused and where, and what forwarding changes. */
+/* The forwarding header: octets written down by hand from RFC 6940 6.3.2, what is refused and where, and what forwarding
+ * changes. */
 #include "hex.h"
 
 #include "reload/message.h"
