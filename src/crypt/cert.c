@@ -146,6 +146,16 @@ size_t cert_node_ids(const struct cert *cert, struct slice overlay, struct id *r
     return cert_names_node_ids(&cert->names, overlay, ret_ids, max);
 }
 
+bool cert_node_name(const struct cert *cert, size_t index, struct id *ret_id, struct slice *ret_overlay)
+{
+    if (index >= cert->names.node_count)
+        return false;
+    const struct node_name *name = &cert->names.nodes[index];
+    *ret_id = name->id;
+    *ret_overlay = slice_of(name->overlay, name->overlay_octets);
+    return true;
+}
+
 const char *cert_user(const struct cert *cert)
 {
     return cert->names.user;

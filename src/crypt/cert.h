@@ -30,6 +30,10 @@ int cert_to_pem(const struct cert *cert, struct buf *ret_pem);
  * compared octet by octet. */
 size_t cert_node_ids(const struct cert *cert, struct slice overlay, struct id *ret_ids, size_t max);
 
+/* The index-th of them, of whatever overlay, for display: its Node-ID and the name of its overlay, which lives as long as the
+ * certificate. False beyond the last. */
+bool cert_node_name(const struct cert *cert, size_t index, struct id *ret_id, struct slice *ret_overlay);
+
 /* The rfc822Name ("" if none): the server's user name. */
 const char *cert_user(const struct cert *cert);
 

@@ -168,6 +168,11 @@ static void test_several_node_ids_in_order(void **state)
     assert_int_equal(cert_node_ids(cert, slice_str(OVERLAY), got, CERT_NODE_IDS_MAX), CERT_NODE_IDS_MAX);
     assert_memory_equal(ids, got, sizeof got);
     assert_int_equal(cert_node_ids(cert, slice_str(OVERLAY), got, 3), 3);
+    struct slice overlay;
+    assert_true(cert_node_name(cert, 2, &got[0], &overlay));
+    assert_true(id_eq(got[0], ids[2]));
+    assert_true(slice_eq_str(overlay, OVERLAY));
+    assert_false(cert_node_name(cert, CERT_NODE_IDS_MAX, &got[0], &overlay));
     cert_free(cert);
     cert = NULL;
     request.node_id_count++;
