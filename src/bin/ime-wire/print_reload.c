@@ -16,12 +16,10 @@ static struct {
         enum reload_model model;
     } kinds[KINDS_MAX];
     size_t kind_count;
-    struct slice overlay; /* of the command line */
 } options;
 
 const char print_reload_options_help[] =
-    "  --kind=ID:MODEL  values of this Kind are single, array or dictionary (may be repeated)\n"
-    "  --overlay=NAME   show the Node-IDs that certificates have in this overlay\n";
+    "  --kind=ID:MODEL  values of this Kind are single, array or dictionary (may be repeated)\n";
 
 static bool parse_kind(const char *text)
 {
@@ -40,12 +38,7 @@ static bool parse_kind(const char *text)
 
 bool print_reload_option(const char *argument)
 {
-    if (strncmp(argument, "--kind=", 7) == 0)
-        return parse_kind(argument + 7);
-    if (strncmp(argument, "--overlay=", 10) != 0 || !argument[10])
-        return false;
-    options.overlay = slice_str(argument + 10);
-    return true;
+    return strncmp(argument, "--kind=", 7) == 0 && parse_kind(argument + 7);
 }
 
 static enum reload_model model_of(void *ctx, uint32_t kind)
@@ -149,7 +142,7 @@ void print_signature(struct print *p, const char *name, const struct reload_sign
     print_end(p);
 }
 
-static void print_x509(struct print *p, struct slice der, struct slice overlay)
+static void print_x509(struct print *p, struct slice der)
 {
     struct cert *cert;
     if (cert_from_der(der, &cert) != 0)
@@ -159,18 +152,20 @@ static void print_x509(struct print *p, struct slice der, struct slice overlay)
     print_time_ms(p, "not_before", (uint64_t)cert_not_before(cert).ms);
     print_time_ms(p, "not_after", (uint64_t)cert_not_after(cert).ms);
     print_octets(p, "sha256", slice_of(cert_hash_sha256(cert), 32));
-    if (overlay.n) {
-        struct id ids[CERT_NODE_IDS_MAX];
-        size_t count = cert_node_ids(cert, overlay, ids, CERT_NODE_IDS_MAX);
-        print_list(p, "node_ids");
-        for (size_t i = 0; i < count; i++)
-            print_octets(p, NULL, id_slice(&ids[i]));
+    print_list(p, "node_ids");
+    struct id id;
+    struct slice overlay;
+    for (size_t i = 0; cert_node_name(cert, i, &id, &overlay); i++) {
+        print_object(p, NULL);
+        print_octets(p, "node_id", id_slice(&id));
+        print_text(p, "overlay", overlay);
         print_end(p);
     }
+    print_end(p);
     cert_free(cert);
 }
 
-void print_security(struct print *p, const struct reload_security *s, struct slice overlay)
+void print_security(struct print *p, const struct reload_security *s)
 {
     print_object(p, "SecurityBlock");
     print_list(p, "certificates");
@@ -179,7 +174,7 @@ void print_security(struct print *p, const struct reload_security *s, struct sli
         print_object(p, NULL);
         print_code(p, "type", c->type, reload_certificate_type_name(c->type));
         if (c->type == RELOAD_CERTIFICATE_X509)
-            print_x509(p, c->octets, overlay);
+            print_x509(p, c->octets);
         print_octets(p, "certificate", c->octets);
         print_end(p);
     }
@@ -207,7 +202,7 @@ static void print_message(struct print *p, const struct reload_message *m, const
     }
     print_end(p);
     print_end(p);
-    print_security(p, &m->security, options.overlay);
+    print_security(p, &m->security);
 }
 
 /* A fragment has a header and octets of a message that are nothing by themselves. */

@@ -43,6 +43,17 @@ def json_is_one_object_per_line():
     assert objects[0]["SecurityBlock"]["signature"]["signature_value"] == "7369676e696e67"
 
 
+def certificates_are_explained():
+    with open(os.path.join(CORPUS, "reload", "store_req_with_certificate"), "rb") as f:
+        done = run(["reload", "--json"], f.read().hex())
+    security = json.loads(done.stdout)["SecurityBlock"]
+    (certificate,) = security["certificates"]
+    assert certificate["type_name"] == "X.509" and certificate["user"] == "server1@a.example"
+    assert certificate["node_ids"] == [{"node_id": "5a" * 16, "overlay": "ring.example"}]
+    assert certificate["not_before_text"] == "2023-11-14T22:13:20Z"
+    assert certificate["sha256"] == security["signature"]["identity"]["certificate_hash"]
+
+
 def samples_round_trip():
     for name in ("reload", "framed"):
         lines = corpus(name)
@@ -119,7 +130,8 @@ def usage_is_status_2():
     assert run(["reload"], "").returncode == 0
 
 
-CASES = [decodes_in_the_words_of_the_standard, json_is_one_object_per_line, samples_round_trip, samples_print_both_ways,
+CASES = [decodes_in_the_words_of_the_standard, json_is_one_object_per_line, certificates_are_explained,
+         samples_round_trip, samples_print_both_ways,
          errors_name_line_octet_and_rule, frames_before_an_error_are_shown, kinds_can_be_named, usage_is_status_2]
 print(f"1..{len(CASES)}")
 bad_cases = 0
