@@ -468,7 +468,7 @@ void numbers_store_done(struct numbers_publisher *publisher, struct now now, uin
 {
     struct numbers_publisher *p = publisher;
     struct store *store = &p->stores[store_id % p->config.in_flight_max];
-    if (store->id != store_id)
+    if (store_id == 0 || store->id != store_id) /* 0: nothing is under way here */
         return;
     struct copy *copy = store->copy;
     store->id = 0;

@@ -162,8 +162,6 @@ static int load_row(void *arg, struct slice key, struct slice value)
         p->counters.rows_bad++;
         return 0;
     }
-    if (publication_find(p, row.vservice_id, &row.number))
-        return 0;
     struct publication *pub = publication_new(p, row.vservice_id, &row.number);
     if (!pub)
         return ERR_NO_MEMORY;

@@ -279,6 +279,26 @@ static void test_success_is_told_after_all_three_copies(void **state)
     finish(&f);
 }
 
+/* Whichever copy is the last one. */
+static void test_answers_in_any_order(void **state)
+{
+    (void)state;
+    for (unsigned last = 0; last < NUMBERS_COPIES; last++) {
+        struct fixture f;
+        begin(&f);
+        make(&f);
+        publish(&f, 1, &one);
+        run_to(&f, 200);
+        buf_clear(&f.trace);
+        reply(&f, &one, (last + 1) % NUMBERS_COPIES, 0, 0);
+        reply(&f, &one, (last + 2) % NUMBERS_COPIES, 0, 0);
+        assert_trace(&f, "");
+        reply(&f, &one, last, 0, 0);
+        assert_trace(&f, "[200] done 1: published, 3 copies\n");
+        finish(&f);
+    }
+}
+
 static void test_nothing_is_stored_before_it_is_durable(void **state)
 {
     (void)state;
@@ -418,26 +438,31 @@ static void test_lost_copy_is_tried_again_with_growing_intervals(void **state)
 static void test_copy_refused_for_quota_is_reported_and_tried_again(void **state)
 {
     (void)state;
-    struct fixture f;
-    begin(&f);
-    make(&f);
-    publish(&f, 1, &one);
-    run_to(&f, 200);
-    reply(&f, &one, 0, 0, 0);
-    reply(&f, &one, 1, ERR_FORBIDDEN, RELOAD_ERROR_DATA_TOO_LARGE);
-    reply(&f, &one, 2, 0, 0);
-    next_store_after(&f, f.sent_count);
-    buf_clear(&f.trace);
-    reply(&f, &one, 1, ERR_FORBIDDEN, RELOAD_ERROR_DATA_TOO_LARGE);
-    assert_non_null(strstr(buf_text(&f.trace), "done 1: refused_quota, 2 copies\n"));
-    assert_int_equal(info_of(&f, &one)->copy[1].error_code, RELOAD_ERROR_DATA_TOO_LARGE);
-    assert_int_equal(info_of(&f, &one)->copy[1].outcome, NUMBERS_REFUSED_QUOTA);
-    assert_int_equal(info_of(&f, &one)->state, NUMBERS_STORING);
-    next_store_after(&f, f.sent_count);
-    reply(&f, &one, 1, 0, 0);
-    assert_int_equal(info_of(&f, &one)->state, NUMBERS_STORED);
-    assert_int_equal(numbers_publisher_counters(f.publisher)->stores_refused_quota, 2);
-    finish(&f);
+    for (unsigned refused = 0; refused < NUMBERS_COPIES; refused++) {
+        struct fixture f;
+        begin(&f);
+        make(&f);
+        publish(&f, 1, &one);
+        run_to(&f, 200);
+        for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++)
+            if (copy == refused)
+                reply(&f, &one, copy, ERR_FORBIDDEN, RELOAD_ERROR_DATA_TOO_LARGE);
+            else
+                reply(&f, &one, copy, 0, 0);
+        next_store_after(&f, f.sent_count);
+        buf_clear(&f.trace);
+        reply(&f, &one, refused, ERR_FORBIDDEN, RELOAD_ERROR_DATA_TOO_LARGE);
+        assert_non_null(strstr(buf_text(&f.trace), "done 1: refused_quota, 2 copies\n"));
+        const struct numbers_info *info = info_of(&f, &one);
+        assert_int_equal(info->copy[refused].error_code, RELOAD_ERROR_DATA_TOO_LARGE);
+        assert_int_equal(info->copy[refused].outcome, NUMBERS_REFUSED_QUOTA);
+        assert_int_equal(info->state, NUMBERS_STORING);
+        next_store_after(&f, f.sent_count);
+        reply(&f, &one, refused, 0, 0);
+        assert_int_equal(info_of(&f, &one)->state, NUMBERS_STORED);
+        assert_int_equal(numbers_publisher_counters(f.publisher)->stores_refused_quota, 2);
+        finish(&f);
+    }
 }
 
 static void test_gravest_reason_is_told(void **state)
@@ -473,27 +498,45 @@ static void test_silent_ring_is_told_in_time_for_the_client(void **state)
     finish(&f);
 }
 
+static void test_who_came_first_does_not_wait_longer_for_who_came_later(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    make(&f);
+    publish(&f, 1, &one);
+    run_to(&f, 30000);
+    publish(&f, 2, &one);
+    buf_clear(&f.trace);
+    run_to(&f, 39500);
+    assert_trace(&f, "[35000] done 1: ring_unavailable, 0 copies\n"
+                     "[35000] done 2: ring_unavailable, 0 copies\n");
+    finish(&f);
+}
+
 static void test_who_waits_comes_before_who_does_not(void **state)
 {
     (void)state;
     struct fixture f;
     begin(&f);
+    f.config.stores_per_s = 1;
     f.config.answer_attempts = 1;
-    f.config.in_flight_max = 3;
     f.config.retry_max_ms = 2000;
     make(&f);
     publish(&f, 1, &one);
-    run_to(&f, 200);
+    run_to(&f, 2000);
     for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++)
         reply(&f, &one, copy, ERR_TIMEOUT, 0); /* told: nobody waits for it any more */
-    set_time(&f, (struct mono){10000 * 1000}); /* the retries of +11 are due, and at the same moment: */
-    buf_clear(&f.trace);
+    run_to(&f, 5000);                          /* two of the retries had their turn, or the first alone */
     publish(&f, 2, &two);
-    run_to(&f, 10150);
+    buf_clear(&f.trace);
+    run_to(&f, 9500);
     const char *trace = buf_text(&f.trace);
-    assert_null(strstr(trace, "store +11"));
-    run_answered_to(&f, 12000);
-    assert_view(&f, 2, 2);
+    const char *waiting = strstr(trace, "store +22 copy 2");
+    const char *routine = strstr(trace, "store +11");
+    assert_non_null(waiting);
+    assert_non_null(routine);
+    assert_true(waiting < routine);
     finish(&f);
 }
 
@@ -521,6 +564,16 @@ static void test_refresh_before_the_copies_expire(void **state)
         if (f.sent_count > 40)
             f.sent_count = 0;
     }
+    /* The last ones were stored for no longer than the publication had left. */
+    unsigned late = 0;
+    for (const char *line = buf_text(&f.trace); *line; line = strchr(line, '\n') + 1) {
+        long long at_ms;
+        unsigned copy, lifetime_s;
+        assert_int_equal(sscanf(line, "[%lld] store +11 copy %u for %u s", &at_ms, &copy, &lifetime_s), 3);
+        assert_true(lifetime_s <= (3000000 - at_ms + 999) / 1000);
+        late += at_ms > 2000000;
+    }
+    assert_int_equal(late, 3);
     buf_clear(&f.trace);
     run_answered_to(&f, 3100000);
     assert_view(&f, 0, 0);
@@ -730,6 +783,9 @@ static void test_late_and_unknown_answers(void **state)
     numbers_store_done(f.publisher, f.now, store, ERR_TIMEOUT, 0); /* twice */
     settle(&f);
     assert_int_equal(info_of(&f, &one)->copies, 1);
+    struct numbers_publisher_view view;
+    numbers_publisher_view(f.publisher, f.now, &view);
+    assert_int_equal(view.in_flight, 2);
     finish(&f);
 }
 
@@ -783,6 +839,47 @@ static void test_restart_goes_on_where_it_was(void **state)
     assert_view(&f, 0, 0);
     settle(&f);
     assert_int_equal(memory_store_count(f.disk, KV_NUMBERS), 0);
+    finish(&f);
+}
+
+static void test_restart_leaves_alone_what_the_client_refreshes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.config.lifetime_s = 1000;
+    f.config.hold_s = 1000;
+    make(&f);
+    publish(&f, 1, &one);
+    run_answered_to(&f, 1000);
+    restart(&f);
+    assert_view(&f, 1, 1);
+    run_answered_to(&f, 999999);
+    assert_trace(&f, "");
+    run_answered_to(&f, 1000001);
+    assert_view(&f, 0, 0);
+    finish(&f);
+}
+
+/* The last copy arrives between the wish to remove and its being durable: the row must keep the wish. */
+static void test_removal_wish_survives_what_is_noted_meanwhile(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    make(&f);
+    publish(&f, 1, &one);
+    run_to(&f, 1000);
+    f.disk_is_slow = true;
+    unpublish(&f, 2, &one);
+    reply_all(&f);
+    assert_non_null(strstr(buf_text(&f.trace), "done 1: published"));
+    memory_store_turn(f.disk);
+    restart(&f);
+    f.disk_is_slow = false;
+    assert_int_equal(info_of(&f, &one)->state, NUMBERS_REMOVING);
+    run_answered_to(&f, 2000);
+    assert_view(&f, 0, 0);
     finish(&f);
 }
 
@@ -843,6 +940,18 @@ static void test_slow_hash_does_not_block(void **state)
     finish(&f);
 }
 
+/* The ring answers the first stores, as far as they are unanswered. */
+static void reply_all_of(struct fixture *f, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (f->sent[i].answered)
+            continue;
+        f->sent[i].answered = true;
+        numbers_store_done(f->publisher, f->now, f->sent[i].store, 0, 0);
+        settle(f);
+    }
+}
+
 static void test_another_configuration_of_the_ring(void **state)
 {
     (void)state;
@@ -857,18 +966,20 @@ static void test_another_configuration_of_the_ring(void **state)
     f.profile.hash = CONFIG_HASH_ARGON2ID;
     assert_int_equal(numbers_resolver_set_profile(f.resolver, f.now, &f.profile), 0);
     numbers_publisher_reconfigure(f.publisher, f.now, 1, 2000);
-    for (size_t i = 0; i < f.sent_count; i++) { /* the old stores end, in vain */
-        f.sent[i].answered = true;
-        numbers_store_done(f.publisher, f.now, f.sent[i].store, 0, 0);
-    }
-    settle(&f);
+    /* The old stores end in vain: one before its number is hashed, one after. */
+    assert_int_equal(f.sent_count, 5);
+    reply_all_of(&f, 4);
     assert_view(&f, 2, 0);
     end_job(&f, 0, 0);
     end_job(&f, 1, 0);
+    reply_all_of(&f, 5);
+    assert_view(&f, 2, 0);
     run_answered_to(&f, 3000);
     assert_view(&f, 2, 2);
     const char *trace = buf_text(&f.trace);
     assert_non_null(strstr(trace, "store +11 copy 2 for 2000 s"));
+    assert_non_null(strstr(trace, "store +22 copy 0 for 2000 s"));
+    assert_non_null(strstr(trace, "store +22 copy 1 for 2000 s"));
     assert_non_null(strstr(trace, "store +22 copy 2 for 2000 s"));
     assert_non_null(strstr(trace, "done 2: published, 3 copies"));
     publish(&f, 3, &three); /* the quota is smaller now */
@@ -920,6 +1031,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_success_is_told_after_all_three_copies),
+        cmocka_unit_test(test_answers_in_any_order),
         cmocka_unit_test(test_nothing_is_stored_before_it_is_durable),
         cmocka_unit_test(test_full_disk_changes_nothing),
         cmocka_unit_test(test_stores_are_paced),
@@ -928,6 +1040,7 @@ int main(void)
         cmocka_unit_test(test_copy_refused_for_quota_is_reported_and_tried_again),
         cmocka_unit_test(test_gravest_reason_is_told),
         cmocka_unit_test(test_silent_ring_is_told_in_time_for_the_client),
+        cmocka_unit_test(test_who_came_first_does_not_wait_longer_for_who_came_later),
         cmocka_unit_test(test_who_waits_comes_before_who_does_not),
         cmocka_unit_test(test_refresh_before_the_copies_expire),
         cmocka_unit_test(test_client_refreshes),
@@ -940,6 +1053,8 @@ int main(void)
         cmocka_unit_test(test_several_may_wait_but_not_too_many),
         cmocka_unit_test(test_late_and_unknown_answers),
         cmocka_unit_test(test_restart_goes_on_where_it_was),
+        cmocka_unit_test(test_restart_leaves_alone_what_the_client_refreshes),
+        cmocka_unit_test(test_removal_wish_survives_what_is_noted_meanwhile),
         cmocka_unit_test(test_rows_that_make_no_sense),
         cmocka_unit_test(test_slow_hash_does_not_block),
         cmocka_unit_test(test_another_configuration_of_the_ring),

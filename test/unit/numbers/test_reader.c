@@ -105,7 +105,7 @@ static void test_claimants_oldest_first(void **state)
     for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++) {
         struct stored young, old;
         store(&young, &f, copy, 1, 5, 1000 + copy);
-        store(&old, &f, copy, 2, 6, 9000 - copy);
+        store(&old, &f, copy, 2, 6, 9000 + copy);
         const struct numbers_entry entries[] = {young.entry, old.entry};
         assert_false(numbers_reader_next(f.reader, &effect));
         reply(&f, copy, entries, 2);
@@ -118,7 +118,7 @@ static void test_claimants_oldest_first(void **state)
     assert_int_equal(effect.claimant_count, 2);
     assert_true(id_eq(effect.claimants[0].node_id, node(2)));
     assert_int_equal(effect.claimants[0].vservice_id, 6);
-    assert_int_equal(effect.claimants[0].storage_time.ms, now.wall.ms - 9000); /* the earliest of the three */
+    assert_int_equal(effect.claimants[0].storage_time.ms, now.wall.ms - 9002); /* the earliest of the three */
     assert_int_equal(effect.claimants[0].copies, 3);
     assert_true(id_eq(effect.claimants[1].node_id, node(1)));
     assert_false(numbers_reader_next(f.reader, &effect));
