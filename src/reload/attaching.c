@@ -2,12 +2,15 @@
  * side that was asked is active and connects to the candidate (6.5.1.1, 6.5.1.13). */
 #include "reload/peer_internal.h"
 
+#define ATTACH_LOST_MS 1000 /* no answer for so long: both sides asking is no longer a coincidence */
+
 struct attach {
     struct timer timer;
     struct list order;
     struct route route;
     struct id node; /* who answered; zero before */
     bool waiting;   /* for the link */
+    struct mono asked;
     attach_fn *done;
     void *ctx;
 };
@@ -114,6 +117,7 @@ int attach_start(struct peer *peer, struct now now, const struct route *route, a
     list_init(&attach->order);
     attach->timer.fire = attach_timer_fire;
     attach->route = *route;
+    attach->asked = now.mono;
     attach->done = done;
     attach->ctx = ctx;
     struct reload_candidate candidate = own_candidate(&peer->options.address);
@@ -236,9 +240,12 @@ void attach_serve(struct peer *peer, struct now now, struct request *request)
         answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "no TLS-TCP-FH-NO-ICE host candidate");
         return;
     }
-    /* Both asked at once (6.5.1.2). */
+    /* Both asked at once (6.5.1.2). Ours may have been lost, though: for good, if the node is only just about to join. */
     struct attach *mine = attach_to(peer, node);
-    if (mine && (mine->waiting || id_cmp(peer->options.self, node) > 0)) {
+    const struct reload_header *header = &request->message->header;
+    bool to_us = header->destinations[header->destination_count - 1].type == RELOAD_DESTINATION_NODE;
+    bool fresh = mine && mono_since_us(now.mono, mine->asked) < (int64_t)ATTACH_LOST_MS * 1000;
+    if (mine && to_us && fresh && (mine->waiting || id_cmp(peer->options.self, node) > 0)) {
         answer_error(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "");
         return;
     }

@@ -88,9 +88,10 @@ static void admitting_attached(struct peer *peer, struct now now, void *ctx, int
     }
     join->admitting = node;
     wait_ms(peer, now, JOIN_ADMISSION_MS);
-    if (!id_eq(join->updated_by, node))
+    const struct link *link = link_to(peer, node);
+    if (!id_eq(join->updated_by, node) || !link || link->since.us < join->asked.us)
         return;
-    /* Its Update came before we knew that it is the one: once more. */
+    /* It connected to us, and its Update came before we knew that it is the one: once more. */
     struct route route = {.is_node = true, .id = node};
     struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
     body.route_query.send_update = true;
