@@ -256,22 +256,10 @@ size_t reload_header_encoded_octets(const struct reload_header *h)
            list_octets(h->destinations, h->destination_count) + option_octets(h);
 }
 
-/* A length that its field can hold. */
-static void put_length(struct buf *out, size_t n, size_t max, void (*put)(struct buf *, size_t))
+static void require(struct buf *out, bool fits)
 {
-    if (n > max && !out->err)
+    if (!fits && !out->err)
         out->err = ERR_RANGE;
-    put(out, n);
-}
-
-static void put_u16(struct buf *out, size_t n)
-{
-    buf_u16(out, (uint16_t)n);
-}
-
-static void put_u32(struct buf *out, size_t n)
-{
-    buf_u32(out, (uint32_t)n);
 }
 
 int reload_header_encode(const struct reload_header *h, size_t rest_octets, struct buf *out)
@@ -279,19 +267,21 @@ int reload_header_encode(const struct reload_header *h, size_t rest_octets, stru
     size_t via = list_octets(h->via, h->via_count);
     size_t destinations = list_octets(h->destinations, h->destination_count);
     size_t options = option_octets(h);
+    size_t length = RELOAD_HEADER_FIXED_OCTETS + via + destinations + options + rest_octets;
+    require(out, via <= UINT16_MAX && destinations <= UINT16_MAX && options <= UINT16_MAX);
+    require(out, length <= RELOAD_MESSAGE_OCTETS_MAX);
     buf_u32(out, RELOAD_TOKEN);
     buf_u32(out, h->overlay);
     buf_u16(out, h->configuration_sequence);
     buf_u8(out, RELOAD_VERSION);
     buf_u8(out, h->ttl);
     buf_u32(out, h->fragment);
-    put_length(out, RELOAD_HEADER_FIXED_OCTETS + via + destinations + options + rest_octets, RELOAD_MESSAGE_OCTETS_MAX,
-               put_u32);
+    buf_u32(out, (uint32_t)length);
     buf_u64(out, h->transaction_id);
     buf_u32(out, h->max_response_length);
-    put_length(out, via, UINT16_MAX, put_u16);
-    put_length(out, destinations, UINT16_MAX, put_u16);
-    put_length(out, options, UINT16_MAX, put_u16);
+    buf_u16(out, (uint16_t)via);
+    buf_u16(out, (uint16_t)destinations);
+    buf_u16(out, (uint16_t)options);
     for (size_t i = 0; i < h->via_count; i++)
         reload_destination_encode(&h->via[i], out);
     for (size_t i = 0; i < h->destination_count; i++)
