@@ -69,9 +69,20 @@ const struct pvp_terminator_counters *pvp_terminator_counters(const struct pvp_t
     return &t->counters;
 }
 
-void pvp_terminator_set_keyring(struct pvp_terminator *t, const struct keyring *keyring)
+void pvp_terminator_set_lattice(struct pvp_terminator *t, uint32_t lattice_ms)
 {
-    t->ports.keyring = keyring;
+    if (lattice_ms >= PVP_LATTICE_MS_MIN && lattice_ms <= PVP_LATTICE_MS_MAX)
+        t->config.lattice_ms = lattice_ms;
+}
+
+void pvp_terminator_set_interval(struct pvp_terminator *t, int64_t interval_ms)
+{
+    t->config.interval_ms = interval_ms;
+}
+
+void pvp_terminator_set_connections_max(struct pvp_terminator *t, size_t connections_max)
+{
+    t->config.connections_max = connections_max;
 }
 
 size_t pvp_terminator_connections(const struct pvp_terminator *t)

@@ -26,6 +26,7 @@ struct pvp_service {
     const struct slice *routes; /* SIP URIs */
     size_t route_count;
     struct pvp_domain_list list;
+    const struct keyring *keyring; /* of the domain: its tickets are granted */
 };
 
 struct pvp_service_port {
@@ -101,7 +102,6 @@ struct pvp_inbound; /* one connection */
 /* Everything is borrowed. log may be NULL. Reads the failed attempts that are stored. */
 struct pvp_terminator_ports {
     struct pvp_vcr_table *vcrs;
-    const struct keyring *keyring;
     const struct pvp_identity *identity;
     struct pvp_service_port service;
     const struct kv *kv;
@@ -116,8 +116,10 @@ void pvp_terminator_free(struct pvp_terminator *t);
 
 const struct pvp_terminator_counters *pvp_terminator_counters(const struct pvp_terminator *t);
 
-/* The keyring may be replaced while running (another granting domain). */
-void pvp_terminator_set_keyring(struct pvp_terminator *t, const struct keyring *keyring);
+/* Settings that may change while it runs; they count from the next connection on. */
+void pvp_terminator_set_lattice(struct pvp_terminator *t, uint32_t lattice_ms);
+void pvp_terminator_set_interval(struct pvp_terminator *t, int64_t interval_ms);
+void pvp_terminator_set_connections_max(struct pvp_terminator *t, size_t connections_max);
 
 /* Node-ID X sent AppAttach with this address: connections from there are its own. */
 void pvp_announce(struct pvp_terminator *t, struct now now, const struct id *node_id, const struct addr *source);

@@ -62,7 +62,7 @@ static int write_answer(struct pvp_inbound *in, const struct pvp_service *servic
     info.route_count = service->route_count < VALINFO_ROUTES_MAX ? service->route_count : VALINFO_ROUTES_MAX;
     for (size_t i = 0; i < info.route_count; i++)
         info.routes[i] = service->routes[i];
-    int err = keyring_issue(t->ports.keyring, &in->username.called, slice_str(in->domain), now,
+    int err = keyring_issue(service->keyring, &in->username.called, slice_str(in->domain), now,
                             wall_after_ms(now, t->config.ticket_ms), &ticket, NULL);
     if (!err) {
         info.ticket = buf_slice(&ticket);

@@ -203,6 +203,17 @@ int pvp_vcr_table_new(const struct pvp_vcr_config *config, const struct kv *kv, 
     return 0;
 }
 
+void pvp_vcr_table_set_delay(struct pvp_vcr_table *t, int64_t tv_min_ms, int64_t tv_max_ms)
+{
+    t->config.tv_min_ms = tv_min_ms;
+    t->config.tv_max_ms = tv_max_ms;
+}
+
+void pvp_vcr_table_set_min_call(struct pvp_vcr_table *t, int64_t min_call_ms)
+{
+    t->config.min_call_ms = min_call_ms;
+}
+
 void pvp_vcr_table_free(struct pvp_vcr_table *t)
 {
     if (!t)

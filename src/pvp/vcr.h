@@ -107,6 +107,10 @@ void pvp_vcr_table_free(struct pvp_vcr_table *t);
 
 const struct pvp_vcr_counters *pvp_vcr_table_counters(const struct pvp_vcr_table *t);
 
+/* Settings that may change while it runs: for records that are uploaded from now on. */
+void pvp_vcr_table_set_delay(struct pvp_vcr_table *t, int64_t tv_min_ms, int64_t tv_max_ms);
+void pvp_vcr_table_set_min_call(struct pvp_vcr_table *t, int64_t min_call_ms);
+
 /* Takes a record in. 0: done will be called, never from within, when it is durable (0) or lost; the identical record is acknowledged the
  * same way. Otherwise nothing was taken and done is not called: ERR_RANGE (stop before start, invalid number or client), ERR_LIMIT,
  * ERR_NO_MEMORY or the store's error. */
