@@ -240,7 +240,7 @@ void vap_server_revoke_dht(struct vap_server *s, struct now now, const char *nam
     }
 }
 
-struct effect *effect_new(enum vap_server_effect_kind kind)
+struct effect *vap_effect_new(enum vap_server_effect_kind kind)
 {
     struct effect *effect = mem_alloc(sizeof *effect);
     if (!effect)
@@ -250,7 +250,7 @@ struct effect *effect_new(enum vap_server_effect_kind kind)
     return effect;
 }
 
-void effect_push(struct vap_server *s, struct effect *effect)
+void vap_effect_push(struct vap_server *s, struct effect *effect)
 {
     list_append(&s->effects, &effect->link);
 }
@@ -271,8 +271,8 @@ int vap_server_open(struct vap_server *s, struct now now, uint64_t conn, bool tl
     list_init(&c->calls);
     buf_init(&c->out, OUTPUT_OCTETS_MAX);
     c->last_seen = now.mono;
-    c->send = effect_new(VAP_SERVER_SEND);
-    c->close = effect_new(VAP_SERVER_CLOSE);
+    c->send = vap_effect_new(VAP_SERVER_SEND);
+    c->close = vap_effect_new(VAP_SERVER_CLOSE);
     int err = c->send && c->close ? map_set(&s->conns, key_of(&c->id), c) : ERR_NO_MEMORY;
     if (!err && (err = heap_set(&s->conn_timers, &c->timer, mono_after_ms(now.mono, s->config.transaction_ms))) < 0)
         map_remove(&s->conns, key_of(&c->id));
@@ -291,7 +291,7 @@ void conn_flush(struct conn *c)
 {
     if (!c->send || !c->out.n)
         return;
-    effect_push(c->server, c->send);
+    vap_effect_push(c->server, c->send);
     c->send = NULL;
 }
 
@@ -307,7 +307,7 @@ void conn_close(struct conn *c, const char *reason)
     c->close = NULL;
     effect->e.conn = c->id;
     effect->e.reason = reason;
-    effect_push(s, effect);
+    vap_effect_push(s, effect);
 }
 
 void vap_server_closed(struct vap_server *s, uint64_t conn)

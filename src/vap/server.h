@@ -101,7 +101,7 @@ struct vap_server_effect {
     uint64_t conn;
     struct slice octets;
     const char *reason;
-    uint32_t client; /* Client-Handle */
+    uint32_t client;  /* Client-Handle */
     const char *user; /* UPLOAD_VCR: of the client's account */
     uint64_t vservice_id;
     uint32_t subscription_id;

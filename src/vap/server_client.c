@@ -32,7 +32,7 @@ static struct client *client_new(struct conn *c, struct now now, const struct va
 {
     struct vap_server *s = c->server;
     struct client *client = mem_alloc(sizeof *client);
-    struct effect *registered = effect_new(VAP_SERVER_REGISTERED);
+    struct effect *registered = vap_effect_new(VAP_SERVER_REGISTERED);
     if (!client || !registered) {
         mem_free(client);
         mem_free(registered);
@@ -48,7 +48,7 @@ static struct client *client_new(struct conn *c, struct now now, const struct va
     client->vcr_credit_us = (int64_t)s->config.vcr_burst * 1000000;
     list_init(&client->subscriptions);
     list_init(&client->instances);
-    client->gone = effect_new(VAP_SERVER_UNREGISTERED);
+    client->gone = vap_effect_new(VAP_SERVER_UNREGISTERED);
     if (!client->name || !client->label || !client->gone ||
         map_set(&s->clients, slice_of(&client->handle, sizeof client->handle), client) < 0) {
         client_free(client);
@@ -57,7 +57,7 @@ static struct client *client_new(struct conn *c, struct now now, const struct va
     }
     client->gone->e.client = registered->e.client = client->handle;
     account->clients++;
-    effect_push(s, registered);
+    vap_effect_push(s, registered);
     return client;
 }
 
@@ -72,7 +72,7 @@ void client_destroy(struct client *client)
     client->account->clients--;
     client->conn->client = NULL;
     map_remove(&s->clients, slice_of(&client->handle, sizeof client->handle));
-    effect_push(s, client->gone);
+    vap_effect_push(s, client->gone);
     client->gone = NULL;
     client_free(client);
 }

@@ -152,8 +152,8 @@ static inline struct slice key_of(const uint64_t *number)
 }
 
 /* server.c: connections and effects. */
-struct effect *effect_new(enum vap_server_effect_kind kind);
-void effect_push(struct vap_server *s, struct effect *effect);
+struct effect *vap_effect_new(enum vap_server_effect_kind kind);
+void vap_effect_push(struct vap_server *s, struct effect *effect);
 void conn_flush(struct conn *c);
 void conn_close(struct conn *c, const char *reason);
 struct dht *dht_find(struct vap_server *s, const char *name);

@@ -34,7 +34,7 @@ static struct subscription *subscription_new(struct client *client, uint64_t vse
     struct subscription *subscription = mem_alloc(sizeof *subscription);
     if (!subscription)
         return NULL;
-    subscription->gone = effect_new(VAP_SERVER_UNSUBSCRIBED);
+    subscription->gone = vap_effect_new(VAP_SERVER_UNSUBSCRIBED);
     if (!subscription->gone) {
         mem_free(subscription);
         return NULL;
@@ -53,7 +53,7 @@ void subscription_destroy(struct subscription *subscription)
     struct vap_server *s = subscription->client->conn->server;
     list_remove(&subscription->link);
     subscription->client->subscription_count--;
-    effect_push(s, subscription->gone);
+    vap_effect_push(s, subscription->gone);
     mem_free(subscription);
 }
 
@@ -76,7 +76,7 @@ void subscription_add(struct conn *c, const struct vap_message *m)
         reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many subscriptions of one client");
         return;
     }
-    struct effect *subscribed = effect_new(VAP_SERVER_SUBSCRIBED);
+    struct effect *subscribed = vap_effect_new(VAP_SERVER_SUBSCRIBED);
     if (!subscription && subscribed)
         subscription = subscription_new(c->client, m->service.vservice_id);
     if (!subscription || !subscribed) {
@@ -89,7 +89,7 @@ void subscription_add(struct conn *c, const struct vap_message *m)
     reply_end(c, mark);
     s->counters.subscribed++;
     set_subscription(subscribed, subscription);
-    effect_push(s, subscribed);
+    vap_effect_push(s, subscribed);
 }
 
 void subscription_remove(struct conn *c, const struct vap_message *m)
@@ -124,7 +124,7 @@ void call_finish(struct call *call, int err, unsigned code)
         s->counters.notifies_failed += err != 0;
         call->done->e.err = err;
         call->done->e.code = code;
-        effect_push(s, call->done);
+        vap_effect_push(s, call->done);
     }
     mem_free(call);
 }
@@ -161,7 +161,7 @@ static int notify(struct subscription *subscription, struct now now, struct slic
         s->counters.limit_notifies++;
         return ERR_LIMIT;
     }
-    struct effect *done = effect_new(VAP_SERVER_NOTIFY_DONE);
+    struct effect *done = vap_effect_new(VAP_SERVER_NOTIFY_DONE);
     struct call *call = done ? call_begin(c, now, VAP_NOTIFY, &mark) : NULL;
     if (!call) {
         mem_free(done);

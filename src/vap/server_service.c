@@ -42,7 +42,7 @@ void instance_destroy(struct instance *instance)
     if (--v->instance_count)
         return;
     map_remove(&s->vservices, key_of(&v->id));
-    effect_push(s, v->gone);
+    vap_effect_push(s, v->gone);
     mem_free(v);
 }
 
@@ -79,7 +79,7 @@ static struct vservice *vservice_new(struct vap_server *s, uint64_t id)
         return NULL;
     v->id = id;
     list_init(&v->instances);
-    v->gone = effect_new(VAP_SERVER_VSERVICE_GONE);
+    v->gone = vap_effect_new(VAP_SERVER_VSERVICE_GONE);
     if (!v->gone || map_set(&s->vservices, key_of(&v->id), v) < 0) {
         mem_free(v->gone);
         mem_free(v);
@@ -145,7 +145,7 @@ static unsigned publish_instance(struct conn *c, const struct vap_message *m, st
         *ret_reason = "too many instances of one client";
         return VAP_OVERLOADED;
     }
-    struct effect *changed = effect_new(VAP_SERVER_VSERVICE);
+    struct effect *changed = vap_effect_new(VAP_SERVER_VSERVICE);
     if (!v)
         v = vservice_new(s, m->service.vservice_id);
     if (!v || !changed) {
@@ -161,7 +161,7 @@ static unsigned publish_instance(struct conn *c, const struct vap_message *m, st
     v->dht = dht;
     instance_link(v, c->client, instance, old);
     changed->e.vservice_id = v->id;
-    effect_push(s, changed);
+    vap_effect_push(s, changed);
     s->counters.vservices_published++;
     return 0;
 }
@@ -207,7 +207,7 @@ static struct effect *request_new(struct conn *c, const struct vap_message *m, e
         return NULL;
     }
     struct request *request = mem_alloc(sizeof *request);
-    struct effect *effect = effect_new(kind);
+    struct effect *effect = vap_effect_new(kind);
     if (request)
         request->id = ++s->next_request;
     if (!request || !effect || map_set(&s->requests, key_of(&request->id), request) < 0) {
@@ -224,7 +224,7 @@ static struct effect *request_new(struct conn *c, const struct vap_message *m, e
     effect->e.request = request->id;
     effect->e.client = c->client->handle;
     effect->e.vservice_id = m->service.vservice_id;
-    effect_push(s, effect);
+    vap_effect_push(s, effect);
     return effect;
 }
 
