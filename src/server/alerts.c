@@ -1,0 +1,107 @@
+/* The alerts of reference/ime-product.md, as this server has cause for them. An alert is a state: it is logged when it begins, again at
+ * intervals while it lasts, and when it ends. */
+#include "server/internal.h"
+
+#include <stdio.h>
+
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS (24 * HOUR_MS)
+#define CERTIFICATE_WARNING_MS (14 * DAY_MS)
+#define CREDENTIALS_WINDOW_MS (10 * 60000)
+
+static const struct {
+    const char *name;
+    const char *severity;
+    enum log_level level;
+    int64_t repeat_ms;
+} alerts[ALERTS] = {
+    [ALERT_BANNED] = {"BannedFromNetwork", "alert", LEVEL_ERROR, HOUR_MS},
+    [ALERT_CERTIFICATE_EXPIRING] = {"DistributedCacheCertificateExpiring", "warning", LEVEL_WARNING, DAY_MS},
+    [ALERT_CACHE_FAILURE] = {"DistributedCacheFailure", "alert", LEVEL_ERROR, HOUR_MS},
+    [ALERT_INVALID_CREDENTIALS] = {"InvalidCredentials", "error", LEVEL_ERROR, HOUR_MS},
+    [ALERT_SOFTWARE_UPDATE] = {"SWUpdateRequired", "warning", LEVEL_WARNING, HOUR_MS},
+    [ALERT_VALIDATIONS_PENDING] = {"ValidationsPendingExceeded", "critical", LEVEL_ERROR, HOUR_MS},
+    [ALERT_STORE_FAILURE] = {"StoreFailure", "critical", LEVEL_ERROR, HOUR_MS},
+};
+
+const char *alert_name(enum alert which)
+{
+    return alerts[which].name;
+}
+
+const char *alert_severity(enum alert which)
+{
+    return alerts[which].severity;
+}
+
+void alert_text(const struct server *s, enum alert which, char *text, size_t octets)
+{
+    char end[WALL_TEXT_OCTETS];
+    switch (which) {
+    case ALERT_BANNED:
+        snprintf(text, octets, "the ring's configuration bans this server: ask the operator of the ring why");
+        break;
+    case ALERT_CERTIFICATE_EXPIRING:
+        snprintf(text, octets, "the certificate ends at %s: look at the log for why its renewal fails",
+                 wall_format(s->certificate_end, end));
+        break;
+    case ALERT_CACHE_FAILURE:
+        snprintf(text, octets,
+                 "not in the ring: check the network, the bootstrap servers and `imectl show ring`; it goes on trying");
+        break;
+    case ALERT_INVALID_CREDENTIALS:
+        snprintf(text, octets,
+                 "a call agent uses a wrong VAP user or password: compare it with [client] in server.conf");
+        break;
+    case ALERT_SOFTWARE_UPDATE:
+        snprintf(text, octets, "the ring requires version %.*s: update this server",
+                 SLICE_PRINT(s->config->required_version));
+        break;
+    case ALERT_VALIDATIONS_PENDING:
+        snprintf(text, octets, "more validations wait than can be worked off: see `imectl show validations`");
+        break;
+    case ALERT_STORE_FAILURE:
+        snprintf(text, octets,
+                 "the database cannot be written: make room or repair its disk; nothing is acknowledged meanwhile");
+        break;
+    case ALERTS:
+        break;
+    }
+}
+
+void alert_set(struct server *s, enum alert which, bool raised)
+{
+    struct alert_state *a = &s->alerts[which];
+    char text[256] = "";
+    if (!raised) {
+        if (a->raised)
+            log_event(s->ports.log, LEVEL_NOTICE, "alert.ended", "name=%s", alerts[which].name);
+        a->raised = false;
+        return;
+    }
+    if (a->raised && !mono_due(a->next_log, s->now.mono))
+        return;
+    if (!a->raised)
+        a->since = s->now.wall;
+    a->raised = true;
+    a->next_log = mono_after_ms(s->now.mono, alerts[which].repeat_ms);
+    alert_text(s, which, text, sizeof text);
+    log_event(s->ports.log, alerts[which].level, "alert", "name=%s severity=%s text=\"%s\"", alerts[which].name,
+              alerts[which].severity, text);
+}
+
+void alerts_check(struct server *s)
+{
+    struct pvp_vcr_totals totals;
+    pvp_vcr_table_totals(s->vcrs, &totals);
+    alert_set(s, ALERT_VALIDATIONS_PENDING, totals.pending + totals.active > (size_t)setting(s, SETTING_PENDING_ALERT));
+    alert_set(s, ALERT_CERTIFICATE_EXPIRING, s->certificate_end.ms - s->now.wall.ms < CERTIFICATE_WARNING_MS);
+    /* A server that has just started is not in the ring yet: that is no failure. */
+    if (s->now.wall.ms - s->started_at.ms > 60000 || s->joined)
+        alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);
+    alert_set(s, ALERT_SOFTWARE_UPDATE,
+              s->config->required_version.n && !slice_eq_str(s->config->required_version, IME_VERSION));
+    struct alert_state *credentials = &s->alerts[ALERT_INVALID_CREDENTIALS];
+    if (credentials->raised && s->now.wall.ms - credentials->since.ms > CREDENTIALS_WINDOW_MS)
+        alert_set(s, ALERT_INVALID_CREDENTIALS, false);
+}

@@ -1,0 +1,300 @@
+/* Between the ring's peer, the storage it serves and the number records that we keep in it. */
+#include "server/internal.h"
+
+#include "base/mem.h"
+#include "numbers/quota.h"
+
+/* Requests to the peer carry a token; those of number records are marked, the others are ours. */
+#define TOKEN_STORE (UINT64_C(1) << 63)
+#define TOKEN_FETCH (UINT64_C(1) << 62)
+#define TOKEN_MASK (TOKEN_FETCH - 1)
+
+#define RING_LOST_MS 60000 /* out of the ring for so long: call agents are told that it is gone */
+
+static struct numbers_profile profile_of(const struct config *config)
+{
+    return (struct numbers_profile){config->instance_name, config->number_hash, config->number_hash_cost};
+}
+
+static bool quota_allows(void *ctx, const struct storage_claim *claim)
+{
+    const struct server *s = ctx;
+    double owned = peer_share_owned(s->peer);
+    if (claim->replica)
+        return numbers_quota_allows(s->config->quota, peer_share_duty(s->peer) - owned, claim->usage.replica_entries,
+                                    claim->adding_entries);
+    return numbers_quota_allows(s->config->quota, owned, claim->usage.entries, claim->adding_entries);
+}
+
+/* The ring under the names that VServices may use: the draft's public one, and its own. */
+static int announce_ring(struct server *s)
+{
+    char name[VAP_DHT_NAME_OCTETS_MAX + 1] = "";
+    int err = vap_server_set_dht(s->vap, VAP_PUBLIC_DHT, s->config->quota, s->config->number_lifetime_s);
+    if (err || s->config->instance_name.n > VAP_DHT_NAME_OCTETS_MAX)
+        return err;
+    memcpy(name, s->config->instance_name.p, s->config->instance_name.n);
+    return vap_server_set_dht(s->vap, name, s->config->quota, s->config->number_lifetime_s);
+}
+
+static void revoke_ring(struct server *s)
+{
+    char name[VAP_DHT_NAME_OCTETS_MAX + 1] = "";
+    vap_server_revoke_dht(s->vap, s->now, VAP_PUBLIC_DHT);
+    if (s->config->instance_name.n > VAP_DHT_NAME_OCTETS_MAX)
+        return;
+    memcpy(name, s->config->instance_name.p, s->config->instance_name.n);
+    vap_server_revoke_dht(s->vap, s->now, name);
+}
+
+int ring_init(struct server *s)
+{
+    struct numbers_profile profile = profile_of(s->config);
+    struct numbers_resolver_config resolver = NUMBERS_RESOLVER_CONFIG_DEFAULT;
+    resolver.hash_seed = entropy_u64(s->ports.entropy);
+    int err = numbers_resolver_new(&resolver, &profile, s->ports.hasher, &s->resolver);
+    if (err)
+        return err;
+
+    struct numbers_publisher_config publisher = NUMBERS_PUBLISHER_CONFIG_DEFAULT;
+    publisher.self = s->self;
+    publisher.quota = s->config->quota;
+    publisher.lifetime_s = s->config->number_lifetime_s;
+    publisher.hold_s = s->config->number_lifetime_s;
+    publisher.stores_per_s = s->options->store_rate;
+    publisher.hash_seed = entropy_u64(s->ports.entropy);
+    struct numbers_publisher_ports ports = {s->resolver, s->ports.kv, *s->ports.entropy, s->ports.log};
+    err = numbers_publisher_new(&publisher, &ports, &s->publisher);
+    if (!err)
+        err = numbers_publisher_load(s->publisher, s->now);
+    if (err)
+        return err;
+
+    struct numbers_reader_config reader = NUMBERS_READER_CONFIG_DEFAULT;
+    reader.hash_seed = entropy_u64(s->ports.entropy);
+    err = numbers_reader_new(&reader, s->resolver, s->ports.log, &s->reader);
+    if (err)
+        return err;
+
+    pace_init(&s->reads, s->options->read_rate);
+    struct storage_quota quota = {quota_allows, s};
+    storage_set_quota(s->storage, &quota);
+    return 0;
+}
+
+void ring_fini(struct server *s)
+{
+    numbers_reader_free(s->reader);
+    numbers_publisher_free(s->publisher);
+    numbers_resolver_free(s->resolver);
+}
+
+void ring_start(struct server *s)
+{
+    announce_ring(s);
+    peer_start(s->peer, s->now, s->config->bootstrap_nodes, s->config->bootstrap_node_count);
+}
+
+bool ring_is_up(const struct server *s)
+{
+    return peer_state(s->peer) == PEER_JOINED;
+}
+
+/* The ring may be gone for good: VServices are revoked (VAP 9.10), and may be published again when it is back. */
+void ring_watch(struct server *s)
+{
+    if (ring_is_up(s)) {
+        s->ring_seen = s->now.mono;
+        if (!s->ring_announced && announce_ring(s) == 0)
+            s->ring_announced = true;
+    } else if (s->ring_announced && mono_since_us(s->now.mono, s->ring_seen) > RING_LOST_MS * INT64_C(1000)) {
+        log_event(s->ports.log, LEVEL_ERROR, "ring.lost", "call agents are told");
+        revoke_ring(s);
+        s->ring_announced = false;
+    }
+}
+
+/* ---- configuration ---- */
+
+static void config_stored(void *arg, int err)
+{
+    struct server *s = arg;
+    if (err) {
+        log_event(s->ports.log, LEVEL_ERROR, "config.not_stored", "error=%s", err_name(err));
+        s->counters.configs_refused++;
+        config_free(s->next_config);
+        s->next_config = NULL;
+        return;
+    }
+    struct out *o = server_out(s, SERVER_CONFIG, 0, (struct slice){NULL, 0});
+    if (o)
+        o->effect.config = s->next_config;
+}
+
+static void config_arrived(struct server *s, struct slice document)
+{
+    struct config *config;
+    struct config_fault fault;
+    if (s->next_config) /* the ring sends it again */
+        return;
+    int err = config_parse(document, s->config->instance_name, &config, &fault);
+    if (!err)
+        err = kv_put(s->ports.kv, KV_SERVER_META, slice_str("config"), document);
+    if (err) {
+        log_event(s->ports.log, LEVEL_ERROR, "config.refused", "error=%s", err_name(err));
+        s->counters.configs_refused++;
+        return;
+    }
+    s->next_config = config;
+    kv_commit(s->ports.kv, config_stored, s);
+}
+
+/* The program has told security and TLS of it. */
+void ring_config_apply(struct server *s)
+{
+    struct config *config = s->next_config;
+    if (!config)
+        return;
+    struct numbers_profile profile = profile_of(config);
+    s->next_config = NULL;
+    storage_set_kinds(s->storage, s->now, &config->kinds);
+    peer_config_set(s->peer, s->now, config);
+    numbers_resolver_set_profile(s->resolver, s->now, &profile);
+    numbers_publisher_reconfigure(s->publisher, s->now, config->quota, config->number_lifetime_s);
+    pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
+    config_free(s->config);
+    s->config = config;
+    announce_ring(s);
+    s->counters.configs_applied++;
+    log_event(s->ports.log, LEVEL_NOTICE, "config.applied", "sequence=%u", config->sequence);
+    if (config->message_of_the_day.n)
+        log_event(s->ports.log, LEVEL_NOTICE, "MessageOfTheDay", "%.*s", SLICE_PRINT(config->message_of_the_day));
+    alerts_check(s);
+}
+
+/* ---- effects of the peer ---- */
+
+bool ring_effect_is_for_kernel(const struct peer_effect *e)
+{
+    return e->type == PEER_CONNECT || e->type == PEER_SEND || e->type == PEER_CLOSE;
+}
+
+static void fetched(struct server *s, uint64_t token, const struct peer_result *r)
+{
+    struct numbers_entry *entries = NULL;
+    size_t n = 0;
+    int err = r->err;
+    if (!err && r->item_count) {
+        entries = mem_alloc(r->item_count * sizeof *entries);
+        err = entries ? 0 : ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; !err && i < r->item_count; i++) {
+        const struct peer_item *item = &r->items[i];
+        if (item->exists)
+            entries[n++] = (struct numbers_entry){
+                .key = item->key, .value = item->value, .signer = item->signer, .storage_time = item->storage_time};
+    }
+    numbers_fetch_done(s->reader, s->now, token, err, entries, n);
+    mem_free(entries);
+}
+
+static void result(struct server *s, const struct peer_result *r)
+{
+    if (r->token & TOKEN_STORE)
+        numbers_store_done(s->publisher, s->now, r->token & TOKEN_MASK, r->err, r->error_code);
+    else if (r->token & TOKEN_FETCH)
+        fetched(s, r->token & TOKEN_MASK, r);
+    else
+        validate_attached(s, r);
+}
+
+static void state_changed(struct server *s, enum peer_state state)
+{
+    log_event(s->ports.log, LEVEL_NOTICE, "ring.state", "state=%s", peer_state_name(state));
+    if (state == PEER_JOINED && !s->joined) {
+        s->joined = true;
+        server_out(s, SERVER_JOINED, 0, (struct slice){NULL, 0});
+    }
+    if (state == PEER_LEFT)
+        server_out(s, SERVER_LEFT, 0, (struct slice){NULL, 0});
+    ring_watch(s);
+    control_waiters(s);
+}
+
+void ring_effect(struct server *s, struct peer_effect *e)
+{
+    switch (e->type) {
+    case PEER_RESULT:
+        result(s, e->result);
+        break;
+    case PEER_STATE:
+        state_changed(s, e->state);
+        break;
+    case PEER_CONFIG_CHANGED:
+        config_arrived(s, e->octets);
+        break;
+    case PEER_APP_ATTACHED:
+        if (e->application == PVP_APPLICATION_ID)
+            pvp_announce(s->terminator, s->now, &e->node, &e->addr);
+        break;
+    case PEER_BANNED:
+        alert_set(s, ALERT_BANNED, true);
+        revoke_ring(s);
+        s->ring_announced = false;
+        server_out(s, SERVER_BANNED, 0, (struct slice){NULL, 0});
+        break;
+    case PEER_CONNECT:
+    case PEER_SEND:
+    case PEER_CLOSE:
+        break;
+    }
+}
+
+/* ---- effects of number records ---- */
+
+static void published(struct server *s, const struct numbers_publisher_effect *e)
+{
+    bool good = e->outcome == NUMBERS_PUBLISHED;
+    if (good) {
+        s->counters.publishes++;
+        journal_note(s->journal, s->now, &e->number, "published: %u sealed copies in the ring", e->copies);
+    } else {
+        s->counters.publishes_failed++;
+        journal_note(s->journal, s->now, &e->number, "not published: %s (%u of 3 copies)",
+                     numbers_outcome_text(e->outcome), e->copies);
+    }
+    vap_server_complete(s->vap, e->token, good ? 0 : ERR_UNREACHABLE, numbers_outcome_text(e->outcome));
+}
+
+static void store(struct server *s, const struct numbers_publisher_effect *e)
+{
+    struct peer_item item = {
+        .kind = RELOAD_KIND_VIPR_REGISTRATION,
+        .key = e->key,
+        .exists = e->exists,
+        .value = e->value,
+        .lifetime_s = e->lifetime_s,
+    };
+    peer_store(s->peer, s->now, e->store | TOKEN_STORE, e->resource, 0, &item, 1);
+}
+
+bool ring_numbers(struct server *s)
+{
+    struct numbers_publisher_effect p;
+    struct numbers_reader_effect r;
+    if (numbers_publisher_next(s->publisher, &p)) {
+        if (p.type == NUMBERS_STORE)
+            store(s, &p);
+        else
+            published(s, &p);
+        return true;
+    }
+    if (numbers_reader_next(s->reader, &r)) {
+        if (r.type == NUMBERS_FETCH)
+            peer_fetch(s->peer, s->now, r.fetch | TOKEN_FETCH, r.resource, RELOAD_KIND_VIPR_REGISTRATION);
+        else
+            validate_looked_up(s, &r);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,137 @@
+/* The IME server as one passive object: the ring's peer, number records, VAP, validation in both directions, pools, routes, tickets.
+ * Everything that the program needs of the kernel it is asked for by effects; everything that happens it reports with the time.
+ *
+ *     server_pvp_input(server, now, conn, octets);          (or an event of the parts: peer_…, vap_server_…)
+ *     while (server_next(server, now, &effect)) { … }       (also after the store has called completions)
+ *     sleep until server_deadline(server), then server_tick(server, now)
+ *
+ * Ring links and VAP connections are reported straight to the parts (server_peer, server_vap); their effects come out here, those that
+ * are not for the kernel having been dealt with inside. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "base/entropy.h"
+#include "base/kv.h"
+#include "base/log.h"
+#include "ctl/session.h"
+#include "numbers/resolver.h"
+#include "pvp/originator.h"
+#include "pvp/terminator.h"
+#include "reload/config.h"
+#include "reload/peer.h"
+#include "reload/security.h"
+#include "server/options.h"
+#include "vap/server.h"
+
+struct server;
+
+/* Borrowed, for the life of the server. */
+struct server_ports {
+    const struct entropy *entropy;
+    const struct log *log; /* may be NULL */
+    const struct kv *kv;
+    struct security *security;
+    const struct numbers_hasher *hasher;
+};
+
+/* Loads everything from the store. The options and what they point to must outlive the server; the configuration becomes the server's,
+ * in every case. 0, or what the parts say: a damaged store is
+ * ERR_SYNTAX. */
+int server_new(const struct server_options *options, const struct server_ports *ports, struct config *config,
+               struct id self, struct wall certificate_end, struct now now, struct server **ret_server);
+
+/* The program must have closed all connections, and no write may be pending. NULL is allowed. */
+void server_free(struct server *s);
+
+/* The configuration document that was last made durable, or ERR_NOT_FOUND before the first server_new. Valid until the next use of the
+ * store. */
+int server_stored_config(const struct kv *kv, struct slice *ret_document);
+
+/* Joins the ring. */
+void server_start(struct server *s, struct now now);
+
+/* Leaves it; SERVER_LEFT tells when that is done. */
+void server_leave(struct server *s, struct now now);
+
+struct peer *server_peer(struct server *s);
+struct vap_server *server_vap(struct server *s);
+const struct config *server_config_of(const struct server *s); /* in use */
+
+/* The certificate was renewed (the security object has been told already). */
+void server_certificate_renewed(struct server *s, struct now now, struct wall certificate_end);
+
+/* The end of a job of the hasher. */
+void server_hashed(struct server *s, struct now now, uint64_t job, int err, const struct id ids[NUMBERS_COPIES]);
+
+/* ---- validation connections ---- */
+
+/* Somebody connected to the PVP listener. ERR_LIMIT: close it. */
+int server_pvp_accept(struct server *s, struct now now, const struct addr *source, uint64_t *ret_conn);
+
+/* The password of a TLS-SRP username: always one, a made-up one for a call that is not known; or ERR_LIMIT: end the connection. */
+int server_pvp_password(struct server *s, struct now now, uint64_t conn, struct slice username,
+                        struct buf *ret_password);
+
+/* How the handshake of an accepted connection came out; the exporter only if it was good. */
+void server_pvp_handshake(struct server *s, struct now now, uint64_t conn, enum pvp_handshake result,
+                          const uint8_t exporter[PVP_EXPORTER_OCTETS]);
+
+/* How SERVER_PVP_CONNECT came out. */
+void server_pvp_connected(struct server *s, struct now now, uint64_t conn, enum pvp_connect result,
+                          const uint8_t exporter[PVP_EXPORTER_OCTETS]);
+
+/* Of either direction. Connections that the server has closed meanwhile are ignored. */
+void server_pvp_input(struct server *s, struct now now, uint64_t conn, struct slice octets);
+void server_pvp_closed(struct server *s, struct now now, uint64_t conn);
+
+/* ---- time and effects ---- */
+
+void server_tick(struct server *s, struct now now);
+struct mono server_deadline(const struct server *s);
+
+enum server_effect_kind {
+    SERVER_RING_CONNECT, /* conn, addr: a TLS connection; then peer_link_up or peer_link_connect_failed */
+    SERVER_RING_SEND,    /* conn, octets */
+    SERVER_RING_CLOSE,   /* conn, reason: after what was sent */
+    SERVER_VAP_SEND,     /* conn, octets */
+    SERVER_VAP_CLOSE,    /* conn, reason: after what was sent */
+    SERVER_PVP_CONNECT,  /* conn, addr, username, password (a secret) */
+    SERVER_PVP_SEND,     /* conn, octets */
+    SERVER_PVP_CLOSE,    /* conn: after what was sent */
+    SERVER_DERIVE,       /* job: run it on a worker thread, then server_derived */
+    SERVER_CONFIG,       /* config: tell security and TLS of it now; the ring uses it right after */
+    SERVER_JOINED,       /* we are a member of the ring */
+    SERVER_LEFT,         /* server_leave is done */
+    SERVER_BANNED        /* the ring's configuration shuts us out */
+};
+
+/* What it points to is valid until the next call of server_next. */
+struct server_effect {
+    enum server_effect_kind kind;
+    uint64_t conn;
+    struct addr addr;
+    struct slice octets;
+    const char *reason;
+    const char *username;
+    const char *password;
+    struct keyring_job *job;
+    const struct config *config;
+};
+bool server_next(struct server *s, struct now now, struct server_effect *ret_effect);
+
+void server_derived(struct server *s, struct now now, struct keyring_job *job);
+
+/* ---- control ---- */
+
+/* The handlers of ime-server's commands; ctx is a struct server. The program sets the time before it passes input on. */
+extern const struct ctl_handler server_handlers[];
+extern const size_t server_handler_count;
+void server_set_now(struct server *s, struct now now);
+
+/* Asked by `shutdown`: the program looks after each batch of control input. */
+bool server_wants_shutdown(const struct server *s);
+
+/* Counters that the program keeps (connections refused and why), shown with the others. Borrowed. */
+void server_add_counters(struct server *s, const char *prefix, const char *const *names, const uint64_t *values);
+
+#endif
