@@ -1,0 +1,479 @@
+/* Who this server is: the ring's configuration document, our key and certificate, and the TLS contexts made of them. At the first start
+ * it enrolls; later it renews its certificate in time. */
+#include "daemon.h"
+
+#include "base/mem.h"
+#include "io/enroll_client.h"
+#include "io/file.h"
+
+#include <stdio.h>
+
+#define ENROLL_TIMEOUT_MS 15000
+#define REFETCH_TIMEOUT_MS 5000
+#define RENEWAL_RETRY_MS INT64_C(3600000)
+#define PATH_OCTETS 4096
+
+struct certificate_renewal {
+    struct loop_timer *timer;
+    struct http_call *call;
+    struct tls_context *tls;
+};
+
+static void data_path(const struct daemon *d, const char *name, char path[PATH_OCTETS])
+{
+    snprintf(path, PATH_OCTETS, "%s/%s", d->settings.data, name);
+}
+
+/* ---- talking to the enrollment server before there is anything else to do ---- */
+
+struct answer {
+    bool done;
+    int err;
+    int status;
+    struct buf body;
+    char detail[256];
+};
+
+static void answered(void *arg, const struct http_answer *from)
+{
+    struct answer *a = arg;
+    a->done = true;
+    a->err = from->err;
+    a->status = from->status;
+    snprintf(a->detail, sizeof a->detail, "%s", from->err && from->detail ? from->detail : "");
+    if (!from->err)
+        buf_slice_put(&a->body, from->body);
+}
+
+static void answer_init(struct answer *a)
+{
+    *a = (struct answer){0};
+    buf_init(&a->body, ENROLL_DOCUMENT_OCTETS_MAX);
+}
+
+static int await(struct daemon *d, struct answer *a, int err)
+{
+    while (!err && !a->done)
+        err = loop_turn(d->loop, true);
+    return err ? err : a->err ? a->err : a->body.err;
+}
+
+static int client_tls(struct daemon *d, bool with_certificate, struct tls_context **ret_tls)
+{
+    struct slice trust = buf_slice(&d->authority_pem);
+    struct tls_options options = {.role = TLS_CLIENT, .peer = TLS_PEER_REQUIRED, .trust = &trust, .trust_count = 1};
+    if (with_certificate) {
+        options.certificate = buf_slice(&d->certificate_pem);
+        options.key_pem = buf_slice(&d->key_pem);
+    }
+    return tls_context_new(&options, ret_tls);
+}
+
+/* ---- the configuration document ---- */
+
+static int parse_config(struct daemon *d, struct slice document, const struct config *authority,
+                        struct config **ret_config)
+{
+    struct config *config;
+    struct config_fault fault = {0};
+    int err = config_parse(document, (struct slice){NULL, 0}, &config, &fault);
+    if (err) {
+        log_event(&d->log, LEVEL_ERROR, "config.malformed", "line=%u rule=\"%s\"", fault.line,
+                  fault.rule ? fault.rule : err_text(err));
+        return err;
+    }
+    err = config_verify(config, authority ? authority : config, loop_now(d->loop).wall);
+    if (err) {
+        log_event(&d->log, LEVEL_ERROR, "config.not_trusted", "error=%s", err_name(err));
+        config_free(config);
+        return err;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+/* The document that the store holds, and a newer one if the enrollment server has it: a server that was away for long may know nothing of
+ * the bootstrap nodes of today. */
+static int prepare_config(struct daemon *d, struct tls_context *tls, struct config **ret_config)
+{
+    struct config *stored = NULL;
+    struct config *fetched = NULL;
+    struct slice document;
+    struct answer a;
+    struct http_call *call;
+    if (server_stored_config(sqlite_store_kv(d->store), &document) == 0)
+        parse_config(d, document, NULL, &stored);
+    answer_init(&a);
+    int err = enroll_fetch_config(d->loop, tls, d->settings.enroll_url, stored ? REFETCH_TIMEOUT_MS : ENROLL_TIMEOUT_MS,
+                                  answered, &a, &call);
+    err = await(d, &a, err);
+    if (!err && a.status != 200)
+        err = ERR_NOT_FOUND;
+    if (err)
+        log_event(&d->log, stored ? LEVEL_WARNING : LEVEL_ERROR, "config.fetch.failed",
+                  "url=%s error=%s detail=\"%s\"%s", d->settings.enroll_url, err_name(err), a.detail,
+                  stored ? " going on with the stored one" : " check [enroll] url and ca in the configuration");
+    else
+        err = parse_config(d, buf_slice(&a.body), stored, &fetched);
+    buf_fini(&a.body);
+
+    if (fetched && (!stored || config_may_follow(stored, fetched) == 0)) {
+        config_free(stored);
+        stored = fetched;
+        fetched = NULL;
+    }
+    config_free(fetched);
+    if (!stored)
+        return err;
+    *ret_config = stored;
+    return 0;
+}
+
+/* ---- key and certificate ---- */
+
+/* The key is kept before it is used: a certificate that was issued is never without its key. */
+static int prepare_key(struct daemon *d)
+{
+    char path[PATH_OCTETS];
+    data_path(d, "key.pem", path);
+    int err = file_read_secret(path, &d->key_pem);
+    if (err == ERR_NOT_FOUND) {
+        err = key_generate(KEY_EC_P256, &d->key);
+        if (!err)
+            err = key_to_pem(d->key, &d->key_pem);
+        if (!err)
+            err = file_write(path, buf_slice(&d->key_pem), 0600);
+        if (!err)
+            log_event(&d->log, LEVEL_NOTICE, "key.made", "file=%s", path);
+    } else if (!err) {
+        err = key_from_pem(buf_slice(&d->key_pem), &d->key);
+    }
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "key.failed",
+                  "file=%s error=%s; it must belong to this user and have mode 0600", path, err_name(err));
+    return err;
+}
+
+/* Checks a certificate that we are to use: our key, the overlay, its authorities. */
+static int check_certificate(struct daemon *d, const struct config *config, const struct cert *cert,
+                             struct id *ret_self)
+{
+    struct trust *trust;
+    struct id ids[CERT_NODE_IDS_MAX];
+    int err = trust_new(&trust);
+    for (size_t i = 0; !err && i < config->root_cert_count; i++)
+        err = trust_add_der(trust, config->root_certs[i]);
+    if (!err)
+        err = trust_verify(trust, cert, loop_now(d->loop).wall);
+    trust_free(trust);
+    if (!err && !cert_node_ids(cert, config->instance_name, ids, CERT_NODE_IDS_MAX))
+        err = ERR_FORBIDDEN;
+    if (!err && !key_equal(d->key, cert_key(cert)))
+        err = ERR_CONFLICT;
+    if (!err)
+        *ret_self = ids[0];
+    return err;
+}
+
+/* Keeps a certificate that check_certificate accepted. */
+static int keep_certificate(struct daemon *d, struct cert *cert)
+{
+    char path[PATH_OCTETS];
+    struct buf pem;
+    data_path(d, "certificate.pem", path);
+    buf_init(&pem, 64u << 10);
+    int err = cert_to_pem(cert, &pem);
+    if (!err)
+        err = file_write(path, buf_slice(&pem), 0644);
+    if (err) {
+        buf_fini(&pem);
+        log_event(&d->log, LEVEL_ERROR, "certificate.not_kept", "file=%s error=%s", path, err_name(err));
+        return err;
+    }
+    buf_fini(&d->certificate_pem);
+    d->certificate_pem = pem;
+    return 0;
+}
+
+static int read_token(struct daemon *d, struct buf *contents, const char **ret_token)
+{
+    const char *path = d->settings.enroll_token_file;
+    if (!path) {
+        log_event(&d->log, LEVEL_ERROR, "enroll.no_token",
+                  "not enrolled yet: make a token with `imectl enroll token add --server-id %s` on the enrollment "
+                  "server and name its "
+                  "file in [enroll] token-file",
+                  d->settings.server.server_id);
+        return ERR_NOT_FOUND;
+    }
+    int err = file_read_secret(path, contents);
+    if (err) {
+        log_event(&d->log, LEVEL_ERROR, "enroll.token_unreadable", "file=%s error=%s; it must have mode 0600", path,
+                  err_name(err));
+        return err;
+    }
+    const char *text = buf_text(contents);
+    contents->n = strcspn(text, " \t\r\n");
+    *ret_token = buf_text(contents);
+    return contents->err;
+}
+
+static const char *enrollment_url(const struct config *config, char *text, size_t octets)
+{
+    struct slice url = config->enrollment_server_count ? config->enrollment_servers[0] : slice_str("");
+    snprintf(text, octets, "%.*s", SLICE_PRINT(url));
+    return text;
+}
+
+/* Asks for the first certificate and waits for it. */
+static int enroll(struct daemon *d, struct tls_context *tls, const struct config *config)
+{
+    struct buf token, csr;
+    struct answer a;
+    struct http_call *call;
+    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    char url[1024];
+    buf_init(&token, 4096);
+    buf_init(&csr, 8192);
+    answer_init(&a);
+    int err = read_token(d, &token, &form.password);
+    if (!err)
+        err = csr_create(d->key, form.username, &csr);
+    if (!err) {
+        form.csr = buf_slice(&csr);
+        err = enroll_request(d->loop, tls, enrollment_url(config, url, sizeof url), &form, ENROLL_TIMEOUT_MS, answered,
+                             &a, &call);
+        err = await(d, &a, err);
+        if (err || a.status != 200)
+            log_event(&d->log, LEVEL_ERROR, "enroll.refused", "url=%s status=%d error=%s reason=\"%.*s\"", url,
+                      a.status, err_name(err), (int)(a.body.n < 200 ? a.body.n : 200),
+                      err ? a.detail : buf_text(&a.body));
+        if (!err && a.status != 200)
+            err = ERR_FORBIDDEN;
+    }
+    if (!err)
+        err = cert_from_der(buf_slice(&a.body), &d->certificate);
+    if (!err)
+        err = check_certificate(d, config, d->certificate, &d->self);
+    if (!err)
+        err = keep_certificate(d, d->certificate);
+    if (!err)
+        log_event(&d->log, LEVEL_NOTICE, "enrolled", "server_id=%s", form.username);
+    buf_fini_secret(&token);
+    buf_fini(&csr);
+    buf_fini(&a.body);
+    return err;
+}
+
+static int prepare_certificate(struct daemon *d, struct tls_context *tls, const struct config *config)
+{
+    char path[PATH_OCTETS];
+    data_path(d, "certificate.pem", path);
+    int err = file_read(path, &d->certificate_pem);
+    if (err == ERR_NOT_FOUND)
+        return enroll(d, tls, config);
+    if (!err)
+        err = cert_from_pem(buf_slice(&d->certificate_pem), &d->certificate);
+    if (!err)
+        err = check_certificate(d, config, d->certificate, &d->self);
+    if (err == ERR_EXPIRED && d->settings.enroll_token_file) {
+        log_event(&d->log, LEVEL_WARNING, "certificate.expired", "file=%s; enrolling anew with the token", path);
+        cert_free(d->certificate);
+        d->certificate = NULL;
+        return enroll(d, tls, config);
+    }
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s", path, err_name(err));
+    return err;
+}
+
+/* ---- TLS ---- */
+
+static int reload_or_new(struct tls_context **context, const struct tls_options *options)
+{
+    return *context ? tls_context_reload(*context, options) : tls_context_new(options, context);
+}
+
+int identity_tls(struct daemon *d, const struct config *config)
+{
+    struct tls_options options = {
+        .role = TLS_SERVER,
+        .peer = TLS_PEER_REQUIRED,
+        .certificate = buf_slice(&d->certificate_pem),
+        .key_pem = buf_slice(&d->key_pem),
+        .trust = config->root_certs,
+        .trust_count = config->root_cert_count,
+    };
+    int err = reload_or_new(&d->ring_server, &options);
+    options.role = TLS_CLIENT;
+    if (!err)
+        err = reload_or_new(&d->ring_client, &options);
+    options.role = TLS_SERVER;
+    options.peer = TLS_PEER_NONE;
+    if (!err)
+        err = reload_or_new(&d->vap_tls, &options);
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "tls.failed", "error=%s", err_name(err));
+    return err;
+}
+
+void identity_config(struct daemon *d, const struct config *config)
+{
+    int err = security_x509_set_config(d->security, config, loop_now(d->loop).wall);
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "config.security", "error=%s", err_name(err));
+    identity_tls(d, config);
+}
+
+int identity_prepare(struct daemon *d, struct config **ret_config)
+{
+    struct tls_context *tls = NULL;
+    struct config *config = NULL;
+    struct security_options options;
+    buf_init(&d->authority_pem, 64u << 10);
+    buf_init(&d->key_pem, 64u << 10);
+    buf_init(&d->certificate_pem, 64u << 10);
+    int err = file_read(d->settings.enroll_ca, &d->authority_pem);
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "enroll.ca", "file=%s error=%s", d->settings.enroll_ca, err_name(err));
+    if (!err)
+        err = client_tls(d, false, &tls);
+    if (!err)
+        err = prepare_config(d, tls, &config);
+    if (!err)
+        err = prepare_key(d);
+    if (!err)
+        err = prepare_certificate(d, tls, config);
+    if (!err)
+        err = identity_tls(d, config);
+    if (!err) {
+        security_options_default(&options);
+        options.seed = entropy_u64(&d->entropy);
+        err =
+            security_x509_new(&options, config, d->key, d->certificate, d->self, loop_now(d->loop).wall, &d->security);
+    }
+    tls_context_free(tls);
+    if (err) {
+        config_free(config);
+        return err;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+/* ---- renewal ---- */
+
+static void schedule(struct daemon *d, bool failed)
+{
+    struct now now = loop_now(d->loop);
+    int64_t ms = cert_not_after(d->certificate).ms - d->settings.renew_before_ms - now.wall.ms;
+    int64_t least = failed ? RENEWAL_RETRY_MS : 1000;
+    /* Servers that were enrolled together need not come back together. */
+    ms = (ms < least ? least : ms) + entropy_between(&d->entropy, 0, failed ? RENEWAL_RETRY_MS / 4 : 1000);
+    loop_timer_set(d->renewal->timer, mono_after_ms(now.mono, ms));
+}
+
+static int install(struct daemon *d, struct slice der)
+{
+    struct cert *cert;
+    struct id self;
+    const struct config *config = server_config_of(d->server);
+    int err = cert_from_der(der, &cert);
+    if (err)
+        return err;
+    err = check_certificate(d, config, cert, &self);
+    if (!err && !id_eq(self, d->self))
+        err = ERR_CONFLICT;
+    if (!err)
+        err = security_x509_set_own(d->security, d->key, cert, self, loop_now(d->loop).wall);
+    if (err) {
+        cert_free(cert);
+        return err;
+    }
+    struct cert *old = d->certificate;
+    d->certificate = cert;
+    keep_certificate(d, cert);
+    identity_tls(d, config);
+    server_certificate_renewed(d->server, loop_now(d->loop), cert_not_after(cert));
+    cert_free(old);
+    return 0;
+}
+
+static void renewed(void *arg, const struct http_answer *answer)
+{
+    struct daemon *d = arg;
+    char end[WALL_TEXT_OCTETS];
+    d->renewal->call = NULL;
+    int err = answer->err;
+    if (!err)
+        err = answer->status == 200 ? install(d, answer->body) : ERR_FORBIDDEN;
+    if (err)
+        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "error=%s status=%d detail=\"%s\"",
+                  err_name(err), answer->status, answer->err ? answer->detail : "");
+    else
+        log_event(&d->log, LEVEL_NOTICE, "certificate.renewed", "until=%s",
+                  wall_format(cert_not_after(d->certificate), end));
+    schedule(d, err != 0);
+    daemon_wake(d);
+}
+
+static void renew(void *arg)
+{
+    struct daemon *d = arg;
+    struct buf csr;
+    char url[1024];
+    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    buf_init(&csr, 8192);
+    tls_context_free(d->renewal->tls);
+    d->renewal->tls = NULL;
+    int err = csr_create(d->key, form.username, &csr);
+    if (!err)
+        err = client_tls(d, true, &d->renewal->tls);
+    form.csr = buf_slice(&csr);
+    if (!err)
+        err = enroll_request(d->loop, d->renewal->tls, enrollment_url(server_config_of(d->server), url, sizeof url),
+                             &form, ENROLL_TIMEOUT_MS, renewed, d, &d->renewal->call);
+    buf_fini(&csr);
+    if (err) {
+        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "error=%s", err_name(err));
+        schedule(d, true);
+    }
+}
+
+int identity_watch(struct daemon *d)
+{
+    d->renewal = mem_alloc(sizeof *d->renewal);
+    if (!d->renewal)
+        return ERR_NO_MEMORY;
+    int err = loop_timer_new(d->loop, renew, d, &d->renewal->timer);
+    if (!err)
+        schedule(d, false);
+    return err;
+}
+
+void identity_stop(struct daemon *d)
+{
+    if (!d->renewal)
+        return;
+    if (d->renewal->call)
+        http_call_cancel(d->renewal->call);
+    loop_timer_free(d->renewal->timer);
+    tls_context_free(d->renewal->tls);
+    mem_free(d->renewal);
+    d->renewal = NULL;
+}
+
+void identity_fini(struct daemon *d)
+{
+    security_x509_free(d->security);
+    tls_context_free(d->ring_server);
+    tls_context_free(d->ring_client);
+    tls_context_free(d->vap_tls);
+    tls_context_free(d->pvp_server);
+    tls_context_free(d->pvp_client);
+    cert_free(d->certificate);
+    key_free(d->key);
+    buf_fini_secret(&d->key_pem);
+    buf_fini(&d->certificate_pem);
+    buf_fini(&d->authority_pem);
+}

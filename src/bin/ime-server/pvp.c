@@ -1,0 +1,134 @@
+/* Validation connections, both ways: TLS-SRP, whose password the core knows. */
+#include "daemon.h"
+
+static bool exporter_of(struct stream *stream, uint8_t exporter[PVP_EXPORTER_OCTETS])
+{
+    return stream_export(stream, PVP_EXPORTER_LABEL, exporter, PVP_EXPORTER_OCTETS) == 0;
+}
+
+static void pvp_ready(void *arg, struct stream *stream)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    struct now now = loop_now(d->loop);
+    uint8_t exporter[PVP_EXPORTER_OCTETS];
+    bool good = exporter_of(stream, exporter);
+    l->up = true;
+    if (!good) {
+        if (l->incoming)
+            server_pvp_closed(d->server, now, l->id);
+        else
+            server_pvp_connected(d->server, now, l->id, PVP_CONNECT_UNREACHABLE, NULL);
+        link_drop(l, false);
+    } else if (l->incoming) {
+        server_pvp_handshake(d->server, now, l->id, PVP_HANDSHAKE_GOOD, exporter);
+    } else {
+        server_pvp_connected(d->server, now, l->id, PVP_CONNECT_GOOD, exporter);
+    }
+    daemon_wake(d);
+}
+
+static void pvp_input(void *arg, struct stream *stream, struct slice octets)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    (void)stream;
+    server_pvp_input(d->server, loop_now(d->loop), l->id, octets);
+    daemon_wake(d);
+}
+
+static void pvp_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    struct now now = loop_now(d->loop);
+    (void)stream;
+    log_event(&d->log, LEVEL_DEBUG, "pvp.closed", "conn=%llu incoming=%d reason=%s detail=\"%s\"",
+              (unsigned long long)l->id, l->incoming, stream_reason_name(reason), detail);
+    l->stream = NULL;
+    if (l->incoming) {
+        /* Whatever went wrong once the username was there may have been a guess; the core counts it as one. */
+        if (!l->up && (reason == STREAM_SRP_FAILED || l->handshaken))
+            server_pvp_handshake(d->server, now, l->id, PVP_HANDSHAKE_BAD, NULL);
+        server_pvp_closed(d->server, now, l->id);
+    } else if (!l->up) {
+        server_pvp_connected(d->server, now, l->id,
+                             reason == STREAM_SRP_FAILED ? PVP_CONNECT_NOT_PROVED : PVP_CONNECT_UNREACHABLE, NULL);
+    } else {
+        server_pvp_closed(d->server, now, l->id);
+    }
+    link_drop(l, false);
+    daemon_wake(d);
+}
+
+const struct stream_handler pvp_handler = {pvp_ready, pvp_input, NULL, pvp_closed};
+
+static int pvp_password(void *arg, struct stream *stream, struct slice username, struct buf *ret_password)
+{
+    struct daemon *d = arg;
+    struct link *l = stream_arg(stream);
+    l->handshaken = true;
+    return server_pvp_password(d->server, loop_now(d->loop), l->id, username, ret_password);
+}
+
+static void pvp_accept(void *arg, struct stream *stream)
+{
+    struct daemon *d = arg;
+    struct link *l = link_new(&d->pvp, true);
+    struct addr source = stream_peer_addr(stream);
+    uint64_t id = 0;
+    int err = l ? server_pvp_accept(d->server, loop_now(d->loop), &source, &id) : ERR_NO_MEMORY;
+    if (err || link_register(l, id) < 0) {
+        if (!err)
+            server_pvp_closed(d->server, loop_now(d->loop), id);
+        stream_close(stream);
+        if (l)
+            link_drop(l, false);
+        return;
+    }
+    link_set_stream(l, stream);
+    daemon_wake(d);
+}
+
+/* A secret of the process: what unknown usernames are answered with need not outlive it, since a restart forgets the connections. */
+static int make_contexts(struct daemon *d)
+{
+    uint8_t mask_key[TLS_SRP_MASK_KEY_OCTETS];
+    entropy_fill(&d->entropy, mask_key, sizeof mask_key);
+    int err = tls_srp_server_new(mask_key, pvp_password, d, &d->pvp_server);
+    if (!err)
+        err = tls_srp_client_new(&d->pvp_client);
+    return err;
+}
+
+int pvp_listen(struct daemon *d)
+{
+    struct listener_options options = {
+        .bind = d->settings.pvp_listen,
+        .stream = {.counters = &d->pvp.counters, .log = &d->log},
+    };
+    int err = make_contexts(d);
+    options.stream.tls = d->pvp_server;
+    return err ? err : daemon_listen(d, "pvp", &options, pvp_accept, d);
+}
+
+void pvp_connect(struct daemon *d, const struct server_effect *e)
+{
+    struct link *l = link_new(&d->pvp, false);
+    struct stream_connect_options options = {
+        .remote = e->addr,
+        .local = d->settings.pvp_listen,
+        .srp_username = e->username,
+        .srp_password = e->password,
+        .stream = {.tls = d->pvp_client, .counters = &d->pvp.counters, .log = &d->log},
+    };
+    options.local.port = 0;
+    int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
+    if (!err)
+        err = stream_connect(d->loop, &options, &pvp_handler, l, &l->stream);
+    if (err) {
+        server_pvp_connected(d->server, loop_now(d->loop), e->conn, PVP_CONNECT_UNREACHABLE, NULL);
+        if (l)
+            link_drop(l, false);
+    }
+}

@@ -1,0 +1,112 @@
+/* Links of the ring: TLS both ways with our certificate; whom we talk to is for the peer to judge. */
+#include "daemon.h"
+
+static void ring_ready(void *arg, struct stream *stream)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    struct peer *peer = server_peer(d->server);
+    struct now now = loop_now(d->loop);
+    struct slice certificate = stream_peer_certificate(stream);
+    int err;
+    if (l->incoming) {
+        struct addr remote = stream_peer_addr(stream);
+        uint64_t id = 0;
+        err = peer_link_accept(peer, now, &remote, certificate, &id);
+        if (!err) {
+            err = link_register(l, id);
+            if (err)
+                peer_link_down(peer, now, id);
+        }
+    } else {
+        err = peer_link_up(peer, now, l->id, certificate);
+    }
+    l->up = true;
+    if (err)
+        link_drop(l, false);
+    daemon_wake(d);
+}
+
+static void ring_input(void *arg, struct stream *stream, struct slice octets)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    (void)stream;
+    peer_link_input(server_peer(d->server), loop_now(d->loop), l->id, octets);
+    daemon_wake(d);
+}
+
+static int connect_error(enum stream_reason reason)
+{
+    switch (reason) {
+    case STREAM_CONNECT_TIMEOUT:
+    case STREAM_HANDSHAKE_TIMEOUT:
+        return ERR_TIMEOUT;
+    case STREAM_TLS_NO_CERTIFICATE:
+    case STREAM_TLS_SELF_SIGNED:
+    case STREAM_TLS_UNKNOWN_CA:
+    case STREAM_TLS_EXPIRED:
+    case STREAM_TLS_WRONG_NAME:
+    case STREAM_TLS_BAD_CERTIFICATE:
+        return ERR_AUTH;
+    default:
+        return ERR_UNREACHABLE;
+    }
+}
+
+static void ring_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    (void)stream;
+    log_event(&d->log, LEVEL_DEBUG, "ring.link.closed", "link=%llu reason=%s detail=\"%s\"", (unsigned long long)l->id,
+              stream_reason_name(reason), detail);
+    l->stream = NULL;
+    if (l->id && l->up)
+        peer_link_down(server_peer(d->server), loop_now(d->loop), l->id);
+    else if (l->id)
+        peer_link_connect_failed(server_peer(d->server), loop_now(d->loop), l->id, connect_error(reason));
+    link_drop(l, false);
+    daemon_wake(d);
+}
+
+const struct stream_handler ring_handler = {ring_ready, ring_input, NULL, ring_closed};
+
+static void ring_accept(void *arg, struct stream *stream)
+{
+    struct daemon *d = arg;
+    struct link *l = link_new(&d->ring, true);
+    if (!l) {
+        stream_close(stream);
+        return;
+    }
+    link_set_stream(l, stream);
+}
+
+int ring_listen(struct daemon *d)
+{
+    struct listener_options options = {
+        .bind = d->settings.ring_listen,
+        .stream = {.tls = d->ring_server, .counters = &d->ring.counters, .log = &d->log},
+    };
+    return daemon_listen(d, "ring", &options, ring_accept, d);
+}
+
+void ring_connect(struct daemon *d, const struct server_effect *e)
+{
+    struct link *l = link_new(&d->ring, false);
+    struct stream_connect_options options = {
+        .remote = e->addr,
+        .local = d->settings.ring_listen,
+        .stream = {.tls = d->ring_client, .counters = &d->ring.counters, .log = &d->log},
+    };
+    options.local.port = 0;
+    int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
+    if (!err)
+        err = stream_connect(d->loop, &options, &ring_handler, l, &l->stream);
+    if (err) {
+        peer_link_connect_failed(server_peer(d->server), loop_now(d->loop), e->conn, err);
+        if (l)
+            link_drop(l, false);
+    }
+}

@@ -1,0 +1,285 @@
+/* Keys, bounds and defaults of server.conf. The defaults are written once, in the table; server_options_default serves tests. */
+#include "settings.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "io/file.h"
+
+#include <stdio.h>
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const struct conf_section sections[] = {
+    {"server", false, "This server."},
+    {"enroll", false, "Where the certificate and the ring's configuration come from."},
+    {"ring", false, "The peer-to-peer ring (RELOAD)."},
+    {"vap", false, "Call agents: the VAP listener."},
+    {"client", true,
+     "One call agent that may register; the section's name is its user name unless `user` says otherwise."},
+    {"pvp", false, "The listener for validations."},
+    {"validator", false, "How calls become learned routes."},
+    {"ticket", false, "What is granted to others."},
+};
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+    {"server", "id", CONF_DOMAIN, CONF_REQUIRED, NULL, 0, 0, NULL, "ime1.example.com",
+     "The server ID that the enrollment server accepted."},
+    {"server", "data", CONF_PATH, 0, "/var/lib/ime-server", 0, 0, NULL, NULL,
+     "Folder of the database, the key and the certificate. Created with mode 0700."},
+    {"server", "control", CONF_PATH, 0, "/run/ime/server.sock", 0, 100, NULL, NULL,
+     "Unix socket for imectl; only this user and root may connect."},
+    {"server", "log-level", CONF_CHOICE, 0, "info", 0, 0, "error|warning|notice|info|debug", NULL,
+     "Events up to this level go to standard error."},
+
+    {"enroll", "url", CONF_TEXT, CONF_REQUIRED, NULL, 0, 0, NULL, "https://enroll.example.net:8443",
+     "The enrollment server; the ring's configuration is at /.well-known/reload-config below it."},
+    {"enroll", "ca", CONF_PATH, CONF_REQUIRED, NULL, 0, 0, NULL, "/etc/ime/ca.pem",
+     "The certificate of the enrollment server's authority (PEM)."},
+    {"enroll", "token-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/token",
+     "File with the one-time token of `imectl enroll token add`; needed for the first start only."},
+    {"enroll", "renew-before", CONF_DURATION, 0, "14d", HOUR, 365 * DAY, NULL, NULL,
+     "How long before its end the certificate is renewed and, until that succeeds, warned of."},
+
+    {"ring", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
+     "Where other servers connect."},
+    {"ring", "address", CONF_ADDR, 0, NULL, 6084, 0, NULL, "192.0.2.1:6084",
+     "The address that others are told, if it differs from `listen`."},
+    {"ring", "bootstrap", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL,
+     "Whether this is a bootstrap server: it may start the ring when nobody answers."},
+    {"ring", "store-rate", CONF_INTEGER, 0, "30", 1, 10000, NULL, NULL,
+     "Number records stored per second at most; each published number is three."},
+    {"ring", "read-rate", CONF_INTEGER, 0, "30", 1, 10000, NULL, NULL,
+     "Numbers looked up per second at most; each is three reads."},
+
+    {"vap", "listen", CONF_ADDR, CONF_LIST | CONF_REQUIRED, NULL, 5620, 0, NULL, "192.0.2.1:5620",
+     "TLS listeners for call agents."},
+    {"vap", "plain-listen", CONF_ADDR, CONF_LIST, NULL, 5620, 0, NULL, "127.0.0.1:5620",
+     "Listeners without TLS: authenticated, but readable on the way. For loopback and trusted networks."},
+    {"vap", "keepalive", CONF_DURATION, 0, "60s", SECOND, HOUR, NULL, NULL,
+     "A client that is silent for so long is taken to be gone."},
+    {"vap", "transaction-timeout", CONF_DURATION, 0, "39500ms", 100, HOUR, NULL, NULL,
+     "How long a client has to answer (Ti)."},
+    {"vap", "connections", CONF_INTEGER, 0, "256", 1, 100000, NULL, NULL, "Connections at most."},
+    {"vap", "vcrs-per-second", CONF_INTEGER, 0, "500", 1, 1000000, NULL, NULL,
+     "Call records that one client may upload per second."},
+    {"vap", "publishes-queued", CONF_INTEGER, 0, "10000", 1, 1000000, NULL, NULL,
+     "Numbers that may wait for their place in the ring."},
+
+    {"client", "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "pbx1", "VAP user name; the section's name if absent."},
+    {"client", "password", CONF_TEXT, CONF_SECRET, NULL, 8, 128, NULL, NULL,
+     "VAP password. Better kept in a file of its own: password-file."},
+    {"client", "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/pbx1.password",
+     "File with the password in its first line; readable by this user only."},
+
+    {"pvp", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 8470, 0, NULL, "192.0.2.1:8470",
+     "Where other servers connect to prove their calls."},
+    {"pvp", "address", CONF_ADDR, 0, NULL, 8470, 0, NULL, "192.0.2.1:8470",
+     "The address that others are told, if it differs from `listen`."},
+    {"pvp", "originating-sessions", CONF_INTEGER, 0, "32", 1, 10000, NULL, NULL,
+     "Validations of our calls at the same time."},
+    {"pvp", "terminating-sessions", CONF_INTEGER, 0, "128", 1, 10000, NULL, NULL,
+     "Connections of others that prove their calls, at the same time."},
+
+    {"validator", "delay-min", CONF_DURATION, 0, "30s", 0, 30 * DAY, NULL, NULL,
+     "A call record waits a random time before its validation, so that nobody can tell from it when calls were made: at least this."},
+    {"validator", "delay-max", CONF_DURATION, 0, "10m", 0, 30 * DAY, NULL, NULL, "And at most this."},
+    {"validator", "minimum-interval", CONF_DURATION, 0, "1h", 0, 30 * DAY, NULL, NULL,
+     "Between two validations of the same called number, as the asking and as the answering side."},
+    {"validator", "minimum-call", CONF_DURATION, 0, "10s", SECOND, DAY, NULL, NULL,
+     "Shorter calls are not used: their times are too easy to guess."},
+    {"validator", "vcr-lifetime", CONF_DURATION, 0, "2d", MINUTE, 365 * DAY, NULL, NULL,
+     "How long the record of a received call is kept for its proof; more than the other side's delay-max."},
+    {"validator", "retry", CONF_DURATION, 0, "10m", 100, 30 * DAY, NULL, NULL,
+     "After a validation that met nobody (unreachable or overloaded: neither success nor failure), it is tried again."},
+    {"validator", "retries", CONF_INTEGER, 0, "6", 0, 1000, NULL, NULL, "How often."},
+    {"validator", "bucketentropy", CONF_INTEGER, 0, "24", 0, 100000, NULL, NULL,
+     "Proofs are worth 12 (with caller ID) or 8; routes are learned when their sum exceeds this. imectl can change it."},
+    {"validator", "claimants", CONF_INTEGER, 0, "8", 1, 100, NULL, NULL,
+     "Servers that claim the same number and are tried, the oldest claims first."},
+    {"validator", "pending-alert", CONF_INTEGER, 0, "100", 1, 1000000, NULL, NULL,
+     "More waiting validations raise the alert ValidationsPendingExceeded."},
+    {"validator", "vcrs", CONF_INTEGER, 0, "1000000", 1000, 100000000, NULL, NULL,
+     "Call records kept at most; an upload beyond is refused, never dropped silently."},
+    {"validator", "route-lifetime", CONF_DURATION, 0, "1y", MINUTE, 3650 * DAY, NULL, NULL,
+     "Learned routes are forgotten after this time, or when their ticket ends."},
+
+    {"ticket", "lifetime", CONF_DURATION, 0, "1y", MINUTE, 3650 * DAY, NULL, NULL, "Of the tickets that we grant."},
+    {"ticket", "grace", CONF_DURATION, 0, "1y", 0, 3650 * DAY, NULL, NULL,
+     "How long tickets of an earlier epoch stay valid after the epoch has changed."},
+};
+/* clang-format on */
+
+const struct conf_table settings_table = {
+    .intro = "Configuration of ime-server. Try `ime-server --check` after a change.",
+    .sections = sections,
+    .section_count = sizeof sections / sizeof sections[0],
+    .keys = keys,
+    .key_count = sizeof keys / sizeof keys[0],
+};
+
+/* The first line of a password file. */
+static int read_password(const char *path, struct buf *contents, const char **ret_password)
+{
+    int err = file_read_secret(path, contents);
+    if (err)
+        return err;
+    const char *text = buf_text(contents);
+    size_t n = strcspn(text, "\r\n");
+    if (contents->err || n != strlen(text)) {
+        if (contents->err)
+            return contents->err;
+        contents->n = n;
+        text = buf_text(contents);
+    }
+    *ret_password = text;
+    return n >= 8 && n <= 128 ? 0 : ERR_RANGE;
+}
+
+static int load_client(const struct conf_group *g, struct settings *s, struct buf *errors)
+{
+    const char *name = conf_group_name(g);
+    const char *user = conf_has(g, "user") ? conf_text(g, "user") : name;
+    const char *file = conf_has(g, "password-file") ? conf_text(g, "password-file") : NULL;
+    const char *password = conf_has(g, "password") ? conf_text(g, "password") : NULL;
+    struct buf contents;
+    buf_init(&contents, 4096);
+    int err = 0;
+    if (!file == !password) {
+        buf_printf(errors, "[client %s]: give either password-file or password\n", name);
+        err = ERR_SYNTAX;
+    } else if (file) {
+        err = read_password(file, &contents, &password);
+        if (err)
+            buf_printf(errors, "[client %s]: %s: %s; it must hold 8 to 128 characters and have mode 0600\n", name, file,
+                       err_text(err));
+    }
+    if (!err) {
+        err = server_options_account(&s->server, name, user, password);
+        if (err)
+            buf_printf(errors, "[client %s]: user %s: %s\n", name, user, err_text(err));
+    }
+    buf_fini_secret(&contents);
+    return err;
+}
+
+static struct addr addr_or(const struct conf_group *g, const char *key, struct addr otherwise)
+{
+    return conf_has(g, key) ? conf_addr(g, key) : otherwise;
+}
+
+static uint32_t count_of(const struct conf_group *g, const char *key)
+{
+    return (uint32_t)conf_integer(g, key);
+}
+
+static void load_server_options(struct settings *s)
+{
+    struct server_options *o = &s->server;
+    const struct conf_group *ring = conf_section(s->conf, "ring");
+    const struct conf_group *vap = conf_section(s->conf, "vap");
+    const struct conf_group *pvp = conf_section(s->conf, "pvp");
+    const struct conf_group *validator = conf_section(s->conf, "validator");
+    const struct conf_group *ticket = conf_section(s->conf, "ticket");
+
+    o->server_id = conf_text(conf_section(s->conf, "server"), "id");
+    o->ring_address = addr_or(ring, "address", s->ring_listen);
+    o->pvp_address = addr_or(pvp, "address", s->pvp_listen);
+    o->bootstrap = conf_boolean(ring, "bootstrap");
+    o->store_rate = count_of(ring, "store-rate");
+    o->read_rate = count_of(ring, "read-rate");
+    o->vap_keepalive_ms = (uint32_t)conf_ms(vap, "keepalive");
+    o->vap_transaction_ms = (uint32_t)conf_ms(vap, "transaction-timeout");
+    o->vap_connections_max = count_of(vap, "connections");
+    o->vap_vcrs_per_second = count_of(vap, "vcrs-per-second");
+    o->vap_publishes_queued_max = count_of(vap, "publishes-queued");
+    o->originating_sessions_max = count_of(pvp, "originating-sessions");
+    o->terminating_sessions_max = count_of(pvp, "terminating-sessions");
+    o->delay_min_ms = conf_ms(validator, "delay-min");
+    o->delay_max_ms = conf_ms(validator, "delay-max");
+    o->minimum_interval_ms = conf_ms(validator, "minimum-interval");
+    o->minimum_call_ms = conf_ms(validator, "minimum-call");
+    o->vcr_lifetime_ms = conf_ms(validator, "vcr-lifetime");
+    o->retry_ms = conf_ms(validator, "retry");
+    o->retries_max = count_of(validator, "retries");
+    o->bucket_entropy = count_of(validator, "bucketentropy");
+    o->claimants_max = count_of(validator, "claimants");
+    o->pending_alert = count_of(validator, "pending-alert");
+    o->vcrs_max = count_of(validator, "vcrs");
+    o->route_lifetime_ms = conf_ms(validator, "route-lifetime");
+    o->ticket_lifetime_ms = conf_ms(ticket, "lifetime");
+    o->ticket_grace_ms = conf_ms(ticket, "grace");
+}
+
+static int load_all(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *server = conf_section(s->conf, "server");
+    const struct conf_group *enroll = conf_section(s->conf, "enroll");
+    const struct conf_group *vap = conf_section(s->conf, "vap");
+    s->data = conf_text(server, "data");
+    s->control = conf_text(server, "control");
+    s->log_level = (enum log_level)conf_choice(server, "log-level");
+    s->enroll_url = conf_text(enroll, "url");
+    s->enroll_ca = conf_text(enroll, "ca");
+    s->enroll_token_file = conf_has(enroll, "token-file") ? conf_text(enroll, "token-file") : NULL;
+    s->renew_before_ms = conf_ms(enroll, "renew-before");
+    s->ring_listen = conf_addr(conf_section(s->conf, "ring"), "listen");
+    s->pvp_listen = conf_addr(conf_section(s->conf, "pvp"), "listen");
+    s->vap_listen_count = conf_count(vap, "listen");
+    s->vap_plain_count = conf_count(vap, "plain-listen");
+    load_server_options(s);
+
+    int err = 0;
+    if (s->server.delay_max_ms < s->server.delay_min_ms) {
+        buf_printf(errors, "[validator]: delay-max is less than delay-min\n");
+        err = ERR_RANGE;
+    }
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "client", g));) {
+        int failed = load_client(g, s, errors);
+        if (failed)
+            err = failed;
+    }
+    return err;
+}
+
+int settings_load(const char *path, struct buf *errors, struct settings *ret_settings)
+{
+    struct settings s = {0};
+    struct buf text;
+    buf_init(&text, CONF_FILE_OCTETS_MAX);
+    server_options_default(&s.server);
+    int err = file_read(path, &text);
+    if (err)
+        buf_printf(errors, "%s: %s\n", path, err_text(err));
+    else
+        err = conf_parse(&settings_table, path, buf_slice(&text), errors, &s.conf);
+    buf_fini_secret(&text);
+    if (!err)
+        err = load_all(&s, errors);
+    if (err) {
+        settings_fini(&s);
+        return err;
+    }
+    *ret_settings = s;
+    return 0;
+}
+
+void settings_fini(struct settings *s)
+{
+    server_options_fini(&s->server);
+    conf_free(s->conf);
+    s->conf = NULL;
+}
+
+struct addr settings_vap_listen(const struct settings *s, size_t i)
+{
+    return conf_addr_at(conf_section(s->conf, "vap"), "listen", i);
+}
+
+struct addr settings_vap_plain(const struct settings *s, size_t i)
+{
+    return conf_addr_at(conf_section(s->conf, "vap"), "plain-listen", i);
+}

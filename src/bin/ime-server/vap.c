@@ -1,0 +1,83 @@
+/* Connections of call agents. */
+#include "daemon.h"
+
+static void vap_ready(void *arg, struct stream *stream)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    struct addr remote = stream_peer_addr(stream);
+    char text[ADDR_TEXT_OCTETS];
+    static uint64_t next_id = 1;
+    if (link_register(l, next_id++) < 0) {
+        link_drop(l, false);
+        return;
+    }
+    vap_server_open(server_vap(d->server), loop_now(d->loop), l->id, l->tls, addr_format(&remote, text));
+    daemon_wake(d);
+}
+
+static void vap_input(void *arg, struct stream *stream, struct slice octets)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    (void)stream;
+    vap_server_input(server_vap(d->server), loop_now(d->loop), l->id, octets);
+    daemon_wake(d);
+}
+
+static void vap_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    struct link *l = arg;
+    struct daemon *d = l->service->daemon;
+    (void)stream;
+    log_event(&d->log, LEVEL_INFO, "vap.closed", "conn=%llu reason=%s detail=\"%s\"", (unsigned long long)l->id,
+              stream_reason_name(reason), detail);
+    l->stream = NULL;
+    if (l->id)
+        vap_server_closed(server_vap(d->server), l->id);
+    link_drop(l, false);
+    daemon_wake(d);
+}
+
+const struct stream_handler vap_handler = {vap_ready, vap_input, NULL, vap_closed};
+
+static void accept_stream(struct daemon *d, struct stream *stream, bool tls)
+{
+    struct link *l = link_new(&d->vap, true);
+    if (!l) {
+        stream_close(stream);
+        return;
+    }
+    l->tls = tls;
+    link_set_stream(l, stream);
+}
+
+static void vap_accept_tls(void *arg, struct stream *stream)
+{
+    accept_stream(arg, stream, true);
+}
+
+static void vap_accept_plain(void *arg, struct stream *stream)
+{
+    accept_stream(arg, stream, false);
+}
+
+int vap_listen(struct daemon *d)
+{
+    struct listener_options options = {
+        .connections_max = d->settings.server.vap_connections_max,
+        .per_source_max = d->settings.server.vap_connections_max,
+        .stream = {.tls = d->vap_tls, .counters = &d->vap.counters, .log = &d->log},
+    };
+    int err = 0;
+    for (size_t i = 0; !err && i < d->settings.vap_listen_count; i++) {
+        options.bind = settings_vap_listen(&d->settings, i);
+        err = daemon_listen(d, "vap", &options, vap_accept_tls, d);
+    }
+    options.stream.tls = NULL;
+    for (size_t i = 0; !err && i < d->settings.vap_plain_count; i++) {
+        options.bind = settings_vap_plain(&d->settings, i);
+        err = daemon_listen(d, "vap, plain", &options, vap_accept_plain, d);
+    }
+    return err;
+}
