@@ -1,0 +1,409 @@
+#!/usr/bin/env python3
+"""A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses.
+
+Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. All files are
+below build/world; world.json describes what runs. See doc/world.md.
+"""
+import argparse
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OVERLAY = "ime.example"
+ENROLL_ADDRESS = "127.1.0.1:8443"
+RING_PORT, VAP_PORT, PVP_PORT = 6084, 5620, 8470
+NUMBERS_PER_COMPANY = 20
+COMPANIES_MAX = 99
+SERVERS_MAX = 99
+START_SECONDS = 60
+
+# Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
+SHORT_RING = {
+    "chord-update-interval": "5",
+    "chord-ping-interval": "5",
+}
+SHORT_VALIDATOR = {
+    "delay-min": "500ms",
+    "delay-max": "1s",
+    "minimum-interval": "1s",
+}
+
+
+class WorldError(Exception):
+    """What went wrong, and what to do next, for people."""
+
+
+def program(name, build=None):
+    """The path of a program that ./run build made."""
+    build = build or os.environ.get("IME_BUILD") or os.path.join(ROOT, "build", "dev")
+    path = os.path.join(build, "src", "bin", name, name)
+    if not os.path.exists(path):
+        raise WorldError(f"{path} is missing: run ./run build first")
+    return path
+
+
+def write_private(path, text):
+    """A file that only its owner reads."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as out:
+        out.write(text)
+
+
+def conf_text(sections):
+    """Configuration text from [(section, {key: value})]."""
+    lines = []
+    for section, keys in sections:
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {value}" for key, value in keys.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def company_letter(index):
+    """1 is a, 26 is z, 27 is aa."""
+    name = ""
+    while index:
+        index, digit = divmod(index - 1, 26)
+        name = chr(ord("a") + digit) + name
+    return name
+
+
+def company_numbers(index):
+    """Numbers of the range that a company owns."""
+    return [f"+4930{index:02d}00{i:03d}" for i in range(NUMBERS_PER_COMPANY)]
+
+
+class World:
+    """The files and processes of one world."""
+
+    def __init__(self, directory=None, build=None):
+        self.directory = os.path.abspath(directory or os.path.join(ROOT, "build", "world"))
+        self.build = build
+        self.path = os.path.join(self.directory, "world.json")
+        self.state_path = os.path.join(self.directory, "processes.json")
+        self.description = None
+        self.processes = {}  # name -> {"pid", "argv", "log"}
+        self.children = {}  # name -> Popen, of those that this process started
+
+    # -- processes -------------------------------------------------------------------------------------------------------
+
+    def load(self):
+        """Reads what runs. False if there is no world."""
+        try:
+            with open(self.path) as f:
+                self.description = json.load(f)
+            with open(self.state_path) as f:
+                self.processes = json.load(f)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def save(self):
+        """Writes world.json whole or not at all; it holds passwords, so only its owner reads it."""
+        for path, content in ((self.state_path, self.processes), (self.path, self.description)):
+            write_private(path + ".new", json.dumps(content, indent=1) + "\n")
+            os.replace(path + ".new", path)
+
+    def alive(self, name):
+        """True while the process that was started under this name runs (and its pid was not given to another program)."""
+        entry = self.processes.get(name)
+        if not entry:
+            return False
+        child = self.children.get(name)
+        if child is not None and child.poll() is not None:
+            return False
+        try:
+            with open(f"/proc/{entry['pid']}/cmdline", "rb") as f:
+                argv = f.read().split(b"\0")
+            with open(f"/proc/{entry['pid']}/stat") as f:
+                zombie = f.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return not zombie and [os.fsdecode(a) for a in argv[:-1]] == entry["argv"]
+
+    def start(self, name, argv, log):
+        """Starts a process of its own session; its output goes to a log file."""
+        with open(log, "ab") as out:
+            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        self.children[name] = child
+        self.processes[name] = {"pid": child.pid, "argv": argv, "log": log}
+        return child.pid
+
+    def signal(self, name, number):
+        """Signals a process by its pid if it is still ours."""
+        if self.alive(name):
+            os.kill(self.processes[name]["pid"], number)
+
+    def wait_end(self, name, seconds):
+        """True when the process ended in time."""
+        child = self.children.get(name)
+        deadline = time.monotonic() + seconds
+        while self.alive(name):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            if child is not None:
+                try:
+                    child.wait(left)
+                except subprocess.TimeoutExpired:
+                    return False
+            else:
+                time.sleep(0.02)  # not our child: the kernel tells us nothing
+        return True
+
+    def log_tail(self, name, lines=12):
+        """The last lines that a process wrote."""
+        try:
+            with open(self.processes[name]["log"], errors="replace") as f:
+                return "".join(f.readlines()[-lines:])
+        except (KeyError, FileNotFoundError):
+            return ""
+
+    # -- imectl ----------------------------------------------------------------------------------------------------------
+
+    def ctl(self, socket, *words, timeout=20, stdin=None):
+        """Runs imectl and gives the result as data."""
+        argv = [program("imectl", self.build), "--socket", socket, "--json", "--timeout", str(timeout), *words]
+        done = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=timeout + 10, check=False)
+        if done.returncode != 0:
+            raise WorldError(f"imectl {' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+        return json.loads(done.stdout)
+
+    def wait_ready(self, name, socket, *words, seconds=START_SECONDS):
+        """Waits until a process answers on its control socket, then lets imectl wait for the condition in words."""
+        deadline = time.monotonic() + seconds
+        while not os.path.exists(socket):
+            if not self.alive(name):
+                raise WorldError(f"{name} ended at its start. Its last lines:\n{self.log_tail(name)}")
+            if time.monotonic() > deadline:
+                raise WorldError(f"{name} did not open {socket} in {seconds} s. Its last lines:\n{self.log_tail(name)}")
+            time.sleep(0.02)
+        while True:
+            left = max(1, int(deadline - time.monotonic()))
+            try:
+                return self.ctl(socket, *words, timeout=left)
+            except WorldError as error:
+                if not self.alive(name):
+                    raise WorldError(f"{name} ended. Its last lines:\n{self.log_tail(name)}") from error
+                if time.monotonic() > deadline:
+                    raise WorldError(f"{name}: {error}\nIts last lines:\n{self.log_tail(name)}") from error
+                time.sleep(0.05)
+
+    # -- building the world ----------------------------------------------------------------------------------------------
+
+    def configure_enroll(self, hold, bootstrap, ring):
+        """Writes the enrollment server's files."""
+        home = os.path.join(self.directory, "enroll")
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        settings = {} if hold else dict(SHORT_RING)
+        settings.update(ring or {})
+        write_private(os.path.join(home, "enroll.conf"), conf_text([
+            ("enroll", {
+                "listen": ENROLL_ADDRESS,
+                "name": ENROLL_ADDRESS.rsplit(":", 1)[0],
+                "data": os.path.join(home, "data"),
+                "control": os.path.join(home, "control"),
+                "ca-file": os.path.join(self.directory, "ca.pem"),
+                "overlay": OVERLAY,
+            }),
+            ("ring", {"bootstrap": bootstrap, **settings}),
+        ]))
+        return home
+
+    def start_enroll(self):
+        """Starts the enrollment server and waits until it answers."""
+        home = os.path.join(self.directory, "enroll")
+        self.start("enroll", [program("ime-enroll", self.build), "--config", os.path.join(home, "enroll.conf")],
+                   os.path.join(home, "log"))
+        self.wait_ready("enroll", os.path.join(home, "control"), "show", "status")
+
+    def server_name(self, company, server):
+        """a1, a2, b1 ..."""
+        return f"{company_letter(company)}{server}"
+
+    def describe_company(self, index, servers):
+        """The part of world.json of one company; Node-IDs and pids come when the servers run."""
+        letter = company_letter(index)
+        return {
+            "name": letter.upper(),
+            "domain": f"{letter}.example",
+            "numbers": company_numbers(index),
+            "vap": {"user": f"agent-{letter}", "password": secrets.token_urlsafe(18)},
+            "servers": [{
+                "node_id": None,
+                "ring": f"127.1.{index}.{s}:{RING_PORT}",
+                "vap": f"127.1.{index}.{s}:{VAP_PORT}",
+                "pvp": f"127.1.{index}.{s}:{PVP_PORT}",
+                "control": os.path.join(self.directory, self.server_name(index, s), "control"),
+                "data": os.path.join(self.directory, self.server_name(index, s), "data"),
+                "pid": None,
+                "bootstrap": index == 1 and s == 1,
+            } for s in range(1, servers + 1)],
+        }
+
+    def configure_server(self, company, server_index, hold, validator):
+        """Writes a server's files; its token is asked of the enrollment server."""
+        server = company["servers"][server_index]
+        home = os.path.dirname(server["control"])
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        ip = server["ring"].rsplit(":", 1)[0]
+        server_id = f"ime{server_index + 1}.{company['domain']}"
+        token = self.ctl(os.path.join(self.directory, "enroll", "control"), "enroll", "token", "add", "--server-id",
+                         server_id, "--name", ip)["token"]
+        write_private(os.path.join(home, "token"), token + "\n")
+        write_private(os.path.join(home, "vap-password"), company["vap"]["password"] + "\n")
+        settings = {} if hold else dict(SHORT_VALIDATOR)
+        settings.update(validator or {})
+        sections = [
+            ("server", {"id": server_id, "data": server["data"], "control": server["control"], "log-level": "debug"}),
+            ("enroll", {
+                "url": self.description["enroll"],
+                "ca": self.description["ca"],
+                "token-file": os.path.join(home, "token"),
+            }),
+            ("ring", {"listen": server["ring"], "bootstrap": "yes" if server["bootstrap"] else "no"}),
+            ("vap", {"listen": server["vap"]}),
+            ("pvp", {"listen": server["pvp"]}),
+            (f"client {company['vap']['user']}", {"password-file": os.path.join(home, "vap-password")}),
+        ]
+        if settings:
+            sections.append(("validator", settings))
+        write_private(os.path.join(home, "server.conf"), conf_text(sections))
+
+    def start_server(self, company_index, server_index):
+        """Starts (or starts again) one server; does not wait."""
+        company = self.description["companies"][company_index - 1]
+        server = company["servers"][server_index - 1]
+        home = os.path.dirname(server["control"])
+        name = self.server_name(company_index, server_index)
+        server["pid"] = self.start(name, [program("ime-server", self.build), "--config", os.path.join(home, "server.conf")],
+                                   os.path.join(home, "log"))
+
+    def wait_server(self, company_index, server_index):
+        """Waits until a server is a member of the ring; notes its Node-ID."""
+        server = self.description["companies"][company_index - 1]["servers"][server_index - 1]
+        name = self.server_name(company_index, server_index)
+        status = self.wait_ready(name, server["control"], "wait", "ring")
+        server["node_id"] = status["node_id"]
+
+    def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, tell=lambda text: None):
+        """Starts everything. tell is called with each step."""
+        if self.load() and any(self.alive(name) for name in self.processes):
+            raise WorldError("a world is up already: ./run world down ends it")
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory, mode=0o700)
+        self.description = {
+            "overlay": OVERLAY,
+            "ca": os.path.join(self.directory, "ca.pem"),
+            "enroll": f"https://{ENROLL_ADDRESS}",
+            "companies": [self.describe_company(i, servers) for i in range(1, companies + 1)],
+        }
+        self.processes = {}
+        try:
+            self.configure_enroll(hold, self.description["companies"][0]["servers"][0]["ring"], ring)
+            tell(f"ime-enroll starts at {self.description['enroll']}: fresh CA, signed ring configuration")
+            self.start_enroll()
+            self.save()
+            for c, company in enumerate(self.description["companies"], 1):
+                for s in range(1, servers + 1):
+                    self.configure_server(company, s - 1, hold, validator)
+            self.start_server(1, 1)
+            self.save()
+            self.wait_server(1, 1)
+            tell(self.line(1, 1) + ", bootstrap server")
+            rest = [(c, s) for c in range(1, companies + 1) for s in range(1, servers + 1) if (c, s) != (1, 1)]
+            for c, s in rest:
+                self.start_server(c, s)
+            self.save()
+            for c, s in rest:
+                self.wait_server(c, s)
+                tell(self.line(c, s))
+            self.save()
+        except BaseException:
+            self.save()
+            self.down()
+            raise
+
+    def line(self, company, server):
+        """One server in words."""
+        entry = self.description["companies"][company - 1]["servers"][server - 1]
+        return f"{self.server_name(company, server)} at {entry['ring']} enrolled and joined as {entry['node_id']}"
+
+    def down(self):
+        """Ends all processes: politely, then not. Returns how many ran."""
+        names = [name for name in self.processes if self.alive(name)]
+        for name in names:
+            self.signal(name, signal.SIGTERM)
+        for name in names:
+            if not self.wait_end(name, 10):
+                self.signal(name, signal.SIGKILL)
+                self.wait_end(name, 5)
+        return len(names)
+
+    def status(self):
+        """[(name, pid, state in words)]"""
+        rows = []
+        for name, entry in self.processes.items():
+            state = "stopped"
+            if self.alive(name):
+                home = os.path.join(self.directory, name)
+                try:
+                    result = self.ctl(os.path.join(home, "control"), "show", "status", timeout=5)
+                    state = result.get("state", "running")
+                except (WorldError, subprocess.TimeoutExpired) as error:
+                    state = f"runs, but does not answer: {error}"
+            rows.append((name, entry["pid"], state))
+        return rows
+
+
+def main():
+    """The command line of ./run world."""
+    parser = argparse.ArgumentParser(prog="./run world", description="Start, show or end a world of IME servers on loopback.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start an enrollment server and the servers of all companies; they keep running")
+    up.add_argument("--companies", type=int, default=3, metavar="N", help=f"1 to {COMPANIES_MAX} (default 3)")
+    up.add_argument("--servers-per-company", type=int, default=2, metavar="M", help=f"1 to {SERVERS_MAX} (default 2)")
+    up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
+    status = commands.add_parser("status", help="what runs")
+    status.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("down", help="end everything; the files stay until the next up")
+    args = parser.parse_args()
+    world = World()
+
+    if args.command == "up":
+        if not 1 <= args.companies <= COMPANIES_MAX:
+            parser.error(f"--companies must be 1 to {COMPANIES_MAX}")
+        if not 1 <= args.servers_per_company <= SERVERS_MAX:
+            parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
+        world.up(args.companies, args.servers_per_company, args.hold, tell=lambda text: print(text, flush=True))
+        print(f"The world is up; {world.path} describes it. End it with ./run world down.")
+        return 0
+    if not world.load():
+        print("there is no world: ./run world up starts one", file=sys.stderr)
+        return 1
+    if args.command == "down":
+        print(f"{world.down()} processes ended")
+        return 0
+    rows = world.status()
+    if args.json:
+        print(json.dumps([{"name": n, "pid": p, "state": s} for n, p, s in rows]))
+    else:
+        for name, pid, state in rows:
+            print(f"{name:8} {pid:8} {state}")
+    return 0 if rows and all(s not in ("stopped",) for _, _, s in rows) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except WorldError as failure:
+        print(f"world: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
