@@ -67,6 +67,7 @@ void storage_free(struct storage *s)
     if (!s)
         return;
     storage_operations_free(s);
+    heap_fini(&s->expiries); /* while its nodes are still there */
     for (size_t i = 0; i < s->tree_count; i++)
         free_slots(s->trees[i].root);
     struct map_iter it;
@@ -76,7 +77,6 @@ void storage_free(struct storage *s)
     map_fini(&s->signers);
     map_fini(&s->owners);
     map_fini(&s->busy);
-    heap_fini(&s->expiries);
     mem_free(s);
 }
 
