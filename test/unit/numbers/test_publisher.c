@@ -582,6 +582,26 @@ static void test_refresh_before_the_copies_expire(void **state)
     finish(&f);
 }
 
+static void test_publication_ends_while_its_stores_are_under_way(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.config.hold_s = 20;
+    make(&f);
+    publish(&f, 1, &one);
+    run_to(&f, 19000);
+    buf_clear(&f.trace);
+    run_to(&f, 21000);
+    assert_trace(&f, "[20000] done 1: ring_unavailable, 0 copies\n");
+    assert_view(&f, 0, 0);
+    reply_all(&f);
+    publish(&f, 2, &one);
+    run_answered_to(&f, 22000);
+    assert_view(&f, 1, 1);
+    finish(&f);
+}
+
 /* The draft's way (8.4.2): copies live as long as the publication, and the client refreshes. */
 static void test_client_refreshes(void **state)
 {
@@ -1043,6 +1063,7 @@ int main(void)
         cmocka_unit_test(test_who_came_first_does_not_wait_longer_for_who_came_later),
         cmocka_unit_test(test_who_waits_comes_before_who_does_not),
         cmocka_unit_test(test_refresh_before_the_copies_expire),
+        cmocka_unit_test(test_publication_ends_while_its_stores_are_under_way),
         cmocka_unit_test(test_client_refreshes),
         cmocka_unit_test(test_failed_refresh_is_seen_and_made_up_for),
         cmocka_unit_test(test_removal_stores_nonexistent_values),
