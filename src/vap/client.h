@@ -5,7 +5,7 @@
  * publishes the VService on every server; subscribes on the acting server only; publishes numbers on every server and refreshes them
  * before the ring forgets them. The acting server is the primary, or the backup while the primary is not reached.
  *
- * Call records go to the acting server; those of received calls also, without waiting, to the other (8.6). What a lost connection or an
+ * Call records go to the acting server; those of received calls also to the other, if it is online (8.6). What a lost connection or an
  * overloaded server left unanswered is sent again; every record and every number has its result exactly once. */
 #ifndef VAP_CLIENT_H
 #define VAP_CLIENT_H
@@ -89,7 +89,7 @@ enum vap_client_effect_kind {
     VAP_CLIENT_SEND,       /* server, octets */
     VAP_CLIENT_DISCONNECT, /* server: after what was sent */
     VAP_CLIENT_ONLINE,     /* server: registered and, if there is one, the VService published */
-    VAP_CLIENT_OFFLINE,    /* server, reason; final: it will not be tried again (wrong user or password, version) */
+    VAP_CLIENT_OFFLINE, /* server, reason, retry_ms; final: it will not be tried again (wrong user or password, version) */
     VAP_CLIENT_UPLOADED,   /* token, err, code, reason */
     VAP_CLIENT_PUBLISHED,  /* token, err, code, reason; quota */
     VAP_CLIENT_SUBSCRIBED, /* server */
@@ -118,6 +118,7 @@ struct vap_client_effect {
     struct slice octets;
     const char *reason; /* valid until the next call */
     bool final;
+    int64_t retry_ms; /* until the next attempt */
     uint64_t token;
     int err;       /* 0; ERR_FORBIDDEN: refused with code; ERR_TIMEOUT; ERR_CLOSED */
     unsigned code; /* enum vap_code */
