@@ -111,17 +111,21 @@ int base64_decode(struct slice text, struct buf *ret_octets)
     if (text.n % 4)
         return ERR_SYNTAX;
     size_t start = ret_octets->n;
+    size_t last_padding = text.n && text.p[text.n - 1] == '=' ? text.p[text.n - 2] == '=' ? 2 : 1 : 0;
+    uint8_t *room = buf_extend(ret_octets, text.n / 4 * 3 - last_padding);
+    if (!room)
+        return ret_octets->err;
     for (size_t i = 0; i < text.n; i += 4) {
-        const uint8_t *quad = text.p + i;
-        unsigned padding = i + 4 < text.n || quad[3] != '=' ? 0 : quad[2] != '=' ? 1 : 2;
+        unsigned padding = i + 4 < text.n ? 0 : (unsigned)last_padding;
         uint8_t octets[3];
-        if (!base64_quad(quad, padding, octets)) {
+        if (!base64_quad(text.p + i, padding, octets)) {
             ret_octets->n = start;
             return ERR_SYNTAX;
         }
-        buf_put(ret_octets, octets, 3 - padding);
+        memcpy(room, octets, 3 - padding);
+        room += 3 - padding;
     }
-    return ret_octets->err;
+    return 0;
 }
 
 int u64_parse(struct slice text, uint64_t max, uint64_t *ret_value)
