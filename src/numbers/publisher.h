@@ -171,12 +171,29 @@ struct numbers_publisher_view {
 void numbers_publisher_view(const struct numbers_publisher *publisher, struct now now,
                             struct numbers_publisher_view *ret_view);
 
-#define NUMBERS_PUBLISHER_COUNTERS(X)                                                                                 \
-    X(publish_requests)                                                                                               \
-    X(unpublish_requests)                                                                                             \
-    X(published) X(removed) X(failed) X(over_quota) X(refused_waiters) X(stores) X(stores_good)                       \
-        X(stores_refused_quota) X(stores_refused) X(stores_unavailable) X(retries) X(refreshes) X(publications_ended) \
-            X(hash_failed) X(seal_failed) X(write_failed) X(rows_loaded) X(rows_bad)
+/* clang-format off */
+#define NUMBERS_PUBLISHER_COUNTERS(X)                                 \
+    X(publish_requests)                                               \
+    X(unpublish_requests)                                             \
+    X(published)  /* requests answered with success */                \
+    X(removed)  /* the same */                                        \
+    X(failed)  /* requests answered otherwise */                      \
+    X(over_quota)  /* our own */                                      \
+    X(refused_waiters)  /* waiters_max */                             \
+    X(stores)  /* handed out */                                       \
+    X(stores_good)                                                    \
+    X(stores_refused_quota)  /* a storing peer has no room for us */  \
+    X(stores_refused)  /* for other reasons */                        \
+    X(stores_unavailable)  /* no answer, or nobody responsible */     \
+    X(retries)  /* of stores */                                       \
+    X(refreshes)                                                      \
+    X(publications_ended)  /* removed, or not held any longer */      \
+    X(hash_failed)                                                    \
+    X(seal_failed)                                                    \
+    X(write_failed)  /* of the kv port */                             \
+    X(rows_loaded)                                                    \
+    X(rows_bad)  /* malformed, or held no longer */
+/* clang-format on */
 COUNTERS_DECLARE(numbers_publisher_counters, NUMBERS_PUBLISHER_COUNTERS)
 const struct numbers_publisher_counters *numbers_publisher_counters(const struct numbers_publisher *publisher);
 

@@ -73,12 +73,23 @@ struct numbers_entry {
 void numbers_fetch_done(struct numbers_reader *reader, struct now now, uint64_t fetch, int err,
                         const struct numbers_entry *entries, size_t count);
 
-#define NUMBERS_READER_COUNTERS(X)                                                                                    \
-    X(lookups)                                                                                                        \
-    X(lookups_refused)                                                                                                \
-    X(found) X(found_none) X(unreachable) X(hash_failed) X(fetches) X(fetches_failed) X(entries) X(entries_malformed) \
-        X(entries_other_signer) X(entries_not_opened) X(claimants_dropped)                                            \
-            X(copies_disagreed) /* an entry that one copy which answered did not have */
+/* clang-format off */
+#define NUMBERS_READER_COUNTERS(X)                                                                      \
+    X(lookups)                                                                                          \
+    X(lookups_refused)  /* lookups_max, or no memory */                                                 \
+    X(found)                                                                                            \
+    X(found_none)                                                                                       \
+    X(unreachable)  /* no copy answered */                                                              \
+    X(hash_failed)                                                                                      \
+    X(fetches)                                                                                          \
+    X(fetches_failed)                                                                                   \
+    X(entries)                                                                                          \
+    X(entries_malformed)  /* the key is none */                                                         \
+    X(entries_other_signer)  /* the key names another node */                                           \
+    X(entries_not_opened)  /* sealed by somebody who does not know the number, or for another place */  \
+    X(claimants_dropped)  /* NUMBERS_CLAIMANTS_MAX */                                                   \
+    X(copies_disagreed)  /* claimants that a copy which answered did not have */
+/* clang-format on */
 COUNTERS_DECLARE(numbers_reader_counters, NUMBERS_READER_COUNTERS)
 const struct numbers_reader_counters *numbers_reader_counters(const struct numbers_reader *reader);
 
