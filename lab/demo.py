@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+"""The demo: three companies, an enrollment server and six IME servers; two of them learn a direct route from their phone calls.
+
+Every step is done by the programs that a user runs, over real TLS, and checked: the demo exits 0 only if all of it happened.
+"""
+import argparse
+import base64
+import csv
+import datetime
+import io
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+from world import World, WorldError, program, write_private
+
+STEP_SECONDS = 30
+CALL_SECONDS = 47
+PUBLISHED = 20
+CALLER = "+49300100007"
+# Where each of the three calls begins, in seconds before now, at A; and by how much B's clock and the phone network shift start and stop.
+CALLS = [(900.2, 1.0, 1.5), (700.4, -1.2, -0.3), (500.1, 1.4, 0.6)]
+
+
+class Failure(Exception):
+    """A step that did not happen."""
+
+
+class Narrator:
+    """Prints steps as they happen."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.color = sys.stdout.isatty()
+
+    def paint(self, code, text):
+        """Colors on a terminal only."""
+        return f"\033[{code}m{text}\033[0m" if self.color else text
+
+    def step(self, number, title):
+        """A heading."""
+        print(f"\n{self.paint('1', f'{number}. {title}')}", flush=True)
+
+    def say(self, text):
+        """One thing that happened."""
+        stamp = f"{time.monotonic() - self.began:6.1f} s"
+        for line in text.splitlines():
+            print(f"{self.paint('2', stamp)}  {line}", flush=True)
+            stamp = " " * len(stamp)
+
+    def check(self, good, text):
+        """One thing that must have happened."""
+        if not good:
+            raise Failure(text)
+        self.say(f"{self.paint('32', 'ok')}  {text}")
+
+
+class Company:
+    """One company's call agent: ime-vcr with its credentials."""
+
+    def __init__(self, world, index, vservice, directory):
+        self.world = world
+        self.description = world.description["companies"][index - 1]
+        self.name = self.description["name"]
+        self.domain = self.description["domain"]
+        self.numbers = self.description["numbers"]
+        self.vservice = vservice
+        self.server = self.description["servers"][0]
+        self.directory = os.path.join(directory, self.name.lower())
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        self.password_file = os.path.join(self.directory, "vap-password")
+        write_private(self.password_file, self.description["vap"]["password"] + "\n")
+        self.background = []
+
+    def path(self, name):
+        """A file of this company."""
+        return os.path.join(self.directory, name)
+
+    def argv(self, command, *arguments):
+        """The command line of ime-vcr."""
+        return [
+            program("ime-vcr", self.world.build), command, "--server", self.server["vap"], "--user", self.description["vap"]["user"],
+            "--password-file", self.password_file, "--ca", self.world.description["ca"], "--vservice", self.vservice, *arguments
+        ]
+
+    def service(self):
+        """What the VService says of itself."""
+        host = self.server["pvp"].rsplit(":", 1)[0]
+        return [
+            "--domain", self.domain, "--route",
+            f"sip:agent-{self.name.lower()}@{self.domain}:5061;maddr={host};transport=tcp"
+        ]
+
+    def run(self, command, *arguments, seconds=STEP_SECONDS):
+        """Runs ime-vcr to its end; its standard output."""
+        done = subprocess.run(self.argv(command, *arguments), capture_output=True, text=True, timeout=seconds, check=False,
+                              stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise Failure(f"ime-vcr {command} of company {self.name}: exit {done.returncode}\n{done.stderr.strip()}")
+        return done.stdout + done.stderr
+
+    def spawn(self, command, *arguments):
+        """Leaves ime-vcr running; its standard output is the caller's."""
+        with open(self.path(command + ".log"), "ab") as log:
+            child = subprocess.Popen(self.argv(command, *arguments), stdout=subprocess.PIPE, stderr=log, text=True,
+                                     stdin=subprocess.DEVNULL)
+        self.background.append(child)
+        return child
+
+    def ctl(self, *words, **options):
+        """Asks this company's server."""
+        return self.world.ctl(self.server["control"], *words, **options)
+
+    def stop(self):
+        """Ends what was left running."""
+        for child in self.background:
+            child.terminate()
+        for child in self.background:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def national(number):
+    """+4930… as a German PBX writes it."""
+    return "0" + number[3:]
+
+
+def master_csv(calls, called_is_ours):
+    """Call records as Asterisk's cdr_csv writes them: 18 columns, whole seconds, UTC."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+
+    def stamp(seconds):
+        return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+    for i, (caller, called, start, stop) in enumerate(calls):
+        channel, far = ("SIP/trunk-%08x" % i, "SIP/desk-%08x" % i) if called_is_ours else ("SIP/desk-%08x" % i, "SIP/trunk-%08x" % i)
+        writer.writerow([
+            "", national(caller), national(called), "from-trunk" if called_is_ours else "from-internal",
+            f'"Desk" <{national(caller)}>', channel, far, "Dial", far.rsplit("-", 1)[0] + "/" + national(called),
+            stamp(start - 6), stamp(start), stamp(stop), int(stop) - int(start) + 6, int(stop) - int(start), "ANSWERED", "DOCUMENTATION",
+            f"{start - 6:.3f}.{i}", ""
+        ])
+    return out.getvalue()
+
+
+class Lines:
+    """Collects a child's output lines in a thread."""
+
+    def __init__(self, child):
+        self.lines = []
+        self.arrived = threading.Condition()
+        self.ended = False
+        self.thread = threading.Thread(target=self._read, args=(child.stdout,), daemon=True)
+        self.thread.start()
+
+    def _read(self, stream):
+        for line in stream:
+            with self.arrived:
+                self.lines.append(line.rstrip("\n"))
+                self.arrived.notify_all()
+        with self.arrived:
+            self.ended = True
+            self.arrived.notify_all()
+
+    def wait(self, count, seconds):
+        """At least so many lines, or what came in time."""
+        with self.arrived:
+            self.arrived.wait_for(lambda: len(self.lines) >= count or self.ended, seconds)
+            return list(self.lines)
+
+
+def wait_for(condition, what, seconds=STEP_SECONDS):
+    """Asks until the condition gives something; control sockets answer questions, they do not call back."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise Failure(f"{what} did not happen within {seconds} s")
+        time.sleep(0.05)
+
+
+class Demo:
+    """The steps, in order."""
+
+    def __init__(self, world, narrator):
+        self.world = world
+        self.tell = narrator
+        self.companies = []
+        self.called = []
+
+    def step_world(self):
+        """Enrollment and ring."""
+        self.tell.step(1, "Six servers of three companies enroll and form a ring")
+        self.world.up(3, 2, tell=self.tell.say)
+        directory = os.path.join(self.world.directory, "agents")
+        os.makedirs(directory, mode=0o700)
+        self.companies = [Company(self.world, i, f"{0xa0 + i:016x}", directory) for i in (1, 2, 3)]
+        servers = [s for c in self.world.description["companies"] for s in c["servers"]]
+
+        def everybody_knows():
+            rings = [self.world.ctl(s["control"], "show", "ring") for s in servers]
+            return all(len({p for p in r["predecessors"] + r["successors"]}) >= len(servers) - 1 for r in rings)
+
+        wait_for(everybody_knows, "every server knowing its neighbors")
+        self.tell.check(len({s["node_id"] for s in servers}) == 6, "six members, each with a Node-ID and a certificate of the ring's authority")
+
+    def step_publish(self):
+        """Company B publishes."""
+        b = self.companies[1]
+        self.tell.step(2, f"Company B publishes {PUBLISHED} numbers: hashed, sealed, three copies of each")
+        numbers = b.path("numbers")
+        write_private(numbers, "\n".join(b.numbers[:PUBLISHED]) + "\n")
+        b.spawn("publish", "--numbers", numbers, "--stay", *b.service())
+
+        def published():
+            shown = b.ctl("show", "numbers")["numbers"]
+            return [n for n in shown if n["copies"] == 3] if len(shown) == PUBLISHED else None
+
+        stored = wait_for(lambda: (lambda s: s if s and len(s) == PUBLISHED else None)(published()), "publishing")
+        copies = [r for n in stored for r in n["resources"] if r["stored"]]
+        self.tell.check(len(copies) == 3 * PUBLISHED, f"{len(copies)} copies stored, at {len({r['resource_id'] for r in copies})} places of the ring")
+        self.show_owners(copies)
+
+    def owned_by(self, resource):
+        """The server whose range holds a Resource-ID."""
+        place = int(resource, 16)
+        for company in self.world.description["companies"]:
+            for server in company["servers"]:
+                ring = server.get("_ring") or self.world.ctl(server["control"], "show", "ring")
+                server["_ring"] = ring
+                low, high = int(ring["owned_from"], 16), int(ring["owned_to"], 16)
+                if (low < place <= high) if low < high else (place > low or place <= high):
+                    return server
+        return None
+
+    def show_owners(self, copies):
+        """Who stores them, and that the storing servers cannot read them."""
+        count = {}
+        for copy in copies:
+            server = self.owned_by(copy["resource_id"])
+            if server is None:
+                raise Failure(f"nobody owns {copy['resource_id']}")
+            count[server["node_id"]] = count.get(server["node_id"], 0) + 1
+        self.tell.say("on the peers that own them: " + ", ".join(f"{node[:8]}… {n}" for node, n in sorted(count.items())))
+        readable = 0
+        rows = 0
+        for company in self.world.description["companies"]:
+            for server in company["servers"]:
+                server.pop("_ring", None)
+                if company["name"] == "B":
+                    continue
+                with sqlite3.connect(f"file:{server['data']}/ime.db?mode=ro", uri=True) as database:
+                    for key, value in database.execute("select key, value from kv where tbl in (10, 11)"):
+                        rows += 1
+                        blob = bytes(key) + bytes(value)
+                        readable += any(n[1:].encode() in blob for n in self.companies[1].numbers)
+        self.tell.check(rows > 0 and readable == 0, f"{rows} rows lie in the databases of A and C, none of them shows a number")
+
+    def make_calls(self):
+        """Three calls from A to B as both PBXs recorded them."""
+        b = self.companies[1]
+        now = time.time()
+        self.called = b.numbers[3:6]
+        of_a, of_b = [], []
+        for called, (ago, start_shift, stop_shift) in zip(self.called, CALLS):
+            start = int(now - ago) + (ago % 1)
+            stop = start + CALL_SECONDS
+            of_a.append((CALLER, called, start, stop))
+            of_b.append((CALLER, called, start + start_shift, stop + stop_shift))
+        return master_csv(of_a, False), master_csv(of_b, True)
+
+    def step_calls(self):
+        """Both sides upload."""
+        a, b = self.companies[0], self.companies[1]
+        self.tell.step(3, "Both companies upload the records of the same three calls")
+        a.spawn("publish", "--stay", *a.service())
+        wait_for(lambda: a.ctl("show", "clients")["clients"], "company A's call agent registering")
+        self.watch = Lines(a.spawn("watch", "--json"))
+        wait_for(lambda: any(c["subscriptions"] for c in a.ctl("show", "clients")["clients"]), "company A's subscription")
+        csv_a, csv_b = self.make_calls()
+        self.claim_falsely()
+        for company, text, own in ((b, csv_b, "terminating"), (a, csv_a, "originating")):
+            path = company.path("Master.csv")
+            write_private(path, text)
+            company.run("upload", "--format", "asterisk-csv", "--country", "49", "--utc", "--own", company.numbers[0][:8], *company.service(), path)
+            vcrs = [v for v in company.ctl("show", "vcrs")["vcrs"] if v["direction"] == own]
+            self.tell.check(len(vcrs) == 3, f"company {company.name}: 3 {own} records from Master.csv, on disk")
+        shift = max(abs(s) for _, start, stop in CALLS for s in (start, stop))
+        self.tell.say(f"start and stop differ between the two files by up to {shift} s")
+
+    def claim_falsely(self):
+        """Company C claims one of B's numbers."""
+        c = self.companies[2]
+        c.spawn("publish", "--numbers", self.called[0], "--stay", *c.service())
+        wait_for(lambda: [n for n in c.ctl("show", "numbers")["numbers"] if n["copies"] == 3], "company C's claim")
+        self.tell.say(f"company C claims {self.called[0]} in the ring, which is B's")
+
+    def step_validate(self):
+        """Proofs, the pool, the routes."""
+        a, b = self.companies[0], self.companies[1]
+        self.tell.step(4, "A's server finds B's, and both prove that they know the calls")
+        told = set()
+
+        def steps():
+            for number in self.called:
+                for entry in a.ctl("explain", number)["steps"]:
+                    key = (number, entry["at"], entry["step"], entry["text"])
+                    if entry["step"].isdigit() and key not in told:
+                        told.add(key)
+                        self.tell.say(f"{number}: {entry['text']}")
+            return len(a.ctl("show", "routes")["routes"]) >= 3
+
+        wait_for(steps, "learning the routes")
+        steps()
+        fills = sorted({int(m.group(1)) for _, _, _, text in told for m in [re.search(r"pool of b\.example: (\d+),", text)] if m})
+        self.tell.check(fills == [12, 24, 36], "the pool of b.example filled 12, 24, 36; 24 must be exceeded")
+        lines = [json.loads(line) for line in self.watch.wait(3, STEP_SECONDS)]
+        self.tell.check(sorted(line["number"] for line in lines) == sorted(self.called), "A's call agent was notified of three routes with tickets")
+        granted = b.ctl("show", "counters", "server.tickets_granted")["counters"]
+        self.tell.check(granted and granted[0]["value"] >= 3, "B granted three tickets")
+
+    def step_penalty(self):
+        """C's claim."""
+        a, c = self.companies[0], self.companies[2]
+        self.tell.step(5, "Company C's claim was tried and failed")
+        node = c.server["node_id"]
+        pools = wait_for(lambda: [p for p in a.ctl("show", "pools")["pools"] if p["penalty"] and p["node_id"] == node], "the penalty box")
+        self.tell.check(pools[0]["bucket"] == self.called[0], f"{node[:8]}… of company C is in the penalty box for {self.called[0]}")
+        routes = a.ctl("show", "routes")["routes"]
+        self.tell.check(all(r["domain"] == "b.example" for r in routes), "no route leads to c.example")
+
+    def step_ticket(self):
+        """The routes and what a ticket is good for."""
+        a, b = self.companies[0], self.companies[1]
+        self.tell.step(6, "What was learned")
+        routes = sorted(a.ctl("show", "routes")["routes"], key=lambda r: r["number"])
+        for r in routes:
+            self.tell.say(f"{r['number']}  {r['domain']}  {r['uri']}\n    ticket valid {r['ticket_not_before_at']} to {r['ticket_not_after_at']}")
+        route = routes[0]
+        decoded = subprocess.run([program("ime-wire", self.world.build), "ticket"], input=base64.b64decode(route["ticket"]).hex() + "\n",
+                                 capture_output=True, text=True, timeout=STEP_SECONDS, check=False)
+        if decoded.returncode != 0:
+            raise Failure(f"ime-wire ticket: {decoded.stderr}")
+        self.tell.say("the ticket of " + route["number"] + ":")
+        self.tell.say("\n".join("    " + line for line in decoded.stdout.rstrip().splitlines()))
+
+        def verdict(ticket, number, domain):
+            return b.ctl("ticket", "verify", ticket, "--number", number, "--domain", domain)
+
+        good = verdict(route["ticket"], route["number"], a.domain)
+        self.tell.check(good["good"], "it verifies with B's key for " + a.domain)
+        raw = bytearray(base64.b64decode(route["ticket"]))
+        raw[-1] ^= 1
+        flipped = base64.b64encode(raw).decode()
+        for text, wanted, arguments in (
+            ("for another domain", "wrong_domain", (route["ticket"], route["number"], "c.example")),
+            ("for another number", "wrong_number", (route["ticket"], b.numbers[0], a.domain)),
+            ("with one bit flipped", "bad_integrity", (flipped, route["number"], a.domain)),
+        ):
+            got = verdict(*arguments)
+            self.tell.check(not got["good"] and got["verdict"] == wanted, f"{text} it is refused: {got['explanation']}")
+
+    def run(self):
+        """All of it."""
+        self.step_world()
+        self.step_publish()
+        self.step_calls()
+        self.step_validate()
+        self.step_penalty()
+        self.step_ticket()
+
+    def stop(self):
+        """Ends the call agents."""
+        for company in self.companies:
+            company.stop()
+
+
+def main():
+    """The command line of ./run demo."""
+    parser = argparse.ArgumentParser(prog="./run demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", action="store_true", help="leave the world running (./run world down ends it)")
+    parser.add_argument("--directory", help="where the world's files go (default build/world)")
+    args = parser.parse_args()
+    tell = Narrator()
+    world = World(args.directory)
+    demo = Demo(world, tell)
+    status = 1
+    try:
+        demo.run()
+        tell.say(f"\nAll of it happened, in {time.monotonic() - tell.began:.0f} s.")
+        status = 0
+    except (Failure, WorldError, subprocess.TimeoutExpired, OSError) as error:
+        print(f"\ndemo: failed: {error}", file=sys.stderr)
+        print(f"Logs: {world.directory}/*/log", file=sys.stderr)
+    finally:
+        if not args.keep:
+            demo.stop()
+            world.down()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
