@@ -571,6 +571,8 @@ void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct n
     struct numbers_publisher *p = publisher;
     p->config.quota = quota;
     p->config.lifetime_s = lifetime_s ? lifetime_s : p->config.lifetime_s;
+    if (p->config.hold_s < p->config.lifetime_s)
+        p->config.hold_s = p->config.lifetime_s;
     if (p->generation == numbers_resolver_generation(p->ports.resolver))
         return;
     p->generation = numbers_resolver_generation(p->ports.resolver);
