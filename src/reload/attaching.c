@@ -64,8 +64,10 @@ static void attach_end(struct peer *peer, struct now now, struct attach *attach,
     mem_free(attach);
     if (err) {
         peer->counters.attaches_failed++;
-        if (!id_is_zero(node) && !link_to(peer, node))
+        if (!id_is_zero(node) && !link_to(peer, node)) {
             node_shun(peer, now, node);
+            repair_later(peer, now, node);
+        }
     }
     if (done)
         done(peer, now, ctx, err, node);

@@ -188,6 +188,16 @@ void chord_node_ready(struct peer *peer, struct now now, struct id node, bool ha
         changed(peer, now, &before, false, handed_over);
 }
 
+/* It may be the link alone that failed (10.7.1). The way there is that of the place next to it: ours may include the place itself now. */
+static void reconnect(struct peer *peer, struct now now, struct id node)
+{
+    struct route route = {.is_node = true, .id = node, .has_via = true};
+    if (link_to(peer, node) || attach_pending(peer, node) || config_is_bad_node(peer->config, node))
+        return;
+    if (chord_table_next_hop(&peer->table, node, &route.via))
+        attach_start(peer, now, &route, NULL, NULL);
+}
+
 void chord_node_lost(struct peer *peer, struct now now, struct id node, bool failed)
 {
     struct neighborhood before;
@@ -198,10 +208,8 @@ void chord_node_lost(struct peer *peer, struct now now, struct id node, bool fai
     if (failed && neighbor)
         peer->counters.neighbors_failed++;
     changed(peer, now, &before, failed, false);
-    /* It may be the link alone that failed (10.7.1). */
-    if (failed && neighbor && peer->state == PEER_JOINED && !link_to(peer, node) && !attach_pending(peer, node) &&
-        !config_is_bad_node(peer->config, node))
-        attach_start(peer, now, &(struct route){.is_node = true, .id = node}, NULL, NULL);
+    if (failed && neighbor && peer->state == PEER_JOINED)
+        reconnect(peer, now, node);
 }
 
 void chord_became_member(struct peer *peer, struct now now)

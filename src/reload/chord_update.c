@@ -126,6 +126,33 @@ void update_serve(struct peer *peer, struct now now, struct request *request)
     }
 }
 
+/* ---- repair ---- */
+
+/* A neighbor that we were told of could not be reached. If it exists, those next to us go on knowing it: they are asked again. */
+static void repair_timer_fire(struct peer *peer, struct now now, struct timer *timer)
+{
+    (void)timer;
+    if (peer->state != PEER_JOINED || !peer->table.n)
+        return;
+    struct id asked[2] = {chord_table_successor(&peer->table, 0), chord_table_predecessor(&peer->table, 0)};
+    for (size_t i = 0; i < (id_eq(asked[0], asked[1]) ? 1 : 2); i++) {
+        struct route route = {.is_node = true, .id = asked[i]};
+        struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
+        body.route_query.send_update = true;
+        body.route_query.destination = reload_destination_node(peer->options.self);
+        transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+    }
+}
+
+void repair_later(struct peer *peer, struct now now, struct id node)
+{
+    if (!chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors))
+        return;
+    peer->repair_timer.fire = repair_timer_fire;
+    if (!peer->repair_timer.node.index)
+        heap_set(&peer->timers, &peer->repair_timer.node, mono_after_ms(now.mono, SHUN_MS + 1));
+}
+
 /* ---- periodically ---- */
 
 static void stabilize_schedule(struct peer *peer, struct now now)
@@ -165,4 +192,5 @@ void stabilize_stop(struct peer *peer)
 {
     heap_remove(&peer->timers, &peer->stabilize_timer.node);
     heap_remove(&peer->timers, &peer->update_timer.node);
+    heap_remove(&peer->timers, &peer->repair_timer.node);
 }

@@ -206,14 +206,12 @@ static int identify(struct peer *peer, struct now now, struct slice certificate,
                     struct id *ret_node)
 {
     struct peer_counters *counters = &peer->counters;
-    struct security *security = peer->ports.security;
     const struct security_cert *cert;
-    uint64_t banned = security->counters.refused_banned, overlay = security->counters.refused_overlay;
-    int err = security_admit(security, certificate, now.wall, &cert);
+    int err = security_admit(peer->ports.security, certificate, now.wall, &cert);
     if (err) {
-        if (security->counters.refused_banned != banned)
+        if (err == ERR_FORBIDDEN)
             counters->link_refused_banned++;
-        else if (security->counters.refused_overlay != overlay)
+        else if (err == ERR_RANGE)
             counters->link_refused_overlay++;
         else
             counters->link_refused_certificate++;

@@ -29,8 +29,8 @@
 #define LINK_SUSPECT_MS 30000        /* 6.6.5: kept that long after the RTO, then failed for good */
 #define LINK_YOUNG_MS 5000           /* two links to a node within it are a simultaneous connect */
 #define LINK_DRAIN_MS 2000           /* what the other side sent on a duplicate before it noticed still arrives */
-#define ATTACH_LINK_MS 10000         /* from AttachAns to the link */
-#define SHUN_MS 30000                /* before a node that could not be attached to is tried again */
+#define ATTACH_LINK_MS 5000          /* from AttachAns to the link */
+#define SHUN_MS 10000                /* before a node that could not be attached to is tried again */
 #define OPAQUE_LIFE_MS 30000         /* of via lists kept here: twice the life of a request */
 #define UPDATE_DELAY_MS 20           /* changes of one moment go out as one Update */
 #define CONFIG_PUSH_INTERVAL_MS 5000 /* the document to one node */
@@ -280,6 +280,7 @@ void update_send(struct peer *peer, struct now now, struct id node, enum reload_
 void updates_send_all(struct peer *peer, struct now now);
 void update_soon(struct peer *peer, struct now now);
 void update_serve(struct peer *peer, struct now now, struct request *request);
+void repair_later(struct peer *peer, struct now now, struct id node);
 void update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes);
 void stabilize_start(struct peer *peer, struct now now);
 void stabilize_stop(struct peer *peer);
@@ -464,6 +465,7 @@ struct peer {
     struct mono neighbors_changed;
     struct join join;
     struct timer update_timer;
+    struct timer repair_timer;
     struct timer stabilize_timer;
     struct timer finger_timer;
     bool fingers_filled;

@@ -147,7 +147,7 @@ static void connect_link(struct world *world, struct world_node *from, const str
     pipe->known[0] = true;
     for (unsigned i = 1; i <= world->node_count; i++)
         if (addr_eq(&world->nodes[i].addr, &effect->addr))
-            pipe->node[1] = i;
+            pipe->node[1] = world->nodes[i].redirect ? world->nodes[i].redirect : i;
     struct world_node *to = pipe->node[1] ? &world->nodes[pipe->node[1]] : NULL;
     if (from->frozen || (to && to->frozen))
         return; /* never an answer */
@@ -401,11 +401,12 @@ static void authority_new(struct world *world)
         cert_issue_authority(world->authority_key, "test authority", before, after, serial, &world->authority), 0);
 }
 
-static struct cert *issue(struct world *world, const struct key *key, struct id id, const char *user)
+static struct cert *issue_for(struct world *world, const struct key *key, struct id id, const char *user,
+                              const struct key *authority_key, const struct cert *authority, const char *overlay)
 {
     struct cert_request request = {
         .public_key = key,
-        .overlay = slice_str(OVERLAY),
+        .overlay = slice_str(overlay),
         .node_ids = &id,
         .node_id_count = 1,
         .user = user,
@@ -416,7 +417,30 @@ static struct cert *issue(struct world *world, const struct key *key, struct id 
     memcpy(request.serial, id.octets, sizeof request.serial);
     request.serial[0] &= 0x7f;
     request.serial[1] |= 1;
-    assert_int_equal(cert_issue(world->authority_key, world->authority, &request, &cert), 0);
+    assert_int_equal(cert_issue(authority_key, authority, &request, &cert), 0);
+    return cert;
+}
+
+static struct cert *issue(struct world *world, const struct key *key, struct id id, const char *user)
+{
+    return issue_for(world, key, id, user, world->authority_key, world->authority, OVERLAY);
+}
+
+struct cert *world_foreign_certificate(struct world *world, struct id id, bool foreign_authority, const char *overlay)
+{
+    struct key *key, *authority_key;
+    struct cert *authority, *cert;
+    uint8_t serial[16] = {2};
+    assert_int_equal(key_generate(KEY_EC_P256, &key), 0);
+    assert_int_equal(key_generate(KEY_EC_P256, &authority_key), 0);
+    assert_int_equal(cert_issue_authority(authority_key, "another authority", wall_after_ms(world->now.wall, -86400000),
+                                          wall_after_ms(world->now.wall, 31536000000), serial, &authority),
+                     0);
+    cert = issue_for(world, key, id, "stranger@ring.test", foreign_authority ? authority_key : world->authority_key,
+                     foreign_authority ? authority : world->authority, overlay);
+    cert_free(authority);
+    key_free(authority_key);
+    key_free(key);
     return cert;
 }
 
@@ -644,6 +668,38 @@ bool world_cut(struct world *world, unsigned a, unsigned b)
     return cut;
 }
 
+void world_craft(struct world *world, unsigned signer, const struct reload_header *header,
+                 const struct reload_body *body, struct buf *ret_message)
+{
+    struct world_node *node = node_of(world, signer);
+    struct reload_header h = *header;
+    struct reload_contents contents = {.code = body->code};
+    struct reload_security block;
+    struct region region;
+    struct buf octets, encoded;
+    if (!h.overlay)
+        h.overlay = config_overlay_hash(node->config);
+    if (!h.configuration_sequence)
+        h.configuration_sequence = node->config->sequence;
+    if (!h.fragment)
+        h.fragment = RELOAD_FRAGMENT_WHOLE;
+    if (!h.transaction_id)
+        h.transaction_id = entropy_u64(&world->entropy);
+    region_init(&region, RELOAD_REGION_OCTETS_MAX);
+    buf_init(&octets, RELOAD_MESSAGE_OCTETS_MAX);
+    buf_init(&encoded, RELOAD_MESSAGE_OCTETS_MAX);
+    assert_int_equal(reload_body_encode(body, &octets), 0);
+    contents.body = buf_slice(&octets);
+    assert_int_equal(reload_contents_encode(&contents, &encoded), 0);
+    assert_int_equal(security_sign_message(node->security, h.overlay, h.transaction_id, buf_slice(&encoded), NULL, 0,
+                                           &region, &block),
+                     0);
+    assert_int_equal(reload_message_encode_signed(&h, buf_slice(&encoded), &block, ret_message), 0);
+    buf_fini(&octets);
+    buf_fini(&encoded);
+    region_fini(&region);
+}
+
 void world_split(struct world *world)
 {
     for (unsigned a = 1; a <= world->node_count; a++)
@@ -741,6 +797,7 @@ struct world *world_of(unsigned n, uint64_t seed)
         world_start(world, i);
         assert_true(world_run_until(world, world_is_right, 30000));
     }
+    world_run(world, 1000); /* until everybody has said what it had to say */
     return world;
 }
 

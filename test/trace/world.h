@@ -8,6 +8,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "reload/fragment.h"
 #include "reload/peer.h"
 #include "store/memory.h"
 
@@ -30,6 +31,7 @@ struct world_node {
     struct peer *peer;   /* NULL: not running */
     bool frozen;         /* runs, but nothing comes in or goes out: a machine that hangs */
     unsigned side;       /* nodes of different sides cannot reach each other */
+    unsigned redirect;   /* connections to its address reach this node instead; 0: itself */
     bool banned;         /* PEER_BANNED came */
     struct list results; /* PEER_RESULT effects that have come */
     unsigned app_attached;
@@ -115,6 +117,10 @@ const char *world_value(const struct peer_result *result, struct id signer);
 /* How many values a node holds for a resource, asked of its storage. */
 size_t world_holds(struct world *world, unsigned node, struct id resource);
 
+/* A message as this node would sign it. A zero header has all that is usual; what is set in it stays. */
+void world_craft(struct world *world, unsigned signer, const struct reload_header *header,
+                 const struct reload_body *body, struct buf *ret_message);
+
 /* Delivers a message to a node as if it came over its link from another node. */
 void world_inject(struct world *world, unsigned from, unsigned to, struct slice message);
 
@@ -123,6 +129,9 @@ const char *world_trace(struct world *world);
 bool world_saw(struct world *world, const char *text);
 unsigned world_count(struct world *world, const char *text);
 void world_forget_trace(struct world *world);
+
+/* The certificate of another authority, or of another overlay, for this Node-ID. Free it with cert_free. */
+struct cert *world_foreign_certificate(struct world *world, struct id id, bool foreign_authority, const char *overlay);
 
 /* Spreads a new configuration: given to this node only. The callback changes the copy of the present one. */
 void world_configure(struct world *world, unsigned node, void (*change)(struct world *world, struct config *config));

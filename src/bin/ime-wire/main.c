@@ -14,7 +14,6 @@
 static const struct wire_command *const commands[] = {
     &wire_reload,
     &wire_framed,
-    &wire_vap,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
