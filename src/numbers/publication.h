@@ -88,6 +88,7 @@ struct store {
 struct numbers_publisher {
     struct numbers_publisher_config config;
     struct numbers_publisher_ports ports;
+    uint64_t generation;     /* of the resolver's profile */
     struct map publications; /* by VServiceID and number */
     uint32_t publication_count;
     struct heap timers;

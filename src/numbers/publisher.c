@@ -37,6 +37,7 @@ int numbers_publisher_new(const struct numbers_publisher_config *config, const s
     }
     p->config = *config;
     p->ports = *ports;
+    p->generation = numbers_resolver_generation(ports->resolver);
     map_init(&p->publications, PUBLICATIONS_MAX, config->hash_seed);
     heap_init(&p->timers);
     list_init(&p->urgent);
@@ -545,30 +546,40 @@ struct mono numbers_publisher_deadline(const struct numbers_publisher *publisher
     return can_start(publisher) ? mono_min(deadline, publisher->pace.next) : deadline;
 }
 
+/* What lies under the old Resource-IDs is nobody's any more. */
+static void start_over(struct publication *pub, struct now now)
+{
+    struct numbers_publisher *p = pub->publisher;
+    pub->known = false;
+    for (size_t i = 0; i < NUMBERS_COPIES; i++) {
+        struct copy *copy = &pub->copies[i];
+        copy->stored_at = (struct wall){0};
+        timer_set(p, &copy->timer, MONO_NEVER);
+        if (copy->state != COPY_QUEUED)
+            continue;
+        list_remove(&copy->link);
+        copy->state = COPY_IDLE;
+        p->queued--;
+    }
+    if (pub->saved)
+        timer_set(p, &pub->begin, now.mono);
+}
+
 void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct now now, uint32_t quota,
                                    uint32_t lifetime_s)
 {
     struct numbers_publisher *p = publisher;
     p->config.quota = quota;
     p->config.lifetime_s = lifetime_s ? lifetime_s : p->config.lifetime_s;
+    if (p->config.hold_s < p->config.lifetime_s)
+        p->config.hold_s = p->config.lifetime_s;
+    if (p->generation == numbers_resolver_generation(p->ports.resolver))
+        return;
+    p->generation = numbers_resolver_generation(p->ports.resolver);
     struct map_iter it;
     map_iter_init(&it);
-    while (map_iter_next(&p->publications, &it)) {
-        struct publication *pub = it.value;
-        pub->known = false;
-        for (size_t i = 0; i < NUMBERS_COPIES; i++) {
-            struct copy *copy = &pub->copies[i];
-            copy->stored_at = (struct wall){0}; /* what lies under the old Resource-IDs is nobody's any more */
-            timer_set(p, &copy->timer, MONO_NEVER);
-            if (copy->state != COPY_QUEUED)
-                continue;
-            list_remove(&copy->link);
-            copy->state = COPY_IDLE;
-            p->queued--;
-        }
-        if (pub->saved)
-            timer_set(p, &pub->begin, now.mono);
-    }
+    while (map_iter_next(&p->publications, &it))
+        start_over(it.value, now);
     numbers_publisher_tick(p, now);
 }
 

@@ -33,6 +33,7 @@ struct numbers_resolver {
     size_t started_count;
     size_t known_count;
     uint64_t last_job;
+    uint64_t generation;
     struct numbers_resolver_counters counters;
 };
 
@@ -105,6 +106,11 @@ void numbers_resolver_free(struct numbers_resolver *resolver)
 const struct numbers_profile *numbers_resolver_profile(const struct numbers_resolver *resolver)
 {
     return &resolver->profile;
+}
+
+uint64_t numbers_resolver_generation(const struct numbers_resolver *resolver)
+{
+    return resolver->generation;
 }
 
 const struct numbers_resolver_counters *numbers_resolver_counters(const struct numbers_resolver *resolver)
@@ -255,12 +261,23 @@ void numbers_resolver_done(struct numbers_resolver *resolver, struct now now, ui
     start_jobs(resolver, now);
 }
 
+static bool is_same_profile(const struct numbers_profile *a, const struct numbers_profile *b)
+{
+    if (!slice_eq(a->overlay, b->overlay) || a->hash != b->hash)
+        return false;
+    return a->hash == CONFIG_HASH_SHA1 || (a->cost.passes == b->cost.passes &&
+                                           a->cost.memory_kib == b->cost.memory_kib && a->cost.lanes == b->cost.lanes);
+}
+
 int numbers_resolver_set_profile(struct numbers_resolver *resolver, struct now now,
                                  const struct numbers_profile *profile)
 {
     struct numbers_profile copy;
+    if (is_same_profile(profile, &resolver->profile))
+        return 0;
     if (copy_profile(profile, &copy))
         return ERR_NO_MEMORY;
+    resolver->generation++;
     free_profile(&resolver->profile);
     resolver->profile = copy;
     LIST_EACH(it, &resolver->known) {

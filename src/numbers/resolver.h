@@ -8,8 +8,9 @@
 #include "base/time.h"
 #include "numbers/record.h"
 
-/* The port to a worker that calls numbers_resource_ids with the profile. start copies the number and returns 0, or an error when it cannot
- * take the job now; the end of each job is told by numbers_resolver_done, never from within start. */
+/* The port to a worker that calls numbers_resource_ids. start copies what it needs, profile, overlay's name and number (another
+ * configuration of the ring may come while the worker is at it), and returns 0, or an error when it cannot take the job now; the end of
+ * each job is told by numbers_resolver_done, never from within start. */
 struct numbers_hasher {
     int (*start)(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number);
     void *ctx;
@@ -39,9 +40,13 @@ void numbers_resolver_free(struct numbers_resolver *resolver);
 /* Valid as long as the resolver; its content changes with numbers_resolver_set_profile. */
 const struct numbers_profile *numbers_resolver_profile(const struct numbers_resolver *resolver);
 
-/* Another ring configuration. What is remembered is forgotten; pending numbers are hashed again. 0 or ERR_NO_MEMORY. */
+/* The profile of another ring configuration. If it differs, what is remembered is forgotten and pending numbers are hashed again. 0 or
+ * ERR_NO_MEMORY. */
 int numbers_resolver_set_profile(struct numbers_resolver *resolver, struct now now,
                                  const struct numbers_profile *profile);
+
+/* Changes with each profile that differs from the one before: IDs of another generation are worth nothing. */
+uint64_t numbers_resolver_generation(const struct numbers_resolver *resolver);
 
 /* A place in the queue, in the caller's storage. */
 struct numbers_wait;

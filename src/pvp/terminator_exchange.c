@@ -55,8 +55,8 @@ static int write_answer(struct pvp_inbound *in, const struct pvp_service *servic
     struct buf ticket;
     struct buf xml;
     struct valinfo info = {.number = in->username.called};
-    if (!service->route_count)
-        return ERR_NOT_FOUND;
+    if (!service->route_count || !service->keyring)
+        return ERR_WRONG_STATE;
     buf_init(&ticket, TICKET_TEXT_OCTETS_MAX);
     buf_init(&xml, VALINFO_OCTETS_MAX);
     info.route_count = service->route_count < VALINFO_ROUTES_MAX ? service->route_count : VALINFO_ROUTES_MAX;

@@ -426,6 +426,43 @@ static void test_own_quota(void **state)
     world_finish(&w);
 }
 
+/* A banned node, another message of the day: nothing of it touches what is stored. */
+static void test_configuration_that_changes_nothing_for_numbers(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w);
+    world_make(&w);
+    world_publish(&w, 1, &one);
+    world_run_answered_to(&w, 1000);
+    buf_clear(&w.trace);
+    assert_int_equal(numbers_resolver_set_profile(w.resolver, w.now, &w.profile), 0);
+    numbers_publisher_reconfigure(w.publisher, w.now, 500, 1000);
+    world_run_answered_to(&w, 60000);
+    assert_trace(&w, "");
+    world_assert_counts(&w, 1, 1);
+    world_publish(&w, 2, &one);
+    world_run_answered_to(&w, 61000);
+    assert_non_null(strstr(buf_text(&w.trace), "copy 2 for 1000 s"));
+    world_finish(&w);
+}
+
+static void test_longer_lifetime_is_held_as_long(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w);
+    w.config.lifetime_s = 1000;
+    w.config.hold_s = 1000;
+    world_make(&w);
+    numbers_publisher_reconfigure(w.publisher, w.now, 500, 5000);
+    world_publish(&w, 1, &one);
+    world_run_answered_to(&w, 4999999);
+    world_assert_counts(&w, 1, 1);
+    assert_int_equal(w.sent_count, 3);
+    world_finish(&w);
+}
+
 static void test_several_may_wait_but_not_too_many(void **state)
 {
     (void)state;
@@ -567,6 +604,8 @@ int main(void)
         cmocka_unit_test(test_removal_overtakes_publishing),
         cmocka_unit_test(test_publishing_overtakes_removal),
         cmocka_unit_test(test_own_quota),
+        cmocka_unit_test(test_configuration_that_changes_nothing_for_numbers),
+        cmocka_unit_test(test_longer_lifetime_is_held_as_long),
         cmocka_unit_test(test_several_may_wait_but_not_too_many),
         cmocka_unit_test(test_late_and_unknown_answers),
         cmocka_unit_test(test_slow_hash_does_not_block),
