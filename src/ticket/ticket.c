@@ -26,13 +26,13 @@ static struct tlv_attr expect(struct reader *r, uint16_t type, const char *rule)
     return a;
 }
 
-/* Only what ticket_encode writes: times of whole milliseconds. */
+/* Only what ticket_encode writes: times of whole milliseconds, from 1970 on. */
 static struct wall expect_time(struct reader *r, uint16_t type, const char *rule)
 {
     struct tlv_attr a = expect(r, type, rule);
     uint64_t ntp = tlv_read_u64(r, &a, rule);
     struct wall t = wall_from_ntp(ntp);
-    if (!r->err && wall_to_ntp(t) != ntp)
+    if (!r->err && (t.ms < 0 || wall_to_ntp(t) != ntp))
         reader_fail_at(r, ERR_RANGE, a.octet + TLV_HEADER_OCTETS, rule);
     return t;
 }
@@ -78,8 +78,8 @@ static void read_ticket(struct reader *r, struct ticket *t)
     if (!r->err && t->epoch < TICKET_EPOCH_MIN)
         reader_fail_at(r, ERR_RANGE, a.octet + TLV_HEADER_OCTETS, "ticket epoch is 1 to 255");
     expect_octets(r, TICKET_ATTR_UNIQUE_ID, sizeof t->unique_id, "ticket unique id", t->unique_id);
-    t->not_before = expect_time(r, TICKET_ATTR_NOT_BEFORE, "ticket not-before, in whole milliseconds");
-    t->not_after = expect_time(r, TICKET_ATTR_NOT_AFTER, "ticket not-after, in whole milliseconds");
+    t->not_before = expect_time(r, TICKET_ATTR_NOT_BEFORE, "ticket not-before, whole milliseconds from 1970 on");
+    t->not_after = expect_time(r, TICKET_ATTR_NOT_AFTER, "ticket not-after, whole milliseconds from 1970 on");
     if (!r->err && t->not_before.ms >= t->not_after.ms)
         reader_fail(r, ERR_RANGE, "ticket not-before is before not-after");
     a = expect(r, TICKET_ATTR_NUMBER, "ticket number");
@@ -161,9 +161,9 @@ static void put_contents(struct buf *b, const struct ticket *t)
 
 static bool is_encodable(const struct ticket *t)
 {
-    return t->version == TICKET_VERSION && t->epoch >= TICKET_EPOCH_MIN && t->not_before.ms < t->not_after.ms &&
-           e164_is_valid(e164_slice(&t->number)) && is_canonical_domain(slice_str(t->granting_domain)) &&
-           is_canonical_domain(slice_str(t->granted_to));
+    return t->version == TICKET_VERSION && t->epoch >= TICKET_EPOCH_MIN && t->not_before.ms >= 0 &&
+           t->not_before.ms < t->not_after.ms && e164_is_valid(e164_slice(&t->number)) &&
+           is_canonical_domain(slice_str(t->granting_domain)) && is_canonical_domain(slice_str(t->granted_to));
 }
 
 int ticket_encode(const struct ticket *ticket, struct buf *ret_octets)

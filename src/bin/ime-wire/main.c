@@ -14,6 +14,7 @@
 static const struct wire_command *const commands[] = {
     &wire_reload,
     &wire_framed,
+    &wire_ticket,
     &wire_vap,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -21,6 +21,7 @@ struct wire_command {
 
 extern const struct wire_command wire_reload;
 extern const struct wire_command wire_framed;
+extern const struct wire_command wire_ticket;
 extern const struct wire_command wire_vap;
 
 #endif
