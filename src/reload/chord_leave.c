@@ -56,12 +56,26 @@ static void say_goodbye(struct peer *peer, struct now now)
         left(peer, now);
 }
 
+static transfer_fn handed_over;
+
+/* Everything that is ours goes to our successor, who will answer for it. */
+static void hand_over(struct peer *peer, struct now now)
+{
+    if (!peer->table.n || transfer_start(peer, now, TRANSFER_LEAVE, chord_table_successor(&peer->table, 0),
+                                         chord_predecessor(peer), peer->options.self, 1, 0, handed_over, NULL))
+        say_goodbye(peer, now);
+}
+
 static void handed_over(struct peer *peer, struct now now, void *ctx, int err)
 {
     (void)ctx;
+    if (peer->state != PEER_LEAVING || peer->leaves_pending)
+        return;
     if (err)
         log_event(peer->ports.log, LEVEL_WARNING, "ring.leave", "the data could not be handed over: %s", err_text(err));
-    if (peer->state == PEER_LEAVING)
+    if (err == ERR_CLOSED)
+        hand_over(peer, now); /* our successor has gone: to the next one */
+    else
         say_goodbye(peer, now);
 }
 
@@ -89,11 +103,10 @@ void peer_leave(struct peer *peer, struct now now)
     admissions_fini(peer);
     chord_set_state(peer, PEER_LEAVING);
     heap_set(&peer->timers, &peer->leave_timer.node, mono_after_ms(now.mono, LEAVE_HAND_OVER_MS));
-    if (!member)
+    if (member)
+        hand_over(peer, now);
+    else
         left(peer, now);
-    else if (transfer_start(peer, now, TRANSFER_LEAVE, chord_table_successor(&peer->table, 0), chord_predecessor(peer),
-                            peer->options.self, 1, 0, handed_over, NULL))
-        say_goodbye(peer, now);
     peer_settle(peer, now);
 }
 

@@ -51,6 +51,7 @@ int peer_new(const struct peer_options *options, const struct peer_ports *ports,
     list_init(&peer->transaction_order);
     list_init(&peer->attaches);
     list_init(&peer->transfers);
+    list_init(&peer->newer);
     list_init(&peer->admissions);
     list_init(&peer->pending_stores);
     list_init(&peer->uppers);

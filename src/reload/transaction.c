@@ -84,6 +84,8 @@ static void transaction_timer_fire(struct peer *peer, struct now now, struct tim
     }
     peer->counters.requests_timed_out++;
     struct outcome outcome = {.err = gone ? ERR_CLOSED : ERR_TIMEOUT, .error_code = t->error_code};
+    if (t->error_code && !gone)
+        outcome.err = err_of_error_code(t->error_code);
     transaction_end(peer, now, t, &outcome);
 }
 
@@ -183,10 +185,12 @@ static bool may_answer(const struct peer *peer, const struct route *route, struc
     return id_cmp(id_sub(peer->options.self, route->id), distance) >= 0;
 }
 
-/* Answers after which the request is to be sent again, once the configurations agree (6.3.2.1). */
+/* Answers after which the request is sent again: once the configurations agree (6.3.2.1); and a message that went in circles while the ring was
+ * changing will find its way when the timer transmits it anew. */
 static bool try_again(struct peer *peer, struct now now, struct transaction *t, uint16_t error_code)
 {
-    if (error_code != RELOAD_ERROR_CONFIG_TOO_OLD && error_code != RELOAD_ERROR_CONFIG_TOO_NEW)
+    bool config = error_code == RELOAD_ERROR_CONFIG_TOO_OLD || error_code == RELOAD_ERROR_CONFIG_TOO_NEW;
+    if (!config && error_code != RELOAD_ERROR_TTL_EXCEEDED)
         return false;
     t->error_code = error_code;
     if (error_code == RELOAD_ERROR_CONFIG_TOO_NEW && t->transmissions < REQUEST_TRANSMISSIONS)
@@ -226,6 +230,7 @@ void transaction_answer(struct peer *peer, struct now now, const struct reload_m
         .message = message,
         .body = &body,
         .responder = signer->node,
+        .signer = signer,
         .region = region,
     };
     if (error_code)
@@ -237,7 +242,7 @@ void transactions_resend(struct peer *peer, struct now now)
 {
     LIST_EACH(it, &peer->transaction_order) {
         struct transaction *t = CONTAINER_OF(it, struct transaction, order);
-        if (t->error_code)
+        if (t->error_code == RELOAD_ERROR_CONFIG_TOO_OLD || t->error_code == RELOAD_ERROR_CONFIG_TOO_NEW)
             heap_set(&peer->timers, &t->timer.node, now.mono);
     }
 }

@@ -25,11 +25,23 @@ struct transfer {
     struct id to;
     unsigned under_way;
     unsigned retries;
-    uint16_t refused; /* the error code of a Store that was refused; ends the transfer */
+    struct list sent; /* struct portion_sent: not answered yet */
     int err;
-    bool ending;
     transfer_fn *done;
     void *ctx;
+};
+
+struct portion_sent {
+    struct list order;
+    struct transfer *transfer;
+    struct id resource;
+    uint32_t kind; /* its first */
+};
+
+/* A Fetch of what another node has newer than we. */
+struct newer {
+    struct list order;
+    struct id resource;
 };
 
 static void job_free(struct transfer *transfer, struct job *job)
@@ -41,7 +53,11 @@ static void job_free(struct transfer *transfer, struct job *job)
 
 static void transfer_free(struct peer *peer, struct transfer *transfer)
 {
-    transactions_forget(peer, transfer);
+    LIST_EACH(it, &transfer->sent) {
+        struct portion_sent *sent = CONTAINER_OF(it, struct portion_sent, order);
+        transactions_forget(peer, sent);
+        mem_free(sent);
+    }
     LIST_EACH(it, &transfer->jobs)
         job_free(transfer, CONTAINER_OF(it, struct job, order));
     heap_remove(&peer->timers, &transfer->timer.node);
@@ -63,15 +79,65 @@ static void transfer_end(struct peer *peer, struct now now, struct transfer *tra
 
 static void pump(struct peer *peer, struct now now, struct transfer *transfer);
 
+static void ignore_stored(void *arg, const struct storage_outcome *outcome)
+{
+    (void)arg, (void)outcome; /* storage counts what it refuses */
+}
+
+/* What a node has that is newer than what we sent it takes the place of ours (7.4.1.1). */
+static void newer_fetched(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    struct newer *newer = ctx;
+    if (!outcome->err && outcome->body->fetch_ans.kind_count) {
+        struct reload_store_req store = {
+            .resource = id_slice(&newer->resource),
+            .replica_number = 1,
+            .kinds = outcome->body->fetch_ans.kinds,
+            .kind_count = outcome->body->fetch_ans.kind_count,
+        };
+        struct storage_request request = {&store, &outcome->message->security, outcome->signer};
+        storage_store(peer->ports.storage, now, &request, ignore_stored, NULL);
+    }
+    list_remove(&newer->order);
+    mem_free(newer);
+}
+
+static void fetch_newer(struct peer *peer, struct now now, struct id node, const struct portion_sent *sent)
+{
+    static const struct reload_range all = {0, RELOAD_ARRAY_END};
+    struct reload_models models = kind_models(&peer->config->kinds);
+    struct reload_specifier specifier = {.kind = sent->kind, .model = models.model_of(models.ctx, sent->kind)};
+    if (specifier.model == RELOAD_MODEL_ARRAY) {
+        specifier.indices = &all;
+        specifier.index_count = 1;
+    }
+    struct newer *newer = mem_alloc(sizeof *newer);
+    if (!newer) {
+        peer->counters.memory_refused++;
+        return;
+    }
+    newer->resource = sent->resource;
+    list_init(&newer->order);
+    struct reload_body body = {.code = RELOAD_FETCH_REQ, .fetch_req = {id_slice(&newer->resource), &specifier, 1}};
+    if (transaction_start(peer, now, &(struct route){.is_node = true, .id = node}, &body, newer_fetched, newer))
+        mem_free(newer);
+    else
+        list_append(&peer->newer, &newer->order);
+}
+
 static void portion_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
-    struct transfer *transfer = ctx;
-    transfer->under_way--;
-    /* The node has newer data already: nothing is lost by going on. It will come back to us as its owner's copy (7.4.1.1). */
+    struct portion_sent *sent = ctx;
+    struct transfer *transfer = sent->transfer;
     bool newer = outcome->error_code == RELOAD_ERROR_DATA_TOO_OLD ||
                  outcome->error_code == RELOAD_ERROR_GENERATION_COUNTER_TOO_LOW;
-    if (outcome->err && !newer && !transfer->err)
+    if (newer)
+        fetch_newer(peer, now, transfer->node, sent);
+    else if (outcome->err && !transfer->err)
         transfer->err = outcome->err;
+    list_remove(&sent->order);
+    mem_free(sent);
+    transfer->under_way--;
     pump(peer, now, transfer);
 }
 
@@ -86,18 +152,23 @@ static int send_portion(struct peer *peer, struct now now, struct transfer *tran
     size_t octets = peer->config->max_message_size;
     octets = octets > 2 * PORTION_OVERHEAD_OCTETS ? octets - PORTION_OVERHEAD_OCTETS : octets / 2;
     int err = storage_walk_next(peer->ports.storage, &job->walk, now, job->replica_number, octets, &region, &portion);
+    struct portion_sent *sent = err ? NULL : mem_alloc(sizeof *sent);
     if (!err) {
         struct reload_body store = {.code = RELOAD_STORE_REQ, .store_req = portion.store};
         struct route route = {.is_node = true, .id = transfer->node};
-        err = reload_body_encode(&store, &body);
+        err = sent ? reload_body_encode(&store, &body) : ERR_NO_MEMORY;
         if (!err)
             err = transaction_start_octets(peer, now, &route, RELOAD_STORE_REQ, buf_slice(&body), portion.certs.ders,
-                                           portion.certs.n, portion_answered, transfer);
+                                           portion.certs.n, portion_answered, sent);
         if (!err) {
+            *sent = (struct portion_sent){
+                .transfer = transfer, .resource = portion.resource, .kind = portion.store.kinds[0].kind};
+            list_append(&transfer->sent, &sent->order);
             transfer->under_way++;
             peer->counters.replicas_sent++;
         } else {
-            err = err == ERR_NOT_FOUND ? ERR_CRYPTO : err;
+            mem_free(sent);
+            err = err == ERR_NOT_FOUND ? ERR_CRYPTO : err; /* which would mean the end of the walk */
         }
     }
     buf_fini(&body);
@@ -200,6 +271,7 @@ static struct transfer *transfer_new(struct peer *peer, enum transfer_purpose pu
     }
     list_init(&transfer->order);
     list_init(&transfer->jobs);
+    list_init(&transfer->sent);
     transfer->timer.fire = transfer_timer_fire;
     transfer->purpose = purpose;
     transfer->node = node;
@@ -320,4 +392,10 @@ void transfers_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->transfers)
         transfer_free(peer, CONTAINER_OF(it, struct transfer, order));
+    LIST_EACH(it, &peer->newer) {
+        struct newer *newer = CONTAINER_OF(it, struct newer, order);
+        transactions_forget(peer, newer);
+        list_remove(&newer->order);
+        mem_free(newer);
+    }
 }

@@ -1,0 +1,80 @@
+/* Links between the files of the peer: link.c, and what hangs on timers. Private to the peer. */
+#ifndef RELOAD_PEER_LINK_H
+#define RELOAD_PEER_LINK_H
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "reload/peer.h"
+
+struct timer;
+typedef void timer_fn(struct peer *peer, struct now now, struct timer *timer);
+
+/* Sits in what waits; heap_node first. */
+struct timer {
+    struct heap_node node;
+    timer_fn *fire;
+};
+
+/* ---- links (link.c) ---- */
+
+enum link_state { LINK_CONNECTING, LINK_UP, LINK_DRAINING };
+
+struct sent_frame {
+    struct mono at;
+    uint32_t sequence;
+    uint32_t octets;
+};
+
+struct link {
+    struct timer timer;
+    uint64_t number; /* low 16 bits: its slot */
+    struct id node;  /* zero until known (outgoing to a bootstrap node) */
+    struct addr addr;
+    enum link_state state;
+    bool incoming;
+    bool bootstrap;
+    bool member;              /* the node sent an Update: it is a peer, and may be routed through (6.5.1) */
+    bool suspect;             /* no ack in time: out of the table until one comes */
+    bool update_wanted;       /* send_update of its Attach */
+    bool heard_any;           /* received_last and received_mask hold */
+    uint16_t config_sequence; /* of the node's own last message; CONFIG_SEQUENCE_ANY: unknown */
+    struct mono since;        /* of the state */
+    struct mono heard;        /* octets came */
+    struct mono suspected;
+    uint32_t next_sequence;
+    uint32_t received_last;
+    uint32_t received_mask;  /* bit k: received_last - k came too, for the ack */
+    struct sent_frame *sent; /* not acknowledged, oldest first; NULL when there is none */
+    uint32_t sent_count;
+    uint32_t sent_capacity;
+    uint32_t sent_octets;
+    int32_t srtt_us; /* RFC 6298; 0: not measured */
+    int32_t rttvar_us;
+    struct buf input; /* the part of a frame that has come so far */
+};
+
+struct link *link_find(const struct peer *peer, uint64_t number);
+
+/* The link that messages to this node take, or NULL. */
+struct link *link_to(const struct peer *peer, struct id node);
+
+/* Asks for a connection; node zero: whoever is there. NULL (counted) at a limit. */
+struct link *link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node, bool bootstrap);
+void link_close(struct peer *peer, struct now now, struct link *link, const char *reason);
+
+/* Frames and sends a message. It may close the link when its queue is full: it is then gone. */
+void link_send(struct peer *peer, struct now now, struct link *link, struct slice message);
+
+/* Sets the timer anew, after something changed that it depends on. */
+void link_schedule(struct peer *peer, struct link *link);
+
+/* Whether a link is being made to this node, or to this bootstrap address (or is there). */
+bool link_connecting(const struct peer *peer, struct id node);
+bool link_has_bootstrap(const struct peer *peer, const struct addr *addr);
+void links_close(struct peer *peer, struct now now, const char *reason);
+void links_fini(struct peer *peer);
+
+/* Closes links to nodes that the configuration bans. */
+void links_ban(struct peer *peer, struct now now);
+
+#endif

@@ -1,0 +1,163 @@
+/* Messages between the files of the peer: forwarding, delivery, answers, transactions, Attach, configuration. Private to the peer. */
+#ifndef RELOAD_PEER_MESSAGE_H
+#define RELOAD_PEER_MESSAGE_H
+
+#include "reload/body.h"
+#include "reload/peer_link.h"
+
+/* ---- forwarding (forward.c) ---- */
+
+/* Where a request of ours goes. */
+struct route {
+    bool is_node; /* else a resource */
+    struct id id;
+    bool has_via; /* source route through this node (10.6) */
+    struct id via;
+    uint64_t first_link; /* take this link, whatever the table says; 0: as the table says */
+    struct slice path;   /* an encoded Destination List to take instead; for the duration of the call */
+};
+
+/* What is needed to answer a request, also later. */
+struct reply {
+    uint64_t transaction_id;
+    uint32_t max_response_length;
+    struct id requester;           /* who signed; zero for errors to requests that were not verified */
+    struct slice destinations;     /* encoded Destination List of the answer; owned */
+    struct reload_option *options; /* to copy (RESPONSE_COPY); owned */
+    size_t option_count;
+};
+
+/* A message from a link, or from ourselves (link NULL). */
+void forward_input(struct peer *peer, struct now now, struct link *from, struct slice message);
+
+/* Sends a message of ours by its Destination List; link 0: as the table says. */
+void forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
+                       struct slice rest);
+
+/* The node that a message to this place would be sent to next; self if it stays here. False if there is no way. */
+bool forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node);
+
+/* A message that came in pieces too large (6.6): answers if its header can be read. */
+void forward_too_large(struct peer *peer, struct now now, struct link *from, struct slice prefix);
+
+/* Whether we are responsible for this place of the ring now (10.1). */
+bool forward_is_ours(const struct peer *peer, struct id place);
+
+int reply_init(struct reply *reply, const struct peer *peer, const struct reload_header *request,
+               const struct link *from);
+void reply_fini(struct reply *reply);
+
+/* Via lists kept behind opaque ids. */
+void opaque_init(struct peer *peer);
+void opaque_fini(struct peer *peer);
+
+/* ---- delivery and answers (deliver.c, serve.c, answer.c) ---- */
+
+/* A verified request for us. */
+struct request {
+    const struct reload_message *message;
+    struct reload_body body;
+    const struct security_signer *signer;
+    struct link *link;     /* it came by; NULL: from ourselves */
+    bool direct;           /* the signer is the node at the other end of the link */
+    struct region *region; /* lives as long as the request is served */
+    const struct reply *reply;
+};
+
+void deliver(struct peer *peer, struct now now, struct link *from, const struct reload_header *header,
+             struct slice octets, struct region *region);
+
+void serve_request(struct peer *peer, struct now now, struct request *request);
+int err_of_error_code(uint16_t code);
+uint32_t peer_uptime_s(const struct peer *peer, struct now now);
+
+/* Each answers exactly one request, now or later. The reply is left intact. */
+void answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body);
+void answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
+                 const struct slice *value_certs, size_t value_cert_count);
+void answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text);
+void answer_error_info(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice info);
+
+/* Contents and security block of a message of ours. */
+int peer_sign(struct peer *peer, uint64_t transaction_id, const struct reload_contents *contents,
+              const struct slice *value_certs, size_t value_cert_count, struct buf *ret_rest);
+
+/* Requests of the last 15 seconds. True: this one has been seen before and is dealt with. */
+bool served_again(struct peer *peer, struct now now, const struct reply *reply);
+void served_begin(struct peer *peer, struct now now, const struct reply *reply);
+void served_init(struct peer *peer);
+void served_fini(struct peer *peer);
+
+/* ---- our requests (transaction.c) ---- */
+
+struct outcome {
+    int err;
+    uint16_t error_code;
+    struct slice error_info;
+    const struct reload_message *message; /* NULL without an answer */
+    const struct reload_body *body;
+    struct id responder;
+    const struct security_signer *signer; /* the responder, with its certificate; NULL without an answer */
+    int64_t elapsed_us;
+    struct region *region; /* for the duration of the call */
+};
+
+/* Called once per transaction, never from within the function that started it. */
+typedef void answer_fn(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome);
+
+/* ctx is not owned. 0, ERR_LIMIT, ERR_NO_MEMORY, ERR_CRYPTO …: then `done` is not called. */
+int transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
+                      answer_fn *done, void *ctx);
+
+/* The same with a body that is encoded already, and the certificates of those who signed the values in it. */
+int transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
+                             struct slice body, const struct slice *value_certs, size_t value_cert_count,
+                             answer_fn *done, void *ctx);
+
+/* No answer is wanted any more: done is not called. */
+void transactions_forget(struct peer *peer, const void *ctx);
+void transaction_answer(struct peer *peer, struct now now, const struct reload_message *message,
+                        const struct security_signer *signer, struct region *region);
+
+/* Sends those again that were refused because the configurations differ: they may agree now (6.3.2.1). */
+void transactions_resend(struct peer *peer, struct now now);
+
+/* Ends all of them with this error. */
+void transactions_end(struct peer *peer, struct now now, int err);
+void transactions_fini(struct peer *peer);
+
+/* ---- Attach (attaching.c) ---- */
+
+/* done: 0 and the node, when there is a link to it; or why not. */
+typedef void attach_fn(struct peer *peer, struct now now, void *ctx, int err, struct id node);
+int attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx);
+bool attach_pending(const struct peer *peer, struct id node);
+void attach_link_up(struct peer *peer, struct now now, struct id node);
+void attach_link_failed(struct peer *peer, struct now now, struct id node);
+void attach_cancel(struct peer *peer, const void *ctx);
+bool app_attach_address(const struct reload_body *answer, struct addr *ret_addr);
+struct reload_candidate own_candidate(const struct addr *addr);
+void attach_serve(struct peer *peer, struct now now, struct request *request);
+void app_attach_serve(struct peer *peer, struct now now, struct request *request);
+void attaches_fini(struct peer *peer);
+void node_shun(struct peer *peer, struct now now, struct id node);
+bool node_is_shunned(const struct peer *peer, struct now now, struct id node);
+void node_unshun(struct peer *peer, struct id node);
+
+/* ---- configuration (config_update.c) ---- */
+
+void config_update_serve(struct peer *peer, struct now now, struct request *request);
+
+/* False: the request has been answered with Error_Config_Too_Old or Too_New. */
+bool config_check(struct peer *peer, struct now now, const struct request *request);
+
+/* The sequence number in a message that a neighbor made itself, and in any answer. */
+void config_seen(struct peer *peer, struct now now, struct link *link, uint16_t sequence);
+void config_answer_seen(struct peer *peer, struct now now, uint16_t sequence, struct id node);
+void config_push(struct peer *peer, struct now now, struct id node);
+
+/* ---- requests of the layer above (requests.c) ---- */
+
+void requests_fini(struct peer *peer);
+
+#endif
