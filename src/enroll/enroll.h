@@ -1,0 +1,118 @@
+/* The enrollment server's core: an authority that gives certificates to the servers that its operator has accepted, and the signed
+ * configuration of their ring (RFC 6940 11.1 to 11.3).
+ *
+ * An operator accepts a server by making a token for its server ID. The server shows the token once, with its certificate request, and
+ * gets a certificate with random Node-IDs. If the answer is lost, the same key gets the same certificate again; for any other key the
+ * token is spent. A server that holds a certificate renews it without token and keeps its Node-IDs; so does one that is given a new
+ * token.
+ *
+ * Durable before it is acknowledged: whatever is answered with success is in the store. */
+#ifndef ENROLL_ENROLL_H
+#define ENROLL_ENROLL_H
+
+#include "base/addr.h"
+#include "base/counter.h"
+#include "base/entropy.h"
+#include "base/kv.h"
+#include "base/log.h"
+#include "crypt/cert.h"
+#include "ctl/session.h"
+#include "reload/config.h"
+
+#define ENROLL_NAMES_MAX 16 /* further names in one certificate */
+#define ENROLL_TOKENS_MAX 100000
+#define ENROLL_SERVER_ID_OCTETS_MAX CERT_USER_OCTETS_MAX
+#define ENROLL_BACKDATE_MS INT64_C(3600000) /* certificates begin so much earlier, for clocks that are behind */
+#define ENROLL_REPEAT_MS INT64_C(60000)     /* a renewal with the same key within this time gets the same certificate */
+
+struct enroll_options {
+    const char *overlay; /* must outlive the core */
+    int64_t certificate_lifetime_ms;
+    int64_t authority_lifetime_ms;
+    int64_t token_lifetime_ms; /* unless said otherwise */
+    unsigned failures_max;     /* wrong tokens from one source at once */
+    int64_t failures_refill_ms;
+};
+
+struct enroll_ports {
+    const struct kv *kv;
+    const struct entropy *entropy;
+    const struct log *log; /* may be NULL */
+};
+
+#define ENROLL_COUNTERS(X)                                                 \
+    X(requests)                                                            \
+    X(certificates_issued)                                                 \
+    X(certificates_repeated) /* the same one again, after a lost answer */ \
+    X(certificates_renewed)                                                \
+    X(refused_malformed)                                                   \
+    X(refused_authentication)                                              \
+    X(refused_rate)                                                        \
+    X(refused_node_ids)                                                    \
+    X(refused_csr)                                                         \
+    X(refused_ban)                                                         \
+    X(failed_store)                                                        \
+    X(configurations_served)                                               \
+    X(tokens_added)
+COUNTERS_DECLARE(enroll_counters, ENROLL_COUNTERS)
+
+struct enroll;
+
+/* Reads what the store holds. The ports must outlive the core. 0, ERR_SYNTAX (a damaged row; the log says which), ERR_NO_MEMORY. */
+int enroll_new(const struct enroll_options *options, const struct enroll_ports *ports, struct now now,
+               struct enroll **ret_enroll);
+void enroll_free(struct enroll *enroll);
+
+/* Other lifetimes and limits; the overlay must be the same. */
+void enroll_set_options(struct enroll *enroll, const struct enroll_options *options);
+
+/* Before every call that does not say the time itself: handlers of control commands. */
+void enroll_set_now(struct enroll *enroll, struct now now);
+
+/* A fresh authority, if the store has none: its key and that of the configuration signer. Copies of both are written; nothing else may be
+ * asked until enroll_settled. ERR_EXISTS, ERR_CRYPTO, the store's error. */
+bool enroll_has_authority(const struct enroll *enroll);
+int enroll_found(struct enroll *enroll, struct now now, const struct key *authority, const struct key *signer);
+
+/* The ring's configuration. The core adds the authority, the signer, the sequence and the Kinds; a document that differs from the last one
+ * in content gets the next sequence and a new signature. Served once it is durable. What the configuration points to is not kept. */
+int enroll_set_ring(struct enroll *enroll, struct now now, const struct config *ring);
+
+/* Whether writing what enroll_found and enroll_set_ring began is over, and how it ended. */
+bool enroll_settled(const struct enroll *enroll, int *ret_err);
+
+/* Valid as long as the core, or until the next enroll_set_ring. */
+const struct cert *enroll_authority(const struct enroll *enroll);
+struct slice enroll_document(const struct enroll *enroll); /* empty: not built yet */
+
+/* A certificate for the enrollment server's own HTTPS: no Node-ID, for these names. Not kept. */
+int enroll_issue_server(struct enroll *enroll, struct now now, const struct key *public_key, const char *const *names,
+                        size_t name_count, struct cert **ret_cert);
+
+/* One POST. */
+struct enroll_question {
+    const char *content_type; /* NULL: none */
+    struct slice body;
+    struct slice client_certificate; /* DER, verified by TLS; empty: none */
+    struct addr source;
+};
+
+struct enroll_answer {
+    int status; /* of HTTP */
+    const char *content_type;
+    struct slice body;
+};
+
+/* Called once, at once or when the certificate is durable. */
+typedef void enroll_answer_fn(void *arg, const struct enroll_answer *answer);
+void enroll_ask(struct enroll *enroll, struct now now, const struct enroll_question *question, enroll_answer_fn *fn,
+                void *arg);
+
+struct enroll_counters *enroll_counters(struct enroll *enroll);
+
+/* Handlers for the control socket; their context is the core. `shutdown` is answered, then enroll_wants_shutdown. */
+extern const struct ctl_handler enroll_handlers[];
+extern const size_t enroll_handler_count;
+bool enroll_wants_shutdown(const struct enroll *enroll);
+
+#endif

@@ -1,0 +1,149 @@
+/* The insides of the enrollment core, shared by its files. */
+#ifndef ENROLL_INTERNAL_H
+#define ENROLL_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "crypt/digest.h"
+#include "enroll/enroll.h"
+#include "enroll/guard.h"
+
+#define TOKEN_ID_OCTETS 4
+#define TOKEN_SECRET_OCTETS 16
+#define SERIAL_OCTETS 16
+
+enum token_state { TOKEN_OPEN, TOKEN_USED, TOKEN_REVOKED };
+
+/* Names of a certificate besides the server ID. */
+struct names {
+    size_t n;
+    char *texts[ENROLL_NAMES_MAX]; /* owned */
+};
+
+struct token {
+    struct list link; /* oldest first */
+    uint8_t id[TOKEN_ID_OCTETS];
+    uint8_t digest[SHA256_OCTETS]; /* of the secret; 128 random bits need no slow hash */
+    char server_id[ENROLL_SERVER_ID_OCTETS_MAX + 1];
+    struct names names;
+    unsigned node_ids;
+    enum token_state state;
+    struct wall created;
+    struct wall expires;
+    uint8_t serial[SERIAL_OCTETS]; /* of the certificate that it was used for */
+    bool busy;                     /* a change waits for the disk */
+};
+
+/* A certificate that was issued. Its DER is in the store. */
+struct issued {
+    struct list link; /* oldest first */
+    uint8_t serial[SERIAL_OCTETS];
+    struct holder *holder;
+    size_t node_ids; /* the first so many of the holder's */
+    struct wall issued_at;
+    struct wall not_before;
+    struct wall not_after;
+};
+
+/* A server that has certificates, or is about to. */
+struct holder {
+    char server_id[ENROLL_SERVER_ID_OCTETS_MAX + 1];
+    struct id node_ids[CERT_NODE_IDS_MAX];
+    size_t node_id_count;
+    struct issued *newest; /* NULL: none yet */
+    bool busy;             /* a certificate waits for the disk */
+};
+
+struct enroll {
+    struct enroll_options options;
+    struct enroll_ports ports;
+    struct now now;
+    struct wall started_at;
+    struct enroll_counters counters;
+    struct guard guard;
+
+    struct key *authority_key;
+    struct cert *authority;
+    struct key *signer_key;
+    struct cert *signer;
+    struct id signer_id;
+
+    struct buf document;
+    uint16_t sequence;
+    uint8_t fingerprint[SHA256_OCTETS]; /* of the document's content */
+    struct id *bad_nodes;
+    size_t bad_node_count;
+
+    struct list tokens;
+    size_t token_count;
+    struct map tokens_by_id;
+    struct list issued;
+    size_t issued_count;
+    struct map issued_by_serial;
+    struct map holders;  /* server ID → struct holder */
+    struct map node_ids; /* all that were ever given → struct holder */
+
+    unsigned writes; /* of enroll_found and enroll_set_ring that are under way */
+    int write_err;
+    bool shutdown;
+};
+
+/* rows.c: what is in the store. */
+int token_encode(const struct token *token, struct buf *ret_row);
+int token_decode(struct slice row, struct token **ret_token);
+void token_free(struct token *token);
+
+struct certificate_row {
+    struct slice server_id;
+    struct wall issued_at;
+    struct slice names; /* encoded as in a token: names_decode */
+    struct slice der;
+};
+int certificate_encode(const struct certificate_row *row, struct buf *ret_row);
+int certificate_decode(struct slice row, struct certificate_row *ret_row);
+
+void names_encode(const struct names *names, struct buf *ret_octets);
+int names_decode(struct slice octets, struct names *ret_names);
+void names_free(struct names *names);
+
+int enroll_load(struct enroll *e);
+
+/* authority.c, document.c: their rows. ERR_NOT_FOUND: there are none yet. */
+int authority_load(struct enroll *e);
+int document_load(struct enroll *e);
+/* The completion of what enroll_settled waits for; arg: the core. */
+void enroll_written(struct enroll *e, int err);
+
+/* holder.c: servers, their Node-IDs and certificates in memory. */
+struct holder *holder_find(const struct enroll *e, struct slice server_id);
+int holder_new(struct enroll *e, struct slice server_id, struct holder **ret_holder);
+/* Forgets a holder that never got a certificate. */
+void holder_drop_unused(struct enroll *e, struct holder *holder);
+/* Gives it random Node-IDs that nobody ever had, until it has so many. */
+int holder_extend(struct enroll *e, struct holder *holder, size_t count);
+/* Takes Node-IDs back that were in no durable certificate. */
+void holder_shrink(struct enroll *e, struct holder *holder, size_t count);
+int issued_new(struct enroll *e, struct holder *holder, const struct cert *cert, const uint8_t serial[SERIAL_OCTETS],
+               struct wall issued_at, struct issued **ret_issued);
+void issued_drop(struct enroll *e, struct issued *issued);
+
+/* token.c */
+int token_add(struct enroll *e, struct token *token);
+void token_drop(struct enroll *e, struct token *token);
+struct token *token_find(const struct enroll *e, struct slice id_text);
+/* Appends "ID-SECRET"; sets id and digest. */
+void token_make_secret(struct enroll *e, struct token *token, struct buf *ret_text);
+/* The token that this text is of; NULL if there is none. Constant time in the secret. */
+struct token *token_check(const struct enroll *e, struct slice text);
+/* "open", "used", "revoked", "expired" */
+const char *token_state_text(const struct token *token, struct wall now);
+int token_put(struct enroll *e, const struct token *token);
+
+/* issue.c: a certificate's user name. ERR_LIMIT. */
+int enroll_user_name(const struct enroll *e, const char *server_id, char ret_user[CERT_USER_OCTETS_MAX + 1]);
+/* Signs with the authority. */
+int enroll_issue(struct enroll *e, const struct cert_request *request, struct cert **ret_cert);
+/* 16 random octets, positive and not used before. */
+void enroll_new_serial(struct enroll *e, uint8_t ret_serial[SERIAL_OCTETS]);
+
+#endif

@@ -1,0 +1,444 @@
+/* Who gets a certificate: the form, the token or the certificate that authenticates it, the decision, and the answer when it is durable. */
+#include "enroll/internal.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "enroll/form.h"
+
+#define TEXT_PLAIN "text/plain"
+
+/* The reasons of RFC 6940 11.3, and two of ours for what is nobody's fault. */
+#define FAILED_AUTHENTICATION "failed_authentication"
+#define NODE_IDS_NOT_AVAILABLE "Node-IDs_not_available"
+#define BAD_CSR "bad_CSR"
+#define USERNAME_NOT_AVAILABLE "username_not_available"
+#define TOO_MANY_FAILURES "too_many_failures"
+#define TEMPORARILY_UNAVAILABLE "temporarily_unavailable"
+
+/* What a request asks for, and who asks. */
+struct wish {
+    const struct enroll_question *question;
+    struct slice server_id; /* empty: not given */
+    struct slice secret;    /* empty: none */
+    unsigned node_ids;
+    struct key *public_key; /* owned */
+    struct token *token;    /* what authenticates: a token … */
+    struct issued *held;    /* … or a certificate */
+    struct names names;     /* for the new certificate; owned */
+};
+
+/* A certificate on its way to the disk. */
+struct pending {
+    struct enroll *enroll;
+    enroll_answer_fn *fn;
+    void *arg;
+    struct token *token; /* NULL: a renewal */
+    struct holder *holder;
+    struct issued *issued;
+    size_t node_ids_before;
+    struct cert *cert;
+};
+
+struct asker {
+    struct enroll *enroll;
+    enroll_answer_fn *fn;
+    void *arg;
+    const struct addr *source;
+};
+
+int enroll_user_name(const struct enroll *e, const char *server_id, char ret_user[CERT_USER_OCTETS_MAX + 1])
+{
+    /* An rfc822Name has a domain: the server ID is an account of the overlay. */
+    struct buf user;
+    buf_init(&user, CERT_USER_OCTETS_MAX);
+    buf_str(&user, server_id);
+    buf_u8(&user, '@');
+    buf_str(&user, e->options.overlay);
+    int err = user.err;
+    if (!err) {
+        memcpy(ret_user, user.p, user.n);
+        ret_user[user.n] = '\0';
+    }
+    buf_fini(&user);
+    return err;
+}
+
+/* ---- answers ---- */
+
+static void answer(const struct asker *a, int status, const char *content_type, struct slice body)
+{
+    a->fn(a->arg, &(struct enroll_answer){status, content_type, body});
+}
+
+static void refuse(const struct asker *a, int status, const char *reason, const char *server_id, uint64_t *counter)
+{
+    char source[ADDR_TEXT_OCTETS] = "-";
+    (*counter)++;
+    if (a->source)
+        addr_format(a->source, source);
+    log_event(a->enroll->ports.log, LEVEL_WARNING, "enroll.refused", "reason=%s source=%s server_id=%s", reason, source,
+              server_id);
+    answer(a, status, TEXT_PLAIN, slice_str(reason));
+}
+
+static void give(const struct asker *a, const struct cert *cert)
+{
+    answer(a, 200, "application/pkix-cert", cert_der(cert));
+}
+
+/* ---- rows ---- */
+
+static struct slice serial_of(const struct issued *issued)
+{
+    return slice_of(issued->serial, SERIAL_OCTETS);
+}
+
+static int read_certificate(struct enroll *e, struct slice serial, struct cert **ret_cert, struct names *ret_names)
+{
+    struct slice value;
+    struct certificate_row row;
+    int err = kv_get(e->ports.kv, KV_ENROLL_CERTIFICATE, serial, &value);
+    if (!err)
+        err = certificate_decode(value, &row);
+    struct names names = {0};
+    if (!err)
+        err = names_decode(row.names, &names);
+    if (!err)
+        err = cert_from_der(row.der, ret_cert);
+    if (!err && ret_names)
+        *ret_names = names;
+    else
+        names_free(&names);
+    return err;
+}
+
+static int put_certificate(struct enroll *e, const struct pending *p, const struct names *names)
+{
+    struct buf row, texts;
+    buf_init(&row, 65536);
+    buf_init(&texts, 8192);
+    names_encode(names, &texts);
+    const struct certificate_row fields = {
+        .server_id = slice_str(p->holder->server_id),
+        .issued_at = p->issued->issued_at,
+        .names = buf_slice(&texts),
+        .der = cert_der(p->cert),
+    };
+    int err = texts.err ? texts.err : certificate_encode(&fields, &row);
+    if (!err)
+        err = kv_put(e->ports.kv, KV_ENROLL_CERTIFICATE, serial_of(p->issued), buf_slice(&row));
+    buf_fini(&row);
+    buf_fini(&texts);
+    return err;
+}
+
+/* ---- issuing ---- */
+
+/* Memory follows the disk: only now is the token spent and the certificate the newest. */
+static void issued_done(void *arg, int err)
+{
+    struct pending *p = arg;
+    struct enroll *e = p->enroll;
+    const struct asker asker = {e, p->fn, p->arg, NULL};
+    p->holder->busy = false;
+    if (p->token)
+        p->token->busy = false;
+    if (err) {
+        struct issued *lost = p->issued;
+        e->counters.failed_store++;
+        if (p->holder->newest == lost)
+            p->holder->newest = NULL;
+        issued_drop(e, lost);
+        holder_shrink(e, p->holder, p->node_ids_before);
+        LIST_EACH(link, &e->issued)
+            if (CONTAINER_OF(link, struct issued, link)->holder == p->holder)
+                p->holder->newest = CONTAINER_OF(link, struct issued, link);
+        holder_drop_unused(e, p->holder);
+        log_event(e->ports.log, LEVEL_ERROR, "enroll.store.failed", "error=%s", err_name(err));
+        answer(&asker, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+    } else {
+        char id[ID_HEX_OCTETS], end[WALL_TEXT_OCTETS];
+        if (p->token) {
+            p->token->state = TOKEN_USED;
+            memcpy(p->token->serial, p->issued->serial, SERIAL_OCTETS);
+            e->counters.certificates_issued++;
+        } else {
+            e->counters.certificates_renewed++;
+        }
+        log_event(e->ports.log, LEVEL_NOTICE, p->token ? "enroll.issued" : "enroll.renewed",
+                  "server_id=%s serial=%s node_id=%s until=%s", p->holder->server_id, cert_serial(p->cert),
+                  id_format(p->holder->node_ids[0], id), wall_format(p->issued->not_after, end));
+        give(&asker, p->cert);
+    }
+    cert_free(p->cert);
+    mem_free(p);
+}
+
+static int sign(struct enroll *e, struct pending *p, const struct wish *wish, uint8_t ret_serial[SERIAL_OCTETS])
+{
+    char user[CERT_USER_OCTETS_MAX + 1];
+    int err = enroll_user_name(e, p->holder->server_id, user);
+    if (!err)
+        err = holder_extend(e, p->holder, wish->node_ids);
+    if (err)
+        return err;
+    struct cert_request request = {
+        .public_key = wish->public_key,
+        .overlay = slice_str(e->options.overlay),
+        .node_ids = p->holder->node_ids,
+        .node_id_count = wish->node_ids,
+        .user = user,
+        .names = (const char *const *)wish->names.texts,
+        .name_count = wish->names.n,
+        .not_before = wall_after_ms(e->now.wall, -ENROLL_BACKDATE_MS),
+        .not_after = wall_after_ms(e->now.wall, e->options.certificate_lifetime_ms),
+    };
+    if (request.not_after.ms > cert_not_after(e->authority).ms)
+        request.not_after = cert_not_after(e->authority);
+    enroll_new_serial(e, request.serial);
+    memcpy(ret_serial, request.serial, SERIAL_OCTETS);
+    return enroll_issue(e, &request, &p->cert);
+}
+
+/* The token as it will be once the certificate is durable. */
+static int put_used_token(struct enroll *e, const struct token *token, const struct issued *issued)
+{
+    struct token used = *token;
+    used.state = TOKEN_USED;
+    memcpy(used.serial, issued->serial, SERIAL_OCTETS);
+    return token_put(e, &used);
+}
+
+static int begin(struct enroll *e, struct pending *p, const struct wish *wish)
+{
+    uint8_t serial[SERIAL_OCTETS];
+    int err = sign(e, p, wish, serial);
+    if (!err)
+        err = issued_new(e, p->holder, p->cert, serial, e->now.wall, &p->issued);
+    if (!err)
+        err = put_certificate(e, p, &wish->names);
+    if (!err && p->token)
+        err = put_used_token(e, p->token, p->issued);
+    return err;
+}
+
+static void issue(const struct asker *a, const struct wish *wish, struct slice server_id)
+{
+    struct enroll *e = a->enroll;
+    struct holder *holder = holder_find(e, server_id);
+    if (holder && holder->busy) {
+        answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+        return;
+    }
+    struct pending *p = mem_alloc(sizeof *p);
+    int err = p ? 0 : ERR_NO_MEMORY;
+    if (!err && !holder)
+        err = holder_new(e, server_id, &holder);
+    if (err) {
+        mem_free(p);
+        e->counters.failed_store++;
+        answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+        return;
+    }
+    *p = (struct pending){e, a->fn, a->arg, wish->token, holder, NULL, holder->node_id_count, NULL};
+    err = begin(e, p, wish);
+    if (err && !p->issued) { /* nothing was written */
+        holder_shrink(e, holder, p->node_ids_before);
+        holder_drop_unused(e, holder);
+        cert_free(p->cert);
+        mem_free(p);
+        e->counters.failed_store++;
+        log_event(e->ports.log, LEVEL_ERROR, "enroll.issue.failed", "error=%s", err_name(err));
+        answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+        return;
+    }
+    holder->busy = true;
+    if (p->token)
+        p->token->busy = true;
+    if (err)
+        issued_done(p, err);
+    else
+        kv_commit(e->ports.kv, issued_done, p);
+}
+
+/* ---- deciding ---- */
+
+/* A spent token gives the certificate that it was spent for, but only to the key that has it: an answer was lost. */
+static void repeat(const struct asker *a, const struct wish *wish)
+{
+    struct enroll *e = a->enroll;
+    struct cert *cert = NULL;
+    int err = read_certificate(e, slice_of(wish->token->serial, SERIAL_OCTETS), &cert, NULL);
+    bool same = !err && key_equal(cert_key(cert), wish->public_key) && cert_not_after(cert).ms > e->now.wall.ms;
+    if (same) {
+        e->counters.certificates_repeated++;
+        log_event(e->ports.log, LEVEL_NOTICE, "enroll.repeated", "server_id=%s serial=%s", wish->token->server_id,
+                  cert_serial(cert));
+        give(a, cert);
+    } else {
+        refuse(a, 403, FAILED_AUTHENTICATION, wish->token->server_id, &e->counters.refused_authentication);
+    }
+    cert_free(cert);
+}
+
+static void enroll_with_token(const struct asker *a, struct wish *wish)
+{
+    struct enroll *e = a->enroll;
+    struct token *token = wish->token;
+    if (token->busy) {
+        answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+    } else if (token->state == TOKEN_USED) {
+        repeat(a, wish);
+    } else if (wish->node_ids > token->node_ids) {
+        refuse(a, 403, NODE_IDS_NOT_AVAILABLE, token->server_id, &e->counters.refused_node_ids);
+    } else {
+        wish->names = token->names; /* lent: not freed with the wish */
+        issue(a, wish, slice_str(token->server_id));
+        wish->names.n = 0;
+    }
+}
+
+static bool is_bad_node(const struct enroll *e, const struct issued *issued)
+{
+    for (size_t i = 0; i < issued->node_ids; i++)
+        for (size_t j = 0; j < e->bad_node_count; j++)
+            if (id_eq(issued->holder->node_ids[i], e->bad_nodes[j]))
+                return true;
+    return false;
+}
+
+/* The holder of a certificate gets the next one: same Node-IDs, same names, the key of the request. */
+static void renew(const struct asker *a, struct wish *wish)
+{
+    struct enroll *e = a->enroll;
+    struct holder *holder = wish->held->holder;
+    struct cert *newest = NULL;
+    if (is_bad_node(e, wish->held)) {
+        refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
+        return;
+    }
+    if (wish->server_id.n && !slice_eq_str(wish->server_id, holder->server_id)) {
+        refuse(a, 403, USERNAME_NOT_AVAILABLE, holder->server_id, &e->counters.refused_authentication);
+        return;
+    }
+    if (wish->node_ids > wish->held->node_ids) {
+        refuse(a, 403, NODE_IDS_NOT_AVAILABLE, holder->server_id, &e->counters.refused_node_ids);
+        return;
+    }
+    wish->node_ids = (unsigned)wish->held->node_ids;
+    int err = read_certificate(e, serial_of(holder->newest), &newest, &wish->names);
+    bool same = !err && !holder->busy && key_equal(cert_key(newest), wish->public_key) &&
+                e->now.wall.ms - holder->newest->issued_at.ms < ENROLL_REPEAT_MS &&
+                e->now.wall.ms >= holder->newest->issued_at.ms && holder->newest->node_ids == wish->held->node_ids;
+    if (same) {
+        e->counters.certificates_repeated++;
+        give(a, newest);
+    } else if (err) {
+        e->counters.failed_store++;
+        answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
+    } else {
+        issue(a, wish, slice_str(holder->server_id));
+    }
+    cert_free(newest);
+}
+
+/* Only a certificate that we have issued, octet for octet: TLS has verified that it is of our authority and in time. */
+static struct issued *find_held(struct enroll *e, struct slice der)
+{
+    struct cert *cert;
+    struct cert *kept = NULL;
+    uint8_t serial[SERIAL_OCTETS];
+    struct issued *held = NULL;
+    if (!der.n || cert_from_der(der, &cert) != 0)
+        return NULL;
+    struct slice text = slice_str(cert_serial(cert));
+    if (text.n == 2 * SERIAL_OCTETS && hex_parse(text, serial) == 0)
+        held = map_get(&e->issued_by_serial, slice_of(serial, SERIAL_OCTETS));
+    if (held && (read_certificate(e, serial_of(held), &kept, NULL) != 0 || !slice_eq(cert_der(kept), der) ||
+                 held->not_after.ms <= e->now.wall.ms))
+        held = NULL;
+    cert_free(kept);
+    cert_free(cert);
+    return held;
+}
+
+/* ---- reading ---- */
+
+static const char *read_form(const struct enroll_question *q, struct form *form, struct fault *fault)
+{
+    struct slice type = slice_str(q->content_type ? q->content_type : "");
+    return form_parse(type, q->body, form, fault) == 0 ? NULL : fault->rule;
+}
+
+static struct slice field_value(const struct form *form, const char *name)
+{
+    const struct form_field *field = form_find(form, name);
+    return field ? field->value : slice_of(NULL, 0);
+}
+
+/* Absent: one. 0: no number, or too many. */
+static unsigned wanted_node_ids(const struct form *form)
+{
+    const struct form_field *field = form_find(form, "nodeids");
+    uint64_t n;
+    if (!field)
+        return 1;
+    return u64_parse(text_trim(field->value), CERT_NODE_IDS_MAX, &n) == 0 ? (unsigned)n : 0;
+}
+
+/* Who asks: a token if one is shown, else the certificate. False: an answer was given. */
+static bool authenticate(const struct asker *a, struct wish *wish)
+{
+    struct enroll *e = a->enroll;
+    if (wish->secret.n) {
+        wish->token = token_check(e, wish->secret);
+        if (wish->token &&
+            (!slice_eq_str(wish->server_id, wish->token->server_id) || wish->token->state == TOKEN_REVOKED ||
+             (wish->token->state == TOKEN_OPEN && wish->token->expires.ms <= e->now.wall.ms)))
+            wish->token = NULL;
+    } else {
+        wish->held = find_held(e, wish->question->client_certificate);
+    }
+    if (wish->token || wish->held)
+        return true;
+    guard_note_failure(&e->guard, a->source, e->now.mono);
+    /* The name is what a stranger claims: not for the log. */
+    refuse(a, 403, FAILED_AUTHENTICATION, "-", &e->counters.refused_authentication);
+    return false;
+}
+
+void enroll_ask(struct enroll *e, struct now now, const struct enroll_question *question, enroll_answer_fn *fn,
+                void *arg)
+{
+    const struct asker asker = {e, fn, arg, &question->source};
+    struct wish wish = {.question = question};
+    struct form form;
+    struct fault fault = {0};
+    e->now = now;
+    e->counters.requests++;
+    if (!guard_allows(&e->guard, &question->source, now.mono)) {
+        refuse(&asker, 429, TOO_MANY_FAILURES, "-", &e->counters.refused_rate);
+        return;
+    }
+    const char *rule = read_form(question, &form, &fault);
+    if (rule) {
+        refuse(&asker, 400, rule, "-", &e->counters.refused_malformed);
+        return;
+    }
+    wish.server_id = field_value(&form, "username");
+    wish.secret = text_trim(field_value(&form, "password"));
+    wish.node_ids = wanted_node_ids(&form);
+    if (!authenticate(&asker, &wish))
+        return;
+    const char *who = wish.token ? wish.token->server_id : wish.held->holder->server_id;
+    if (wish.node_ids == 0)
+        refuse(&asker, 403, NODE_IDS_NOT_AVAILABLE, who, &e->counters.refused_node_ids);
+    else if (csr_parse(field_value(&form, "csr"), &wish.public_key) != 0)
+        refuse(&asker, 403, BAD_CSR, who, &e->counters.refused_csr);
+    else if (wish.token)
+        enroll_with_token(&asker, &wish);
+    else
+        renew(&asker, &wish);
+    names_free(&wish.names);
+    key_free(wish.public_key);
+}
