@@ -94,7 +94,8 @@ struct storage_ports {
 int storage_new(const struct storage_options *options, const struct storage_ports *ports,
                 const struct kind_table *kinds, struct storage **ret_storage);
 
-/* Stores under way are not answered any more; the kv port must not call back after this. NULL is allowed. */
+/* Stores under way are answered with Error_Request_Timeout, whatever becomes of their writing; the kv port must not call back after this.
+ * NULL is allowed. */
 void storage_free(struct storage *storage);
 
 /* Reads what was stored before. Rows that do not hold together, are expired, or whose signer's certificate is no longer good are counted,

@@ -429,16 +429,18 @@ void storage_store(struct storage *s, struct now now, const struct storage_reque
     }
 }
 
-static void free_list(struct list *operations)
+static void give_up(struct list *operations)
 {
     for (struct list *link; (link = list_pop(operations));) {
         struct operation *op = CONTAINER_OF(link, struct operation, link);
-        free_list(&op->waiting);
+        answer_refused(op->storage, op->done, op->arg, op->resource,
+                       (struct refusal){.code = RELOAD_ERROR_REQUEST_TIMEOUT, .why = "this peer ends"});
+        give_up(&op->waiting);
         operation_free(op);
     }
 }
 
 void storage_operations_free(struct storage *s)
 {
-    free_list(&s->pending);
+    give_up(&s->pending);
 }
