@@ -132,6 +132,9 @@ struct storage_request {
 void storage_store(struct storage *storage, struct now now, const struct storage_request *request,
                    storage_done_fn *done, void *arg);
 
+/* Whoever asked goes away: what was begun with this arg goes on, but done is not called. */
+void storage_forget(struct storage *storage, const void *arg);
+
 /* ---- Fetch, Stat, Find (7.4.2 … 7.4.4) ---- */
 
 /* All of them append the answer's body, or the error_info, and return 0 or the error code (Error_Response_Too_Large when the buffer's limit

@@ -440,6 +440,26 @@ static void give_up(struct list *operations)
     }
 }
 
+static void nobody(void *arg, const struct storage_outcome *outcome)
+{
+    (void)arg, (void)outcome;
+}
+
+static void forget(struct list *operations, const void *arg)
+{
+    LIST_EACH(it, operations) {
+        struct operation *op = CONTAINER_OF(it, struct operation, link);
+        if (op->arg == arg)
+            op->done = nobody;
+        forget(&op->waiting, arg); /* those who wait have nobody waiting for them */
+    }
+}
+
+void storage_forget(struct storage *s, const void *arg)
+{
+    forget(&s->pending, arg);
+}
+
 void storage_operations_free(struct storage *s)
 {
     give_up(&s->pending);

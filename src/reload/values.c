@@ -2,33 +2,35 @@
  * copies go. */
 #include "reload/peer_internal.h"
 
-/* A Store that is being made durable. It may outlive the peer: storage calls back anyway. */
+/* A Store that is being made durable. */
 struct pending_store {
     struct list order;
-    struct peer *peer; /* NULL: gone */
+    struct peer *peer;
     struct reply reply;
     bool original;
-    bool again; /* storage has called back before we were done asking */
 };
+
+static void pending_free(struct pending_store *pending)
+{
+    list_remove(&pending->order);
+    reply_fini(&pending->reply);
+    mem_free(pending);
+}
 
 static void stored(void *arg, const struct storage_outcome *outcome)
 {
     struct pending_store *pending = arg;
     struct peer *peer = pending->peer;
-    if (peer) {
-        struct now now = peer->now;
-        list_remove(&pending->order);
-        if (outcome->error_code)
-            answer_error_info(peer, now, &pending->reply, outcome->error_code, outcome->octets);
-        else
-            answer_with(peer, now, &pending->reply, RELOAD_STORE_ANS, outcome->octets, NULL, 0);
-        if (!outcome->error_code && outcome->changed && (pending->original || forward_is_ours(peer, outcome->resource)))
-            transfers_stored(peer, now, outcome->resource, outcome->revision);
-        join_data_came(peer, now);
-        peer_settle(peer, now);
-    }
-    reply_fini(&pending->reply);
-    mem_free(pending);
+    struct now now = peer->now;
+    if (outcome->error_code)
+        answer_error_info(peer, now, &pending->reply, outcome->error_code, outcome->octets);
+    else
+        answer_with(peer, now, &pending->reply, RELOAD_STORE_ANS, outcome->octets, NULL, 0);
+    if (!outcome->error_code && outcome->changed && (pending->original || forward_is_ours(peer, outcome->resource)))
+        transfers_stored(peer, now, outcome->resource, outcome->revision);
+    pending_free(pending);
+    join_data_came(peer, now);
+    peer_settle(peer, now);
 }
 
 static void store_serve(struct peer *peer, struct now now, struct request *request)
@@ -81,7 +83,7 @@ void values_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->pending_stores) {
         struct pending_store *pending = CONTAINER_OF(it, struct pending_store, order);
-        list_remove(&pending->order);
-        pending->peer = NULL;
+        storage_forget(peer->ports.storage, pending);
+        pending_free(pending);
     }
 }

@@ -2,6 +2,9 @@
 #include "testing.h"
 #include "trace/world.h"
 
+#include "base/mem.h"
+#include "reload/frame.h"
+
 /* ---- crafted messages ---- */
 
 /* Keeps the last message of a kind that went over a link. */
@@ -418,6 +421,87 @@ static void test_only_the_node_itself_joins_leaves_and_updates(void **state)
     world_free(world);
 }
 
+/* Changes a few bits of some messages, anywhere in them. */
+static bool noise_tap(void *ctx, struct world *world, unsigned from, unsigned to, struct slice message,
+                      struct buf *ret_instead)
+{
+    unsigned *changed = ctx;
+    (void)from, (void)to;
+    if (entropy_below(&world->entropy, 10))
+        return false;
+    ++*changed;
+    buf_slice_put(ret_instead, message);
+    for (uint64_t bits = 1 + entropy_below(&world->entropy, 4); bits; bits--)
+        ret_instead->p[entropy_below(&world->entropy, ret_instead->n)] ^=
+            (uint8_t)(1u << entropy_below(&world->entropy, 8));
+    if (!entropy_below(&world->entropy, 8))
+        ret_instead->n -= entropy_below(&world->entropy, ret_instead->n);
+    return true;
+}
+
+static void test_noise_changes_nothing(void **state)
+{
+    (void)state;
+    struct world *world = world_new(23);
+    unsigned changed = 0;
+    for (unsigned i = 0; i < 8; i++)
+        world_add(world, world_place(i, 8));
+    world->tap = noise_tap;
+    world->tap_ctx = &changed;
+    for (unsigned i = 1; i <= 8; i++)
+        world_start(world, i);
+    for (unsigned i = 0; i < 60; i++) {
+        struct id place;
+        entropy_fill(&world->entropy, place.octets, sizeof place.octets);
+        unsigned writer = 1 + (unsigned)entropy_below(&world->entropy, 8);
+        world_store(world, writer, place, "value");
+        const struct peer_result *result = world_fetch(world, 1, place);
+        for (size_t k = 0; k < result->item_count; k++)
+            assert_true(id_eq(result->items[k].signer, world->nodes[writer].id));
+        world_run(world, 1000);
+    }
+    assert_true(changed > 100);
+    world->tap = NULL;
+    assert_true(world_run_until(world, world_is_right, 700000)); /* at the latest when Updates go round */
+    world_free(world);
+}
+
+/* Node 4 says of the first copy that it has something newer. */
+static bool too_old_tap(void *ctx, struct world *world, unsigned from, unsigned to, struct slice message,
+                        struct buf *ret_instead)
+{
+    unsigned *refused = ctx;
+    if (*refused || from != 4 || to != 3 || code_of(message) != RELOAD_STORE_ANS)
+        return false;
+    ++*refused;
+    struct region region;
+    struct reload_header header;
+    struct fault fault;
+    struct reload_body body = {.code = RELOAD_ERROR, .error = {RELOAD_ERROR_DATA_TOO_OLD, {0}}};
+    region_init(&region, RELOAD_REGION_OCTETS_MAX);
+    assert_int_equal(reload_header_decode(message, &region, &header, &fault), 0);
+    world_craft(world, 4, &header, &body, ret_instead);
+    region_fini(&region);
+    return true;
+}
+
+static void test_newer_data_of_a_replica_is_fetched(void **state)
+{
+    (void)state;
+    struct world *world = world_of(5, 24);
+    struct id place = world_place(9, 40); /* of 3; copies on 4 and 5 */
+    unsigned refused = 0;
+    world->tap = too_old_tap;
+    world->tap_ctx = &refused;
+    assert_int_equal(world_store(world, 1, place, "value")->err, 0);
+    world_run(world, 200);
+    assert_int_equal(refused, 1);
+    assert_true(world_saw(world, "3 > fetch_req 4"));
+    assert_true(world_saw(world, "4 > fetch_ans 3"));
+    assert_string_equal(world_value(world_fetch(world, 1, place), world->nodes[1].id), "value");
+    world_free(world);
+}
+
 /* ---- links ---- */
 
 static void test_link_to_a_wrong_node(void **state)
@@ -485,7 +569,7 @@ static void test_client_is_refused(void **state)
     buf_init(&message, RELOAD_MESSAGE_OCTETS_MAX);
     buf_init(&framed, RELOAD_MESSAGE_OCTETS_MAX);
     world_craft(world, client, &header, &body, &message);
-    buf_u8(&framed, 128);
+    buf_u8(&framed, RELOAD_FRAME_DATA);
     buf_u32(&framed, 0);
     buf_opaque(&framed, 3, buf_slice(&message));
     peer_link_input(peer, world->now, link, buf_slice(&framed));
@@ -536,6 +620,109 @@ static void test_bad_frames_close_the_link(void **state)
     assert_int_equal(world_counters(world, 1)->frame_bad, 1);
     region_fini(&region);
     assert_true(world_run_until(world, world_is_right, 60000));
+    world_free(world);
+}
+
+/* The link that a node has to another one; fails if there is none. */
+static struct peer_link_view link_between(struct world *world, unsigned node, unsigned other)
+{
+    struct region region;
+    struct peer_view view;
+    struct peer_link_view found = {0};
+    region_init(&region, 1u << 20);
+    assert_int_equal(peer_view(world->nodes[node].peer, world->now, &region, &view), 0);
+    for (size_t i = 0; i < view.link_count; i++)
+        if (id_eq(view.links[i].node, world->nodes[other].id) && strcmp(view.links[i].state, "closing") != 0)
+            found = view.links[i];
+    region_fini(&region);
+    assert_true(found.link);
+    return found;
+}
+
+/* Both sides connect at the same time: the link that the greater Node-ID opened stays, on both sides. */
+static void test_simultaneous_connect(void **state)
+{
+    (void)state;
+    struct addr from = {.family = 4, .port = 1, .ip = {127, 9, 9, 9}};
+    uint64_t link;
+    for (unsigned greater_opened = 0; greater_opened < 2; greater_opened++) {
+        struct world *world = world_new(25);
+        world_add(world, world_place(0, 3));
+        world_add(world, world_place(greater_opened ? 2 : 1, 3)); /* who is there first opens the link to who joins */
+        world_add(world, world_place(greater_opened ? 1 : 2, 3));
+        for (unsigned i = 1; i <= 3; i++) {
+            world_start(world, i);
+            assert_true(world_run_until(world, world_is_right, 3000));
+        }
+        struct peer_link_view before = link_between(world, 2, 3);
+        assert_false(before.incoming);
+        assert_int_equal(
+            peer_link_accept(world->nodes[2].peer, world->now, &from, cert_der(world->nodes[3].cert), &link), 0);
+        assert_int_equal(world_counters(world, 2)->link_duplicate, 1);
+        assert_int_equal(link_between(world, 2, 3).link == before.link, greater_opened);
+        world_free(world);
+    }
+}
+
+static void test_node_that_connects_anew(void **state)
+{
+    (void)state;
+    struct world *world = world_of(4, 26);
+    struct addr from = {.family = 4, .port = 1, .ip = {127, 9, 9, 9}};
+    uint64_t link;
+    world_run(world, 10000);
+    /* 3 has lost its link without our noticing; then the new one is lost, too, again unnoticed. */
+    assert_int_equal(peer_link_accept(world->nodes[2].peer, world->now, &from, cert_der(world->nodes[3].cert), &link),
+                     0);
+    assert_int_equal(link_between(world, 2, 3).link, link);
+    assert_true(world_run_until(world, world_is_right, 120000));
+    world_free(world);
+}
+
+/* A message arrives while the n-th allocation from there fails. */
+static void receive_without_memory(struct world *world, const struct reload_body *body, unsigned long nth)
+{
+    struct reload_destination place = reload_destination_node(world->nodes[2].id);
+    struct reload_header header = {.ttl = 100, .destinations = &place, .destination_count = 1};
+    struct buf message, framed;
+    uint64_t link = link_between(world, 2, 1).link;
+    buf_init(&message, RELOAD_MESSAGE_OCTETS_MAX);
+    buf_init(&framed, RELOAD_MESSAGE_OCTETS_MAX);
+    world_craft(world, 1, &header, body, &message);
+    buf_u8(&framed, RELOAD_FRAME_DATA);
+    buf_u32(&framed, 0);
+    buf_opaque(&framed, 3, buf_slice(&message));
+    mem_fail_at(nth);
+    peer_link_input(world->nodes[2].peer, world->now, link, buf_slice(&framed));
+    mem_fail_at(0);
+    world_run(world, 50);
+    buf_fini(&message);
+    buf_fini(&framed);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct world *world = world_of(3, 27);
+    struct id place = world_place(20, 64); /* of 2 */
+    struct reload_specifier specifier = {.kind = WORLD_KIND, .model = RELOAD_MODEL_DICTIONARY};
+    struct reload_body fetch = {.code = RELOAD_FETCH_REQ, .fetch_req = {id_slice(&place), &specifier, 1}};
+    struct reload_body update = {.code = RELOAD_UPDATE_REQ, .update_req = {.type = RELOAD_CHORD_NEIGHBORS}};
+    struct reload_body attach = {.code = RELOAD_ATTACH_REQ,
+                                 .attach = {.role = slice_str("passive"), .send_update = true}};
+    struct id ids[] = {world_place(7, 64), world_place(9, 64)};
+    update.update_req.successors = (struct reload_ids){ids, 2};
+    assert_int_equal(world_store(world, 1, place, "value")->err, 0);
+    for (unsigned long nth = 1; nth <= 60; nth++) {
+        assert_true(world_run_until(world, world_is_right, 60000));
+        receive_without_memory(world, &fetch, nth);
+        assert_true(world_run_until(world, world_is_right, 60000));
+        receive_without_memory(world, &update, nth);
+        assert_true(world_run_until(world, world_is_right, 60000));
+        receive_without_memory(world, &attach, nth);
+    }
+    assert_true(world_run_until(world, world_is_right, 60000));
+    assert_string_equal(world_value(world_fetch(world, 3, place), world->nodes[1].id), "value");
     world_free(world);
 }
 
@@ -679,11 +866,16 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_forged_message_is_dropped),
         cmocka_unit_test(test_answer_of_a_wrong_node),
         cmocka_unit_test(test_only_the_node_itself_joins_leaves_and_updates),
+        cmocka_unit_test(test_noise_changes_nothing),
+        cmocka_unit_test(test_newer_data_of_a_replica_is_fetched),
         cmocka_unit_test(test_link_to_a_wrong_node),
         cmocka_unit_test(test_certificates_of_strangers),
         cmocka_unit_test(test_client_is_refused),
         cmocka_unit_test(test_slow_link_is_closed),
         cmocka_unit_test(test_bad_frames_close_the_link),
+        cmocka_unit_test(test_simultaneous_connect),
+        cmocka_unit_test(test_node_that_connects_anew),
+        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_app_attach),
         cmocka_unit_test(test_configuration_reaches_everybody),
         cmocka_unit_test(test_forged_configuration_is_refused),
