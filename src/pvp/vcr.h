@@ -2,7 +2,7 @@
  *
  * A record is durable (KV_PVP_VCR) before its upload is acknowledged. Its id is a digest of its contents, so that the identical record,
  * uploaded again, is the same record: acknowledged, not doubled. Originating records wait for timer Tv, a random time, and are then
- * handed out to be validated; terminating records wait to be proved, at least the configured time. Made for a million records: about 150
+ * handed out to be validated; terminating records wait to be proved, at least the configured time. Made for a million records: under 200
  * octets each in memory.
  *
  * The table owns its records. Pointers to them stay valid until pvp_vcr_table_expire or _free. */
