@@ -50,6 +50,8 @@ static void test_twelve_failures_burn(void **state)
         assert_int_equal(pvp_vcr_state(pvp_vcr_find(w.vcrs, &id)), PVP_VCR_WAITING);
         be(&w, n);
         guess_wrong(&w, 3);
+        if (n == 2)
+            world_crash(&w); /* what failed before counts after it */
     }
     assert_int_equal(w.report.event, PVP_INBOUND_BURNT);
     assert_int_equal(pvp_terminator_counters(w.terminator)->records_burnt, 1);
@@ -58,6 +60,32 @@ static void test_twelve_failures_burn(void **state)
     assert_int_equal(pvp_vcr_reason(pvp_vcr_find(w.vcrs, &id)), PVP_REASON_BURNT);
     be(&w, 0xa);
     assert_int_equal(world_validate(&w, &call, &w.b).outcome, PVP_FAILURE);
+    world_close(&w);
+}
+
+/* Three calls that fit. A's last guess at the newest falls in the validation of the oldest: the tries go on as they were counted. An hour
+ * later the newest is passed over, so that the one before it is the first try. */
+static void test_a_block_does_not_shift_the_tries_of_its_window(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call calls[3];
+    world_open(&w);
+    for (int i = 0; i < 3; i++) {
+        calls[i] = call;
+        calls[i].start_ms -= 1000000 * i;
+        calls[i].stop_ms -= 1000000 * i;
+        world_upload(&w, &calls[i]);
+    }
+    guess_wrong(&w, 2);
+    world_pass_ms(&w, HOUR_MS);
+    struct outcome o = world_validate(&w, &calls[2], &w.b);
+    assert_int_equal(o.outcome, PVP_SUCCESS);
+    assert_int_equal(o.attempts, 3);
+    world_pass_ms(&w, HOUR_MS);
+    o = world_validate(&w, &calls[1], &w.b);
+    assert_int_equal(o.outcome, PVP_SUCCESS);
+    assert_int_equal(o.attempts, 1);
     world_close(&w);
 }
 
@@ -212,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_failures_from_one_node),
         cmocka_unit_test(test_twelve_failures_burn),
+        cmocka_unit_test(test_a_block_does_not_shift_the_tries_of_its_window),
         cmocka_unit_test(test_strangers_neither_guess_nor_burn),
         cmocka_unit_test(test_a_false_announcement_burns_nothing),
         cmocka_unit_test(test_guesses_side_by_side),

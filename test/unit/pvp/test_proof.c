@@ -157,6 +157,26 @@ static void test_several_calls_that_fit_newest_first(void **state)
     }
 }
 
+/* What A has proved comes after what it has not: a number that is called often is never out of tries. */
+static void test_consumed_records_take_no_tries(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call calls[5];
+    world_open(&w);
+    for (int i = 0; i < 5; i++) {
+        calls[i] = shifted(&seen_by_a, -1000000 * i, -1000000 * i);
+        world_upload(&w, &calls[i]);
+    }
+    for (int i = 0; i < 5; i++) {
+        struct outcome o = world_validate(&w, &calls[i], &w.b);
+        assert_int_equal(o.outcome, PVP_SUCCESS);
+        assert_int_equal(o.attempts, 1);
+        world_pass_ms(&w, HOUR_MS);
+    }
+    world_close(&w);
+}
+
 /* Simultaneous calls of one number without caller ID: B tells them apart by their times. */
 static void test_several_calls_in_progress(void **state)
 {
@@ -466,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_times_apart_by_just_under_and_over_half_the_lattice),
         cmocka_unit_test(test_widest_and_narrowest_lattice),
         cmocka_unit_test(test_several_calls_that_fit_newest_first),
+        cmocka_unit_test(test_consumed_records_take_no_tries),
         cmocka_unit_test(test_several_calls_in_progress),
         cmocka_unit_test(test_a_claimant_that_knows_nothing_fails_after_all_attempts),
         cmocka_unit_test(test_a_call_of_another_service_is_not_ours),
