@@ -230,6 +230,15 @@ void pvp_validation_connected(struct pvp_validation *v, struct now now, enum pvp
         finish(v, PVP_INCONCLUSIVE, "our own signature failed");
 }
 
+/* The claimant broke a rule; but what we have no memory for is not its fault. */
+static void finish_bad(struct pvp_validation *v, int err, const char *why)
+{
+    if (err == ERR_NO_MEMORY)
+        finish(v, PVP_INCONCLUSIVE, "no memory");
+    else
+        finish(v, PVP_BAD_ANSWER, why);
+}
+
 static void take_refusal(struct pvp_validation *v, unsigned code)
 {
     v->result.code = code;
@@ -260,8 +269,7 @@ static void take_hello(struct pvp_validation *v, const struct pvp_message *hello
         return;
     }
     if (err || hello->major != PVP_VERSION_MAJOR) {
-        finish(v, PVP_BAD_ANSWER,
-               err ? "the claimant's certificate does not hold" : "the claimant speaks another version");
+        finish_bad(v, err, err ? "the claimant's certificate does not hold" : "the claimant speaks another version");
         return;
     }
     struct pvp_message request = {.type = PVP_REQUEST,
@@ -276,10 +284,11 @@ static void take_hello(struct pvp_validation *v, const struct pvp_message *hello
 }
 
 /* The ticket is sealed for its granter's eyes, but what it says must fit. */
-static const char *check_ticket(const struct pvp_validation *v, struct slice domain, struct wall now)
+static const char *check_ticket(const struct pvp_validation *v, struct slice domain, struct wall now, int *ret_err)
 {
     struct ticket t;
-    if (ticket_parse(v->valinfo.ticket, &t, NULL) < 0)
+    *ret_err = ticket_parse(v->valinfo.ticket, &t, NULL);
+    if (*ret_err)
         return "the ticket is none";
     if (!slice_eq(e164_slice(&t.number), e164_slice(&v->task.called)))
         return "the ticket is for another number";
@@ -320,17 +329,21 @@ static void take_answer(struct pvp_validation *v, const struct pvp_message *answ
         return;
     }
     const char *why = NULL;
-    if (valinfo_parse(v->result.valinfo_xml, &v->region, &v->valinfo, NULL) < 0)
+    int err = valinfo_parse(v->result.valinfo_xml, &v->region, &v->valinfo, NULL);
+    if (err)
         why = "the document is malformed";
     else if (!slice_eq(e164_slice(&v->valinfo.number), e164_slice(&v->task.called)))
         why = "the document is for another number";
     if (!why)
         why = check_routes(v, answer->domain);
     if (!why)
-        why = check_ticket(v, answer->domain, now);
-    if (!why)
-        v->result.valinfo = &v->valinfo;
-    finish(v, why ? PVP_BAD_ANSWER : PVP_SUCCESS, why ? why : "the claimant knows the call");
+        why = check_ticket(v, answer->domain, now, &err);
+    if (why) {
+        finish_bad(v, err, why);
+        return;
+    }
+    v->result.valinfo = &v->valinfo;
+    finish(v, PVP_SUCCESS, "the claimant knows the call");
 }
 
 void pvp_validation_input(struct pvp_validation *v, struct now now, struct slice octets)
@@ -340,7 +353,7 @@ void pvp_validation_input(struct pvp_validation *v, struct now now, struct slice
         return;
     buf_slice_put(&v->input, octets);
     if (v->input.err) {
-        finish(v, PVP_BAD_ANSWER, "the claimant sends too much");
+        finish_bad(v, v->input.err, "the claimant sends too much");
         return;
     }
     while (v->stage == STAGE_HELLO || v->stage == STAGE_ANSWER) {

@@ -31,7 +31,12 @@ static void take_hello(struct pvp_inbound *in, const struct pvp_message *m, stru
 {
     struct pvp_terminator *t = in->terminator;
     bool expected = pvp_prover_is_stranger(&in->prover) || pvp_prover_may_be(&in->prover, &m->node_id);
-    if (!expected || pvp_hello_check(t->ports.identity, PVP_ROLE_ORIGINATOR, m, in->exporter, now.wall) < 0) {
+    int err = pvp_hello_check(t->ports.identity, PVP_ROLE_ORIGINATOR, m, in->exporter, now.wall);
+    if (err == ERR_NO_MEMORY) {
+        refuse(in, PVP_REFUSED_LATER);
+        return;
+    }
+    if (!expected || err) {
         char id[ID_HEX_OCTETS];
         t->counters.bad_identity++;
         log_event(t->ports.log, LEVEL_WARNING, "pvp.identity.refused", "node=%s announced=%d called=%s",
@@ -187,7 +192,9 @@ void pvp_inbound_input(struct pvp_inbound *in, struct now now, struct slice octe
         int err = in->input.err ? in->input.err : pvp_message_decode(buf_slice(&in->input), &m, &n, NULL);
         if (err == ERR_TRUNCATED)
             return;
-        if (!err && in->stage == INBOUND_HELLO && m.type == PVP_HELLO) {
+        if (err == ERR_NO_MEMORY) {
+            refuse(in, PVP_REFUSED_LATER);
+        } else if (!err && in->stage == INBOUND_HELLO && m.type == PVP_HELLO) {
             take_hello(in, &m, now);
         } else if (!err && in->stage == INBOUND_REQUEST && m.type == PVP_REQUEST) {
             take_request(in, &m, now);

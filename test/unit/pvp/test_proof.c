@@ -411,6 +411,31 @@ static void test_full_disk_refuses_and_changes_nothing(void **state)
     world_close(&w);
 }
 
+/* Whichever allocation fails, on either side: the claimant is not taken for a liar, nothing is lost, and the next time it works. */
+static void test_allocation_failures(void **state)
+{
+    (void)state;
+    bool reached_the_end = false;
+    for (unsigned long nth = 1; !reached_the_end; nth++) {
+        struct world w;
+        world_open(&w);
+        struct id id = world_upload(&w, &seen_by_a);
+        w.fail_at = nth;
+        struct outcome o = world_validate(&w, &seen_by_a, &w.b);
+        w.fail_at = 0;
+        if (o.outcome != PVP_SUCCESS && o.outcome != PVP_INCONCLUSIVE)
+            fail_msg("allocation %lu: %s (%s)", nth, pvp_outcome_name(o.outcome), o.why);
+        assert_int_not_equal(pvp_vcr_state(pvp_vcr_find(w.vcrs, &id)), PVP_VCR_FAILED);
+        assert_int_equal(pvp_terminator_connections(w.terminator), 0);
+        reached_the_end = o.outcome == PVP_SUCCESS && nth > 200;
+        world_pass_ms(&w, HOUR_MS);
+        memory_store_turn(w.store);
+        assert_int_equal(world_validate(&w, &seen_by_a, &w.b).outcome, PVP_SUCCESS);
+        world_close(&w);
+        assert_true(nth < 1000);
+    }
+}
+
 /* One validation per number and hour from one source; another number is free. The attempts of one validation count once. */
 static void test_interval_between_validations(void **state)
 {
@@ -500,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_crash_before_consumption_is_durable),
         cmocka_unit_test(test_crash_between_consumption_and_answer),
         cmocka_unit_test(test_full_disk_refuses_and_changes_nothing),
+        cmocka_unit_test(test_allocation_failures),
         cmocka_unit_test(test_interval_between_validations),
         cmocka_unit_test(test_a_source_that_connects_too_often),
         cmocka_unit_test(test_a_silent_connection_is_closed),

@@ -1,6 +1,7 @@
 /* Plays the network between an originator and a terminator. */
 #include "world.h"
 
+#include "base/mem.h"
 #include "crypt/digest.h"
 
 #include <stdio.h>
@@ -304,7 +305,14 @@ struct outcome world_validate(struct world *w, const struct call *call, const st
     w->report = (struct pvp_inbound_report){0};
     if (w->a_announces)
         pvp_announce(w->terminator, w->now, &w->a.node_id, &w->a_address);
-    assert_int_equal(pvp_validation_new(&config, &task, &w->a, &w->entropy, w->now, &l.validation), 0);
+    mem_fail_at(w->fail_at);
+    int err = pvp_validation_new(&config, &task, &w->a, &w->entropy, w->now, &l.validation);
+    if (err) {
+        assert_int_equal(w->fail_at ? ERR_NO_MEMORY : 0, err);
+        mem_fail_at(0);
+        o.outcome = PVP_INCONCLUSIVE;
+        return o;
+    }
     for (bool moved = true; moved && !over;) {
         moved = step_a(&l, &o, &over) || step_b(&l);
         if (!moved && !w->write_is_slow)
@@ -316,6 +324,7 @@ struct outcome world_validate(struct world *w, const struct call *call, const st
         while (!over)
             assert_true(step_a(&l, &o, &over));
     }
+    mem_fail_at(0);
     end_link(&l);
     while (step_b(&l))
         ;

@@ -34,6 +34,7 @@ struct world {
     bool relayed;                     /* the far end of the channel is another one: exporters differ */
     bool write_is_slow;               /* B's store completes nothing by itself */
     unsigned cut_after_sends;         /* the connection breaks when B has sent so often; 0: never */
+    unsigned long fail_at;            /* this allocation fails during a validation; 0: none */
     unsigned connects;                /* seen */
     struct pvp_inbound_report report; /* the last one of each validation */
 };
