@@ -29,7 +29,7 @@ struct sqlite_store_counters {
  * database, ERR_UNSUPPORTED if a later version wrote it, ERR_NO_SPACE, ERR_FORBIDDEN, ERR_IO. The log has the sentence. */
 int sqlite_store_open(const struct sqlite_store_options *options, struct sqlite_store **ret_store);
 
-/* Commits what waits, calls the completions, closes. */
+/* Commits what waits, then closes. Completions are not called any more: the cores that wait for them end before their store. */
 void sqlite_store_close(struct sqlite_store *store);
 
 /* Valid as long as the store. */

@@ -210,6 +210,7 @@ void sqlite_store_close(struct sqlite_store *store)
 {
     if (!store)
         return;
+    store->waiting.n = 0;
     sqlite_store_turn(store);
     store_free(store);
 }

@@ -141,6 +141,24 @@ static void test_reopen(void **state)
     sqlite_store_close(store);
 }
 
+/* The core that waits is gone when its store is closed; what it wrote is kept. */
+static void test_close_commits_and_calls_nobody(void **state)
+{
+    struct place *place = *state;
+    struct sqlite_store *store = open_store(place);
+    const struct kv *kv = sqlite_store_kv(store);
+    struct outcome outcome = {0, 1};
+    struct slice value;
+    assert_int_equal(kv_put(kv, KV_ROUTE, slice_str("k"), slice_str("v")), 0);
+    kv_commit(kv, note, &outcome);
+    sqlite_store_close(store);
+    assert_int_equal(outcome.calls, 0);
+    store = open_store(place);
+    assert_int_equal(kv_get(sqlite_store_kv(store), KV_ROUTE, slice_str("k"), &value), 0);
+    assert_slice_text(value, "v");
+    sqlite_store_close(store);
+}
+
 static void test_group_commit_is_one_transaction(void **state)
 {
     struct place *place = *state;
@@ -413,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reopen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_close_commits_and_calls_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_group_commit_is_one_transaction, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_reported_is_lost_when_killed, set_up, tear_down),
