@@ -116,8 +116,8 @@ class World:
         if not entry:
             return False
         child = self.children.get(name)
-        if child is not None and child.poll() is not None:
-            return False
+        if child is not None:
+            return child.poll() is None  # its pid is not given away before that; and /proc is empty while it begins
         try:
             with open(f"/proc/{entry['pid']}/cmdline", "rb") as f:
                 argv = f.read().split(b"\0")
