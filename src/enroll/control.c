@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <stdio.h>
+
 #define WARNING_MS (INT64_C(30) * 86400000) /* before the authority's end */
 
 /* ---- tokens ---- */
@@ -281,8 +283,8 @@ static void show_counters(void *ctx, struct ctl_request *request)
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_open_array(w, "counters");
     for (size_t i = 0; enroll_counters_names[i]; i++) {
-        char name[64] = "enroll.";
-        strncat(name, enroll_counters_names[i], sizeof name - sizeof "enroll.");
+        char name[64];
+        snprintf(name, sizeof name, "enroll.%s", enroll_counters_names[i]);
         if ((!values[i] && !ctl_args_has(args, "all")) || (prefix && strncmp(name, prefix, strlen(prefix)) != 0))
             continue;
         ctl_open_object(w, NULL);
