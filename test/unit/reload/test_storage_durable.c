@@ -1,6 +1,9 @@
 /* A Store is acknowledged when it is durable and not before; what was acknowledged is there after a restart; lifetimes end. */
+#include "base/entropy.h"
 #include "base/mem.h"
 #include "storage_fixture.h"
+
+#include <stdio.h>
 
 #define T0 UINT64_C(1000000)
 
@@ -467,6 +470,142 @@ static void test_short_of_memory(void **state)
     assert_true(nth > 5);
 }
 
+/* ---- from within an answer ---- */
+
+struct chain {
+    struct draft draft;
+    struct security_signer signer;
+    struct answer inner;
+};
+
+static void note_answer(void *arg, const struct storage_outcome *outcome)
+{
+    struct answer *a = arg;
+    a->count++;
+    a->code = outcome->error_code;
+}
+
+static void store_again(void *arg, const struct storage_outcome *outcome)
+{
+    struct chain *c = arg;
+    assert_int_equal(outcome->error_code, 0);
+    storage_store(c->draft.fixture->storage, c->draft.fixture->now,
+                  &(struct storage_request){&c->draft.store, &c->draft.block, &c->signer}, note_answer, &c->inner);
+}
+
+/* Who is answered stores again at once, to the resource that others wait for: all are answered, in some order, once. */
+static void test_store_from_within_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct chain chain = {.signer = security_own(f->alice)};
+    struct draft first, waiting[2];
+    struct answer answers[2];
+    draft_put(&chain.draft, f, "from within", T0 + 3);
+    draft_put(&first, f, "first", T0);
+    storage_store(f->storage, f->now, &(struct storage_request){&first.store, &first.block, &chain.signer}, store_again,
+                  &chain);
+    for (uint64_t i = 0; i < 2; i++) {
+        draft_put(&waiting[i], f, "waited", T0 + 4 + i);
+        draft_post(&waiting[i], f->alice, &answers[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        memory_store_turn(f->store);
+    assert_int_equal(chain.inner.count + answers[0].count + answers[1].count, 3);
+    assert_int_equal(chain.inner.code + answers[0].code + answers[1].code, 0);
+    struct reload_kind_data data = fetch_all(f, home_of(f->alice), KIND_TEST_SINGLE);
+    assert_int_equal(data.generation_counter, 4);
+    assert_string_equal(text_at(f, &data, 0), "waited");
+}
+
+/* ---- a long and bad day ---- */
+
+#define PLACES 4
+#define SERVICES 3
+#define STEPS 4000
+
+/* What has been acknowledged for one key. */
+struct believed {
+    uint64_t time; /* 0: nothing */
+    bool exists;
+};
+
+static void check_against(struct fixture *f, struct security *const signers[2],
+                          struct believed believed[PLACES][2][SERVICES])
+{
+    for (uint8_t p = 0; p < PLACES; p++) {
+        struct id resource = {{(uint8_t)(p * 50)}};
+        struct reload_kind_data data = fetch_all(f, resource, RELOAD_KIND_VIPR_REGISTRATION);
+        size_t expected = 0;
+        for (size_t who = 0; who < 2; who++)
+            for (uint64_t service = 0; service < SERVICES; service++) {
+                const struct believed *b = &believed[p][who][service];
+                struct slice key = vipr_key(f, signers[who], service);
+                expected += b->time != 0;
+                for (size_t i = 0; i < data.value_count; i++)
+                    if (slice_eq(data.values[i].value.key, key)) {
+                        assert_int_equal(data.values[i].storage_time_ms, b->time);
+                        assert_int_equal(data.values[i].value.exists, b->exists);
+                    }
+            }
+        assert_int_equal(data.value_count, expected);
+    }
+}
+
+/* Stores, removals, replays, failing writes and power cuts in random order: what was acknowledged is there, and nothing else. */
+static void test_random_history(void **state)
+{
+    struct fixture *f = *state;
+    struct seeded_entropy seeded = {7};
+    struct entropy entropy = seeded_entropy_port(&seeded);
+    struct security *const signers[2] = {f->alice, f->carol};
+    struct believed believed[PLACES][2][SERVICES] = {0};
+    unsigned acknowledged = 0, failed = 0, replayed = 0;
+    for (int step = 0; step < STEPS; step++) {
+        uint8_t p = (uint8_t)entropy_below(&entropy, PLACES);
+        size_t who = (size_t)entropy_below(&entropy, 2);
+        uint64_t service = entropy_below(&entropy, SERVICES);
+        struct believed *b = &believed[p][who][service];
+        struct id resource = {{(uint8_t)(p * 50)}};
+        struct reload_value value = keyed(vipr_key(f, signers[who], service), "value");
+        uint64_t time = entropy_below(&entropy, 8) || !b->time ? T0 + (uint64_t)step : b->time;
+        uint64_t fate = entropy_below(&entropy, 20);
+        struct draft d;
+        struct answer answer;
+        draft_begin(&d, f, resource, 0);
+        draft_kind(&d, RELOAD_KIND_VIPR_REGISTRATION, 0);
+        draft_value(&d, signers[who], entropy_below(&entropy, 3) ? value : removed(value), time);
+        if (fate == 0)
+            memory_store_fail(f->store, 1, ERR_IO);
+        draft_post(&d, signers[who], &answer);
+        bool refused = answer.count == 1;
+        if (fate == 1) {
+            memory_store_crash(f->store);
+            fixture_restart(f);
+        } else {
+            memory_store_turn(f->store);
+            memory_store_fail(f->store, 0, 0);
+        }
+        assert_int_equal(answer.count, 1);
+        if (refused) {
+            assert_int_equal(answer.code, RELOAD_ERROR_DATA_TOO_OLD);
+            assert_true(time <= b->time);
+            replayed++;
+        } else if (answer.code) {
+            failed++;
+        } else {
+            assert_true(time > b->time);
+            *b = (struct believed){time, d.values[0][0].value.exists};
+            acknowledged++;
+        }
+        if (step % 16 == 0 || fate <= 1)
+            check_against(f, signers, believed);
+        region_fini(&f->region);
+    }
+    assert_true(acknowledged > STEPS / 2 && failed > STEPS / 20 && replayed > STEPS / 20);
+    fixture_restart(f);
+    check_against(f, signers, believed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -492,6 +631,8 @@ int main(void)
         TEST(test_banned_signer_is_found_at_the_start),
         TEST(test_values_of_a_kind_that_went_go),
         TEST(test_short_of_memory),
+        TEST(test_store_from_within_an_answer),
+        TEST(test_random_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
