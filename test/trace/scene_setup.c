@@ -175,8 +175,9 @@ static void company_init(struct scene *scene, unsigned number)
 
     struct agent *agent = &c->agent;
     agent->vservice_id = number * UINT64_C(0x1111);
-    snprintf(agent->domain, sizeof agent->domain, "%c.example", 'a' + number - 1);
-    snprintf(agent->uri, sizeof agent->uri, "sip:pbx@%s:5061;maddr=127.1.%u.9;transport=tcp", agent->domain, number);
+    char lower = (char)('a' + number - 1);
+    snprintf(agent->domain, sizeof agent->domain, "%c.example", lower);
+    snprintf(agent->uri, sizeof agent->uri, "sip:pbx@%c.example:5061;maddr=127.1.%u.9;transport=tcp", lower, number);
 }
 
 struct scene *scene_new(unsigned companies, uint64_t seed)
