@@ -90,6 +90,26 @@ void alert_set(struct server *s, enum alert which, bool raised)
               alerts[which].severity, text);
 }
 
+void alert_store(struct server *s, int err)
+{
+    s->counters.store_failures += err == ERR_NO_SPACE || err == ERR_IO;
+    if (!err || err == ERR_NO_SPACE || err == ERR_IO)
+        alert_set(s, ALERT_STORE_FAILURE, err != 0);
+}
+
+/* Raised by a wrong user or password, ended by a client that registers or by time. */
+static void check_credentials(struct server *s)
+{
+    const struct vap_server_counters *vap = vap_server_counters(s->vap);
+    const struct alert_state *state = &s->alerts[ALERT_INVALID_CREDENTIALS];
+    uint64_t bad = vap->unknown_user + vap->bad_integrity + vap->missing_integrity;
+    if (bad > s->bad_credentials)
+        alert_set(s, ALERT_INVALID_CREDENTIALS, true);
+    else if (state->raised && s->now.wall.ms - state->since.ms > CREDENTIALS_WINDOW_MS)
+        alert_set(s, ALERT_INVALID_CREDENTIALS, false);
+    s->bad_credentials = bad;
+}
+
 void alerts_check(struct server *s)
 {
     struct pvp_vcr_totals totals;
@@ -101,7 +121,5 @@ void alerts_check(struct server *s)
         alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);
     alert_set(s, ALERT_SOFTWARE_UPDATE,
               s->config->required_version.n && !slice_eq_str(s->config->required_version, IME_VERSION));
-    struct alert_state *credentials = &s->alerts[ALERT_INVALID_CREDENTIALS];
-    if (credentials->raised && s->now.wall.ms - credentials->since.ms > CREDENTIALS_WINDOW_MS)
-        alert_set(s, ALERT_INVALID_CREDENTIALS, false);
+    check_credentials(s);
 }

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#define DELIVERY_RETRY_MS 600000 /* a route that a client did not take is told again */
+
 struct upload {
     struct server *server;
     uint64_t request;
@@ -40,9 +42,7 @@ static void uploaded(void *arg, int err)
                      u->calling.text[0] ? u->calling.text : "an unknown number");
     else if (!err)
         journal_note(s->journal, s->now, &u->called, "call received and recorded: waits for the caller's proof");
-    else
-        s->counters.store_failures++;
-    alert_set(s, ALERT_STORE_FAILURE, err == ERR_NO_SPACE || err == ERR_IO);
+    alert_store(s, err);
     mem_free(u);
 }
 
@@ -65,6 +65,7 @@ static void upload(struct server *s, const struct vap_server_effect *e)
     }
     if (err) {
         mem_free(u);
+        alert_store(s, err);
         vap_server_complete(s->vap, e->request, err, err_text(err));
     }
 }
@@ -100,7 +101,7 @@ static int deliver_one(void *ctx, struct route *r)
 {
     struct deliver *what = ctx;
     struct server *s = what->server;
-    if (r->vservice_id != what->vservice_id || r->delivered || r->in_flight)
+    if (r->vservice_id != what->vservice_id || r->delivery)
         return 0;
     struct delivery *d = delivery_new(s, r);
     if (!d)
@@ -110,14 +111,27 @@ static int deliver_one(void *ctx, struct route *r)
         delivery_free(s, d);
         return ERR_LIMIT; /* nobody listens, or too many are under way: the next event goes on */
     }
-    r->in_flight = true;
+    r->delivery = d->token;
     return 0;
 }
 
 void clients_deliver(struct server *s, uint64_t vservice_id)
 {
     struct deliver what = {s, vservice_id};
-    route_table_each(s->routes, deliver_one, &what);
+    route_table_each_undelivered(s->routes, deliver_one, &what);
+}
+
+static void deliver_of_vservice(void *arg, const struct vap_vservice_view *view)
+{
+    clients_deliver(arg, view->id);
+}
+
+void clients_deliver_again(struct server *s)
+{
+    if (!mono_due(s->next_delivery, s->now.mono))
+        return;
+    s->next_delivery = mono_after_ms(s->now.mono, DELIVERY_RETRY_MS);
+    vap_server_each_vservice(s->vap, deliver_of_vservice, s);
 }
 
 static void notified(struct server *s, const struct vap_server_effect *e)
@@ -126,6 +140,8 @@ static void notified(struct server *s, const struct vap_server_effect *e)
     if (!d)
         return;
     struct route *r = route_table_find(s->routes, d->vservice_id, &d->number, d->node_id);
+    if (r && r->delivery != d->token)
+        r = NULL; /* another one, learned meanwhile */
     if (e->err == 0) {
         s->counters.routes_delivered++;
         if (r && !r->delivered) {
@@ -140,10 +156,10 @@ static void notified(struct server *s, const struct vap_server_effect *e)
         return;
     uint64_t vservice_id = d->vservice_id;
     if (r)
-        r->in_flight = false;
+        r->delivery = 0;
     delivery_free(s, d);
     if (e->err == 0)
-        clients_deliver(s, vservice_id);
+        clients_deliver(s, vservice_id); /* what a limit held back */
 }
 
 /* ---- numbers ---- */

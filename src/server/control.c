@@ -29,6 +29,7 @@ static struct reply *reply_new(struct server *s, struct ctl_request *request)
 static void written(void *arg, int err)
 {
     struct reply *r = arg;
+    alert_store(r->server, err);
     if (err)
         ctl_refuse(r->request, err, "it could not be made durable: nothing has changed",
                    err == ERR_NO_SPACE ? "make room on the disk of the data folder" : NULL);
@@ -346,8 +347,16 @@ void control_waiters(struct server *s)
     }
 }
 
-void control_drop_waiters(struct server *s)
+void control_drop(struct server *s)
 {
+    LIST_EACH(it, &s->derivations) {
+        struct derivation *d = CONTAINER_OF(it, struct derivation, link);
+        ctl_refuse(d->reply->request, ERR_CLOSED, "the daemon ends", NULL);
+        keyring_job_free(d->job);
+        mem_free(d->reply);
+        list_remove(&d->link);
+        mem_free(d);
+    }
     LIST_EACH(it, &s->waiters) {
         struct waiter *w = CONTAINER_OF(it, struct waiter, link);
         ctl_refuse(w->request, ERR_CLOSED, "the daemon ends", NULL);

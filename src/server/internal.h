@@ -53,6 +53,7 @@ struct validation {
     struct addr addr; /* of the current claimant's listener */
     struct pvp_validation *proof;
     struct conn *conn;
+    bool asked;                                     /* somebody: the number rests afterwards */
     unsigned successes, failures, refusals, misses; /* verdicts so far */
     const char *why;                                /* of the last miss or refusal */
     enum pvp_method method;                         /* of the last proof */
@@ -114,16 +115,16 @@ struct counter_set {
     const uint64_t *values;
 };
 
-#define SERVER_COUNTERS(X)                                                                                            \
-    X(validation_attempts)                                                                                            \
-    X(validations_succeeded)                                                                                          \
-    X(validations_failed)                                                                                             \
-    X(validations_refused)                                                                                            \
-    X(validations_missed) X(validations_no_claimant) X(validations_postponed) X(claimants_ignored)                    \
-        X(blocked_validation_orig_tls_limit) X(blocked_validation_term_tls_limit) X(routes_learned) X(routes_refused) \
-            X(routes_expired) X(routes_delivered) X(routes_refused_by_client) X(publishes) X(publishes_failed)        \
-                X(tickets_granted) X(tickets_verified) X(tickets_refused) X(configs_applied) X(configs_refused)       \
-                    X(store_failures)
+#define SERVER_COUNTERS(X)                                                                                             \
+    X(validation_attempts)                                                                                             \
+    X(validations_succeeded)                                                                                           \
+    X(validations_failed)                                                                                              \
+    X(validations_refused)                                                                                             \
+    X(validations_missed)                                                                                              \
+    X(validations_no_claimant) X(validations_postponed) X(claimants_ignored) X(blocked_validation_orig_tls_limit)      \
+        X(blocked_validation_term_tls_limit) X(routes_learned) X(routes_refused) X(routes_expired) X(routes_delivered) \
+            X(routes_refused_by_client) X(publishes) X(publishes_failed) X(tickets_granted) X(tickets_verified)        \
+                X(tickets_refused) X(configs_applied) X(configs_refused) X(store_failures)
 
 COUNTERS_DECLARE(server_counters, SERVER_COUNTERS)
 
@@ -176,8 +177,10 @@ struct server {
     struct out *held_out;
     bool config_pending; /* the caller was shown SERVER_CONFIG; apply it now */
     bool wants_shutdown;
-    bool joined;         /* once */
-    bool ring_announced; /* VServices may be published */
+    bool joined;               /* once */
+    bool ring_announced;       /* VServices may be published */
+    uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
+    struct mono next_delivery; /* routes that were not taken are told again */
     struct mono ring_seen;
     struct mono next_sweep;
     struct server_counters counters;
@@ -214,6 +217,7 @@ bool ring_is_up(const struct server *s);
 /* clients.c: VAP requests */
 void clients_effect(struct server *s, const struct vap_server_effect *e);
 void clients_deliver(struct server *s, uint64_t vservice_id);
+void clients_deliver_again(struct server *s);
 int clients_init(struct server *s);
 
 /* validate.c: our calls */
@@ -249,13 +253,14 @@ int64_t setting(const struct server *s, enum setting which);
 /* alerts.c */
 void alerts_check(struct server *s);
 void alert_set(struct server *s, enum alert which, bool raised);
+void alert_store(struct server *s, int err); /* how a write came out */
 const char *alert_name(enum alert which);
 const char *alert_severity(enum alert which);
 void alert_text(const struct server *s, enum alert which, char *text, size_t octets);
 
 /* control.c */
 void control_waiters(struct server *s);
-void control_drop_waiters(struct server *s);
+void control_drop(struct server *s); /* requests that wait are refused */
 struct mono control_deadline(const struct server *s);
 
 #endif

@@ -119,21 +119,22 @@ void ring_watch(struct server *s)
 static void config_stored(void *arg, int err)
 {
     struct server *s = arg;
-    if (err) {
-        log_event(s->ports.log, LEVEL_ERROR, "config.not_stored", "error=%s", err_name(err));
-        s->counters.configs_refused++;
-        config_free(s->next_config);
-        s->next_config = NULL;
+    struct out *o = err ? NULL : server_out(s, SERVER_CONFIG, 0, (struct slice){NULL, 0});
+    alert_store(s, err);
+    if (o) {
+        o->effect.config = s->next_config;
         return;
     }
-    struct out *o = server_out(s, SERVER_CONFIG, 0, (struct slice){NULL, 0});
-    if (o)
-        o->effect.config = s->next_config;
+    /* The ring goes on sending it, since we go on saying that we have an older one. */
+    log_event(s->ports.log, LEVEL_ERROR, "config.not_stored", "error=%s", err_name(err ? err : ERR_NO_MEMORY));
+    s->counters.configs_refused++;
+    config_free(s->next_config);
+    s->next_config = NULL;
 }
 
 static void config_arrived(struct server *s, struct slice document)
 {
-    struct config *config;
+    struct config *config = NULL;
     struct config_fault fault;
     if (s->next_config) /* the ring sends it again */
         return;
@@ -142,7 +143,9 @@ static void config_arrived(struct server *s, struct slice document)
         err = kv_put(s->ports.kv, KV_SERVER_META, slice_str("config"), document);
     if (err) {
         log_event(s->ports.log, LEVEL_ERROR, "config.refused", "error=%s", err_name(err));
+        alert_store(s, err);
         s->counters.configs_refused++;
+        config_free(config);
         return;
     }
     s->next_config = config;
@@ -164,7 +167,8 @@ void ring_config_apply(struct server *s)
     pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
     config_free(s->config);
     s->config = config;
-    announce_ring(s);
+    if (s->ring_announced || !s->joined)
+        announce_ring(s); /* its quota or lifetime may have changed */
     s->counters.configs_applied++;
     log_event(s->ports.log, LEVEL_NOTICE, "config.applied", "sequence=%u", config->sequence);
     if (config->message_of_the_day.n)
@@ -210,7 +214,6 @@ static void result(struct server *s, const struct peer_result *r)
 
 static void state_changed(struct server *s, enum peer_state state)
 {
-    log_event(s->ports.log, LEVEL_NOTICE, "ring.state", "state=%s", peer_state_name(state));
     if (state == PEER_JOINED && !s->joined) {
         s->joined = true;
         server_out(s, SERVER_JOINED, 0, (struct slice){NULL, 0});
@@ -255,6 +258,8 @@ void ring_effect(struct server *s, struct peer_effect *e)
 static void published(struct server *s, const struct numbers_publisher_effect *e)
 {
     bool good = e->outcome == NUMBERS_PUBLISHED;
+    if (good || e->outcome == NUMBERS_NOT_SAVED)
+        alert_store(s, good ? 0 : ERR_IO);
     if (good) {
         s->counters.publishes++;
         journal_note(s->journal, s->now, &e->number, "published: %u sealed copies in the ring", e->copies);

@@ -16,6 +16,7 @@ enum {
 struct route_table {
     struct kv kv;
     struct map routes; /* row key → struct route */
+    struct list undelivered;
     size_t corrupt;
 };
 
@@ -48,6 +49,8 @@ struct route *route_copy(const struct route *r)
     *copy = *r;
     memcpy(content, r->content, r->content_octets);
     copy->content = content;
+    copy->delivery = 0;
+    list_init(&copy->undelivered);
     return copy;
 }
 
@@ -55,6 +58,7 @@ void route_free(struct route *r)
 {
     if (!r)
         return;
+    list_remove(&r->undelivered);
     mem_free(r->content);
     mem_free(r);
 }
@@ -141,6 +145,7 @@ int route_table_new(const struct kv *kv, const struct entropy *entropy, struct r
     if (!t)
         return ERR_NO_MEMORY;
     t->kv = *kv;
+    list_init(&t->undelivered);
     map_init(&t->routes, ROUTES_MAX, entropy_u64(entropy));
     int err = kv_scan(kv, KV_ROUTE, load_row, t);
     if (err) {
@@ -169,6 +174,8 @@ int route_table_apply(struct route_table *t, struct route *r)
     struct slice key = route_key(r->vservice_id, &r->number, r->node_id, octets);
     struct route *old = map_get(&t->routes, key);
     int err = map_set(&t->routes, key, r);
+    if (!err && !r->delivered)
+        list_append(&t->undelivered, &r->undelivered);
     route_free(err ? r : old);
     return err;
 }
@@ -204,6 +211,7 @@ void route_table_delivered(struct route_table *t, struct route *r)
     if (r->delivered)
         return;
     r->delivered = true;
+    list_remove(&r->undelivered);
     if (route_table_write(t, r) == 0)
         kv_commit(&t->kv, NULL, NULL);
 }
@@ -221,6 +229,16 @@ int route_table_each(struct route_table *t, route_fn *fn, void *ctx)
     map_iter_init(&it);
     while (map_iter_next(&t->routes, &it)) {
         int result = fn(ctx, it.value);
+        if (result)
+            return result;
+    }
+    return 0;
+}
+
+int route_table_each_undelivered(struct route_table *t, route_fn *fn, void *ctx)
+{
+    LIST_EACH(it, &t->undelivered) {
+        int result = fn(ctx, CONTAINER_OF(it, struct route, undelivered));
         if (result)
             return result;
     }

@@ -7,6 +7,7 @@
 #include "base/entropy.h"
 #include "base/id.h"
 #include "base/kv.h"
+#include "base/list.h"
 #include "base/time.h"
 
 #define ROUTES_MAX 1000000
@@ -20,8 +21,9 @@ struct route {
     char domain[ROUTE_DOMAIN_OCTETS_MAX + 1];
     struct wall learned_at;
     struct wall expires_at;
-    bool delivered; /* a client has confirmed its Notify */
-    bool in_flight; /* a Notify is under way; not stored */
+    bool delivered;          /* a client has confirmed its Notify */
+    struct list undelivered; /* of the table */
+    uint64_t delivery;       /* token of the Notify under way; 0: none. Not stored */
     size_t content_octets;
     char *content; /* the ValInfo document for the Notify, NUL-terminated */
 };
@@ -58,6 +60,9 @@ struct route *route_table_find(const struct route_table *t, uint64_t vservice_id
 /* Every route, in no particular order; the callback may remove the one it is given. A return other than 0 ends the walk. */
 typedef int route_fn(void *ctx, struct route *r);
 int route_table_each(struct route_table *t, route_fn *fn, void *ctx);
+
+/* Those that no client has confirmed yet, in the order in which they were learned since the start. */
+int route_table_each_undelivered(struct route_table *t, route_fn *fn, void *ctx);
 
 size_t route_table_count(const struct route_table *t);
 size_t route_table_corrupt(const struct route_table *t);

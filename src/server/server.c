@@ -150,6 +150,7 @@ int server_new(const struct server_options *options, const struct server_ports *
     s->next_token = 1;
     list_init(&s->validations);
     list_init(&s->waiters);
+    list_init(&s->derivations);
     list_init(&s->out);
     region_init(&s->scratch, 1u << 20);
     map_init(&s->conns, CONNS_MAX, entropy_u64(ports->entropy));
@@ -192,7 +193,7 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
-    control_drop_waiters(s);
+    control_drop(s);
     if (s->held)
         peer_effect_free(s->held);
     out_free(s->held_out);
@@ -394,6 +395,8 @@ static void sweep(struct server *s)
     s->next_sweep = mono_after_ms(s->now.mono, SWEEP_MS);
     s->counters.routes_expired += route_table_expire(s->routes, s->now.wall);
     pvp_spacing_sweep(s->spacing, s->now.wall);
+    pvp_vcr_table_expire(s->vcrs, s->now);
+    clients_deliver_again(s);
     tickets_expire(s);
     ring_watch(s);
     alerts_check(s);

@@ -21,7 +21,6 @@ static int load_domain(void *arg, struct slice key, struct slice value)
 
 int tickets_init(struct server *s)
 {
-    list_init(&s->derivations);
     return kv_scan(s->ports.kv, KV_SERVER_META, load_domain, s);
 }
 

@@ -12,22 +12,22 @@ static void note(struct server *s, const struct validation *v, const char *text)
     journal_note(s->journal, s->now, &v->record.called, "%s", text);
 }
 
-static void end_proof(struct server *s, struct validation *v)
+/* The validation has done with its proof, which the caller frees; its connection is forgotten. */
+static struct pvp_validation *take_proof(struct server *s, struct validation *v)
 {
-    if (v->conn) {
+    struct pvp_validation *proof = v->proof;
+    if (v->conn)
         conn_free(s, v->conn);
-        v->conn = NULL;
-    }
-    if (v->proof) {
-        pvp_validation_free(v->proof);
-        v->proof = NULL;
+    if (proof)
         s->proof_count--;
-    }
+    v->conn = NULL;
+    v->proof = NULL;
+    return proof;
 }
 
 static void validation_free(struct server *s, struct validation *v)
 {
-    end_proof(s, v);
+    pvp_validation_free(take_proof(s, v));
     list_remove(&v->link);
     s->validation_count--;
     mem_free(v->claimants);
@@ -59,7 +59,8 @@ static void finish_record(struct server *s, struct validation *v, enum pvp_vcr_s
 static void conclude(struct server *s, struct validation *v)
 {
     struct pvp_vcr *vcr = pvp_vcr_find(s->vcrs, &v->vcr_id);
-    pvp_spacing_mark(s->spacing, &v->record.called, s->now.wall, true);
+    if (v->asked)
+        pvp_spacing_mark(s->spacing, &v->record.called, s->now.wall, true);
     if (v->successes) {
         s->counters.validations_succeeded++;
     } else if (v->misses && vcr) {
@@ -159,9 +160,10 @@ static void outcome_done(void *ctx, const struct pvp_pool_outcome *outcome, int 
     struct server *s = ctx;
     char node[ID_HEX_OCTETS];
     id_format(outcome->node_id, node);
+    alert_store(s, err);
     if (err) {
-        s->counters.store_failures++;
-        alert_set(s, ALERT_STORE_FAILURE, true);
+        log_event(s->ports.log, LEVEL_ERROR, "validation.not_stored", "number=%s error=%s", outcome->called.text,
+                  err_name(err));
     } else if (outcome->event == PVP_POOL_EMPTIED) {
         journal_note(s->journal, s->now, &outcome->called,
                      "%s goes into the penalty box for this number; %zu earlier results of its pools are void", node,
@@ -202,13 +204,15 @@ static const char *method_text(enum pvp_method method)
     return method == PVP_METHOD_A ? "A (with caller ID)" : "B (without caller ID)";
 }
 
-/* The proof against the current claimant has ended. */
+/* The proof against the current claimant has ended. Its result goes into the pool, whose store may refuse at once: then the validation has
+ * gone on, and may have ended, before the pool returns. */
 static void verdict(struct server *s, struct validation *v, const struct pvp_validation_result *r)
 {
     struct claimant *c = &v->claimants[v->current];
     char node[ID_HEX_OCTETS];
     id_format(c->node_id, node);
     int err = 0;
+    struct pvp_validation *proof = take_proof(s, v);
     v->phase = VALIDATION_STORE;
     v->why = r->why;
     v->method = r->method;
@@ -251,7 +255,7 @@ static void verdict(struct server *s, struct validation *v, const struct pvp_val
         err = ERR_UNREACHABLE;
         break;
     }
-    end_proof(s, v);
+    pvp_validation_free(proof);
     if (err) {
         if (err != ERR_EXISTS && err != ERR_FORBIDDEN && err != ERR_UNREACHABLE)
             v->misses++;
@@ -351,8 +355,11 @@ static int begin_proof(struct server *s, struct validation *v)
         .domain = slice_str(view.description->domain),
         .list = list_of(s, view.description),
     };
-    int err = pvp_validation_new(&config, &task, &s->identity, s->ports.entropy, s->now, &v->proof);
+    int err = pvp_spacing_mark(s->spacing, &v->record.called, s->now.wall, true);
+    if (!err)
+        err = pvp_validation_new(&config, &task, &s->identity, s->ports.entropy, s->now, &v->proof);
     if (!err) {
+        v->asked = true;
         s->counters.validation_attempts++;
         s->proof_count++;
         v->phase = VALIDATION_PROVE;
@@ -446,13 +453,25 @@ void validate_looked_up(struct server *s, const struct numbers_reader_effect *fo
     next_claimant(s, v);
 }
 
+/* When this number may be validated: a minimum interval after the last time that somebody was asked, and not beside another call to it. */
+static struct wall free_at(const struct server *s, const struct e164 *called)
+{
+    struct wall at = pvp_spacing_free_at(s->spacing, called, s->now.wall);
+    LIST_EACH(it, &s->validations) {
+        const struct validation *v = CONTAINER_OF(it, struct validation, link);
+        if (at.ms <= s->now.wall.ms && strcmp(v->record.called.text, called->text) == 0)
+            at = wall_after_ms(s->now.wall, POSTPONE_MS);
+    }
+    return at;
+}
+
 /* Takes a record whose timer fired. */
 static void begin(struct server *s, struct pvp_vcr *vcr)
 {
     struct pvp_vcr_record record;
     struct vap_vservice_view view;
     pvp_vcr_get(vcr, &record);
-    struct wall free_at = pvp_spacing_free_at(s->spacing, &record.called, s->now.wall);
+    struct wall due = free_at(s, &record.called);
     if (!vap_server_vservice(s->vap, record.vservice_id, &view)) {
         postpone(s, vcr, POSTPONE_MS, PVP_REASON_NO_SERVICE, false);
         return;
@@ -461,13 +480,12 @@ static void begin(struct server *s, struct pvp_vcr *vcr)
         postpone(s, vcr, POSTPONE_MS, PVP_REASON_RING_DOWN, false);
         return;
     }
-    if (free_at.ms > s->now.wall.ms) {
-        postpone(s, vcr, free_at.ms - s->now.wall.ms, PVP_REASON_SPACING, false);
+    if (due.ms > s->now.wall.ms) {
+        postpone(s, vcr, due.ms - s->now.wall.ms, PVP_REASON_SPACING, false);
         return;
     }
     struct validation *v = mem_alloc(sizeof *v);
-    if (!v || pvp_spacing_mark(s->spacing, &record.called, s->now.wall, true) < 0) {
-        mem_free(v);
+    if (!v) {
         postpone(s, vcr, POSTPONE_MS, PVP_REASON_NONE, false);
         return;
     }
