@@ -144,25 +144,39 @@ static void put_padding(struct buf *out, size_t n)
         buf_u8(out, ' ');
 }
 
+/* Words of labels that are not written as they are spelled. */
+static const char *spelling_of(struct slice word)
+{
+    static const char *const words[][2] = {
+        {"id", "ID"},   {"ids", "IDs"}, {"uri", "URI"}, {"url", "URL"}, {"vcr", "VCR"}, {"vcrs", "VCRs"},
+        {"vap", "VAP"}, {"pvp", "PVP"}, {"ca", "CA"},   {"tls", "TLS"}, {"ip", "IP"},   {"sha256", "SHA-256"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (slice_eq_str(word, words[i][0]))
+            return words[i][1];
+    return NULL;
+}
+
 /* "certificate_expires_at" → "Certificate expires". */
 static void put_label(struct buf *out, const char *key)
 {
     static const char *const endings[] = {"_at", "_ms", "_octets"};
-    static const char *const acronyms[] = {"id", "uri", "vcr", "vcrs", "vap", "pvp", "ca", "url", "tls"};
     struct slice rest = slice_str(key);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (ends_with(key, endings[i]))
             rest.n -= strlen(endings[i]);
     for (bool first = true; rest.p; first = false) {
         struct slice word = text_cut(&rest, '_');
-        bool acronym = false;
-        for (size_t i = 0; i < sizeof acronyms / sizeof acronyms[0]; i++)
-            acronym = acronym || slice_eq_str(word, acronyms[i]);
+        const char *spelling = spelling_of(word);
         buf_str(out, first ? "" : " ");
-        for (size_t i = 0; i < word.n; i++) {
-            bool upper = (acronym || (first && i == 0)) && word.p[i] >= 'a' && word.p[i] <= 'z';
-            buf_u8(out, (uint8_t)(upper ? word.p[i] - 'a' + 'A' : word.p[i]));
+        if (spelling) {
+            buf_str(out, spelling);
+            continue;
         }
+        bool upper = first && word.n && word.p[0] >= 'a' && word.p[0] <= 'z';
+        if (upper)
+            buf_u8(out, (uint8_t)(word.p[0] - 'a' + 'A'));
+        buf_slice_put(out, slice_of(word.p + upper, word.n - upper));
     }
 }
 

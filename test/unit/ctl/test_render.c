@@ -30,6 +30,7 @@ static void test_message(void **state)
 {
     (void)state;
     assert_rendered("shutdown", "{\"message\":\"ending\"}", "ending\n");
+    assert_rendered("shutdown", "{\"node_ids\":1,\"sha256\":\"ff\"}", "Node IDs: 1\nSHA-256:  ff\n");
 }
 
 static void test_fields(void **state)
