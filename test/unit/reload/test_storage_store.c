@@ -407,6 +407,26 @@ static void test_full_storage_refuses(void **state)
     assert_int_equal(storage_counters(f->storage)->refused_full, 1);
 }
 
+/* What is being written counts until it is done, and no longer. */
+static void test_octets_are_bounded_and_given_back(void **state)
+{
+    struct fixture *f = *state;
+    storage_free(f->storage);
+    f->storage = NULL;
+    f->options.octets_max = 100; /* two values of 33 octets: the old one and its successor */
+    fixture_restart(f);
+    for (uint64_t i = 0; i < 10; i++)
+        assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("x"), T0 + i), 0);
+    memory_store_fail(f->store, 1, ERR_IO);
+    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("x"), T0 + 10),
+                     RELOAD_ERROR_REQUEST_TIMEOUT);
+    assert_int_equal(store_one(f, f->bob, home_of(f->bob), KIND_TEST_SINGLE, 0, single("x"), T0), 0);
+    assert_int_equal(store_one(f, f->carol, home_of(f->carol), KIND_TEST_SINGLE, 0, single("12"), T0 + 2), 0);
+    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("x"), T0 + 11),
+                     RELOAD_ERROR_REQUEST_TIMEOUT);
+    assert_why(f, "the storage of this peer is full");
+}
+
 static void test_malformed_requests(void **state)
 {
     struct fixture *f = *state;
@@ -597,6 +617,7 @@ int main(void)
         TEST(test_quota_refuses),
         TEST(test_quota_is_asked_with_what_is_there),
         TEST(test_full_storage_refuses),
+        TEST(test_octets_are_bounded_and_given_back),
         TEST(test_malformed_requests),
         TEST(test_all_or_nothing),
         TEST(test_arrays_are_sparse_and_append),
