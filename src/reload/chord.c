@@ -214,7 +214,6 @@ void chord_node_lost(struct peer *peer, struct now now, struct id node, bool fai
 
 void chord_became_member(struct peer *peer, struct now now)
 {
-    peer->joined = now.mono;
     join_stop(peer);
     chord_set_state(peer, PEER_JOINED);
     updates_send_all(peer, now);

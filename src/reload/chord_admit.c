@@ -77,15 +77,6 @@ void admit_serve(struct peer *peer, struct now now, struct request *request)
         refuse(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "a Join comes from the joining node itself");
         return;
     }
-    /* It has been a peer before and has not been missed yet. */
-    chord_node_lost(peer, now, node, false);
-    struct link *link = link_to(peer, node);
-    if (link)
-        link->member = false;
-    if (!forward_is_ours(peer, node)) {
-        refuse(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "another peer is responsible");
-        return;
-    }
     struct admission *admission = peer->admission_count < ADMISSIONS_MAX ? mem_alloc(sizeof *admission) : NULL;
     if (!admission || reply_init(&admission->reply, peer, &request->message->header, request->link)) {
         mem_free(admission);
@@ -94,6 +85,11 @@ void admit_serve(struct peer *peer, struct now now, struct request *request)
     }
     admission->reply.requester = request->signer->node;
     admission->node = node;
+    /* It has been a peer before and has not been missed yet. */
+    chord_node_lost(peer, now, node, false);
+    struct link *link = link_to(peer, node);
+    if (link)
+        link->member = false;
     list_init(&admission->order);
     list_append(&peer->admissions, &admission->order);
     peer->admission_count++;

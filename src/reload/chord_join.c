@@ -220,6 +220,8 @@ static int64_t backoff_ms(struct peer *peer)
 static void join_retry(struct peer *peer, struct now now)
 {
     struct join *join = &peer->join;
+    if (peer->state != PEER_CONNECTING && peer->state != PEER_ATTACHING && peer->state != PEER_JOINING)
+        return;
     attach_cancel(peer, join);
     join->neighbors_pending = 0;
     join->admitting = (struct id){{0}};

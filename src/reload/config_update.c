@@ -94,6 +94,25 @@ static void refuse(struct peer *peer, struct now now, const struct request *requ
     answer_error(peer, now, request->reply, code, text);
 }
 
+/* Up to the environment; once, though several neighbors send it, unless it does not come into use for a while. */
+static void offer(struct peer *peer, struct now now, uint16_t sequence, struct slice document)
+{
+    if (peer->offered_sequence == sequence && !mono_due(peer->offer_again, now.mono))
+        return;
+    struct peer_effect *effect = effect_new(peer, PEER_CONFIG_CHANGED);
+    struct buf octets;
+    buf_init(&octets, CONFIG_DOCUMENT_OCTETS_MAX);
+    buf_slice_put(&octets, document);
+    if (effect && effect_take(effect, &octets) == 0) {
+        effect_queue(peer, effect);
+        peer->offered_sequence = sequence;
+        peer->offer_again = mono_after_ms(now.mono, CONFIG_PUSH_INTERVAL_MS);
+    } else {
+        peer_effect_free(effect);
+    }
+    buf_fini(&octets);
+}
+
 void config_update_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_config_update *update = &request->body.config_update;
@@ -118,15 +137,7 @@ void config_update_serve(struct peer *peer, struct now now, struct request *requ
         refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, err_text(err));
     } else {
         answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
-        struct peer_effect *effect = effect_new(peer, PEER_CONFIG_CHANGED);
-        struct buf octets;
-        buf_init(&octets, CONFIG_DOCUMENT_OCTETS_MAX);
-        buf_slice_put(&octets, update->config_data);
-        if (effect && effect_take(effect, &octets) == 0)
-            effect_queue(peer, effect);
-        else
-            peer_effect_free(effect);
-        buf_fini(&octets);
+        offer(peer, now, next->sequence, update->config_data);
     }
     config_free(next);
 }

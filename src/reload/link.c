@@ -433,7 +433,9 @@ static struct mono keepalive_due(const struct peer *peer, const struct link *lin
 void link_schedule(struct peer *peer, struct link *link)
 {
     struct mono due;
-    if (link->state == LINK_CONNECTING) {
+    if (link->doomed) {
+        due = peer->now.mono;
+    } else if (link->state == LINK_CONNECTING) {
         due = mono_after_ms(link->since, LINK_CONNECT_MS);
     } else if (link->state == LINK_DRAINING) {
         due = mono_after_ms(link->since, LINK_DRAIN_MS);
@@ -468,7 +470,9 @@ static void link_suspect(struct peer *peer, struct now now, struct link *link)
 static void link_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     struct link *link = CONTAINER_OF(timer, struct link, timer);
-    if (link->state == LINK_CONNECTING) {
+    if (link->doomed) {
+        link_close(peer, now, link, link->doomed);
+    } else if (link->state == LINK_CONNECTING) {
         link_close(peer, now, link, "no connection in time");
     } else if (link->state == LINK_DRAINING) {
         link_close(peer, now, link, "there is another link to the node");
@@ -507,13 +511,21 @@ static bool sent_push(struct link *link, struct mono at, uint32_t sequence, uint
     return true;
 }
 
+static void link_doom(struct peer *peer, struct link *link, const char *reason)
+{
+    link->doomed = reason;
+    link_schedule(peer, link);
+}
+
 void link_send(struct peer *peer, struct now now, struct link *link, struct slice message)
 {
     uint32_t octets = (uint32_t)message.n + RELOAD_FRAME_DATA_HEAD_OCTETS;
+    if (link->doomed)
+        return;
     if (link->sent_octets + octets > peer->options.link_queue_octets_max ||
         link->sent_count >= FRAMES_UNACKNOWLEDGED_MAX) {
         peer->counters.link_queue_overflow++;
-        link_close(peer, now, link, "too slow: its queue is full");
+        link_doom(peer, link, "too slow: its queue is full");
         return;
     }
     struct buf frame;
@@ -527,11 +539,9 @@ void link_send(struct peer *peer, struct now now, struct link *link, struct slic
     link->next_sequence++;
     peer->counters.frames_sent++;
     peer->counters.octets_sent += octets;
-    if (effect_send(peer, link->number, &frame)) {
-        link_close(peer, now, link, "out of memory"); /* a gap in the sequence would never be acknowledged */
-        return;
-    }
-    if (link->sent_count == 1 && !link->suspect)
+    if (effect_send(peer, link->number, &frame))
+        link_doom(peer, link, "out of memory"); /* a gap in the sequence would never be acknowledged */
+    else if (link->sent_count == 1 && !link->suspect)
         link_schedule(peer, link);
 }
 

@@ -116,7 +116,6 @@ struct peer {
     enum peer_health told_health;
     struct now now; /* of the event that is, or was last, worked on */
     struct mono started;
-    struct mono joined;
     bool settling;
 
     struct heap timers;
@@ -172,6 +171,8 @@ struct peer {
     struct list pending_stores;
     struct list uppers;
 
+    uint16_t offered_sequence; /* of the document that went up last; again after offer_again */
+    struct mono offer_again;
     struct config_push *config_pushes; /* CONFIG_PUSHES_MAX of them, or NULL */
 };
 

@@ -36,6 +36,7 @@ struct link {
     bool member;              /* the node sent an Update: it is a peer, and may be routed through (6.5.1) */
     bool suspect;             /* no ack in time: out of the table until one comes */
     bool update_wanted;       /* send_update of its Attach */
+    const char *doomed;       /* to be closed for this reason as soon as the event is done; static. NULL: no */
     bool heard_any;           /* received_last and received_mask hold */
     uint16_t config_sequence; /* of the node's own last message; CONFIG_SEQUENCE_ANY: unknown */
     struct mono since;        /* of the state */
@@ -62,7 +63,8 @@ struct link *link_to(const struct peer *peer, struct id node);
 struct link *link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node, bool bootstrap);
 void link_close(struct peer *peer, struct now now, struct link *link, const char *reason);
 
-/* Frames and sends a message. It may close the link when its queue is full: it is then gone. */
+/* Frames and sends a message. When the queue is full the message is dropped and the link is closed, but not before the event that is being
+ * worked on is done: nobody has a link taken away by sending. */
 void link_send(struct peer *peer, struct now now, struct link *link, struct slice message);
 
 /* Sets the timer anew, after something changed that it depends on. */
