@@ -6,6 +6,9 @@
  *     while ((effect = peer_effect_next(peer)) != NULL) { … peer_effect_free(effect); }
  *     sleep until peer_deadline(peer), then peer_tick(peer, now);
  *
+ * The storage answers later, when its writes are durable: after completions of its kv port the effects are taken out as well. peer_tick and
+ * peer_deadline include the storage's.
+ *
  * Links are TLS connections that the environment makes and accepts, mutually authenticated by it against the overlay's authorities; the
  * peer adds what only it can check: the overlay, the expected Node-ID, bans, one link per node. Requests of the layer above carry a token
  * of its choice and end in exactly one PEER_RESULT with that token, also when the peer leaves; not when it is freed. */
