@@ -115,16 +115,30 @@ struct counter_set {
     const uint64_t *values;
 };
 
-#define SERVER_COUNTERS(X)                                                                                             \
-    X(validation_attempts)                                                                                             \
-    X(validations_succeeded)                                                                                           \
-    X(validations_failed)                                                                                              \
-    X(validations_refused)                                                                                             \
-    X(validations_missed)                                                                                              \
-    X(validations_no_claimant) X(validations_postponed) X(claimants_ignored) X(blocked_validation_orig_tls_limit)      \
-        X(blocked_validation_term_tls_limit) X(routes_learned) X(routes_refused) X(routes_expired) X(routes_delivered) \
-            X(routes_refused_by_client) X(publishes) X(publishes_failed) X(tickets_granted) X(tickets_verified)        \
-                X(tickets_refused) X(configs_applied) X(configs_refused) X(store_failures)
+#define SERVER_COUNTERS(X)               \
+    X(validation_attempts)               \
+    X(validations_succeeded)             \
+    X(validations_failed)                \
+    X(validations_refused)               \
+    X(validations_missed)                \
+    X(validations_no_claimant)           \
+    X(validations_postponed)             \
+    X(claimants_ignored)                 \
+    X(blocked_validation_orig_tls_limit) \
+    X(blocked_validation_term_tls_limit) \
+    X(routes_learned)                    \
+    X(routes_refused)                    \
+    X(routes_expired)                    \
+    X(routes_delivered)                  \
+    X(routes_refused_by_client)          \
+    X(publishes)                         \
+    X(publishes_failed)                  \
+    X(tickets_granted)                   \
+    X(tickets_verified)                  \
+    X(tickets_refused)                   \
+    X(configs_applied)                   \
+    X(configs_refused)                   \
+    X(store_failures)
 
 COUNTERS_DECLARE(server_counters, SERVER_COUNTERS)
 
