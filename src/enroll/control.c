@@ -11,6 +11,7 @@
 /* ---- tokens ---- */
 
 struct token_change {
+    struct waiting waiting;
     struct enroll *enroll;
     struct ctl_request *request;
     struct token *token;
@@ -19,8 +20,23 @@ struct token_change {
 
 static void change_free(struct token_change *change)
 {
+    list_remove(&change->waiting.link);
     buf_fini_secret(&change->text);
     mem_free(change);
+}
+
+static void change_drop(struct waiting *waiting)
+{
+    struct token_change *change = CONTAINER_OF(waiting, struct token_change, waiting);
+    ctl_refuse(change->request, ERR_CLOSED, "the daemon ends", NULL);
+    change_free(change);
+}
+
+static void change_init(struct token_change *change, struct enroll *e, struct ctl_request *request, struct token *token)
+{
+    *change = (struct token_change){.waiting.drop = change_drop, .enroll = e, .request = request, .token = token};
+    list_append(&e->waiting, &change->waiting.link);
+    buf_init(&change->text, 256);
 }
 
 static void refuse_store(struct enroll *e, struct ctl_request *request, int err)
@@ -115,8 +131,7 @@ static void add_token(void *ctx, struct ctl_request *request)
         ctl_refuse(request, err, err == ERR_LIMIT ? "too many tokens, or more than 16 names" : NULL, NULL);
         return;
     }
-    *change = (struct token_change){.enroll = e, .request = request, .token = token};
-    buf_init(&change->text, 256);
+    change_init(change, e, request, token);
     list_init(&token->link);
     memcpy(token->server_id, server_id, strlen(server_id) + 1);
     token->node_ids = ctl_args_has(args, "node-ids") ? (unsigned)ctl_args_integer(args, "node-ids") : 1;
@@ -194,8 +209,7 @@ static void revoke_token(void *ctx, struct ctl_request *request)
         ctl_refuse(request, ERR_NO_MEMORY, NULL, NULL);
         return;
     }
-    *change = (struct token_change){.enroll = e, .request = request, .token = token};
-    buf_init(&change->text, 0);
+    change_init(change, e, request, token);
     struct token revoked = *token;
     revoked.state = TOKEN_REVOKED;
     token->busy = true;

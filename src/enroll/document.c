@@ -10,6 +10,7 @@
 #define KIND "VIPR-REGISTRATION"
 
 struct edition {
+    struct waiting waiting;
     struct enroll *enroll;
     uint16_t sequence;
     uint8_t fingerprint[SHA256_OCTETS];
@@ -56,8 +57,14 @@ static int put_row(struct enroll *e, const struct edition *edition)
 
 static void edition_free(struct edition *edition)
 {
+    list_remove(&edition->waiting.link);
     buf_fini(&edition->document);
     mem_free(edition);
+}
+
+static void edition_drop(struct waiting *waiting)
+{
+    edition_free(CONTAINER_OF(waiting, struct edition, waiting));
 }
 
 static void put_texts(struct buf *b, const struct slice *texts, size_t n)
@@ -197,6 +204,8 @@ int enroll_set_ring(struct enroll *e, struct now now, const struct config *ring)
     if (!edition)
         return err ? err : ERR_NO_MEMORY;
     edition->enroll = e;
+    edition->waiting.drop = edition_drop;
+    list_init(&edition->waiting.link);
     buf_init(&edition->document, CONFIG_DOCUMENT_OCTETS_MAX);
     bool same = false;
     err = next_edition(e, &config, edition, &same);
@@ -207,6 +216,7 @@ int enroll_set_ring(struct enroll *e, struct now now, const struct config *ring)
         edition_free(edition);
         enroll_written(e, err);
     } else {
+        list_append(&e->waiting, &edition->waiting.link);
         kv_commit(e->ports.kv, published, edition);
     }
     return err;

@@ -19,6 +19,7 @@ int enroll_new(const struct enroll_options *options, const struct enroll_ports *
     buf_init(&e->document, CONFIG_DOCUMENT_OCTETS_MAX);
     list_init(&e->tokens);
     list_init(&e->issued);
+    list_init(&e->waiting);
     map_init(&e->tokens_by_id, ENROLL_TOKENS_MAX, entropy_u64(ports->entropy));
     map_init(&e->issued_by_serial, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&e->holders, SIZE_MAX, entropy_u64(ports->entropy));
@@ -36,6 +37,11 @@ void enroll_free(struct enroll *e)
 {
     if (!e)
         return;
+    struct list *link;
+    while ((link = list_pop(&e->waiting))) {
+        struct waiting *waiting = CONTAINER_OF(link, struct waiting, link);
+        waiting->drop(waiting);
+    }
     while (!list_empty(&e->tokens))
         token_drop(e, CONTAINER_OF(e->tokens.next, struct token, link));
     while (!list_empty(&e->issued))

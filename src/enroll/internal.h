@@ -54,6 +54,12 @@ struct holder {
     bool busy;             /* a certificate waits for the disk */
 };
 
+/* What waits for the disk: freed with the core if the disk never answers. */
+struct waiting {
+    struct list link;
+    void (*drop)(struct waiting *waiting);
+};
+
 struct enroll {
     struct enroll_options options;
     struct enroll_ports ports;
@@ -83,7 +89,8 @@ struct enroll {
     struct map holders;  /* server ID → struct holder */
     struct map node_ids; /* all that were ever given → struct holder */
 
-    unsigned writes; /* of enroll_found and enroll_set_ring that are under way */
+    struct list waiting; /* struct waiting */
+    unsigned writes;     /* of enroll_found and enroll_set_ring that are under way */
     int write_err;
     bool shutdown;
 };

@@ -29,6 +29,7 @@ struct wish {
 
 /* A certificate on its way to the disk. */
 struct pending {
+    struct waiting waiting;
     struct enroll *enroll;
     enroll_answer_fn *fn;
     void *arg;
@@ -134,6 +135,18 @@ static int put_certificate(struct enroll *e, const struct pending *p, const stru
 
 /* ---- issuing ---- */
 
+static void pending_free(struct pending *p)
+{
+    list_remove(&p->waiting.link);
+    cert_free(p->cert);
+    mem_free(p);
+}
+
+static void pending_drop(struct waiting *waiting)
+{
+    pending_free(CONTAINER_OF(waiting, struct pending, waiting));
+}
+
 /* Memory follows the disk: only now is the token spent and the certificate the newest. */
 static void issued_done(void *arg, int err)
 {
@@ -170,8 +183,7 @@ static void issued_done(void *arg, int err)
                   id_format(p->holder->node_ids[0], id), wall_format(p->issued->not_after, end));
         give(&asker, p->cert);
     }
-    cert_free(p->cert);
-    mem_free(p);
+    pending_free(p);
 }
 
 static int sign(struct enroll *e, struct pending *p, const struct wish *wish, uint8_t ret_serial[SERIAL_OCTETS])
@@ -240,13 +252,21 @@ static void issue(const struct asker *a, const struct wish *wish, struct slice s
         answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
         return;
     }
-    *p = (struct pending){e, a->fn, a->arg, wish->token, holder, NULL, holder->node_id_count, NULL};
+    *p = (struct pending){
+        .waiting.drop = pending_drop,
+        .enroll = e,
+        .fn = a->fn,
+        .arg = a->arg,
+        .token = wish->token,
+        .holder = holder,
+        .node_ids_before = holder->node_id_count,
+    };
+    list_append(&e->waiting, &p->waiting.link);
     err = begin(e, p, wish);
     if (err && !p->issued) { /* nothing was written */
         holder_shrink(e, holder, p->node_ids_before);
         holder_drop_unused(e, holder);
-        cert_free(p->cert);
-        mem_free(p);
+        pending_free(p);
         e->counters.failed_store++;
         log_event(e->ports.log, LEVEL_ERROR, "enroll.issue.failed", "error=%s", err_name(err));
         answer(a, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));

@@ -128,6 +128,7 @@ int control_open(struct loop *loop, const struct control_options *options, struc
         mem_free(control);
         return err;
     }
+    log_event(options->log, LEVEL_INFO, "listening", "service=control path=%s", options->path);
     *ret_control = control;
     return 0;
 }
