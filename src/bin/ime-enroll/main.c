@@ -21,7 +21,7 @@ static const char usage[] =
     "  -c, --config FILE   configuration file (default /etc/ime/enroll.conf)\n"
     "      --check         check the configuration, say what is wrong with it, and end\n"
     "      --print-config  print a complete example with every key, its default and its range, and end\n"
-    "      --print-man     print the keys as a part of a manual page, and end\n"
+    "      --print-man     print enroll.conf(5), and end\n"
     "      --version\n"
     "  -h, --help\n"
     "\n"
@@ -249,12 +249,34 @@ static int run(struct daemon *d)
     return status < 0 ? EXIT_FAILED : status;
 }
 
-static int print_table(void (*print)(const struct conf_table *, struct buf *))
+static int print_config(void)
 {
     struct buf text;
     buf_init(&text, 1u << 20);
-    print(&settings_table, &text);
+    conf_print_defaults(&settings_table, &text);
     fwrite(text.p, 1, text.n, stdout);
+    buf_fini(&text);
+    return EXIT_GOOD;
+}
+
+/* enroll.conf(5), whole: a test compares it with man/enroll.conf.5. */
+static int print_man(void)
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    conf_print_man(&settings_table, &text);
+    fputs(".TH ENROLL.CONF 5 \"\" OpenIME\n"
+          ".SH NAME\n"
+          "enroll.conf \\- configuration of ime-enroll\n"
+          ".SH DESCRIPTION\n"
+          "Sections in brackets, keys with values, a semicolon after a space begins a comment. What is not given has\n"
+          "the default shown.\n"
+          "An unknown key or a bad value is an error, with file, line, reason and the nearest key;\n"
+          ".B ime-enroll --check\n"
+          "tries a file.\n",
+          stdout);
+    fwrite(text.p, 1, text.n, stdout);
+    fputs(".SH SEE ALSO\n.BR ime-enroll (8),\n.BR imectl (1)\n", stdout);
     buf_fini(&text);
     return EXIT_GOOD;
 }
@@ -307,9 +329,9 @@ int main(int argc, char **argv)
             check = true;
             break;
         case 'p':
-            return print_table(conf_print_defaults);
+            return print_config();
         case 'm':
-            return print_table(conf_print_man);
+            return print_man();
         case 'V':
             printf("ime-enroll %s\n", IME_VERSION);
             return EXIT_GOOD;
