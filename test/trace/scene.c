@@ -71,24 +71,29 @@ const char *scene_trace(struct scene *scene)
 void scene_forget_trace(struct scene *scene)
 {
     buf_clear(&scene->trace);
+    scene->read = 0;
+}
+
+/* Counts lines from an octet of the trace on. ret_end: where the first one ends. */
+static unsigned count_lines(struct scene *scene, size_t from, const char *event, const char *text, size_t *ret_end)
+{
+    unsigned n = 0;
+    const char *all = scene_trace(scene);
+    for (const char *line = all + from, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        const char *space = memchr(line, ' ', (size_t)(end - line));
+        if (!space || strncmp(space + 1, event, strlen(event)) != 0 ||
+            !memmem(space, (size_t)(end - space), text, strlen(text)))
+            continue;
+        if (n++ == 0)
+            *ret_end = (size_t)(end + 1 - all);
+    }
+    return n;
 }
 
 unsigned scene_count(struct scene *scene, const char *event, const char *text)
 {
-    unsigned n = 0;
-    struct slice rest = slice_str(scene_trace(scene));
-    while (rest.n) {
-        const uint8_t *end = memchr(rest.p, '\n', rest.n);
-        size_t octets = end ? (size_t)(end - rest.p) : rest.n;
-        const uint8_t *space = memchr(rest.p, ' ', octets);
-        size_t skip = space ? (size_t)(space - rest.p) + 1 : octets;
-        if (octets - skip >= strlen(event) && memcmp(rest.p + skip, event, strlen(event)) == 0 &&
-            memmem(rest.p + skip, octets - skip, text, strlen(text)))
-            n++;
-        size_t whole = end ? octets + 1 : octets;
-        rest = slice_of(rest.p + whole, rest.n - whole);
-    }
-    return n;
+    size_t end;
+    return count_lines(scene, 0, event, text, &end);
 }
 
 bool scene_saw(struct scene *scene, const char *event, const char *text)
@@ -672,23 +677,33 @@ void scene_run(struct scene *scene, int64_t ms)
     scene_run_until(scene, never, ms);
 }
 
+/* Runs until there is more in the trace. Fails when there is not. */
+static void run_to_next_line(struct scene *scene, struct mono end, const char *event, const char *text)
+{
+    size_t before = scene->trace.n;
+    while (scene->trace.n == before) {
+        struct mono next = next_moment(scene);
+        if (next.us > end.us) {
+            fprintf(stderr, "%s", scene_trace(scene));
+            fail_msg("\"%s\" with \"%s\" has not come: see the trace", event, text);
+        }
+        advance(scene, next);
+        step(scene);
+    }
+}
+
 void scene_expect(struct scene *scene, int64_t ms, const char *event, const char *text)
 {
     struct mono end = mono_after_ms(scene->now.mono, ms);
-    while (!scene_saw(scene, event, text)) {
-        struct mono next = next_moment(scene);
-        size_t lines = scene->trace.n;
-        if (next.us > end.us) {
-            size_t tail = scene->trace.n < 4000 ? scene->trace.n : 4000;
-            fail_msg("\"%s\" with \"%s\" has not come; the trace ends:\n%s", event, text,
-                     scene_trace(scene) + (scene->trace.n - tail));
-        }
-        do {
-            advance(scene, next);
-            step(scene);
-            next = next_moment(scene);
-        } while (scene->trace.n == lines && next.us <= end.us);
-    }
+    while (!count_lines(scene, scene->read, event, text, &scene->read))
+        run_to_next_line(scene, end, event, text);
+}
+
+void scene_expect_count(struct scene *scene, int64_t ms, const char *event, const char *text, unsigned count)
+{
+    struct mono end = mono_after_ms(scene->now.mono, ms);
+    while (scene_count(scene, event, text) < count)
+        run_to_next_line(scene, end, event, text);
 }
 
 /* ---- the end ---- */

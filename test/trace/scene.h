@@ -94,6 +94,7 @@ struct scene {
     struct heap events;
     struct list pipes;
     struct buf trace;
+    size_t read; /* of the trace: where the line that was expected last ends */
     bool print;
     uint64_t next_conn;
     uint64_t steps; /* events so far */
@@ -135,13 +136,17 @@ void scene_configure(struct scene *scene, void (*change)(struct scene *scene, st
 void scene_run(struct scene *scene, int64_t ms);
 bool scene_run_until(struct scene *scene, bool (*reached)(struct scene *scene), int64_t ms);
 
-/* Runs until a line of this company has come that begins with this event and contains this text. Asserts that it does. */
+/* Runs until a line comes that begins with this event ("A route.learned") and contains this text, behind the one that was expected last.
+ * Asserts that it does. */
 void scene_expect(struct scene *scene, int64_t ms, const char *event, const char *text);
 
-/* Runs so many events. False if nothing more happens within an hour. */
+/* The same for so many lines in all, in any order with others. */
+void scene_expect_count(struct scene *scene, int64_t ms, const char *event, const char *text, unsigned count);
+
+/* One event. False if nothing more happens within an hour. */
 bool scene_step(struct scene *scene);
 
-/* "A route.learned" and "number=+4911": how many such lines there are. */
+/* How many such lines there are. */
 unsigned scene_count(struct scene *scene, const char *event, const char *text);
 bool scene_saw(struct scene *scene, const char *event, const char *text);
 const char *scene_trace(struct scene *scene);
@@ -190,7 +195,7 @@ uint64_t company_counter(struct company *c, const char *name);
 unsigned company_pool(struct company *c, const char *domain, const char *bucket);
 size_t company_routes(struct company *c, const char *number);
 
-/* State of the record of a call to this number in this direction, "none" if there is none. Static storage. */
+/* State of the record of the newest call to this number in this direction, "none" if there is none. Static storage. */
 const char *company_vcr(struct company *c, const char *number, enum pvp_direction direction);
 
 /* ---- between the files of the scene ---- */

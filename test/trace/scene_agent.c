@@ -376,7 +376,8 @@ const char *company_vcr(struct company *c, const char *number, enum pvp_directio
     json_array_foreach(json_object_get(answer, "vcrs"), index, row) {
         const char *of = json_string_value(json_object_get(row, "direction"));
         const char *called = json_string_value(json_object_get(row, "called"));
-        if ((strcmp(of, "originating") == 0) == (direction == PVP_ORIGINATING) && strcmp(called, number) == 0)
+        if (strcmp(state, "none") == 0 && (strcmp(of, "originating") == 0) == (direction == PVP_ORIGINATING) &&
+            strcmp(called, number) == 0)
             snprintf(state, sizeof state, "%s", json_string_value(json_object_get(row, "state")));
     }
     json_decref(answer);
