@@ -16,9 +16,22 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The leak check of a sanitizer's build looks into the process as a debugger does. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 void process_harden(void)
 {
-    prctl(PR_SET_DUMPABLE, 0);
+    if (!SANITIZED)
+        prctl(PR_SET_DUMPABLE, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -332,6 +332,29 @@ static void test_server_drops_those_who_say_nothing(void **state)
         end_fini(&silent[i]);
 }
 
+static void test_ipv6(void **state)
+{
+    struct world *w = *state;
+    struct identity identity;
+    char url[256];
+    identity_init(&identity, &w->ours, "server@example.com", "::1", -1, 30);
+    w->server_tls = pki_context(TLS_SERVER, TLS_PEER_OPTIONAL, &identity, &w->ours);
+    w->client_tls = pki_context(TLS_CLIENT, TLS_PEER_REQUIRED, NULL, &w->ours);
+    const struct http_server_options options = {.bind = {.family = 6, .ip = {[15] = 1}}, .tls = w->server_tls};
+    w->hold = true;
+    assert_int_equal(http_server_open(w->ends.loop, &options, on_request, w, &w->server), 0);
+    struct http_call_options call_to = call_options(w, HTTP_GET, "/", url);
+    sprintf(url, "https://[::1]:%u/", http_server_addr(w->server).port);
+    send_call(w, &call_to);
+    TURN_UNTIL(&w->ends, w->held);
+    struct addr peer = http_request_peer(w->held);
+    assert_int_equal(peer.family, 6);
+    http_reply(w->held, 200, "text/plain", slice_str("six"));
+    TURN_UNTIL(&w->ends, w->answers == 1);
+    assert_body(w, "six");
+    identity_fini(&identity);
+}
+
 static void test_bad_urls(void **state)
 {
     struct world *w = *state;
@@ -361,6 +384,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_server_drops_those_who_say_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ipv6, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_urls, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -270,6 +271,28 @@ static void test_limits(void **state)
         end_fini(&second[i]);
 }
 
+/* Without descriptors the listener waits, and goes on by itself when there are some again. */
+static void test_out_of_descriptors(void **state)
+{
+    struct ends *ends = *state;
+    struct rlimit before, scarce;
+    struct end clients[4];
+    ends_listen(ends, NULL, NULL);
+    connect_many(ends, clients, 4, "127.0.0.1:1");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    scarce = before;
+    scarce.rlim_cur = (rlim_t)dup(0); /* the lowest that is free: nothing more can be opened */
+    close((int)scarce.rlim_cur);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &scarce), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(loop_turn(ends->loop, false), 0);
+    assert_int_equal(ends->accepted_count, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    TURN_UNTIL(ends, ends->accepted_count == 4);
+    for (size_t i = 0; i < 4; i++)
+        end_fini(&clients[i]);
+}
+
 static void test_streams_outlive_the_listener(void **state)
 {
     struct ends *ends = *state;
@@ -309,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_writes_and_finish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pause_holds_the_sender_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_streams_outlive_the_listener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_address_in_use, set_up, tear_down),
     };

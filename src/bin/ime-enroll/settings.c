@@ -111,7 +111,11 @@ static int load_names(const struct conf_group *g, struct buf *errors, struct set
         s->names[s->name_count++] = name;
     }
     /* Whoever finds the server by the overlay's name alone expects it in the certificate (RFC 6940 11.2). */
-    s->names[s->name_count++] = s->enroll.overlay;
+    bool there = false;
+    for (size_t i = 0; i < s->name_count; i++)
+        there = there || text_equal_nocase(slice_str(s->names[i]), slice_str(s->enroll.overlay));
+    if (!there)
+        s->names[s->name_count++] = s->enroll.overlay;
     return 0;
 }
 
