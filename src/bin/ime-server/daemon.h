@@ -21,8 +21,8 @@ struct link {
     struct service *service;
     struct stream *stream;
     bool incoming;
-    bool up;         /* the handshake is done */
-    bool handshaken; /* pvp: a username was received */
+    bool up;    /* the handshake is done */
+    bool asked; /* pvp: a username was received */
     bool tls;
 };
 

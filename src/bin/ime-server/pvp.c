@@ -37,6 +37,12 @@ static void pvp_input(void *arg, struct stream *stream, struct slice octets)
     daemon_wake(d);
 }
 
+/* Who goes away in the middle of the handshake has learned nothing; to whom we answered with an alert, has. */
+static bool may_have_guessed(enum stream_reason reason)
+{
+    return reason != STREAM_PEER_CLOSED && reason != STREAM_RESET && reason != STREAM_HANDSHAKE_TIMEOUT;
+}
+
 static void pvp_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
 {
     struct link *l = arg;
@@ -47,8 +53,7 @@ static void pvp_closed(void *arg, struct stream *stream, enum stream_reason reas
               (unsigned long long)l->id, l->incoming, stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->incoming) {
-        /* Whatever went wrong once the username was there may have been a guess; the core counts it as one. */
-        if (!l->up && (reason == STREAM_SRP_FAILED || l->handshaken))
+        if (!l->up && l->asked && may_have_guessed(reason))
             server_pvp_handshake(d->server, now, l->id, PVP_HANDSHAKE_BAD, NULL);
         server_pvp_closed(d->server, now, l->id);
     } else if (!l->up) {
@@ -67,7 +72,7 @@ static int pvp_password(void *arg, struct stream *stream, struct slice username,
 {
     struct daemon *d = arg;
     struct link *l = stream_arg(stream);
-    l->handshaken = true;
+    l->asked = true;
     return server_pvp_password(d->server, loop_now(d->loop), l->id, username, ret_password);
 }
 
