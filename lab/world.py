@@ -2,7 +2,7 @@
 """A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses.
 
 Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. All files are
-below build/world; world.json describes what runs. See doc/world.md.
+below build/world; world.json describes what runs.
 """
 import argparse
 import json
@@ -16,7 +16,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OVERLAY = "ime.example"
-ENROLL_ADDRESS = "127.1.0.1:8443"
+ENROLL_PORT = 8443
 RING_PORT, VAP_PORT, PVP_PORT = 6084, 5620, 8470
 NUMBERS_PER_COMPANY = 20
 COMPANIES_MAX = 99
@@ -82,7 +82,10 @@ def company_numbers(index):
 class World:
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None):
+    def __init__(self, directory=None, build=None, network="127.1"):
+        """Worlds that run at the same time need networks of their own."""
+        self.network = network
+        self.enroll_address = f"{network}.0.1:{ENROLL_PORT}"
         self.directory = os.path.abspath(directory or os.path.join(ROOT, "build", "world"))
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -205,8 +208,8 @@ class World:
         settings.update(ring or {})
         write_private(os.path.join(home, "enroll.conf"), conf_text([
             ("enroll", {
-                "listen": ENROLL_ADDRESS,
-                "name": ENROLL_ADDRESS.rsplit(":", 1)[0],
+                "listen": self.enroll_address,
+                "name": self.enroll_address.rsplit(":", 1)[0],
                 "data": os.path.join(home, "data"),
                 "control": os.path.join(home, "control"),
                 "ca-file": os.path.join(self.directory, "ca.pem"),
@@ -237,9 +240,9 @@ class World:
             "vap": {"user": f"agent-{letter}", "password": secrets.token_urlsafe(18)},
             "servers": [{
                 "node_id": None,
-                "ring": f"127.1.{index}.{s}:{RING_PORT}",
-                "vap": f"127.1.{index}.{s}:{VAP_PORT}",
-                "pvp": f"127.1.{index}.{s}:{PVP_PORT}",
+                "ring": f"{self.network}.{index}.{s}:{RING_PORT}",
+                "vap": f"{self.network}.{index}.{s}:{VAP_PORT}",
+                "pvp": f"{self.network}.{index}.{s}:{PVP_PORT}",
                 "control": os.path.join(self.directory, self.server_name(index, s), "control"),
                 "data": os.path.join(self.directory, self.server_name(index, s), "data"),
                 "pid": None,
@@ -301,7 +304,7 @@ class World:
         self.description = {
             "overlay": OVERLAY,
             "ca": os.path.join(self.directory, "ca.pem"),
-            "enroll": f"https://{ENROLL_ADDRESS}",
+            "enroll": f"https://{self.enroll_address}",
             "companies": [self.describe_company(i, servers) for i in range(1, companies + 1)],
         }
         self.processes = {}
