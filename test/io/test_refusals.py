@@ -24,7 +24,7 @@ from world import World, WorldError  # noqa: E402
 
 LATTICE_MS = 4000
 VSERVICE = 0xB2
-CALLED, CALLER = "+49300100003", "+49891234567"
+CALLED, CALLER, NOT_CALLED, GUESSED = "+49300100003", "+49891234567", "+49300100004", "+49300100005"
 PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+SRP:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1"
 SECONDS = 20
 
@@ -140,14 +140,14 @@ class Strangers:
         agent.register()
         agent.close()
 
-    def upload_call(self):
+    def upload_call(self, called):
         """A received call that can be proved: its start and stop in milliseconds."""
         agent = self.vap()
         agent.register()
         host = self.server["pvp"].rsplit(":", 1)[0]
         agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;maddr={host};transport=tcp"])
         start = int(time.time()) - 600 + 0.25
-        agent.wait(agent.vcr(VSERVICE, False, CALLER, CALLED, start, start + 60.5))
+        agent.wait(agent.vcr(VSERVICE, False, CALLER, called, start, start + 60.5))
         return agent, round(start * 1000), round((start + 60.5) * 1000)
 
     def prove(self, username, password):
@@ -159,7 +159,7 @@ class Strangers:
 
     def test_gnutls_proves_a_call(self):
         """A client that is not OpenSSL and not ours, with secrets computed here from the reference alone."""
-        agent, start, stop = self.upload_call()
+        agent, start, stop = self.upload_call(CALLED)
         s_start, s_stop = start % LATTICE_MS, stop % LATTICE_MS
         cells = f"{start // LATTICE_MS};{stop // LATTICE_MS}"
         key = CALLED.encode() + struct.pack("!QII", VSERVICE, s_start, s_stop)
@@ -170,7 +170,7 @@ class Strangers:
 
         status, words = self.prove(by_a, f"{CALLER};{start // LATTICE_MS + 1};{stop // LATTICE_MS}")
         assert status != 0, "a wrong secret was accepted"
-        unknown, unknown_words = self.prove(by_a.replace(CALLED, "+49300100004"), f"{CALLER};{cells}")
+        unknown, unknown_words = self.prove(by_a.replace(CALLED, NOT_CALLED), f"{CALLER};{cells}")
         assert unknown != 0, "an unknown call was accepted"
         alert = [line for line in words.splitlines() if "alert" in line.lower()]
         assert alert == [line for line in unknown_words.splitlines() if "alert" in line.lower()], (words, unknown_words)
@@ -183,8 +183,8 @@ class Strangers:
 
     def test_burnt_for_strangers_only(self):
         """Three wrong guesses by strangers, and they are shut out; the record is not burnt."""
-        agent, start, stop = self.upload_call()
-        username = f"1;B;{VSERVICE:016x};{CALLED};{start // 1000 + 20 + 2208988800};{start % LATTICE_MS};{stop % LATTICE_MS};0"
+        agent, start, stop = self.upload_call(GUESSED)
+        username = f"1;B;{VSERVICE:016x};{GUESSED};{start // 1000 + 20 + 2208988800};{start % LATTICE_MS};{stop % LATTICE_MS};0"
         for wrong in range(1, 5):
             status, words = self.prove(username, f";{start // LATTICE_MS + wrong};{stop // LATTICE_MS}")
             assert status != 0, words
