@@ -175,9 +175,8 @@ void loop_task_cancel(struct loop_task *task)
 /* Libevent waits for a span; rounding may end it a little early, and a core must not be called before its deadline. */
 static void timer_arm(struct loop_timer *timer)
 {
-    int64_t us = timer->deadline.us - clock_us(CLOCK_MONOTONIC);
-    if (us < 0)
-        us = 0;
+    int64_t now = clock_us(CLOCK_MONOTONIC);
+    int64_t us = timer->deadline.us > now ? timer->deadline.us - now : 0; /* "at once" may be as early as time goes */
     struct timeval span = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
     event_add(&timer->event, &span);
 }
