@@ -122,7 +122,7 @@ int loop_turn(struct loop *loop, bool wait)
     loop->sampled = false;
     int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
     if (!wait || tasks_wait(loop))
-        flags = EVLOOP_NONBLOCK;
+        flags |= EVLOOP_NONBLOCK;
     if (event_base_loop(loop->base, flags) < 0)
         return ERR_IO;
     for (size_t i = 0; i < LOOP_STAGE_COUNT; i++)
@@ -186,6 +186,8 @@ static void timer_due(evutil_socket_t fd, short what, void *arg)
     struct loop_timer *timer = arg;
     (void)fd;
     (void)what;
+    if (!mono_due(timer->deadline, loop_now(timer->loop).mono))
+        timer->loop->sampled = false; /* due by the clock, but not by this turn's sample of it */
     if (!mono_due(timer->deadline, loop_now(timer->loop).mono)) {
         timer_arm(timer);
         return;

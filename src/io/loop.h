@@ -19,7 +19,7 @@ int loop_new(struct loop **ret_loop);
 /* Everything that belongs to the loop (streams, timers, tasks) must be gone before, but for streams that were finished. NULL is allowed. */
 void loop_free(struct loop *loop);
 
-/* The time, the same all through a turn. */
+/* The time, the same all through a turn, except that a timer which becomes due in it sets it forward. */
 struct now loop_now(struct loop *loop);
 
 /* Returns what loop_stop was given, or ERR_IO when the kernel refuses to wait. */
