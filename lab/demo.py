@@ -11,13 +11,12 @@ import io
 import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 
-from world import World, WorldError, program, write_private
+from world import World, WorldError, open_database, program, write_private
 
 STEP_SECONDS = 30
 CALL_SECONDS = 47
@@ -260,7 +259,7 @@ class Demo:
                 server.pop("_ring", None)
                 if company["name"] == "B":
                     continue
-                with sqlite3.connect(f"file:{server['data']}/ime.db?mode=ro", uri=True) as database:
+                with open_database(server["data"]) as database:
                     for key, value in database.execute("select key, value from kv where tbl in (10, 11)"):
                         rows += 1
                         blob = bytes(key) + bytes(value)

@@ -5,13 +5,16 @@ Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard po
 below build/world; world.json describes what runs.
 """
 import argparse
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -77,6 +80,19 @@ def company_letter(index):
 def company_numbers(index):
     """Numbers of the range that a company owns."""
     return [f"+4930{index:02d}00{i:03d}" for i in range(NUMBERS_PER_COMPANY)]
+
+
+@contextlib.contextmanager
+def open_database(data):
+    """A copy of a server's database: the original is locked by the server that uses it."""
+    with tempfile.TemporaryDirectory() as copy:
+        for name in ("ime.db-wal", "ime.db"):
+            try:
+                shutil.copyfile(os.path.join(data, name), os.path.join(copy, name))
+            except FileNotFoundError:
+                pass
+        with contextlib.closing(sqlite3.connect(os.path.join(copy, "ime.db"))) as database:
+            yield database
 
 
 class World:

@@ -100,9 +100,15 @@ int peer_view(const struct peer *peer, struct now now, struct region *region, st
 size_t peer_known_addresses(const struct peer *peer, struct addr *ret_addrs, size_t max)
 {
     size_t n = 0;
-    /* What we connected to is an address where the node listens; where it came from is not. */
-    for (size_t i = 0; i < peer->by_node_count && n < max; i++)
-        if (!peer->by_node[i]->incoming && peer->by_node[i]->member)
-            ret_addrs[n++] = peer->by_node[i]->addr;
+    /* What we connected to is an address where the node listens. Of the others we know the address, and guess that they listen at the
+     * port at which we do: mostly everybody uses the standard one. */
+    for (size_t i = 0; i < peer->by_node_count && n < max; i++) {
+        if (!peer->by_node[i]->member)
+            continue;
+        ret_addrs[n] = peer->by_node[i]->addr;
+        if (peer->by_node[i]->incoming)
+            ret_addrs[n].port = peer->options.address.port;
+        n++;
+    }
     return n;
 }

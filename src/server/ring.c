@@ -9,6 +9,9 @@
 #define TOKEN_FETCH (UINT64_C(1) << 62)
 #define TOKEN_MASK (TOKEN_FETCH - 1)
 
+#define KNOWN_PEERS_MAX 8
+#define BOOTSTRAPS_MAX 8 /* of the configuration, tried at a start */
+#define KNOWN_PEERS_KEY "peers"
 #define RING_LOST_MS 60000 /* out of the ring for so long: call agents are told that it is gone */
 
 static struct numbers_profile profile_of(const struct config *config)
@@ -89,10 +92,55 @@ void ring_fini(struct server *s)
     numbers_resolver_free(s->resolver);
 }
 
+/* ---- addresses of peers, for the next start (RFC 6940 11.4) ---- */
+
+static int read_address(struct reader *r, struct addr *ret_addr)
+{
+    struct addr a = {.family = read_u8(r, "family")};
+    a.port = read_u16(r, "port");
+    read_copy(r, a.ip, sizeof a.ip, "address");
+    if (!r->err && ((a.family != 4 && a.family != 6) || !a.port))
+        reader_fail(r, ERR_RANGE, "address");
+    *ret_addr = a;
+    return r->err;
+}
+
+/* The bootstrap nodes of the configuration, then peers that we knew: a bootstrap node that was away finds its ring by them. */
 void ring_start(struct server *s)
 {
+    struct addr addrs[BOOTSTRAPS_MAX + KNOWN_PEERS_MAX];
+    struct slice row;
+    struct reader r;
+    size_t n = s->config->bootstrap_node_count < BOOTSTRAPS_MAX ? s->config->bootstrap_node_count : BOOTSTRAPS_MAX;
+    memcpy(addrs, s->config->bootstrap_nodes, n * sizeof *addrs);
+    if (kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &row) == 0) {
+        reader_init(&r, row);
+        while (reader_left(&r) && n < BOOTSTRAPS_MAX + KNOWN_PEERS_MAX && read_address(&r, &addrs[n]) == 0)
+            n++;
+    }
     announce_ring(s);
-    peer_start(s->peer, s->now, s->config->bootstrap_nodes, s->config->bootstrap_node_count);
+    peer_start(s->peer, s->now, addrs, n);
+}
+
+/* A hint only: nobody waits for the write. */
+static void keep_known_peers(struct server *s)
+{
+    struct addr addrs[KNOWN_PEERS_MAX];
+    struct slice old;
+    struct buf row;
+    size_t n = peer_known_addresses(s->peer, addrs, KNOWN_PEERS_MAX);
+    buf_init(&row, 1024);
+    for (size_t i = 0; i < n; i++) {
+        buf_u8(&row, addrs[i].family);
+        buf_u16(&row, addrs[i].port);
+        buf_put(&row, addrs[i].ip, sizeof addrs[i].ip);
+    }
+    bool changed =
+        kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &old) < 0 || !slice_eq(old, buf_slice(&row));
+    if (n && changed && !row.err &&
+        kv_put(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), buf_slice(&row)) == 0)
+        kv_commit(s->ports.kv, NULL, NULL);
+    buf_fini(&row);
 }
 
 bool ring_is_up(const struct server *s)
@@ -105,6 +153,7 @@ void ring_watch(struct server *s)
 {
     if (ring_is_up(s)) {
         s->ring_seen = s->now.mono;
+        keep_known_peers(s);
         if (!s->ring_announced && announce_ring(s) == 0)
             s->ring_announced = true;
     } else if (s->ring_announced && mono_since_us(s->now.mono, s->ring_seen) > RING_LOST_MS * INT64_C(1000)) {

@@ -393,6 +393,7 @@ static void sweep(struct server *s)
     if (!mono_due(s->next_sweep, s->now.mono))
         return;
     s->next_sweep = mono_after_ms(s->now.mono, SWEEP_MS);
+    pvp_vcr_table_expire(s->vcrs, s->now);
     s->counters.routes_expired += route_table_expire(s->routes, s->now.wall);
     pvp_spacing_sweep(s->spacing, s->now.wall);
     pvp_vcr_table_expire(s->vcrs, s->now);

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -22,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError  # noqa: E402
+from world import World, WorldError, open_database  # noqa: E402
 
 VSERVICE = {1: 0xA1, 2: 0xB2}
 SETTLE_SECONDS = 120
@@ -241,7 +240,7 @@ def stored_resources(world):
     found = set()
     for company in world.description["companies"]:
         for server in company["servers"]:
-            with sqlite3.connect(f"file:{server['data']}/ime.db?mode=ro", uri=True) as database:
+            with open_database(server["data"]) as database:
                 for (key,) in database.execute("select key from kv where tbl = ?", (KV_RELOAD_DATA,)):
                     found.add(bytes(key).hex())
     return found
