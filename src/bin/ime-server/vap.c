@@ -12,7 +12,13 @@ static void vap_ready(void *arg, struct stream *stream)
         link_drop(l, false);
         return;
     }
-    vap_server_open(server_vap(d->server), loop_now(d->loop), l->id, l->tls, addr_format(&remote, text));
+    addr_format(&remote, text);
+    int err = vap_server_open(server_vap(d->server), loop_now(d->loop), l->id, l->tls, text);
+    if (err) {
+        log_event(&d->log, LEVEL_NOTICE, "vap.refused", "peer=%s reason=%s", text, err_name(err));
+        link_drop(l, false);
+        return;
+    }
     daemon_wake(d);
 }
 

@@ -153,10 +153,13 @@ SETTER(set_format)
     return NULL;
 }
 
+/* A number alone is the beginning of ours: a whole number is that of itself. */
 SETTER(add_own)
 {
-    if (dial_range_parse(slice_str(value), &o->own_ranges[o->own.n]) < 0)
-        return "it must be a range of +E.164 numbers: +4930123, +493012300-+493012399, +493012300-99 or +4930123*";
+    struct dial_range *range = &o->own_ranges[o->own.n < LIST_MAX ? o->own.n : 0];
+    if (dial_range_parse(slice_str(value), range) < 0)
+        return "it must be a range of +E.164 numbers: +4930123, +493012300-+493012399 or +493012300-99";
+    range->prefix = range->prefix || strcmp(range->low, range->high) == 0;
     return add(&o->own, value);
 }
 
@@ -220,11 +223,14 @@ SETTER(set_shortest)
     return wrong;
 }
 
-SETTER(set_times)
+SETTER(set_utc)
 {
-    o->local_time = strcmp(value, "local") == 0;
-    return o->local_time || strcmp(value, "utc") == 0 ? NULL : "it must be utc or local";
+    (void)value;
+    o->local_time = false;
+    return NULL;
 }
+
+FLAG_SETTER(set_local, local_time)
 
 SETTER(set_window)
 {
@@ -270,7 +276,9 @@ static const struct option table[] = {
      "Stay connected, keep the VService published, and refresh the numbers before the ring forgets them."},
     {"calls", "format", "FORMAT", false, COMMAND_UPLOAD, set_format, "asterisk-csv or freeswitch-csv."},
     {"calls", "own", "RANGE", true, COMMAND_UPLOAD, add_own,
-     "Numbers of this telephone system: calls to them are received calls, others are sent. Several are possible."},
+     "Numbers of this telephone system, or how they begin: calls to them are received calls, others are sent. Several "
+     "are "
+     "possible."},
     {"calls", "direction", "auto|sent|received", false, COMMAND_UPLOAD, set_direction,
      "The direction of all calls, if it is not to be found out."},
     {"calls", "trunk", "PATTERN", false, COMMAND_UPLOAD, set_trunk,
@@ -288,8 +296,9 @@ static const struct option table[] = {
     {"calls", "extension-digits", "N", false, COMMAND_UPLOAD, set_extension_digits,
      "Numbers of up to so many digits are extensions; 6 if not given."},
     {"calls", "shortest", "SECONDS", false, COMMAND_UPLOAD, set_shortest, "Leave shorter calls out."},
-    {"calls", "times", "utc|local", false, COMMAND_UPLOAD, set_times,
-     "What the times in the file are; utc if not given. Local: those of the zone that TZ names, or of this machine."},
+    {"calls", "utc", NULL, false, COMMAND_UPLOAD, set_utc, "The times in the file are UTC, which is the default."},
+    {"calls", "local", NULL, false, COMMAND_UPLOAD, set_local,
+     "They are local times of the zone that TZ names, or of this machine."},
     {NULL, "follow", NULL, false, COMMAND_UPLOAD, set_follow, "Go on when the file grows, and when it is replaced."},
     {NULL, "state", "FILE", false, COMMAND_UPLOAD, set_state,
      "Where to remember how far the upload came. If not given, a file in $XDG_STATE_HOME/ime-vcr."},
@@ -326,7 +335,7 @@ static struct texts *list_of(struct options *o, const struct option *option)
 
 static void print_help(void)
 {
-    printf("usage: ime-vcr publish --numbers FILE|RANGE --domain NAME --route URI [OPTION]...\n"
+    printf("usage: ime-vcr publish [--numbers FILE|RANGE]... --domain NAME --route URI [--stay] [OPTION]...\n"
            "       ime-vcr upload --format FORMAT [OPTION]... FILE\n"
            "       ime-vcr watch [OPTION]...\n\n"
            "Connects a telephone system to an IME server (VAP): publishes its numbers, uploads the records of its\n"
@@ -540,8 +549,8 @@ static bool check(struct options *o, int *ret_exit)
         return fail(ret_exit, "--domain needs a --route", "", "");
     if (o->blacklist.n && o->whitelist.n)
         return fail(ret_exit, "there is either a blacklist or a whitelist", "", "");
-    if (o->command == COMMAND_PUBLISH && (!o->domain || !o->numbers.n))
-        return fail(ret_exit, "publish needs --numbers, --domain and --route", "", "");
+    if (o->command == COMMAND_PUBLISH && (!o->domain || (!o->numbers.n && !o->stay)))
+        return fail(ret_exit, "publish needs --domain, --route, and --numbers or --stay", "", "");
     if (o->command != COMMAND_UPLOAD)
         return true;
     if (!o->file || !o->has_format)

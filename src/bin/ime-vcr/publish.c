@@ -110,7 +110,7 @@ static int collect(struct publish *p)
         const char *text = p->options->numbers.values[i];
         err = text[0] == '+' ? add_range(p, slice_str(text), "--numbers", 0) : add_file(p, text);
     }
-    if (err)
+    if (err || !p->options->numbers.n) /* without numbers, --stay keeps the service alone */
         return err;
     if (!p->count) {
         fprintf(stderr, "ime-vcr: --numbers: there are none\n");
@@ -167,6 +167,8 @@ static void online(void *arg, const struct vap_client_effect *e)
 {
     struct publish *p = arg;
     (void)e;
+    if (!p->count)
+        p->announced = true;
     for (; p->next < p->count; p->next++) {
         int err = vap_client_publish_number(link_client(p->link), loop_now(p->loop), &p->numbers[p->next], p->next);
         if (err) {

@@ -117,7 +117,7 @@ def record(src, dst, second, disposition="ANSWERED"):
             f'"{stamp(second + 30)}",30,30,"{disposition}","DOCUMENTATION","{second}.1",""\n')
 
 
-CALLS = ["--format", "asterisk-csv", "--own", "+4930123*", "--country", "49"]
+CALLS = ["--format", "asterisk-csv", "--own", "+4930123", "--country", "49", "--utc"]
 SERVICE = ["--domain", "a.example", "--route", ROUTE]
 
 
@@ -157,6 +157,14 @@ def done_by_state(state, text):
         words = [line.split() for line in f]
     offset = next(int(w[1]) for w in words if w[0] == "offset")
     return text[:offset].count("\n") + sum(1 for w in words if w[0] == "done")
+
+
+def reads_local_times():
+    with Server() as server:
+        done = run(server, "upload", *CALLS, "--local", *SERVICE, "--no-state",
+                   write("local.csv", record("030123456", "+17325550001", 0)), TZ="CET-1CEST")
+        assert done.returncode == 0, done
+        server.lines.until(r"^vcr sent \S+ \+17325550001 1767222000000 ")
 
 
 def goes_on_where_it_was_killed():
@@ -233,8 +241,8 @@ def needs_a_published_vservice():
     with Server() as server:
         done = run(server, "upload", *CALLS, write("alone.csv", record("030123456", "+17325550001", 1)))
         assert done.returncode == 1 and "publish --stay" in done.stderr, done
-        process = start(server, "publish", *SERVICE, "--numbers", "+49301230", "--stay")
-        server.lines.until("^number")
+        process = start(server, "publish", *SERVICE, "--stay")
+        server.lines.until("^vservice")
         done = run(server, "upload", *CALLS, path("alone.csv"))
         assert done.returncode == 0 and "1 calls uploaded" in done.stdout, done
         finish(process)
@@ -364,7 +372,7 @@ def tls_is_verified():
 
 
 def main():
-    cases = [uploads_calls_and_tells_bad_lines, goes_on_where_it_was_killed, reads_standard_input_and_freeswitch,
+    cases = [uploads_calls_and_tells_bad_lines, reads_local_times, goes_on_where_it_was_killed, reads_standard_input_and_freeswitch,
              follows_a_growing_and_rotated_file, lives_through_lost_connections, needs_a_published_vservice,
              publishes_numbers, stays_until_it_is_told, watches, wrong_password, password_file_must_be_closed,
              configuration_file, usage, gives_up, tls_is_verified]
