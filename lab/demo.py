@@ -283,7 +283,7 @@ class Demo:
         """Both sides upload."""
         a, b = self.companies[0], self.companies[1]
         self.tell.step(3, "Both companies upload the records of the same three calls")
-        a.spawn("publish", "--stay", *a.service())
+        a.spawn("publish", "--numbers", a.numbers[0], "--stay", *a.service())
         wait_for(lambda: a.ctl("show", "clients")["clients"], "company A's call agent registering")
         self.watch = Lines(a.spawn("watch", "--json"))
         wait_for(lambda: any(c["subscriptions"] for c in a.ctl("show", "clients")["clients"]), "company A's subscription")
@@ -292,7 +292,8 @@ class Demo:
         for company, text, own in ((b, csv_b, "terminating"), (a, csv_a, "originating")):
             path = company.path("Master.csv")
             write_private(path, text)
-            company.run("upload", "--format", "asterisk-csv", "--country", "49", "--utc", "--own", company.numbers[0][:8], *company.service(), path)
+            company.run("upload", "--format", "asterisk-csv", "--country", "49", "--own", company.numbers[0][:8], "--state",
+                        company.path("state"), *company.service(), path)
             vcrs = [v for v in company.ctl("show", "vcrs")["vcrs"] if v["direction"] == own]
             self.tell.check(len(vcrs) == 3, f"company {company.name}: 3 {own} records from Master.csv, on disk")
         shift = max(abs(s) for _, start, stop in CALLS for s in (start, stop))

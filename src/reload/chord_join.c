@@ -88,10 +88,9 @@ static void admitting_attached(struct peer *peer, struct now now, void *ctx, int
     }
     join->admitting = node;
     wait_ms(peer, now, JOIN_ADMISSION_MS);
-    const struct link *link = link_to(peer, node);
-    if (!id_eq(join->updated_by, node) || !link || link->since.us < join->asked.us)
+    if (!id_eq(join->updated_by, node) || !link_to(peer, node))
         return;
-    /* It connected to us, and its Update came before we knew that it is the one: once more. */
+    /* Its Update came, over its link to us, before its answer, through the ring, told us that it is the one: once more. */
     struct route route = {.is_node = true, .id = node};
     struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
     body.route_query.send_update = true;
