@@ -292,12 +292,13 @@ class Demo:
         for company, text, own in ((b, csv_b, "terminating"), (a, csv_a, "originating")):
             path = company.path("Master.csv")
             write_private(path, text)
-            company.run("upload", "--format", "asterisk-csv", "--country", "49", "--own", company.numbers[0][:8], "--state",
-                        company.path("state"), *company.service(), path)
+            words = company.run("upload", "--format", "asterisk-csv", "--country", "49", "--own",
+                                f"{company.numbers[0]}-{company.numbers[-1][-3:]}", "--state", company.path("state"), *company.service(), path)
+            self.tell.say("\n".join(f"company {company.name}: {line}" for line in words.strip().splitlines()))
             vcrs = [v for v in company.ctl("show", "vcrs")["vcrs"] if v["direction"] == own]
             self.tell.check(len(vcrs) == 3, f"company {company.name}: 3 {own} records from Master.csv, on disk")
         shift = max(abs(s) for _, start, stop in CALLS for s in (start, stop))
-        self.tell.say(f"start and stop differ between the two files by up to {shift} s")
+        self.tell.say(f"start and stop differ between the two companies by up to {shift} s")
 
     def claim_falsely(self):
         """Company C claims one of B's numbers."""
@@ -391,14 +392,15 @@ def main():
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave the world running (./run world down ends it)")
     parser.add_argument("--directory", help="where the world's files go (default build/world)")
+    parser.add_argument("--network", default="127.1", help="the first two octets of all addresses (default 127.1)")
     args = parser.parse_args()
     tell = Narrator()
-    world = World(args.directory)
+    world = World(args.directory, network=args.network)
     demo = Demo(world, tell)
     status = 1
     try:
         demo.run()
-        tell.say(f"\nAll of it happened, in {time.monotonic() - tell.began:.0f} s.")
+        print(f"\nAll of it happened, in {time.monotonic() - tell.began:.0f} s.")
         status = 0
     except (Failure, WorldError, subprocess.TimeoutExpired, OSError) as error:
         print(f"\ndemo: failed: {error}", file=sys.stderr)
