@@ -196,7 +196,8 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct sqlite_
     if (err) {
         log_event(store->log, LEVEL_ERROR, "store.open.failed", "path=%s error=%s detail=\"%s\"", options->path,
                   err_name(err),
-                  err == ERR_CONFLICT                                    ? "another process has it open"
+                  err == ERR_CONFLICT ? "another process has it open"
+                  : err == ERR_SYNTAX ? "damaged, or no database: restore a backup, or move it away to begin empty"
                   : store->db && sqlite3_errcode(store->db) != SQLITE_OK ? sqlite3_errmsg(store->db)
                                                                          : err_text(err));
         store_free(store);

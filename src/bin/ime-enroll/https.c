@@ -131,7 +131,8 @@ int https_open(struct daemon *d)
     err = http_server_open(d->loop, &options, on_request, d, &d->http);
     if (err)
         log_event(&d->log, LEVEL_ERROR, "https.listen.failed", "address=%s error=%s%s", address, err_name(err),
-                  err == ERR_EXISTS        ? "; another program listens there"
+                  err == ERR_EXISTS        ? "; another program listens there: end it (ss -ltnp tells which), or "
+                                             "change [enroll] listen"
                   : err == ERR_UNREACHABLE ? "; this is no address of this host"
                                            : "");
     else

@@ -51,7 +51,8 @@ static int open_store(struct daemon *d)
         err = file_lock(d->settings.data, &d->lock);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "data.failed", "folder=%s error=%s%s", d->settings.data, err_name(err),
-                  err == ERR_CONFLICT ? "; another ime-enroll uses this data folder" : "");
+                  err == ERR_CONFLICT ? "; another ime-enroll uses this data folder: end it, or give this one its own"
+                                      : "; make the folder for the user of ime-enroll, or change [enroll] data");
         return err;
     }
     snprintf(path, sizeof path, "%s/enroll.db", d->settings.data);
@@ -93,7 +94,9 @@ static int write_ca_file(struct daemon *d)
     if (!err && (file_read(d->settings.ca_file, &present) != 0 || !slice_eq(buf_slice(&pem), buf_slice(&present))))
         err = file_write(d->settings.ca_file, buf_slice(&pem), 0644);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "ca_file.failed", "file=%s error=%s", d->settings.ca_file, err_name(err));
+        log_event(&d->log, LEVEL_ERROR, "ca_file.failed",
+                  "file=%s error=%s; its folder must be there and writable by this user: see [enroll] ca-file",
+                  d->settings.ca_file, err_name(err));
     buf_fini(&pem);
     buf_fini(&present);
     return err;

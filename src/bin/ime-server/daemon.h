@@ -2,8 +2,8 @@
 #ifndef IME_SERVER_DAEMON_H
 #define IME_SERVER_DAEMON_H
 
-#include "base/list.h"
 #include "base/map.h"
+#include "io/control.h"
 #include "io/loop.h"
 #include "io/stream.h"
 #include "io/tls_srp.h"
@@ -62,7 +62,7 @@ struct daemon {
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     struct ctl_server ctl;
-    struct list sessions; /* of the control socket */
+    struct control *control;
 
     struct server *server;
     bool leaving;
@@ -93,10 +93,6 @@ int vap_listen(struct daemon *d);
 int pvp_listen(struct daemon *d);
 void pvp_connect(struct daemon *d, const struct server_effect *e);
 extern const struct stream_handler ring_handler, vap_handler, pvp_handler;
-
-/* control.c */
-int control_listen(struct daemon *d);
-void control_close(struct daemon *d);
 
 /* hasher.c: slow jobs on worker threads */
 void hasher_init(struct daemon *d);

@@ -111,8 +111,9 @@ static int prepare_config(struct daemon *d, struct tls_context *tls, struct conf
         err = ERR_NOT_FOUND;
     if (err)
         log_event(&d->log, stored ? LEVEL_WARNING : LEVEL_ERROR, "config.fetch.failed",
-                  "url=%s error=%s detail=\"%s\"%s", d->settings.enroll_url, err_name(err), a.detail,
-                  stored ? " going on with the stored one" : " check [enroll] url and ca in the configuration");
+                  "url=%s error=%s status=%d detail=\"%s\"; %s", d->settings.enroll_url, err_name(err), a.status,
+                  a.detail,
+                  stored ? "going on with the stored one" : "is ime-enroll running? check [enroll] url and ca");
     else
         err = parse_config(d, buf_slice(&a.body), stored, &fetched);
     buf_fini(&a.body);
@@ -265,6 +266,29 @@ static int enroll(struct daemon *d, struct tls_context *tls, const struct config
     return err;
 }
 
+/* Issued in what we take for the future: it is the clock that is wrong. */
+static bool is_early(struct daemon *d)
+{
+    return cert_not_before(d->certificate).ms > loop_now(d->loop).wall.ms;
+}
+
+static const char *certificate_advice(struct daemon *d, int err)
+{
+    switch (err) {
+    case ERR_EXPIRED:
+        return is_early(d) ? "it is not valid yet: set this host's clock"
+                           : "it has expired: put a fresh token (imectl enroll token add) into [enroll] token-file";
+    case ERR_AUTH:
+        return "the ring's authority did not issue it: was this data folder part of another ring?";
+    case ERR_CONFLICT:
+        return "it is not for key.pem beside it: restore both, or remove both and enroll anew with a fresh token";
+    case ERR_FORBIDDEN:
+        return "it is for another ring: check [enroll] url, or remove it and enroll anew with a fresh token";
+    default:
+        return "restore it, or remove it and enroll anew with a fresh token in [enroll] token-file";
+    }
+}
+
 static int prepare_certificate(struct daemon *d, struct tls_context *tls, const struct config *config)
 {
     char path[PATH_OCTETS];
@@ -276,14 +300,15 @@ static int prepare_certificate(struct daemon *d, struct tls_context *tls, const 
         err = cert_from_pem(buf_slice(&d->certificate_pem), &d->certificate);
     if (!err)
         err = check_certificate(d, config, d->certificate, &d->self);
-    if (err == ERR_EXPIRED && d->settings.enroll_token_file) {
+    if (err == ERR_EXPIRED && d->settings.enroll_token_file && !is_early(d)) {
         log_event(&d->log, LEVEL_WARNING, "certificate.expired", "file=%s; enrolling anew with the token", path);
         cert_free(d->certificate);
         d->certificate = NULL;
         return enroll(d, tls, config);
     }
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s", path, err_name(err));
+        log_event(&d->log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s; %s", path, err_name(err),
+                  certificate_advice(d, err));
     return err;
 }
 
@@ -335,9 +360,15 @@ int identity_prepare(struct daemon *d, struct config **ret_config)
     buf_init(&d->certificate_pem, 64u << 10);
     int err = file_read(d->settings.enroll_ca, &d->authority_pem);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "enroll.ca", "file=%s error=%s", d->settings.enroll_ca, err_name(err));
-    if (!err)
+        log_event(&d->log, LEVEL_ERROR, "enroll.ca",
+                  "file=%s error=%s; copy the ca-file of ime-enroll there, or change [enroll] ca",
+                  d->settings.enroll_ca, err_name(err));
+    if (!err) {
         err = client_tls(d, false, &tls);
+        if (err)
+            log_event(&d->log, LEVEL_ERROR, "enroll.ca", "file=%s error=%s; it must be the ca-file of ime-enroll (PEM)",
+                      d->settings.enroll_ca, err_name(err));
+    }
     if (!err)
         err = prepare_config(d, tls, &config);
     if (!err)

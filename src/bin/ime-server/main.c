@@ -143,7 +143,8 @@ static int open_store(struct daemon *d)
         err = file_lock(d->settings.data, &d->lock);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "data.failed", "folder=%s error=%s%s", d->settings.data, err_name(err),
-                  err == ERR_CONFLICT ? "; another ime-server uses this data folder" : "");
+                  err == ERR_CONFLICT ? "; another ime-server uses this data folder: end it, or give this one its own"
+                                      : "; make the folder for the user of ime-server, or change [server] data");
         return err;
     }
     snprintf(path, sizeof path, "%s/ime.db", d->settings.data);
@@ -166,7 +167,8 @@ int daemon_listen(struct daemon *d, const char *what, const struct listener_opti
     int err = listener_open(d->loop, options, accept, arg, &listener);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "listen.failed", "service=%s address=%s error=%s%s", what, text, err_name(err),
-                  err == ERR_EXISTS        ? "; another program listens there"
+                  err == ERR_EXISTS        ? "; another program listens there: end it (ss -ltnp tells which), or "
+                                             "change the address"
                   : err == ERR_UNREACHABLE ? "; this is no address of this host"
                                            : "");
         return err;
@@ -174,6 +176,37 @@ int daemon_listen(struct daemon *d, const char *what, const struct listener_opti
     d->listeners[d->listener_count++] = listener;
     log_event(&d->log, LEVEL_INFO, "listening", "service=%s address=%s", what, text);
     return 0;
+}
+
+static void before_control(void *arg)
+{
+    struct daemon *d = arg;
+    server_set_now(d->server, loop_now(d->loop));
+}
+
+static void after_control(void *arg)
+{
+    daemon_wake(arg);
+}
+
+static int open_control(struct daemon *d)
+{
+    const char *words;
+    int err = ctl_server_init(&d->ctl, CTL_SERVER, server_handlers, server_handler_count, d->server, &words);
+    if (err) {
+        log_event(&d->log, LEVEL_ERROR, "control.table", "command=\"%s\" has no handler, or the other way round",
+                  words);
+        return err;
+    }
+    const struct control_options options = {
+        .path = d->settings.control,
+        .server = &d->ctl,
+        .log = &d->log,
+        .before = before_control,
+        .after = after_control,
+        .arg = d,
+    };
+    return control_open(d->loop, &options, &d->control);
 }
 
 static int make_server(struct daemon *d, struct config *config)
@@ -225,7 +258,7 @@ static int start(struct daemon *d)
     if (!err)
         err = pvp_listen(d);
     if (!err)
-        err = control_listen(d);
+        err = open_control(d);
     if (!err)
         err = identity_watch(d);
     if (!err)
@@ -244,8 +277,7 @@ static void stop(struct daemon *d)
 {
     for (size_t i = 0; i < d->listener_count; i++)
         listener_close(d->listeners[i]);
-    if (d->server)
-        control_close(d);
+    control_close(d->control);
     service_fini(&d->ring);
     service_fini(&d->vap);
     service_fini(&d->pvp);
@@ -272,7 +304,8 @@ static int run(struct daemon *d)
     int status = EXIT_FAILED;
     if (!err)
         status = loop_run(d->loop);
-    log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d", status);
+    log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d%s%s", status, err ? " error=" : "",
+              err ? err_name(err) : "");
     if (d->loop)
         stop(d);
     return status;
