@@ -49,7 +49,6 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     enum exit_code code = run_command(&o, loop, &run);
-    /* What streams still had to send is sent. */
     loop_free(loop);
     options_fini(&o);
     if (fflush(stdout) != 0 && code == EXIT_GOOD) {
