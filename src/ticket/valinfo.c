@@ -26,7 +26,8 @@ static struct slice text_of(const xmlNode *element, struct region *region)
         s = slice_of(s.p + 1, s.n - 1);
     while (s.n && s.p[s.n - 1] <= ' ')
         s.n--;
-    return s.n ? region_copy(region, s) : s;
+    struct slice copy = region_copy(region, s);
+    return copy.p ? copy : (struct slice){NULL, s.n};
 }
 
 static bool is_element(const xmlNode *node, const char *name)
