@@ -43,6 +43,24 @@ static int write_success(const struct operation *op, bool undo)
     return err;
 }
 
+/* The pool that the operation changes, made if need be; NULL when memory is short. */
+static struct pool *hold_pool(const struct operation *op)
+{
+    struct peer *peer = pvp_peer_hold(op->pools, &op->node_id);
+    return peer ? pvp_pool_hold(op->pools, peer, slice_str(op->domain)) : NULL;
+}
+
+/* What it held, and was not used in the end. */
+static void release_pool(const struct operation *op)
+{
+    struct peer *peer = pvp_peer_find(op->pools, &op->node_id);
+    struct pool *pool = pvp_pool_find(peer, slice_str(op->domain));
+    if (pool)
+        pvp_pool_drop_if_empty(op->pools, pool);
+    if (peer)
+        pvp_peer_drop_if_empty(op->pools, peer);
+}
+
 static int begin_success(struct operation *op)
 {
     struct pvp_pools *p = op->pools;
@@ -53,10 +71,13 @@ static int begin_success(struct operation *op)
     op->outcome.threshold = p->config.bucketentropy;
     op->outcome.in_penalty_box = pvp_penalty_find(peer, &op->called) != NULL;
     op->outcome.event = op->outcome.fill > p->config.bucketentropy ? PVP_POOL_LEARNED : PVP_POOL_CREDITED;
-    if (op->outcome.event == PVP_POOL_LEARNED)
+    if (op->outcome.event == PVP_POOL_LEARNED) {
         op->outcome.learned = op->learned;
-    else
+    } else {
         op->outcome.learned_count = 0;
+        if (!hold_pool(op))
+            return ERR_NO_MEMORY; /* before anything is written that memory could not follow */
+    }
     return write_success(op, false);
 }
 
@@ -105,24 +126,18 @@ static void empty_bucket(struct peer *peer, struct pool *pool, const struct e164
     }
 }
 
-/* The memory follows the store. What cannot be held for want of memory is there again after a restart. */
+/* The memory follows the store. */
 static void apply_success(struct operation *op)
 {
-    struct pvp_pools *p = op->pools;
-    bool learned = op->outcome.event == PVP_POOL_LEARNED;
-    struct peer *peer = learned ? pvp_peer_find(p, &op->node_id) : pvp_peer_hold(p, &op->node_id);
-    struct pool *pool = NULL;
-    if (peer)
-        pool = learned ? pvp_pool_find(peer, slice_str(op->domain)) : pvp_pool_hold(p, peer, slice_str(op->domain));
-    if (pool && learned) {
-        empty_bucket(peer, pool, &op->called);
-        pvp_pool_drop_if_empty(p, pool);
-    } else if (pool) {
-        list_append(&pool->results, &op->result->link);
-        op->result = NULL;
+    struct peer *peer = pvp_peer_find(op->pools, &op->node_id);
+    struct pool *pool = pvp_pool_find(peer, slice_str(op->domain));
+    if (op->outcome.event == PVP_POOL_LEARNED) {
+        if (pool)
+            empty_bucket(peer, pool, &op->called);
+        return;
     }
-    if (peer)
-        pvp_peer_drop_if_empty(p, peer);
+    list_append(&pool->results, &op->result->link);
+    op->result = NULL;
 }
 
 static void evict_penalty(struct pvp_pools *p)
@@ -136,6 +151,7 @@ static void evict_penalty(struct pvp_pools *p)
     p->counters.penalties_evicted++;
 }
 
+/* A penalty that cannot be held for want of memory is there again after a restart. */
 static void apply_failure(struct operation *op)
 {
     struct pvp_pools *p = op->pools;
@@ -194,6 +210,7 @@ static void finish(struct operation *op, int err)
         apply_failure(op);
     else if (!err)
         apply_success(op);
+    release_pool(op);
     p->pending--;
     p->writing = NULL;
     pvp_pool_operation_free(op);
@@ -216,11 +233,10 @@ static int begin(struct operation *op)
     op->outcome.called = op->called;
     op->outcome.vcr_id = op->vcr_id;
     int err = op->is_failure ? begin_failure(op) : begin_success(op);
-    if (!err && p->port.stage) {
+    if (!err && p->port.stage)
         err = p->port.stage(p->port.ctx, &op->outcome);
-        if (err) /* nothing of it may go into somebody else's commit */
-            op->is_failure ? write_failure(op, true) : write_success(op, true);
-    }
+    if (err) /* nothing of it may go into somebody else's commit */
+        op->is_failure ? write_failure(op, true) : write_success(op, true);
     return err;
 }
 
