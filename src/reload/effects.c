@@ -42,8 +42,27 @@ struct region *effect_region(struct peer_effect *effect)
     return &queued->region;
 }
 
+/* Every request has a result, also one for which there was no memory. */
+static void tell_refused(struct peer *peer)
+{
+    while (peer->refused_count) {
+        struct peer_effect *effect = effect_new(peer, PEER_RESULT);
+        if (effect)
+            effect->result = region_alloc(effect_region(effect), sizeof *effect->result);
+        if (!effect || !effect->result) {
+            peer_effect_free(effect);
+            return;
+        }
+        effect->result->token = peer->refused[--peer->refused_count];
+        effect->result->err = ERR_NO_MEMORY;
+        effect_queue(peer, effect);
+    }
+}
+
 struct peer_effect *peer_effect_next(struct peer *peer)
 {
+    if (peer->refused_count)
+        tell_refused(peer);
     struct list *first = list_pop(&peer->effects);
     return first ? &CONTAINER_OF(first, struct queued_effect, link)->effect : NULL;
 }

@@ -41,6 +41,7 @@
 #define FINGERS_AFTER_MS 2000 /* from joining: the neighbors are known by then */
 #define ADMISSIONS_MAX 32
 #define CONFIG_PUSHES_MAX 16
+#define REFUSED_MAX 64 /* requests without memory: more are never answered */
 #define FRAMES_UNACKNOWLEDGED_MAX 4096
 #define CANDIDATE_PRIORITY 2130706431u /* RFC 5245 4.1.2.1: host, highest local preference, component 1 */
 
@@ -170,6 +171,8 @@ struct peer {
     size_t admission_count;
     struct list pending_stores;
     struct list uppers;
+    uint64_t refused[REFUSED_MAX]; /* tokens of requests for which there was no memory: their results are made when there is */
+    size_t refused_count;
 
     uint16_t offered_sequence; /* of the document that went up last; again after offer_again */
     struct mono offer_again;

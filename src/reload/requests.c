@@ -188,6 +188,8 @@ static struct upper *upper_new(struct peer *peer, uint64_t token, uint16_t code,
         peer->counters.memory_refused++;
         peer_effect_free(effect);
         mem_free(upper);
+        if (peer->refused_count < REFUSED_MAX)
+            peer->refused[peer->refused_count++] = token;
         return NULL;
     }
     effect->result->token = token;
