@@ -195,6 +195,7 @@ struct server {
     bool ring_announced;       /* VServices may be published */
     uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
     struct mono next_delivery; /* routes that were not taken are told again */
+    struct mono joined_at; /* the last time */
     struct mono ring_seen;
     struct mono next_sweep;
     struct server_counters counters;

@@ -263,6 +263,8 @@ static void result(struct server *s, const struct peer_result *r)
 
 static void state_changed(struct server *s, enum peer_state state)
 {
+    if (state == PEER_JOINED)
+        s->joined_at = s->now.mono;
     if (state == PEER_JOINED && !s->joined) {
         s->joined = true;
         server_out(s, SERVER_JOINED, 0, (struct slice){NULL, 0});

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "ticket/ticket.h"
 
-#define POSTPONE_MS 10000 /* nothing to do with the peer: no VService, no ring */
+#define POSTPONE_MS 10000     /* nothing to do with the peer: no VService, no ring */
+#define RING_SETTLES_MS 60000 /* so soon after joining the ring may not be whole: that nobody claims a number says nothing yet */
 
 static void note(struct server *s, const struct validation *v, const char *text)
 {
@@ -443,6 +444,12 @@ void validate_looked_up(struct server *s, const struct numbers_reader_effect *fo
     }
     journal_note(s->journal, s->now, &v->record.called, "looked up: %zu claim%s this number (%u of 3 copies answered)",
                  v->claimant_count, v->claimant_count == 1 ? "s" : "", found->answered);
+    if (!v->claimant_count && mono_since_us(s->now.mono, s->joined_at) < RING_SETTLES_MS * INT64_C(1000)) {
+        journal_note(s->journal, s->now, &v->record.called, "the ring was joined just now: to be looked up again");
+        postpone(s, vcr, RING_SETTLES_MS, PVP_REASON_RING_DOWN, false);
+        validation_free(s, v);
+        return;
+    }
     if (!v->claimant_count) {
         s->counters.validations_no_claimant++;
         finish_record(s, v, PVP_VCR_FAILED, PVP_REASON_NOT_REGISTERED);
