@@ -524,6 +524,15 @@ static void down(struct pipe *pipe, unsigned end, struct company *c)
     }
 }
 
+/* A moment at which a crash is worth a try: something has changed, nothing has left yet. */
+static void mark(struct scene *scene)
+{
+    if (++scene->marks == scene->crash_at && scene->victim) {
+        scene_line(scene, scene->victim, "crashes", "");
+        company_crash(scene->victim);
+    }
+}
+
 static void happen_to_pipe(struct scene *scene, struct event *event)
 {
     struct pipe *pipe = event->pipe;
@@ -551,6 +560,8 @@ static void happen_to_pipe(struct scene *scene, struct event *event)
             break;
         }
     }
+    if (pipe->kind != PIPE_RING)
+        mark(scene);
     if (pipe->kind == PIPE_VAP && event->end == 0)
         agent_drain(c);
     else
@@ -572,6 +583,7 @@ static void happen_to_company(struct event *event)
             break;
         server_set_now(c->server, company_now(c));
         memory_store_turn(c->disk);
+        mark(c->scene);
         break;
     case EVENT_HASH: {
         event->profile.overlay = buf_slice(&event->octets);
@@ -615,7 +627,6 @@ static void advance(struct scene *scene, struct mono to)
 static void step(struct scene *scene)
 {
     struct heap_node *due = heap_pop_due(&scene->events, scene->now.mono);
-    scene->steps++;
     if (due) {
         struct event *event = CONTAINER_OF(due, struct event, node);
         if (event->pipe)

@@ -75,6 +75,7 @@ struct company {
     int64_t disk_us;  /* from a commit to its completion */
     bool disk_hangs;  /* nothing is completed */
     bool disk_turns;  /* a completion is scheduled */
+    bool fetches;     /* the newest configuration when it starts, as from the enrollment server */
     bool left;
     bool banned;
     unsigned configurations; /* SERVER_CONFIG effects */
@@ -97,7 +98,9 @@ struct scene {
     size_t read; /* of the trace: where the line that was expected last ends */
     bool print;
     uint64_t next_conn;
-    uint64_t steps; /* events so far */
+    struct company *victim; /* crashes at this mark, before its effects leave */
+    uint64_t crash_at;
+    uint64_t marks; /* completions of disks, and events of VAP and PVP connections, so far */
 };
 
 /* ---- making it ---- */

@@ -210,12 +210,12 @@ struct company *scene_company(struct scene *scene, char letter)
     return &scene->companies[number];
 }
 
-/* What is on the disk goes before the document that everybody begins with. */
+/* What is on the disk goes before the document that everybody begins with; one that is fetched may be newer. */
 static int load_config(struct company *c, struct config **ret_config)
 {
     struct slice document;
     struct config_fault fault = {0};
-    if (server_stored_config(memory_store_kv(c->disk), &document) != 0)
+    if (c->fetches || server_stored_config(memory_store_kv(c->disk), &document) != 0)
         document = buf_slice(&c->scene->document);
     return config_parse(document, slice_str(OVERLAY), ret_config, &fault);
 }

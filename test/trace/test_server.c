@@ -509,12 +509,28 @@ static void test_nobody_claims_the_number(void **state)
     (void)state;
     struct scene *scene = scene_of(3, 40);
     struct company *a = scene_company(scene, 'A');
+    scene_run(scene, 60000);
     scene_call(scene, &(struct call){.from = 'A', .calling = CALLER, .called = N1});
     scene_expect(scene, 10000, "A numbers.found", "claimants=0");
     scene_run(scene, 1000);
     assert_string_equal(company_vcr(a, N1, PVP_ORIGINATING), "failed");
     assert_int_equal(company_counter(a, "server.validations_no_claimant"), 1);
     assert_true(company_explains(a, N1, "looked up: 0 claim this number"));
+    scene_free(scene);
+}
+
+/* A ring that was joined just now may not be whole. */
+static void test_nobody_claims_the_number_yet(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_of(3, 43);
+    struct company *a = scene_company(scene, 'A');
+    scene_call(scene, &(struct call){.from = 'A', .to = 'B', .calling = CALLER, .called = N1});
+    scene_expect(scene, 10000, "A numbers.found", "claimants=0");
+    scene_run(scene, 1000);
+    assert_string_equal(company_vcr(a, N1, PVP_ORIGINATING), "waiting");
+    agent_publishes(scene_company(scene, 'B'), N1);
+    scene_expect(scene, 70000, "A pool.credited", "fill=12");
     scene_free(scene);
 }
 
@@ -536,6 +552,7 @@ static void test_records_expire(void **state)
     (void)state;
     struct scene *scene = scene_of(2, 42);
     struct company *a = scene_company(scene, 'A'), *b = scene_company(scene, 'B');
+    scene_run(scene, 60000);
     scene_call(scene, &(struct call){.from = 'A', .to = 'B', .calling = CALLER, .called = N1});
     scene_run(scene, 23 * SCENE_HOUR);
     assert_string_equal(company_vcr(a, N1, PVP_ORIGINATING), "failed");
@@ -572,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_a_number_rests_between_validations),
         cmocka_unit_test(test_the_terminator_lets_a_number_rest),
         cmocka_unit_test(test_nobody_claims_the_number),
+        cmocka_unit_test(test_nobody_claims_the_number_yet),
         cmocka_unit_test(test_short_calls_are_not_used),
         cmocka_unit_test(test_records_expire),
     };
