@@ -372,6 +372,8 @@ void links_ban(struct peer *peer, struct now now)
         struct link *link = peer->slots[i];
         if (link && config_is_bad_node(peer->config, link->node)) {
             peer->counters.link_refused_banned++;
+            if (link->state == LINK_UP)
+                config_push(peer, now, link->node); /* so that its operator learns why */
             link_close(peer, now, link, "the configuration bans the node");
         }
     }
