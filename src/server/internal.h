@@ -214,6 +214,7 @@ struct out {
 /* server.c */
 struct out *server_out(struct server *s, enum server_effect_kind kind, uint64_t conn, struct slice octets);
 uint64_t server_token(struct server *s);
+void server_identity_refresh(struct server *s);
 struct conn *conn_new(struct server *s);
 struct conn *conn_find(const struct server *s, uint64_t id);
 void conn_free(struct server *s, struct conn *c);

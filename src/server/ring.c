@@ -209,6 +209,7 @@ void ring_config_apply(struct server *s)
         return;
     struct numbers_profile profile = profile_of(config);
     s->next_config = NULL;
+    server_identity_refresh(s);
     storage_set_kinds(s->storage, s->now, &config->kinds);
     peer_config_set(s->peer, s->now, config);
     numbers_resolver_set_profile(s->resolver, s->now, &profile);

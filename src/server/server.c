@@ -31,7 +31,8 @@ static int identity_verify(void *ctx, struct slice certificate, const struct id 
     return ERR_AUTH;
 }
 
-static void identity_refresh(struct server *s)
+/* What security lends of our certificate is another after each change of it or of the configuration. */
+void server_identity_refresh(struct server *s)
 {
     struct security *security = s->ports.security;
     struct security_signer own = security_own(security);
@@ -48,7 +49,7 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
 {
     s->now = now;
     s->certificate_end = certificate_end;
-    identity_refresh(s);
+    server_identity_refresh(s);
     alerts_check(s);
 }
 
@@ -155,7 +156,7 @@ int server_new(const struct server_options *options, const struct server_ports *
     region_init(&s->scratch, 1u << 20);
     map_init(&s->conns, CONNS_MAX, entropy_u64(ports->entropy));
     map_init(&s->deliveries, DELIVERIES_MAX, entropy_u64(ports->entropy));
-    identity_refresh(s);
+    server_identity_refresh(s);
 
     int err = setting_load(s);
     if (!err)
