@@ -288,17 +288,20 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
-static void show_counters(void *ctx, struct ctl_request *request)
+void enroll_show_counters(struct enroll *e, const char *prefix, const char *const *names, const uint64_t *values)
 {
-    struct enroll *e = ctx;
-    const struct ctl_args *args = ctl_request_args(request);
+    e->outside.prefix = prefix;
+    e->outside.names = names;
+    e->outside.values = values;
+}
+
+static void put_counters(struct ctl_writer *w, const struct ctl_args *args, const char *set, const char *const *names,
+                         const uint64_t *values)
+{
     const char *prefix = ctl_args_text(args, "prefix");
-    const uint64_t *values = COUNTERS_VALUES(&e->counters);
-    struct ctl_writer *w = ctl_reply_begin(request);
-    ctl_open_array(w, "counters");
-    for (size_t i = 0; enroll_counters_names[i]; i++) {
+    for (size_t i = 0; values && names[i]; i++) {
         char name[64];
-        snprintf(name, sizeof name, "enroll.%s", enroll_counters_names[i]);
+        snprintf(name, sizeof name, "%s.%s", set, names[i]);
         if ((!values[i] && !ctl_args_has(args, "all")) || (prefix && strncmp(name, prefix, strlen(prefix)) != 0))
             continue;
         ctl_open_object(w, NULL);
@@ -306,6 +309,16 @@ static void show_counters(void *ctx, struct ctl_request *request)
         ctl_put_unsigned(w, "value", values[i]);
         ctl_close(w);
     }
+}
+
+static void show_counters(void *ctx, struct ctl_request *request)
+{
+    struct enroll *e = ctx;
+    const struct ctl_args *args = ctl_request_args(request);
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "counters");
+    put_counters(w, args, "enroll", enroll_counters_names, COUNTERS_VALUES(&e->counters));
+    put_counters(w, args, e->outside.prefix, e->outside.names, e->outside.values);
     ctl_close(w);
     ctl_reply_end(request);
 }

@@ -110,6 +110,9 @@ void enroll_ask(struct enroll *enroll, struct now now, const struct enroll_quest
 
 struct enroll_counters *enroll_counters(struct enroll *enroll);
 
+/* Counters from outside that `show counters` shows as well. They must live until they are taken away with NULL. */
+void enroll_show_counters(struct enroll *enroll, const char *prefix, const char *const *names, const uint64_t *values);
+
 /* Handlers for the control socket; their context is the core. `shutdown` is answered, then enroll_wants_shutdown. */
 extern const struct ctl_handler enroll_handlers[];
 extern const size_t enroll_handler_count;

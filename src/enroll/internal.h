@@ -66,6 +66,11 @@ struct enroll {
     struct now now;
     struct wall started_at;
     struct enroll_counters counters;
+    struct {
+        const char *prefix;
+        const char *const *names;
+        const uint64_t *values; /* NULL: none */
+    } outside;
     struct guard guard;
 
     struct key *authority_key;

@@ -35,7 +35,8 @@ static void flush(void *arg)
 {
     struct session *s = arg;
     struct slice output = ctl_session_output(s->ctl);
-    if (output.n) {
+    /* What does not leave stays with the session, which takes no more requests then. */
+    if (output.n && (s->ending || !stream_queued(s->stream))) {
         if (stream_write(s->stream, output) != 0) {
             stream_close(s->stream);
             session_free(s);
@@ -78,6 +79,12 @@ static void on_input(void *arg, struct stream *stream, struct slice octets)
         control->options.after(control->options.arg);
 }
 
+static void on_drained(void *arg, struct stream *stream)
+{
+    (void)stream;
+    output_ready(arg);
+}
+
 static void on_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
 {
     (void)stream;
@@ -86,7 +93,7 @@ static void on_closed(void *arg, struct stream *stream, enum stream_reason reaso
     session_free(arg);
 }
 
-static const struct stream_handler handler = {on_ready, on_input, NULL, on_closed};
+static const struct stream_handler handler = {on_ready, on_input, on_drained, on_closed};
 
 static void on_accept(void *arg, struct stream *stream)
 {
@@ -113,7 +120,9 @@ int control_open(struct loop *loop, const struct control_options *options, struc
 {
     const struct listener_options listening = {
         .connections_max = CONNECTIONS_MAX,
-        .stream = {.queue_octets_max = CTL_OUTPUT_OCTETS_MAX + CTL_REPLY_OCTETS_MAX, .log = options->log},
+        .stream = {.queue_octets_max = CTL_OUTPUT_OCTETS_MAX + CTL_REPLY_OCTETS_MAX,
+                   .service = "control",
+                   .log = options->log},
     };
     struct control *control = mem_alloc(sizeof *control);
     if (!control)

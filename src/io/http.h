@@ -4,6 +4,7 @@
 #define IO_HTTP_H
 
 #include "base/addr.h"
+#include "base/counter.h"
 #include "base/slice.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -31,12 +32,10 @@ struct http_server_options {
     size_t connections_max;  /* with so many, accepting pauses until one ends */
 };
 
-struct http_server_counters {
-    uint64_t connections;
-    uint64_t connections_full;  /* how often accepting had to pause */
-    uint64_t handshakes_failed; /* connections that ended before TLS was established */
-    uint64_t requests;
-};
+/* full: how often accepting had to pause; handshakes_failed: connections that ended before TLS was established; late: connections whose
+ * time was over. */
+#define HTTP_SERVER_COUNTERS(X) X(connections) X(connections_full) X(handshakes_failed) X(late) X(requests)
+COUNTERS_DECLARE(http_server_counters, HTTP_SERVER_COUNTERS)
 
 /* 0, ERR_EXISTS (address in use), ERR_UNREACHABLE (not an address of ours), ERR_FORBIDDEN, ERR_IO, ERR_NO_MEMORY. */
 int http_server_open(struct loop *loop, const struct http_server_options *options, http_request_fn *fn, void *arg,

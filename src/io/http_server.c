@@ -17,6 +17,8 @@
 
 #define BACKLOG 128
 
+COUNTERS_DEFINE(http_server_counters, HTTP_SERVER_COUNTERS)
+
 struct http_server {
     struct loop *loop;
     struct evhttp *evhttp; /* NULL: closed, and kept only for its connections */
@@ -79,6 +81,7 @@ static void connection_late(evutil_socket_t fd, short what, void *arg)
     struct http_connection *connection = arg;
     (void)fd;
     (void)what;
+    connection->server->counters.late++;
     evutil_socket_t socket = bufferevent_getfd(connection->bufferevent);
     if (socket >= 0)
         shutdown(socket, SHUT_RDWR);

@@ -15,6 +15,9 @@
 
 #define ACCEPTS_PER_EVENT 64
 #define NO_DESCRIPTORS_PAUSE_MS 100
+/* Strangers may not fill the log: so many lines in so long, then the number of those left out. */
+#define REFUSALS_LOGGED_MAX 10
+#define REFUSALS_WINDOW_MS 10000
 
 struct listener {
     struct loop *loop;
@@ -29,6 +32,8 @@ struct listener {
     bool accepting; /* accept_event is on the stack */
     size_t connections;
     struct map sources; /* address → how many connections */
+    struct mono window; /* when refusals may be logged freely again */
+    unsigned refusals;  /* in this window */
 };
 
 /* IPv6 users have a /64 each, at least. */
@@ -67,14 +72,33 @@ void listener_forget(struct listener *listener, const struct stream *stream)
     listener_free_if_unused(listener);
 }
 
-static void refuse(struct listener *listener, int fd, const struct addr *peer, enum stream_reason reason)
+void listener_log_refusal(struct listener *listener, const struct addr *peer, enum stream_reason reason,
+                          const char *detail)
 {
     char text[ADDR_TEXT_OCTETS];
+    const struct stream_options *options = &listener->options.stream;
+    const char *service = options->service ? options->service : "-";
+    struct mono now = loop_now(listener->loop).mono;
+    if (mono_due(listener->window, now)) {
+        if (listener->refusals > REFUSALS_LOGGED_MAX)
+            log_event(options->log, LEVEL_NOTICE, "connection.refused", "service=%s and %u more, see its counters",
+                      service, listener->refusals - REFUSALS_LOGGED_MAX);
+        listener->window = mono_after_ms(now, REFUSALS_WINDOW_MS);
+        listener->refusals = 0;
+    }
+    if (++listener->refusals <= REFUSALS_LOGGED_MAX)
+        log_event(options->log, LEVEL_NOTICE, "connection.refused", "service=%s reason=%s peer=%s detail=\"%s\"",
+                  service, stream_reason_name(reason), addr_format(peer, text), detail);
+}
+
+static void refuse(struct listener *listener, int fd, const struct addr *peer, enum stream_reason reason)
+{
     close(fd);
     if (listener->options.stream.counters)
         ((uint64_t *)listener->options.stream.counters)[reason]++;
-    log_event(listener->options.stream.log, LEVEL_DEBUG, "stream.refused", "reason=%s peer=%s",
-              stream_reason_name(reason), addr_format(peer, text));
+    listener_log_refusal(listener, peer, reason,
+                         reason == STREAM_LIMIT_SOURCE ? "as many connections from there as there may be"
+                                                       : "as many connections as there may be");
 }
 
 static int session_new(struct listener *listener, struct stream *stream)

@@ -15,7 +15,7 @@
 
 COUNTERS_DEFINE(stream_counters, STREAM_COUNTERS)
 
-_Static_assert(STREAM_REASON_COUNT + 5 == COUNTERS_COUNT(stream_counters), "each reason has its counter");
+_Static_assert(STREAM_REASON_COUNT + 6 == COUNTERS_COUNT(stream_counters), "each reason has its counter");
 
 const char *stream_reason_name(enum stream_reason reason)
 {
@@ -78,9 +78,19 @@ void stream_close(struct stream *stream)
     leave(stream);
 }
 
-static bool is_refusal(enum stream_reason reason)
+bool stream_reason_is_refusal(enum stream_reason reason)
 {
-    return reason >= STREAM_HANDSHAKE_TIMEOUT && reason != STREAM_LOCAL_FAILURE;
+    return reason >= STREAM_HANDSHAKE_TIMEOUT && reason < STREAM_LOCAL_FAILURE;
+}
+
+static void log_refusal(const struct stream *stream, enum stream_reason reason, const char *detail)
+{
+    char peer[ADDR_TEXT_OCTETS];
+    if (stream->listener)
+        listener_log_refusal(stream->listener, &stream->peer, reason, detail);
+    else
+        log_event(stream->log, LEVEL_NOTICE, "connection.failed", "service=%s reason=%s peer=%s detail=\"%s\"",
+                  stream->service, stream_reason_name(reason), addr_format(&stream->peer, peer), detail);
 }
 
 void stream_fail(struct stream *stream, enum stream_reason reason, const char *detail)
@@ -89,13 +99,11 @@ void stream_fail(struct stream *stream, enum stream_reason reason, const char *d
         return;
     bool told = stream->state < STREAM_FINISHING;
     enter(stream);
+    if (told && stream_reason_is_refusal(reason))
+        log_refusal(stream, reason, detail);
     tear_down(stream);
     if (told) {
-        char peer[ADDR_TEXT_OCTETS];
         count_reason(stream, reason);
-        log_event(stream->log, is_refusal(reason) ? LEVEL_NOTICE : LEVEL_DEBUG, "stream.ended",
-                  "reason=%s peer=%s detail=\"%s\"", stream_reason_name(reason), addr_format(&stream->peer, peer),
-                  detail);
         stream->handler->closed(stream->handler_arg, stream, reason, detail);
     }
     leave(stream);
@@ -357,8 +365,11 @@ int stream_write(struct stream *stream, struct slice octets)
 {
     if (stream->state != STREAM_OPEN)
         return ERR_WRONG_STATE;
-    if (octets.n > stream->queue.limit - stream_queued(stream))
+    if (octets.n > stream->queue.limit - stream_queued(stream)) {
+        if (stream->counters)
+            stream->counters->queue_full++;
         return ERR_LIMIT;
+    }
     /* What was sent is dropped when it is most of the queue, so that dropping costs no more than sending did. */
     if (stream->queue_sent > stream->queue.n / 2 || stream->queue.n + octets.n > stream->queue.limit) {
         buf_drop(&stream->queue, stream->queue_sent);
@@ -477,6 +488,7 @@ int stream_new(struct loop *loop, int fd, const struct stream_options *options, 
     stream->fd = fd;
     stream->counters = options->counters;
     stream->log = options->log;
+    stream->service = options->service ? options->service : "-";
     stream->srp = options->tls && options->tls->srp;
     stream->handshake_timeout_ms =
         options->handshake_timeout_ms ? options->handshake_timeout_ms : STREAM_HANDSHAKE_TIMEOUT_MS;

@@ -41,13 +41,17 @@ enum stream_reason {
 /* The reason's name in lower case ("tls_expired"), for logs; static storage. */
 const char *stream_reason_name(enum stream_reason reason);
 
+/* True for what is worth an operator's look: a handshake that failed or a limit. The stream has logged it then; ends of other kinds are
+ * for the handler to log, who knows whose connection it was. */
+bool stream_reason_is_refusal(enum stream_reason reason);
+
 /* Counters that listeners and connections add to; one struct per service, owned by the caller. The reasons come first, in their order. */
 /* clang-format off */
 #define STREAM_COUNTERS(X) \
     X(peer_closed) X(reset) X(refused) X(unreachable) X(connect_timeout) X(handshake_timeout) \
     X(tls_no_certificate) X(tls_self_signed) X(tls_unknown_ca) X(tls_expired) X(tls_wrong_name) X(tls_bad_certificate) \
     X(tls_refused_by_peer) X(tls_protocol) X(srp_failed) X(limit_connections) X(limit_source) X(local_failure) \
-    X(accepted) X(connected) X(ready) X(octets_in) X(octets_out)
+    X(accepted) X(connected) X(ready) X(queue_full) X(octets_in) X(octets_out)
 /* clang-format on */
 COUNTERS_DECLARE(stream_counters, STREAM_COUNTERS)
 
@@ -66,8 +70,8 @@ struct stream_handler {
 void stream_set_handler(struct stream *stream, const struct stream_handler *handler, void *arg);
 void *stream_arg(const struct stream *stream);
 
-/* Queues octets; they leave at the end of the turn. 0; ERR_LIMIT if the queue would exceed its limit (then nothing is queued: the caller
- * decides whether to drop the octets or the stream); ERR_WRONG_STATE before `ready` and after stream_finish; ERR_NO_MEMORY. */
+/* Queues octets; they leave at the end of the turn. 0; ERR_LIMIT if the queue would exceed its limit (then nothing is queued, and that
+ * is counted: the caller decides whether to drop the octets or the stream); ERR_WRONG_STATE before `ready` and after stream_finish; ERR_NO_MEMORY. */
 int stream_write(struct stream *stream, struct slice octets);
 
 /* Octets that wait to be sent. */
@@ -103,7 +107,8 @@ struct stream_options {
     int64_t handshake_timeout_ms;
     size_t queue_octets_max;
     struct stream_counters *counters; /* may be NULL */
-    const struct log *log;            /* may be NULL; refusals are logged, rate-limited by the caller's level */
+    const char *service;              /* for the log; NULL: "-" */
+    const struct log *log;            /* may be NULL; refusals are logged, those of a listener up to a rate */
 };
 
 /* Listening. The callback gets every accepted connection and must set its handler at once (or close it); `ready` follows when the

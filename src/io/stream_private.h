@@ -28,6 +28,7 @@ struct stream {
     struct listener *listener; /* NULL: we connected */
     struct stream_counters *counters;
     const struct log *log;
+    const char *service;
     enum stream_state state;
     unsigned uses; /* functions on the stack that go on using the stream */
     int fd;
@@ -77,5 +78,9 @@ socklen_t addr_to_socket(const struct addr *addr, struct sockaddr_storage *ret_s
 
 /* A listener counts its streams by source; listener.c. */
 void listener_forget(struct listener *listener, const struct stream *stream);
+
+/* Logs a refusal, unless there were so many of late that the counters must do. */
+void listener_log_refusal(struct listener *listener, const struct addr *peer, enum stream_reason reason,
+                          const char *detail);
 
 #endif

@@ -75,7 +75,12 @@ void chord_tell_state(struct peer *peer)
     if (peer->state == peer->told_state && health == peer->told_health)
         return;
     if (peer->state != peer->told_state)
-        log_event(peer->ports.log, LEVEL_NOTICE, "ring.state", "state=%s", peer_state_name(peer->state));
+        /* The steps on the way into the ring are details; being in it, and falling out of it, are not. */
+        log_event(peer->ports.log,
+                  peer->state == PEER_JOINED                                       ? LEVEL_NOTICE
+                  : peer->told_state == PEER_JOINED && peer->state != PEER_LEAVING ? LEVEL_WARNING
+                                                                                   : LEVEL_DEBUG,
+                  "ring.state", "state=%s was=%s", peer_state_name(peer->state), peer_state_name(peer->told_state));
     peer->told_state = peer->state;
     peer->told_health = health;
     effect_state(peer);

@@ -129,11 +129,12 @@ struct vap_server {
     const struct entropy *entropy;
     const struct log *log;
     struct vap_server_counters counters;
-    struct map accounts;  /* user → struct account */
-    struct map conns;     /* number → struct conn */
-    struct map clients;   /* handle → struct client */
-    struct map vservices; /* VServiceID → struct vservice */
-    struct map requests;  /* number → struct request */
+    struct mono next_warning; /* of strangers */
+    struct map accounts;      /* user → struct account */
+    struct map conns;         /* number → struct conn */
+    struct map clients;       /* handle → struct client */
+    struct map vservices;     /* VServiceID → struct vservice */
+    struct map requests;      /* number → struct request */
     struct list dhts;
     size_t publishes_queued;
     uint64_t next_request;

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define STRANGER_WARNING_MS 1000
+
 size_t reply_begin(struct conn *c, uint16_t method, enum vap_class kind, const struct vap_transaction *transaction)
 {
     size_t mark = vap_begin(&c->out, (enum vap_method)method, kind, transaction);
@@ -31,16 +33,22 @@ static size_t begin_error(struct conn *c, uint16_t method, const struct vap_tran
     c->server->counters.errors_sent++;
     if (c->client)
         c->client->errors++;
-    log_event(c->server->log, LEVEL_INFO, "vap.request.refused", "peer=%s method=%s code=%u reason=\"%s\"", c->peer,
-              vap_method_name(method) ? vap_method_name(method) : "unknown", code,
-              reason ? reason : vap_code_reason(code));
     return mark;
+}
+
+static void log_refusal(const struct conn *c, enum log_level level, uint16_t method, unsigned code, const char *reason)
+{
+    log_event(c->server->log, level, "vap.request.refused", "peer=%s user=%s method=%s code=%u reason=\"%s\"", c->peer,
+              c->client ? c->client->account->user : "-", vap_method_name(method) ? vap_method_name(method) : "unknown",
+              code, reason ? reason : vap_code_reason(code));
 }
 
 void reply_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
                  const char *reason)
 {
     size_t mark = begin_error(c, method, transaction, code, reason);
+    /* Of a client over its limits the counters tell enough. */
+    log_refusal(c, code == VAP_OVERLOADED ? LEVEL_DEBUG : LEVEL_INFO, method, code, reason);
     if (code == VAP_UNSUPPORTED_VERSION)
         vap_put_version(&c->out, VAP_VERSION_MAJOR, VAP_VERSION_MINOR);
     reply_end(c, mark);
@@ -55,38 +63,45 @@ void reply_error_unsigned(struct conn *c, uint16_t method, const struct vap_tran
 }
 
 /* An answer to somebody who has not shown that he knows the password: never signed, or it would be material to guess it from. */
-static void refuse_stranger(struct conn *c, const struct vap_message *m, unsigned code, const char *reason)
+static void refuse_stranger(struct conn *c, struct now now, const struct vap_message *m, unsigned code,
+                            const char *reason)
 {
+    struct vap_server *s = c->server;
+    /* Whoever tries many passwords may not fill the log; the counters go on. */
+    bool loud = mono_due(s->next_warning, now.mono);
+    if (loud)
+        s->next_warning = mono_after_ms(now.mono, STRANGER_WARNING_MS);
+    log_event(s->log, loud ? LEVEL_WARNING : LEVEL_DEBUG, "vap.stranger.refused",
+              "peer=%s user=\"%.*s\" code=%u reason=\"%s\"", c->peer, SLICE_PRINT(m->username), code,
+              reason ? reason : vap_code_reason(code));
     reply_error_unsigned(c, m->method, &m->transaction, code, reason);
     if (++c->auth_failures >= c->server->config.auth_failures_max)
         conn_close(c, "too many requests without good integrity");
 }
 
 /* The account behind a request; NULL when it was refused. */
-static struct account *authenticate(struct conn *c, const struct vap_message *m, int err, const char *reason)
+static struct account *authenticate(struct conn *c, struct now now, const struct vap_message *m, int err,
+                                    const char *reason)
 {
     struct vap_server *s = c->server;
     if (!(m->has & VAP_HAS_USERNAME)) {
-        refuse_stranger(c, m, VAP_BAD_REQUEST, err ? reason : "USERNAME is missing");
+        refuse_stranger(c, now, m, VAP_BAD_REQUEST, err ? reason : "USERNAME is missing");
         return NULL;
     }
     struct account *account = map_get(&s->accounts, m->username);
     if (!account) {
         s->counters.unknown_user++;
-        log_event(s->log, LEVEL_WARNING, "vap.auth.unknown_user", "peer=%s user=\"%.*s\"", c->peer,
-                  SLICE_PRINT(m->username));
-        refuse_stranger(c, m, VAP_UNKNOWN_USERNAME, NULL);
+        refuse_stranger(c, now, m, VAP_UNKNOWN_USERNAME, NULL);
         return NULL;
     }
     if (!(m->has & VAP_HAS_INTEGRITY)) {
         s->counters.missing_integrity++;
-        refuse_stranger(c, m, VAP_BAD_REQUEST, err ? reason : "MESSAGE-INTEGRITY is missing");
+        refuse_stranger(c, now, m, VAP_BAD_REQUEST, err ? reason : "MESSAGE-INTEGRITY is missing");
         return NULL;
     }
     if (vap_check_integrity(m, &account->key) < 0) {
         s->counters.bad_integrity++;
-        log_event(s->log, LEVEL_WARNING, "vap.auth.bad_integrity", "peer=%s user=%s", c->peer, account->user);
-        refuse_stranger(c, m, VAP_INTEGRITY_CHECK_FAILURE, NULL);
+        refuse_stranger(c, now, m, VAP_INTEGRITY_CHECK_FAILURE, NULL);
         return NULL;
     }
     return account;
@@ -126,7 +141,7 @@ void request_receive(struct conn *c, struct now now, const struct vap_message *m
     char reason[VAP_REASON_OCTETS_MAX + 1];
     if (err)
         snprintf(reason, sizeof reason, "octet %zu: %s", fault->octet, fault->rule);
-    struct account *account = authenticate(c, m, err, reason);
+    struct account *account = authenticate(c, now, m, err, reason);
     if (!account)
         return;
     c->key = &account->key;

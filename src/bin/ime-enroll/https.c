@@ -136,12 +136,17 @@ int https_open(struct daemon *d)
                   : err == ERR_UNREACHABLE ? "; this is no address of this host"
                                            : "");
     else
+        enroll_show_counters(d->enroll, "https", http_server_counters_names,
+                             COUNTERS_VALUES(http_server_counters(d->http)));
+    if (!err)
         log_event(&d->log, LEVEL_INFO, "listening", "service=https address=%s", address);
     return err;
 }
 
 void https_close(struct daemon *d)
 {
+    if (d->enroll)
+        enroll_show_counters(d->enroll, NULL, NULL, NULL);
     http_server_close(d->http);
     d->http = NULL;
     loop_timer_free(d->tls_timer);

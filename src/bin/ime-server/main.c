@@ -61,9 +61,7 @@ static void perform(struct daemon *d, const struct server_effect *e)
         identity_config(d, e->config);
         break;
     case SERVER_JOINED:
-        log_event(&d->log, LEVEL_NOTICE, "joined", "overlay=%.*s",
-                  SLICE_PRINT(server_config_of(d->server)->instance_name));
-        break;
+        break; /* the peer has logged it */
     case SERVER_LEFT:
         daemon_stop(d, false);
         break;
@@ -267,6 +265,10 @@ static int start(struct daemon *d)
         err = loop_on_signal(d->loop, SIGINT, on_signal, d);
     if (err)
         return err;
+    char node[ID_HEX_OCTETS];
+    log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s server_id=%s node=%s overlay=%.*s", IME_VERSION,
+              d->settings.server.server_id, id_format(d->self, node),
+              SLICE_PRINT(server_config_of(d->server)->instance_name));
     server_start(d->server, loop_now(d->loop));
     daemon_wake(d);
     return 0;

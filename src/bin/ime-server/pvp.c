@@ -49,8 +49,9 @@ static void pvp_closed(void *arg, struct stream *stream, enum stream_reason reas
     struct daemon *d = l->service->daemon;
     struct now now = loop_now(d->loop);
     (void)stream;
-    log_event(&d->log, LEVEL_DEBUG, "pvp.closed", "conn=%llu incoming=%d reason=%s detail=\"%s\"",
-              (unsigned long long)l->id, l->incoming, stream_reason_name(reason), detail);
+    if (!stream_reason_is_refusal(reason))
+        log_event(&d->log, LEVEL_DEBUG, "pvp.closed", "conn=%llu incoming=%d reason=%s detail=\"%s\"",
+                  (unsigned long long)l->id, l->incoming, stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->incoming) {
         if (!l->up && l->asked && may_have_guessed(reason))
@@ -110,7 +111,7 @@ int pvp_listen(struct daemon *d)
 {
     struct listener_options options = {
         .bind = d->settings.pvp_listen,
-        .stream = {.counters = &d->pvp.counters, .log = &d->log},
+        .stream = {.counters = &d->pvp.counters, .service = "pvp", .log = &d->log},
     };
     int err = make_contexts(d);
     options.stream.tls = d->pvp_server;
@@ -125,7 +126,7 @@ void pvp_connect(struct daemon *d, const struct server_effect *e)
         .local = d->settings.pvp_listen,
         .srp_username = e->username,
         .srp_password = e->password,
-        .stream = {.tls = d->pvp_client, .counters = &d->pvp.counters, .log = &d->log},
+        .stream = {.tls = d->pvp_client, .counters = &d->pvp.counters, .service = "pvp", .log = &d->log},
     };
     options.local.port = 0;
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;

@@ -59,8 +59,9 @@ static void ring_closed(void *arg, struct stream *stream, enum stream_reason rea
     struct link *l = arg;
     struct daemon *d = l->service->daemon;
     (void)stream;
-    log_event(&d->log, LEVEL_DEBUG, "ring.link.closed", "link=%llu reason=%s detail=\"%s\"", (unsigned long long)l->id,
-              stream_reason_name(reason), detail);
+    if (!stream_reason_is_refusal(reason))
+        log_event(&d->log, LEVEL_DEBUG, "ring.connection.closed", "link=%llu reason=%s detail=\"%s\"",
+                  (unsigned long long)l->id, stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->id && l->up)
         peer_link_down(server_peer(d->server), loop_now(d->loop), l->id);
@@ -87,7 +88,7 @@ int ring_listen(struct daemon *d)
 {
     struct listener_options options = {
         .bind = d->settings.ring_listen,
-        .stream = {.tls = d->ring_server, .counters = &d->ring.counters, .log = &d->log},
+        .stream = {.tls = d->ring_server, .counters = &d->ring.counters, .service = "ring", .log = &d->log},
     };
     return daemon_listen(d, "ring", &options, ring_accept, d);
 }
@@ -98,7 +99,7 @@ void ring_connect(struct daemon *d, const struct server_effect *e)
     struct stream_connect_options options = {
         .remote = e->addr,
         .local = d->settings.ring_listen,
-        .stream = {.tls = d->ring_client, .counters = &d->ring.counters, .log = &d->log},
+        .stream = {.tls = d->ring_client, .counters = &d->ring.counters, .service = "ring", .log = &d->log},
     };
     options.local.port = 0;
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;

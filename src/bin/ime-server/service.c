@@ -86,8 +86,9 @@ void service_send(struct daemon *d, const struct server_effect *e)
     if (!l || !l->stream || stream_write(l->stream, e->octets) == 0)
         return;
     uint64_t id = l->id;
-    log_event(&d->log, LEVEL_WARNING, "send.failed", "service=%s conn=%llu octets=%zu", service->name,
-              (unsigned long long)id, e->octets.n);
+    log_event(&d->log, LEVEL_WARNING, "connection.dropped",
+              "service=%s conn=%llu queued=%zu: the other side does not read what it is sent", service->name,
+              (unsigned long long)id, stream_queued(l->stream));
     link_drop(l, false);
     struct now now = loop_now(d->loop);
     if (service == &d->ring)

@@ -36,8 +36,9 @@ static void vap_closed(void *arg, struct stream *stream, enum stream_reason reas
     struct link *l = arg;
     struct daemon *d = l->service->daemon;
     (void)stream;
-    log_event(&d->log, LEVEL_INFO, "vap.closed", "conn=%llu reason=%s detail=\"%s\"", (unsigned long long)l->id,
-              stream_reason_name(reason), detail);
+    if (!stream_reason_is_refusal(reason))
+        log_event(&d->log, LEVEL_DEBUG, "vap.closed", "conn=%llu reason=%s detail=\"%s\"", (unsigned long long)l->id,
+                  stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->id)
         vap_server_closed(server_vap(d->server), l->id);
@@ -72,8 +73,7 @@ int vap_listen(struct daemon *d)
 {
     struct listener_options options = {
         .connections_max = d->settings.server.vap_connections_max,
-        .per_source_max = d->settings.server.vap_connections_max,
-        .stream = {.tls = d->vap_tls, .counters = &d->vap.counters, .log = &d->log},
+        .stream = {.tls = d->vap_tls, .counters = &d->vap.counters, .service = "vap", .log = &d->log},
     };
     int err = 0;
     for (size_t i = 0; !err && i < d->settings.vap_listen_count; i++) {
