@@ -364,6 +364,18 @@ static bool header_is_ours(struct peer *peer, struct now now, struct link *from,
     return true;
 }
 
+/* A message of another version of RELOAD: discarded, and its sender told if it can be found (6.1, 6.3.2). */
+static void refuse_version(struct peer *peer, struct now now, const struct link *from, struct slice message,
+                           struct region *region)
+{
+    struct reload_header header;
+    struct fault fault;
+    peer->counters.message_other_version++;
+    if (reload_header_decode_other_version(message, region, &header, &fault) == 0)
+        forward_error(peer, now, &header, from, message, RELOAD_ERROR_INCOMPATIBLE_WITH_OVERLAY,
+                      "another version of RELOAD");
+}
+
 static void input(struct peer *peer, struct now now, struct link *from, struct slice message, struct region *region)
 {
     struct reload_header received;
@@ -371,7 +383,7 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     int err = reload_header_decode(message, region, &received, &fault);
     if (err) {
         if (err == ERR_UNSUPPORTED)
-            peer->counters.message_other_version++;
+            refuse_version(peer, now, from, message, region);
         else
             peer->counters.message_malformed++;
         log_event(peer->ports.log, LEVEL_DEBUG, "ring.message.malformed", "octet=%zu rule=\"%s\"", fault.octet,

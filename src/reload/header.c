@@ -174,14 +174,14 @@ static void check(struct reader *r, bool good, int err, size_t octet, const char
 }
 
 /* The fixed part; the lengths of the three lists are given back. */
-static void read_fixed(struct reader *r, struct reload_header *h, size_t ret_lengths[3])
+static void read_fixed(struct reader *r, bool any_version, struct reload_header *h, size_t ret_lengths[3])
 {
     uint32_t token = read_u32(r, "relo_token, RFC 6940 6.3.2");
     check(r, token == RELOAD_TOKEN, ERR_SYNTAX, 0, "relo_token, RFC 6940 6.3.2");
     h->overlay = read_u32(r, "overlay, RFC 6940 6.3.2");
     h->configuration_sequence = read_u16(r, "configuration_sequence, RFC 6940 6.3.2");
     uint8_t version = read_u8(r, "version, RFC 6940 6.3.2");
-    check(r, version == RELOAD_VERSION, ERR_UNSUPPORTED, r->at - 1, "version, RFC 6940 6.3.2");
+    check(r, any_version || version == RELOAD_VERSION, ERR_UNSUPPORTED, r->at - 1, "version, RFC 6940 6.3.2");
     h->ttl = read_u8(r, "ttl, RFC 6940 6.3.2");
     h->fragment = read_u32(r, "fragment, RFC 6940 6.3.2");
     check(r, h->fragment & RELOAD_FRAGMENT_HIGH, ERR_SYNTAX, r->at - 4, "fragment without its high bit, RFC 6940 6.7");
@@ -196,17 +196,18 @@ static void read_fixed(struct reader *r, struct reload_header *h, size_t ret_len
     check(r, h->length <= RELOAD_MESSAGE_OCTETS_MAX, ERR_LIMIT, RELOAD_LENGTH_OCTET, "length, RFC 6940 6.3.2");
 }
 
-/* `exact`: the input is one whole message. */
-static int decode_header(struct slice octets, bool exact, struct region *region, struct reload_header *ret_header,
+enum input { INPUT_WHOLE, INPUT_PREFIX, INPUT_OTHER_VERSION };
+
+static int decode_header(struct slice octets, enum input input, struct region *region, struct reload_header *ret_header,
                          struct fault *ret_fault)
 {
     struct reader r;
     reader_init(&r, octets);
     struct reload_header h = {0};
     size_t lengths[3] = {0};
-    read_fixed(&r, &h, lengths);
-    check(&r, !exact || h.length == octets.n, h.length > octets.n ? ERR_TRUNCATED : ERR_SYNTAX, RELOAD_LENGTH_OCTET,
-          "length differs from the octets received, RFC 6940 6.3.2");
+    read_fixed(&r, input == INPUT_OTHER_VERSION, &h, lengths);
+    check(&r, input == INPUT_PREFIX || h.length == octets.n, h.length > octets.n ? ERR_TRUNCATED : ERR_SYNTAX,
+          RELOAD_LENGTH_OCTET, "length differs from the octets received, RFC 6940 6.3.2");
     struct reader via = read_sub(&r, lengths[0], "via_list_length, RFC 6940 6.3.2");
     h.via = read_destinations(&via, true, region, &h.via_count);
     reader_close(&r, &via, "via_list_length, RFC 6940 6.3.2");
@@ -225,13 +226,19 @@ static int decode_header(struct slice octets, bool exact, struct region *region,
 int reload_header_decode(struct slice message, struct region *region, struct reload_header *ret_header,
                          struct fault *ret_fault)
 {
-    return decode_header(message, true, region, ret_header, ret_fault);
+    return decode_header(message, INPUT_WHOLE, region, ret_header, ret_fault);
 }
 
 int reload_header_peek(struct slice prefix, struct region *region, struct reload_header *ret_header,
                        struct fault *ret_fault)
 {
-    return decode_header(prefix, false, region, ret_header, ret_fault);
+    return decode_header(prefix, INPUT_PREFIX, region, ret_header, ret_fault);
+}
+
+int reload_header_decode_other_version(struct slice message, struct region *region, struct reload_header *ret_header,
+                                       struct fault *ret_fault)
+{
+    return decode_header(message, INPUT_OTHER_VERSION, region, ret_header, ret_fault);
 }
 
 static size_t list_octets(const struct reload_destination *list, size_t count)

@@ -91,6 +91,10 @@ int reload_header_decode(struct slice message, struct region *region, struct rel
 int reload_header_peek(struct slice prefix, struct region *region, struct reload_header *ret_header,
                        struct fault *ret_fault);
 
+/* The same of a message whose version is not ours, in so far as it looks like ours: for the answer that says so (6.1). */
+int reload_header_decode_other_version(struct slice message, struct region *region, struct reload_header *ret_header,
+                                       struct fault *ret_fault);
+
 /* Writes the header for a rest of so many octets; `length` and `octets` of the struct are not looked at. */
 int reload_header_encode(const struct reload_header *header, size_t rest_octets, struct buf *out);
 

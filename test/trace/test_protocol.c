@@ -127,6 +127,25 @@ static void test_another_overlay(void **state)
     world_free(world);
 }
 
+static void test_another_version(void **state)
+{
+    (void)state;
+    struct world *world = world_of(3, 3);
+    struct reload_destination place = reload_destination_node(world->nodes[2].id);
+    struct reload_header header = {.ttl = 100, .destinations = &place, .destination_count = 1};
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    struct buf message;
+    buf_init(&message, RELOAD_MESSAGE_OCTETS_MAX);
+    world_craft(world, 1, &header, &body, &message);
+    message.p[10] = RELOAD_VERSION + 1; /* version, 6.3.2 */
+    world_inject(world, 1, 2, buf_slice(&message));
+    world_run(world, 100);
+    assert_true(world_saw(world, "2 > Error_Incompatible_with_Overlay 1"));
+    assert_int_equal(world_counters(world, 2)->message_other_version, 1);
+    buf_fini(&message);
+    world_free(world);
+}
+
 static void test_forwarding_options(void **state)
 {
     (void)state;
@@ -856,6 +875,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ttl_exceeded),
         cmocka_unit_test(test_nothing_answers_an_answer),
         cmocka_unit_test(test_another_overlay),
+        cmocka_unit_test(test_another_version),
         cmocka_unit_test(test_forwarding_options),
         cmocka_unit_test(test_destination_lists),
         cmocka_unit_test(test_fragments_are_put_together),
