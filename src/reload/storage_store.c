@@ -88,6 +88,13 @@ static void answer_stored(struct operation *op, bool changed)
 
 /* ---- writing ---- */
 
+/* 0 means "whatever is there" in a Store, and no copy may bear it (7.4.1.1): whoever pushed a counter to its end with a copy must not
+ * bring it there. */
+static uint64_t generation_next(uint64_t generation)
+{
+    return generation == UINT64_MAX ? 1 : generation + 1;
+}
+
 /* The counters as they will be; also a slot where there is none. */
 static struct refusal plan_generations(struct operation *op)
 {
@@ -100,7 +107,7 @@ static struct refusal plan_generations(struct operation *op)
             plan->changed |= plan->slot && next != plan->generation;
             plan->generation = plan->slot || plan->changed ? next : 0;
         } else if (plan->changed) {
-            plan->generation = (plan->slot ? plan->generation : s->generation_floor) + 1;
+            plan->generation = generation_next(plan->slot ? plan->generation : s->generation_floor);
         }
         if (plan->changed && !plan->slot) {
             plan->spare = storage_slot_new(s, &plan->kind, op->resource);

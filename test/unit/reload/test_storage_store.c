@@ -527,6 +527,18 @@ static void test_copy_takes_the_generation_of_the_message(void **state)
     assert_int_equal(storage_counters(f->storage)->replica_stores, 2);
 }
 
+/* 0 would mean that no copy can be made of it any more (7.4.1.1). */
+static void test_generation_pushed_to_its_end_starts_again(void **state)
+{
+    struct fixture *f = *state;
+    send_copy(f, f->carol, UINT64_MAX, "copy", T0, 0);
+    f->responsible = true;
+    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("after"), T0 + 1), 0);
+    assert_int_equal(answer_generation(f, &f->last), 1);
+    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 1, single("again"), T0 + 2), 0);
+    assert_int_equal(answer_generation(f, &f->last), 2);
+}
+
 static void test_copy_without_duty_is_forbidden(void **state)
 {
     struct fixture *f = *state;
@@ -622,6 +634,7 @@ int main(void)
         TEST(test_all_or_nothing),
         TEST(test_arrays_are_sparse_and_append),
         TEST(test_copy_takes_the_generation_of_the_message),
+        TEST(test_generation_pushed_to_its_end_starts_again),
         TEST(test_copy_without_duty_is_forbidden),
         TEST(test_copy_of_what_is_here_changes_nothing),
         TEST(test_older_copy_does_not_overwrite),
