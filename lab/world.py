@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses.
 
-Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. All files are
-below build/world; world.json describes what runs.
+Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. A world of IPv6
+has but one loopback address, so that there the ports differ. All files are below build/world; world.json describes what runs.
 """
 import argparse
 import contextlib
@@ -20,7 +20,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OVERLAY = "ime.example"
 ENROLL_PORT = 8443
-RING_PORT, VAP_PORT, PVP_PORT = 6084, 5620, 8470
+PORTS = {"ring": 6084, "vap": 5620, "pvp": 8470}
+IPV6_PORT = 20000  # the enrollment server's; those of the others follow
 NUMBERS_PER_COMPANY = 20
 COMPANIES_MAX = 99
 SERVERS_MAX = 99
@@ -68,6 +69,12 @@ def conf_text(sections):
     return "\n".join(lines)
 
 
+def split_address(address):
+    """("127.0.0.1", 80) of "127.0.0.1:80", ("::1", 80) of "[::1]:80"."""
+    host, port = address.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
 def company_letter(index):
     """1 is a, 26 is z, 27 is aa."""
     name = ""
@@ -98,10 +105,11 @@ def open_database(data):
 class World:
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None, network="127.1"):
-        """Worlds that run at the same time need networks of their own."""
+    def __init__(self, directory=None, build=None, network="127.1", ipv6=False):
+        """Worlds that run at the same time need networks of their own; of IPv6 there is only one."""
         self.network = network
-        self.enroll_address = f"{network}.0.1:{ENROLL_PORT}"
+        self.ipv6 = ipv6
+        self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
         self.directory = os.path.abspath(directory or os.path.join(ROOT, "build", "world"))
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -225,7 +233,7 @@ class World:
         write_private(os.path.join(home, "enroll.conf"), conf_text([
             ("enroll", {
                 "listen": self.enroll_address,
-                "name": self.enroll_address.rsplit(":", 1)[0],
+                "name": split_address(self.enroll_address)[0],
                 "data": os.path.join(home, "data"),
                 "control": os.path.join(home, "control"),
                 "ca-file": os.path.join(self.directory, "ca.pem"),
@@ -246,6 +254,13 @@ class World:
         """a1, a2, b1 ..."""
         return f"{company_letter(company)}{server}"
 
+    def address(self, company, server, service):
+        """Where a server offers a service."""
+        if not self.ipv6:
+            return f"{self.network}.{company}.{server}:{PORTS[service]}"
+        place = (company - 1) * SERVERS_MAX + server - 1
+        return f"[::1]:{IPV6_PORT + 1 + place * len(PORTS) + list(PORTS).index(service)}"
+
     def describe_company(self, index, servers):
         """The part of world.json of one company; Node-IDs and pids come when the servers run."""
         letter = company_letter(index)
@@ -256,9 +271,7 @@ class World:
             "vap": {"user": f"agent-{letter}", "password": secrets.token_urlsafe(18)},
             "servers": [{
                 "node_id": None,
-                "ring": f"{self.network}.{index}.{s}:{RING_PORT}",
-                "vap": f"{self.network}.{index}.{s}:{VAP_PORT}",
-                "pvp": f"{self.network}.{index}.{s}:{PVP_PORT}",
+                **{service: self.address(index, s, service) for service in PORTS},
                 "control": os.path.join(self.directory, self.server_name(index, s), "control"),
                 "data": os.path.join(self.directory, self.server_name(index, s), "data"),
                 "pid": None,
@@ -271,7 +284,7 @@ class World:
         server = company["servers"][server_index]
         home = os.path.dirname(server["control"])
         os.makedirs(home, mode=0o700, exist_ok=True)
-        ip = server["ring"].rsplit(":", 1)[0]
+        ip = split_address(server["ring"])[0]
         server_id = f"ime{server_index + 1}.{company['domain']}"
         token = self.ctl(os.path.join(self.directory, "enroll", "control"), "enroll", "token", "add", "--server-id",
                          server_id, "--name", ip)["token"]

@@ -63,6 +63,7 @@ class Vap:
         host, port = address.rsplit(":", 1)
         self.user = user
         self.key = hashlib.md5(f"{user}:ViPR:{password}".encode()).digest()
+        host = host.strip("[]")
         raw = socket.create_connection((host, int(port)), timeout=timeout)
         if ca:
             context = ssl.create_default_context(cafile=ca)
