@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct note {
     struct list link; /* in subject.notes */
@@ -125,6 +126,33 @@ static int load_row(void *arg, struct slice key, struct slice value)
     return 0;
 }
 
+static uint64_t last_sequence(const struct subject *s)
+{
+    return CONTAINER_OF(s->notes.prev, struct note, link)->sequence;
+}
+
+static int by_last_note(const void *a, const void *b)
+{
+    uint64_t x = last_sequence(*(struct subject *const *)a), y = last_sequence(*(struct subject *const *)b);
+    return x < y ? -1 : x > y;
+}
+
+/* Rows come in the order of the numbers: brings the numbers back into that of their last notes. */
+static int sort_subjects(struct journal *j)
+{
+    size_t n = 0;
+    struct subject **subjects = mem_alloc((j->subjects.n + 1) * sizeof *subjects);
+    if (!subjects)
+        return ERR_NO_MEMORY;
+    for (struct list *first; (first = list_pop(&j->recent)) != NULL;)
+        subjects[n++] = CONTAINER_OF(first, struct subject, link);
+    qsort(subjects, n, sizeof *subjects, by_last_note);
+    for (size_t i = 0; i < n; i++)
+        list_append(&j->recent, &subjects[i]->link);
+    mem_free(subjects);
+    return 0;
+}
+
 int journal_new(const struct kv *kv, const struct entropy *entropy, struct journal **ret_journal)
 {
     struct journal *j = mem_alloc(sizeof *j);
@@ -134,6 +162,8 @@ int journal_new(const struct kv *kv, const struct entropy *entropy, struct journ
     list_init(&j->recent);
     map_init(&j->subjects, JOURNAL_NUMBERS_MAX, entropy_u64(entropy));
     int err = kv_scan(kv, KV_EVENT, load_row, j);
+    if (!err)
+        err = sort_subjects(j);
     if (err) {
         journal_free(j);
         return err;

@@ -44,13 +44,17 @@ static void wipe_text(char *text)
     mem_free(text);
 }
 
+static void account_fini(struct server_account *account)
+{
+    mem_free(account->name);
+    mem_free(account->user);
+    wipe_text(account->password);
+}
+
 void server_options_fini(struct server_options *options)
 {
-    for (size_t i = 0; i < options->account_count; i++) {
-        mem_free(options->accounts[i].name);
-        mem_free(options->accounts[i].user);
-        wipe_text(options->accounts[i].password);
-    }
+    for (size_t i = 0; i < options->account_count; i++)
+        account_fini(&options->accounts[i]);
     mem_free(options->accounts);
     options->accounts = NULL;
     options->account_count = 0;
@@ -66,8 +70,11 @@ int server_options_account(struct server_options *options, const char *name, con
     if (!accounts)
         return ERR_NO_MEMORY;
     options->accounts = accounts;
-    struct server_account *a = &accounts[options->account_count];
-    *a = (struct server_account){mem_strdup(name), mem_strdup(user), mem_strdup(password)};
-    options->account_count++;
-    return a->name && a->user && a->password ? 0 : ERR_NO_MEMORY;
+    struct server_account a = {mem_strdup(name), mem_strdup(user), mem_strdup(password)};
+    if (!a.name || !a.user || !a.password) {
+        account_fini(&a);
+        return ERR_NO_MEMORY;
+    }
+    accounts[options->account_count++] = a;
+    return 0;
 }

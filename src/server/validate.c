@@ -5,8 +5,9 @@
 #include "base/mem.h"
 #include "ticket/ticket.h"
 
-#define POSTPONE_MS 10000     /* nothing to do with the peer: no VService, no ring */
-#define RING_SETTLES_MS 60000 /* so soon after joining the ring may not be whole: that nobody claims a number says nothing yet */
+#define POSTPONE_MS 10000 /* nothing to do with the peer: no VService, no ring */
+#define RING_SETTLES_MS \
+    60000 /* so soon after joining the ring may not be whole: that nobody claims a number says nothing yet */
 
 static void note(struct server *s, const struct validation *v, const char *text)
 {
