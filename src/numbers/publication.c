@@ -93,6 +93,7 @@ void publication_free(struct publication *pub)
     for (uint32_t i = 0; i < p->config.in_flight_max; i++)
         if (p->stores[i].copy && p->stores[i].copy->owner == pub)
             p->stores[i].copy = NULL;
+    numbers_slots_wipe(pub->slots);
     mem_free(pub);
 }
 

@@ -54,8 +54,8 @@ struct publication {
     size_t waiter_count; /* those whose save is under way included */
     struct numbers_wait wait;
     bool hashing;
-    bool known; /* ids are */
-    struct id ids[NUMBERS_COPIES];
+    bool known; /* slots are */
+    struct numbers_slot slots[NUMBERS_COPIES];
     struct copy copies[NUMBERS_COPIES];
     struct timer begin;
     struct timer answer;

@@ -246,7 +246,7 @@ static void hash_failed(struct publication *pub, struct now now)
 
 static void pump(struct numbers_publisher *p, struct now now);
 
-static void resolved(struct numbers_wait *wait, struct now now, int err, const struct id *ids)
+static void resolved(struct numbers_wait *wait, struct now now, int err, const struct numbers_slot *slots)
 {
     struct publication *pub = CONTAINER_OF(wait, struct publication, wait);
     pub->hashing = false;
@@ -254,7 +254,7 @@ static void resolved(struct numbers_wait *wait, struct now now, int err, const s
         hash_failed(pub, now);
         return;
     }
-    memcpy(pub->ids, ids, sizeof pub->ids);
+    memcpy(pub->slots, slots, sizeof pub->slots);
     pub->known = true;
     enqueue_all(pub);
     pump(pub->publisher, now);
@@ -282,7 +282,7 @@ static void begin(struct publication *pub, struct now now)
         return;
     pub->hashing = true;
     numbers_wait_init(&pub->wait, resolved);
-    int err = numbers_resolve(p->ports.resolver, now, &pub->number, &pub->wait, pub->ids);
+    int err = numbers_resolve(p->ports.resolver, now, &pub->number, &pub->wait, pub->slots);
     if (err == NUMBERS_LATER)
         return;
     pub->hashing = false;
@@ -396,16 +396,11 @@ static uint32_t copy_lifetime_s(const struct publication *pub, struct wall now)
     return held_s > LIFETIME_S_MIN ? (uint32_t)held_s : LIFETIME_S_MIN;
 }
 
-static int seal(const struct publication *pub, struct store *store)
+static int seal(const struct publication *pub, const struct numbers_slot *slot, struct buf *ret_value)
 {
     const struct numbers_publisher *p = pub->publisher;
-    const struct numbers_place place = {store->resource, p->config.self, pub->vservice_id};
-    uint8_t key[AEAD_KEY_OCTETS];
-    int err = numbers_record_key(numbers_resolver_profile(p->ports.resolver), &pub->number, key);
-    if (!err)
-        err = numbers_seal(key, &place, &p->ports.entropy, &store->value);
-    mem_wipe(key, sizeof key);
-    return err;
+    const struct numbers_place place = {slot->resource, p->config.self, pub->vservice_id};
+    return numbers_seal(slot->key, &place, &p->ports.entropy, ret_value);
 }
 
 static void start_store(struct copy *copy, struct now now)
@@ -413,12 +408,13 @@ static void start_store(struct copy *copy, struct now now)
     struct publication *pub = copy->owner;
     struct numbers_publisher *p = pub->publisher;
     struct store *store = CONTAINER_OF(p->unused.next, struct store, link);
-    store->resource = pub->ids[copy - pub->copies];
+    const struct numbers_slot *slot = &pub->slots[copy - pub->copies];
+    store->resource = slot->resource;
     store->exists = pub->wanted;
     store->lifetime_s = copy_lifetime_s(pub, now.wall);
     numbers_key_format(p->config.self, pub->vservice_id, store->key);
     buf_clear(&store->value);
-    if (store->exists && seal(pub, store)) {
+    if (store->exists && seal(pub, slot, &store->value)) {
         p->counters.seal_failed++;
         copy_failed(copy, now, NUMBERS_BUSY, 0);
         return;
@@ -479,8 +475,8 @@ void numbers_store_done(struct numbers_publisher *publisher, struct now now, uin
     list_append(&p->unused, &store->link);
     if (copy) {
         struct publication *pub = copy->owner;
-        bool stale =
-            store->exists != pub->wanted || !pub->known || !id_eq(store->resource, pub->ids[copy - pub->copies]);
+        bool stale = store->exists != pub->wanted || !pub->known ||
+                     !id_eq(store->resource, pub->slots[copy - pub->copies].resource);
         copy->state = COPY_IDLE;
         if (err || error_code) {
             enum numbers_outcome outcome = store_outcome(p, error_code);
@@ -551,6 +547,7 @@ static void start_over(struct publication *pub, struct now now)
 {
     struct numbers_publisher *p = pub->publisher;
     pub->known = false;
+    numbers_slots_wipe(pub->slots);
     for (size_t i = 0; i < NUMBERS_COPIES; i++) {
         struct copy *copy = &pub->copies[i];
         copy->stored_at = (struct wall){0};

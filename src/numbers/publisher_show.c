@@ -62,7 +62,7 @@ static struct numbers_copy_info copy_info(const struct copy *copy, struct now no
         .next = copy->state == COPY_IDLE ? copy->timer.node.due : now.mono,
     };
     if (pub->known)
-        info.resource = pub->ids[copy - pub->copies];
+        info.resource = pub->slots[copy - pub->copies].resource;
     return info;
 }
 

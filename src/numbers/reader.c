@@ -15,8 +15,7 @@ struct lookup {
     uint64_t id;
     uint64_t token;
     struct e164 number;
-    struct id ids[NUMBERS_COPIES];
-    uint8_t record_key[AEAD_KEY_OCTETS];
+    struct numbers_slot slots[NUMBERS_COPIES];
     unsigned sent;     /* fetches handed out */
     unsigned ended;    /* fetches */
     uint8_t ended_set; /* of which copies */
@@ -70,7 +69,7 @@ static void free_lookup(struct lookup *lookup)
         return;
     numbers_wait_cancel(&lookup->wait);
     list_remove(&lookup->link);
-    mem_wipe(lookup->record_key, sizeof lookup->record_key);
+    numbers_slots_wipe(lookup->slots);
     mem_free(lookup);
 }
 
@@ -127,7 +126,7 @@ static void finish(struct lookup *lookup, int err)
     struct numbers_reader *reader = lookup->reader;
     lookup->err = err;
     map_remove(&reader->lookups, id_key(&lookup->id));
-    mem_wipe(lookup->record_key, sizeof lookup->record_key);
+    numbers_slots_wipe(lookup->slots);
     qsort(lookup->claimants, lookup->claimant_count, sizeof *lookup->claimants, by_age);
     for (size_t i = 0; i < lookup->claimant_count; i++)
         reader->counters.copies_disagreed += lookup->claimants[i].copies < lookup->answered;
@@ -156,19 +155,13 @@ static void start_fetches(struct numbers_reader *reader)
     }
 }
 
-static void have_ids(struct lookup *lookup)
+static void have_slots(struct lookup *lookup)
 {
-    int err =
-        numbers_record_key(numbers_resolver_profile(lookup->reader->resolver), &lookup->number, lookup->record_key);
-    if (err) {
-        finish(lookup, err);
-        return;
-    }
     move(lookup, &lookup->reader->waiting);
     start_fetches(lookup->reader);
 }
 
-static void resolved(struct numbers_wait *wait, struct now now, int err, const struct id *ids)
+static void resolved(struct numbers_wait *wait, struct now now, int err, const struct numbers_slot *slots)
 {
     struct lookup *lookup = CONTAINER_OF(wait, struct lookup, wait);
     (void)now;
@@ -176,8 +169,8 @@ static void resolved(struct numbers_wait *wait, struct now now, int err, const s
         finish(lookup, err);
         return;
     }
-    memcpy(lookup->ids, ids, sizeof lookup->ids);
-    have_ids(lookup);
+    memcpy(lookup->slots, slots, sizeof lookup->slots);
+    have_slots(lookup);
 }
 
 int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number)
@@ -198,7 +191,7 @@ int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t toke
         return err;
     }
     list_append(&reader->hashing, &lookup->link);
-    err = numbers_resolve(reader->resolver, now, number, &lookup->wait, lookup->ids);
+    err = numbers_resolve(reader->resolver, now, number, &lookup->wait, lookup->slots);
     if (err < 0) {
         reader->counters.lookups_refused++;
         map_remove(&reader->lookups, id_key(&lookup->id));
@@ -207,7 +200,7 @@ int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t toke
     }
     reader->counters.lookups++;
     if (err == 0)
-        have_ids(lookup);
+        have_slots(lookup);
     return 0;
 }
 
@@ -241,7 +234,7 @@ static bool is_genuine(struct lookup *lookup, unsigned copy, const struct number
                        struct numbers_claimant *ret_claimant)
 {
     struct numbers_reader_counters *counters = &lookup->reader->counters;
-    struct numbers_place place = {.resource = lookup->ids[copy]};
+    struct numbers_place place = {.resource = lookup->slots[copy].resource};
     if (numbers_key_parse(entry->key, &place.node_id, &place.vservice_id)) {
         counters->entries_malformed++;
         return false;
@@ -250,7 +243,7 @@ static bool is_genuine(struct lookup *lookup, unsigned copy, const struct number
         counters->entries_other_signer++;
         return false;
     }
-    if (numbers_open(lookup->record_key, &place, entry->value)) {
+    if (numbers_open(lookup->slots[copy].key, &place, entry->value)) {
         counters->entries_not_opened++;
         return false;
     }
@@ -329,7 +322,7 @@ static void fetch_effect(struct lookup *lookup, struct numbers_reader_effect *re
     *ret_effect = (struct numbers_reader_effect){
         .type = NUMBERS_FETCH,
         .fetch = lookup->id * NUMBERS_COPIES + copy,
-        .resource = lookup->ids[copy],
+        .resource = lookup->slots[copy].resource,
     };
     if (lookup->sent == NUMBERS_COPIES)
         move(lookup, &lookup->reader->fetching);

@@ -1,11 +1,14 @@
-/* Resource-IDs, dictionary keys and sealed values of number records. */
+/* Slots, dictionary keys and sealed values of number records. */
 #include "numbers/record.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "tlv/tlv.h"
 
-#define INFO "ime number record 1"
+#define INFO_FAST "ime number record 1"
+#define INFO_SLOW "ime number record 2"
+#define SLOW_SECRET_OCTETS 32 /* of Argon2id's output, from which the record key is derived; the Resource-ID follows */
+#define SLOW_HASH_OCTETS (SLOW_SECRET_OCTETS + ID_OCTETS)
 #define PREFIX_OCTETS 5 /* "COPY1" */
 #define SALT_OCTETS_MIN 8
 #define PLAINTEXT_OCTETS_MAX 64
@@ -13,42 +16,68 @@
 
 static const char *const prefixes[NUMBERS_COPIES] = {"", "COPY1", "COPY2"};
 
-static int hash_text(const struct numbers_profile *profile, struct slice text, struct id *ret_id)
+static int derive_key(const struct numbers_profile *profile, struct slice secret, const char *info,
+                      uint8_t ret_key[AEAD_KEY_OCTETS])
 {
-    if (profile->hash == CONFIG_HASH_SHA1) {
-        uint8_t digest[SHA1_OCTETS];
-        digest_sha1(text, digest);
-        memcpy(ret_id->octets, digest + SHA1_OCTETS - ID_OCTETS, ID_OCTETS);
-        return 0;
-    }
-    const uint8_t zeros[SALT_OCTETS_MIN] = {0};
-    uint8_t short_salt[SALT_OCTETS_MIN];
+    return hkdf_sha256(secret, profile->overlay, slice_str(info), ret_key, AEAD_KEY_OCTETS);
+}
+
+static void derive_fast_id(struct slice text, struct id *ret_id)
+{
+    uint8_t hash[SHA1_OCTETS];
+    digest_sha1(text, hash);
+    memcpy(ret_id->octets, hash + SHA1_OCTETS - ID_OCTETS, ID_OCTETS);
+}
+
+static int derive_slow_slot(const struct numbers_profile *profile, struct slice text, struct numbers_slot *ret_slot)
+{
+    uint8_t short_salt[SALT_OCTETS_MIN] = {0}, hash[SLOW_HASH_OCTETS];
     struct slice salt = profile->overlay;
     if (salt.n < SALT_OCTETS_MIN) {
-        memcpy(short_salt, zeros, sizeof zeros);
         if (salt.n)
             memcpy(short_salt, salt.p, salt.n);
         salt = slice_of(short_salt, sizeof short_salt);
     }
-    return argon2id(text, salt, profile->cost, ret_id->octets, ID_OCTETS);
+    int err = argon2id(text, salt, profile->cost, hash, sizeof hash);
+    if (!err)
+        err = derive_key(profile, slice_of(hash, SLOW_SECRET_OCTETS), INFO_SLOW, ret_slot->key);
+    if (!err)
+        memcpy(ret_slot->resource.octets, hash + SLOW_SECRET_OCTETS, ID_OCTETS);
+    mem_wipe(hash, sizeof hash);
+    return err;
 }
 
-int numbers_resource_ids(const struct numbers_profile *profile, const struct e164 *number,
-                         struct id ret_ids[NUMBERS_COPIES])
+int numbers_slots_derive(const struct numbers_profile *profile, const struct e164 *number,
+                         struct numbers_slot ret_slots[NUMBERS_COPIES])
 {
-    struct id ids[NUMBERS_COPIES];
-    for (size_t i = 0; i < NUMBERS_COPIES; i++) {
-        uint8_t text[PREFIX_OCTETS + E164_OCTETS_MAX];
+    struct numbers_slot slots[NUMBERS_COPIES];
+    struct slice digits = e164_slice(number);
+    int err = 0;
+    for (size_t i = 0; !err && i < NUMBERS_COPIES; i++) {
+        uint8_t octets[PREFIX_OCTETS + E164_OCTETS_MAX];
         size_t prefix_octets = strlen(prefixes[i]);
-        struct slice digits = e164_slice(number);
-        memcpy(text, prefixes[i], prefix_octets);
-        memcpy(text + prefix_octets, digits.p, digits.n);
-        int err = hash_text(profile, slice_of(text, prefix_octets + digits.n), &ids[i]);
-        if (err)
-            return err;
+        memcpy(octets, prefixes[i], prefix_octets);
+        memcpy(octets + prefix_octets, digits.p, digits.n);
+        struct slice text = slice_of(octets, prefix_octets + digits.n);
+        if (profile->hash == CONFIG_HASH_ARGON2ID) {
+            err = derive_slow_slot(profile, text, &slots[i]);
+        } else {
+            derive_fast_id(text, &slots[i].resource);
+            if (i == 0)
+                err = derive_key(profile, digits, INFO_FAST, slots[i].key);
+            else
+                memcpy(slots[i].key, slots[0].key, AEAD_KEY_OCTETS);
+        }
     }
-    memcpy(ret_ids, ids, sizeof ids);
-    return 0;
+    if (!err)
+        memcpy(ret_slots, slots, sizeof slots);
+    numbers_slots_wipe(slots);
+    return err;
+}
+
+void numbers_slots_wipe(struct numbers_slot slots[NUMBERS_COPIES])
+{
+    mem_wipe(slots, NUMBERS_COPIES * sizeof *slots);
 }
 
 const char *numbers_key_format(struct id node_id, uint64_t vservice_id, char *text)
@@ -77,12 +106,6 @@ int numbers_key_parse(struct slice key, struct id *ret_node_id, uint64_t *ret_vs
     *ret_node_id = node_id;
     *ret_vservice_id = vservice_id;
     return 0;
-}
-
-int numbers_record_key(const struct numbers_profile *profile, const struct e164 *number,
-                       uint8_t ret_key[AEAD_KEY_OCTETS])
-{
-    return hkdf_sha256(e164_slice(number), profile->overlay, slice_str(INFO), ret_key, AEAD_KEY_OCTETS);
 }
 
 /* Resource-ID and dictionary key: a value that is moved elsewhere, or to another claimant, does not open. */

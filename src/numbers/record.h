@@ -1,12 +1,22 @@
 /* A number's record in the ring: where its copies lie, under which key, and how their content is sealed. Pure functions.
  *
- * Each number has three Resource-IDs (VAP section 9.4.2): the least significant 128 bits of the hashes of "<number>", "COPY1<number>" and
- * "COPY2<number>". At each lies a dictionary; an entry's key is "<Node-ID>+<VServiceID>" in lower-case hexadecimal. Its value is
+ * Each number has three slots, of the texts "<number>", "COPY1<number>" and "COPY2<number>" (VAP section 9.4.2). The ring's configuration
+ * names the hash H that turns a text into the slot's Resource-ID, which are the least significant 128 bits of H(text), and record key:
+ *
+ *     sha1      H = SHA-1, 20 octets             Resource-ID = octets 4 to 19
+ *               record key, of all three slots = HKDF-SHA256(number, salt: overlay's name, info: "ime number record 1")
+ *     argon2id  H = Argon2id, 48 octets          Resource-ID = octets 32 to 47
+ *               record key, of each slot = HKDF-SHA256(octets 0 to 31, salt: overlay's name, info: "ime number record 2")
+ *
+ * Argon2id is RFC 9106, version 0x13, with the configured cost; its salt is the overlay's name, filled up with zeros to 8 octets. So who
+ * stores a record and wants to know its number pays for a slow hash per number tried, whether by the Resource-ID or by the sealed value:
+ * the Resource-ID tells nothing about the other 32 octets.
+ *
+ * At a Resource-ID lies a dictionary; an entry's key is "<Node-ID>+<VServiceID>" in lower-case hexadecimal. Its value is
  *
  *     nonce (12 octets) | AES-256-GCM(record key, nonce, Resource-ID | dictionary key, attributes)
  *
- * with the attributes of a VAP message; peerID (0x2008), which repeats the Node-ID, is the only one so far. The record key is
- * HKDF-SHA256(number, salt: the overlay's name, info: "ime number record 1"): who does not know the number reads nothing. */
+ * with the attributes of a VAP message; peerID (0x2008), which repeats the Node-ID, is the only one so far. */
 #ifndef NUMBERS_RECORD_H
 #define NUMBERS_RECORD_H
 
@@ -25,23 +35,26 @@
 struct numbers_profile {
     struct slice overlay; /* its name */
     enum config_number_hash hash;
-    struct argon2_cost cost; /* CONFIG_HASH_ARGON2ID: salt is the overlay's name, filled up with zeros to 8 octets */
+    struct argon2_cost cost; /* CONFIG_HASH_ARGON2ID */
 };
 
-/* All three, in the order of the copies. Argon2id takes its time and its memory: call it in a thread of its own (numbers/resolver.h).
- * 0, or the error of argon2id. */
-int numbers_resource_ids(const struct numbers_profile *profile, const struct e164 *number,
-                         struct id ret_ids[NUMBERS_COPIES]);
+/* Where a copy lies, and what it is sealed with. */
+struct numbers_slot {
+    struct id resource;
+    uint8_t key[AEAD_KEY_OCTETS]; /* the record key, a secret */
+};
+
+/* All three, in the order of the copies: wipe them. Argon2id takes its time and its memory: call it in a thread of its own
+ * (numbers/resolver.h). 0, ERR_CRYPTO, or the error of argon2id. */
+int numbers_slots_derive(const struct numbers_profile *profile, const struct e164 *number,
+                         struct numbers_slot ret_slots[NUMBERS_COPIES]);
+void numbers_slots_wipe(struct numbers_slot slots[NUMBERS_COPIES]);
 
 /* NUL-terminated; text has NUMBERS_KEY_OCTETS + 1 octets. */
 const char *numbers_key_format(struct id node_id, uint64_t vservice_id, char *text);
 
 /* Strict: what is accepted formats to the same text. 0 or ERR_SYNTAX. */
 int numbers_key_parse(struct slice key, struct id *ret_node_id, uint64_t *ret_vservice_id);
-
-/* A secret: wipe it. */
-int numbers_record_key(const struct numbers_profile *profile, const struct e164 *number,
-                       uint8_t ret_key[AEAD_KEY_OCTETS]);
 
 /* Where a value lies. */
 struct numbers_place {

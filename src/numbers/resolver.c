@@ -1,4 +1,4 @@
-/* The cache of Resource-IDs and the queue of hashes that are yet to be computed. */
+/* The cache of slots and the queue of hashes that are yet to be computed. */
 #include "numbers/resolver.h"
 
 #include "base/map.h"
@@ -18,7 +18,7 @@ struct entry {
     struct e164 number;
     enum entry_state state;
     uint64_t job;
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES]; /* KNOWN */
 };
 
 struct numbers_resolver {
@@ -76,6 +76,12 @@ int numbers_resolver_new(const struct numbers_resolver_config *config, const str
     return 0;
 }
 
+static void free_entry(struct entry *entry)
+{
+    numbers_slots_wipe(entry->slots);
+    mem_free(entry);
+}
+
 static void forget_waits(struct entry *entry)
 {
     while (list_pop(&entry->waits))
@@ -87,7 +93,7 @@ static void free_list(struct list *list)
     LIST_EACH(it, list) {
         struct entry *entry = CONTAINER_OF(it, struct entry, link);
         forget_waits(entry);
-        mem_free(entry);
+        free_entry(entry);
     }
 }
 
@@ -133,7 +139,7 @@ static void end_waits(struct entry *entry, struct now now, int err)
     struct list *link;
     while ((link = list_pop(&entry->waits)) != NULL) {
         struct numbers_wait *wait = CONTAINER_OF(link, struct numbers_wait, link);
-        wait->done(wait, now, err, err ? NULL : entry->ids);
+        wait->done(wait, now, err, err ? NULL : entry->slots);
     }
 }
 
@@ -142,7 +148,7 @@ static void fail(struct numbers_resolver *resolver, struct entry *entry, struct 
     resolver->counters.failed++;
     drop(resolver, entry);
     end_waits(entry, now, err);
-    mem_free(entry);
+    free_entry(entry);
 }
 
 static void remember(struct numbers_resolver *resolver, struct entry *entry)
@@ -159,7 +165,7 @@ static void remember(struct numbers_resolver *resolver, struct entry *entry)
             break; /* a cache of no entries: this one goes when its waits have ended */
         resolver->counters.evicted++;
         drop(resolver, oldest);
-        mem_free(oldest);
+        free_entry(oldest);
     }
 }
 
@@ -200,18 +206,18 @@ static struct entry *add_entry(struct numbers_resolver *resolver, const struct e
 }
 
 int numbers_resolve(struct numbers_resolver *resolver, struct now now, const struct e164 *number,
-                    struct numbers_wait *wait, struct id ret_ids[NUMBERS_COPIES])
+                    struct numbers_wait *wait, struct numbers_slot ret_slots[NUMBERS_COPIES])
 {
     if (resolver->profile.hash == CONFIG_HASH_SHA1) {
         resolver->counters.computed++;
-        return numbers_resource_ids(&resolver->profile, number, ret_ids);
+        return numbers_slots_derive(&resolver->profile, number, ret_slots);
     }
     struct entry *entry = map_get(&resolver->entries, e164_slice(number));
     if (entry && entry->state == KNOWN) {
         resolver->counters.remembered++;
         list_remove(&entry->link);
         list_append(&resolver->known, &entry->link);
-        memcpy(ret_ids, entry->ids, sizeof entry->ids);
+        memcpy(ret_slots, entry->slots, sizeof entry->slots);
         return 0;
     }
     if (entry) {
@@ -241,7 +247,7 @@ static struct entry *find_job(struct numbers_resolver *resolver, uint64_t job)
 }
 
 void numbers_resolver_done(struct numbers_resolver *resolver, struct now now, uint64_t job, int err,
-                           const struct id ids[NUMBERS_COPIES])
+                           const struct numbers_slot slots[NUMBERS_COPIES])
 {
     struct entry *entry = find_job(resolver, job);
     if (!entry)
@@ -250,12 +256,12 @@ void numbers_resolver_done(struct numbers_resolver *resolver, struct now now, ui
         fail(resolver, entry, now, err);
     } else {
         resolver->counters.computed++;
-        memcpy(entry->ids, ids, sizeof entry->ids);
+        memcpy(entry->slots, slots, sizeof entry->slots);
         remember(resolver, entry);
         end_waits(entry, now, 0);
         if (resolver->known_count > resolver->config.cache_max) {
             drop(resolver, entry);
-            mem_free(entry);
+            free_entry(entry);
         }
     }
     start_jobs(resolver, now);
@@ -283,7 +289,7 @@ int numbers_resolver_set_profile(struct numbers_resolver *resolver, struct now n
     LIST_EACH(it, &resolver->known) {
         struct entry *entry = CONTAINER_OF(it, struct entry, link);
         drop(resolver, entry);
-        mem_free(entry);
+        free_entry(entry);
     }
     /* Jobs under way go on in vain; their numbers wait again, first in the queue. */
     LIST_EACH(it, &resolver->started) {
@@ -297,9 +303,8 @@ int numbers_resolver_set_profile(struct numbers_resolver *resolver, struct now n
         LIST_EACH(it, &resolver->queued) {
             struct entry *entry = CONTAINER_OF(it, struct entry, link);
             drop(resolver, entry);
-            numbers_resource_ids(&resolver->profile, &entry->number, entry->ids);
-            end_waits(entry, now, 0);
-            mem_free(entry);
+            end_waits(entry, now, numbers_slots_derive(&resolver->profile, &entry->number, entry->slots));
+            free_entry(entry);
         }
     }
     start_jobs(resolver, now);

@@ -524,8 +524,9 @@ void server_leave(struct server *s, struct now now)
     peer_leave(s->peer, now);
 }
 
-void server_hashed(struct server *s, struct now now, uint64_t job, int err, const struct id ids[NUMBERS_COPIES])
+void server_hashed(struct server *s, struct now now, uint64_t job, int err,
+                   const struct numbers_slot slots[NUMBERS_COPIES])
 {
     s->now = now;
-    numbers_resolver_done(s->resolver, now, job, err, ids);
+    numbers_resolver_done(s->resolver, now, job, err, slots);
 }

@@ -61,7 +61,8 @@ const struct config *server_config_of(const struct server *s); /* in use */
 void server_certificate_renewed(struct server *s, struct now now, struct wall certificate_end);
 
 /* The end of a job of the hasher. */
-void server_hashed(struct server *s, struct now now, uint64_t job, int err, const struct id ids[NUMBERS_COPIES]);
+void server_hashed(struct server *s, struct now now, uint64_t job, int err,
+                   const struct numbers_slot slots[NUMBERS_COPIES]);
 
 /* ---- validation connections ---- */
 

@@ -573,7 +573,7 @@ static void happen_to_pipe(struct scene *scene, struct event *event)
 static void happen_to_company(struct event *event)
 {
     struct company *c = event->company;
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     if (event->life != c->life || !c->server)
         return;
     switch (event->type) {
@@ -587,8 +587,8 @@ static void happen_to_company(struct event *event)
         break;
     case EVENT_HASH: {
         event->profile.overlay = buf_slice(&event->octets);
-        int err = numbers_resource_ids(&event->profile, &event->number, ids);
-        server_hashed(c->server, company_now(c), event->job, err, ids);
+        int err = numbers_slots_derive(&event->profile, &event->number, slots);
+        server_hashed(c->server, company_now(c), event->job, err, slots);
         break;
     }
     case EVENT_DERIVE:

@@ -1,4 +1,4 @@
-/* Slow pure jobs on worker threads: the Resource-IDs of numbers under argon2id, ticket keys from passwords. */
+/* Slow pure jobs on worker threads: the slots of numbers under argon2id, ticket keys from passwords. */
 #include "daemon.h"
 
 #include "base/mem.h"
@@ -10,21 +10,22 @@ struct hash_job {
     struct numbers_profile profile;
     struct e164 number;
     int err;
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     uint8_t overlay[]; /* the profile's own copy */
 };
 
 static void hash_run(void *arg)
 {
     struct hash_job *j = arg;
-    j->err = numbers_resource_ids(&j->profile, &j->number, j->ids);
+    j->err = numbers_slots_derive(&j->profile, &j->number, j->slots);
 }
 
 static void hash_done(void *arg)
 {
     struct hash_job *j = arg;
     struct daemon *d = j->daemon;
-    server_hashed(d->server, loop_now(d->loop), j->id, j->err, j->ids);
+    server_hashed(d->server, loop_now(d->loop), j->id, j->err, j->slots);
+    numbers_slots_wipe(j->slots);
     mem_free(j);
     daemon_wake(d);
 }

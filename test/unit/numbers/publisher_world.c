@@ -3,7 +3,7 @@
 
 static const struct wall start = {INT64_C(1772366400000)};
 const struct e164 one = {"+11"}, two = {"+22"}, three = {"+33"}, four = {"+44"};
-static const struct e164 *const all[] = {&one, &two, &three, &four};
+static const struct e164 *const all[WORLD_NUMBERS] = {&one, &two, &three, &four};
 
 static int start_job(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number)
 {
@@ -15,11 +15,19 @@ static int start_job(void *ctx, uint64_t job, const struct numbers_profile *prof
     return 0;
 }
 
+static void derive_slots(struct world *w)
+{
+    w->slots_generation = numbers_resolver_generation(w->resolver);
+    for (size_t n = 0; n < WORLD_NUMBERS; n++)
+        assert_int_equal(numbers_slots_derive(numbers_resolver_profile(w->resolver), all[n], w->slots[n]), 0);
+}
+
 void world_make(struct world *w)
 {
     const struct numbers_resolver_config resolver_config = NUMBERS_RESOLVER_CONFIG_DEFAULT;
     const struct numbers_hasher hasher = {start_job, w};
     assert_int_equal(numbers_resolver_new(&resolver_config, &w->profile, &hasher, &w->resolver), 0);
+    derive_slots(w);
     const struct numbers_publisher_ports ports = {
         .resolver = w->resolver,
         .kv = memory_store_kv(w->disk),
@@ -58,20 +66,21 @@ int64_t world_ms(const struct world *w)
 }
 
 /* Whose copy lies there, by the profile in use. */
-static void find_place(struct world *w, struct id resource, struct sent *sent)
+static const struct numbers_slot *find_slot(struct world *w, struct id resource, struct sent *sent)
 {
-    for (size_t n = 0; n < 4; n++) {
-        struct id ids[NUMBERS_COPIES];
-        assert_int_equal(numbers_resource_ids(numbers_resolver_profile(w->resolver), all[n], ids), 0);
+    if (w->slots_generation != numbers_resolver_generation(w->resolver))
+        derive_slots(w);
+    for (size_t n = 0; n < WORLD_NUMBERS; n++) {
         for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++) {
-            if (!id_eq(ids[copy], resource))
+            if (!id_eq(w->slots[n][copy].resource, resource))
                 continue;
             sent->number = all[n];
             sent->copy = copy;
-            return;
+            return &w->slots[n][copy];
         }
     }
     fail_msg("a store to a place where nothing belongs");
+    return NULL;
 }
 
 static void take_store(struct world *w, const struct numbers_publisher_effect *effect)
@@ -80,15 +89,12 @@ static void take_store(struct world *w, const struct numbers_publisher_effect *e
     struct sent *sent = &w->sent[w->sent_count++];
     sent->store = effect->store;
     sent->answered = false;
-    find_place(w, effect->resource, sent);
+    const struct numbers_slot *slot = find_slot(w, effect->resource, sent);
     struct numbers_place place = {.resource = effect->resource};
     assert_int_equal(numbers_key_parse(effect->key, &place.node_id, &place.vservice_id), 0);
     assert_true(id_eq(place.node_id, w->config.self));
-    if (effect->exists && !w->memory_is_short) {
-        uint8_t key[AEAD_KEY_OCTETS];
-        assert_int_equal(numbers_record_key(&w->profile, sent->number, key), 0);
-        assert_int_equal(numbers_open(key, &place, effect->value), 0);
-    }
+    if (effect->exists && !w->memory_is_short)
+        assert_int_equal(numbers_open(slot->key, &place, effect->value), 0);
     assert_int_equal(effect->value.n, effect->exists ? 48 : 0);
     buf_printf(&w->trace, "[%lld] %s %s copy %u for %u s\n", (long long)world_ms(w),
                effect->exists ? "store" : "remove", sent->number->text, sent->copy, effect->lifetime_s);
@@ -233,9 +239,9 @@ void world_restart(struct world *w)
 
 void world_end_job(struct world *w, size_t i, int err)
 {
-    struct id ids[NUMBERS_COPIES];
-    assert_int_equal(numbers_resource_ids(numbers_resolver_profile(w->resolver), &w->hashed[i], ids), 0);
-    numbers_resolver_done(w->resolver, w->now, w->jobs[i], err, ids);
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(numbers_resolver_profile(w->resolver), &w->hashed[i], slots), 0);
+    numbers_resolver_done(w->resolver, w->now, w->jobs[i], err, slots);
     world_settle(w);
 }
 

@@ -12,6 +12,7 @@
 #define VSERVICE UINT64_C(0x7eeb6a7036478351)
 #define OTHER_VSERVICE UINT64_C(1)
 
+#define WORLD_NUMBERS 4
 extern const struct e164 one, two, three, four;
 
 struct sent {
@@ -29,6 +30,8 @@ struct world {
     struct seeded_entropy seed;
     struct numbers_resolver *resolver;
     struct numbers_publisher *publisher;
+    struct numbers_slot slots[WORLD_NUMBERS][NUMBERS_COPIES]; /* as they must be: derived before memory gets short */
+    uint64_t slots_generation;
     struct buf trace;
     struct sent sent[64];
     size_t sent_count;

@@ -12,7 +12,7 @@ static const struct numbers_profile profile = {.overlay = {(const uint8_t *)"rin
 struct fixture {
     struct numbers_resolver *resolver;
     struct numbers_reader *reader;
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     uint64_t fetches[NUMBERS_COPIES];
 };
 
@@ -25,13 +25,19 @@ static struct id node(uint8_t n)
     return id;
 }
 
-static void begin(struct fixture *f, uint32_t lookups_max, uint32_t in_flight_max)
+static void begin_with(struct fixture *f, const struct numbers_profile *used, const struct numbers_hasher *hasher,
+                       uint32_t lookups_max, uint32_t in_flight_max)
 {
     const struct numbers_resolver_config resolver_config = NUMBERS_RESOLVER_CONFIG_DEFAULT;
     const struct numbers_reader_config config = {lookups_max, in_flight_max, 1};
-    assert_int_equal(numbers_resolver_new(&resolver_config, &profile, NULL, &f->resolver), 0);
+    assert_int_equal(numbers_resolver_new(&resolver_config, used, hasher, &f->resolver), 0);
     assert_int_equal(numbers_reader_new(&config, f->resolver, NULL, &f->reader), 0);
-    assert_int_equal(numbers_resource_ids(&profile, &number, f->ids), 0);
+    assert_int_equal(numbers_slots_derive(used, &number, f->slots), 0);
+}
+
+static void begin(struct fixture *f, uint32_t lookups_max, uint32_t in_flight_max)
+{
+    begin_with(f, &profile, NULL, lookups_max, in_flight_max);
 }
 
 static void finish(struct fixture *f)
@@ -40,18 +46,24 @@ static void finish(struct fixture *f)
     numbers_resolver_free(f->resolver);
 }
 
-/* Starts a look-up and takes the three fetches out, which go to the three places. */
-static void look_up(struct fixture *f, uint64_t token)
+/* They go to the three places. */
+static void take_fetches(struct fixture *f)
 {
     struct numbers_reader_effect effect;
-    assert_int_equal(numbers_look_up(f->reader, now, token, &number), 0);
     for (size_t i = 0; i < NUMBERS_COPIES; i++) {
         assert_true(numbers_reader_next(f->reader, &effect));
         assert_int_equal(effect.type, NUMBERS_FETCH);
-        assert_true(id_eq(effect.resource, f->ids[i]));
+        assert_true(id_eq(effect.resource, f->slots[i].resource));
         f->fetches[i] = effect.fetch;
     }
     assert_false(numbers_reader_next(f->reader, &effect));
+}
+
+/* Starts a look-up and takes the three fetches out. */
+static void look_up(struct fixture *f, uint64_t token)
+{
+    assert_int_equal(numbers_look_up(f->reader, now, token, &number), 0);
+    take_fetches(f);
 }
 
 /* An entry as its owner stores it at a copy's place. */
@@ -64,13 +76,11 @@ struct stored {
 static void store(struct stored *s, const struct fixture *f, unsigned copy, uint8_t owner, uint64_t vservice_id,
                   int64_t age_ms)
 {
-    const struct numbers_place place = {f->ids[copy], node(owner), vservice_id};
+    const struct numbers_place place = {f->slots[copy].resource, node(owner), vservice_id};
     const struct entropy entropy = seeded_entropy_port(&seed);
-    uint8_t key[AEAD_KEY_OCTETS];
     struct buf value;
     buf_init(&value, sizeof s->value);
-    assert_int_equal(numbers_record_key(&profile, &number, key), 0);
-    assert_int_equal(numbers_seal(key, &place, &entropy, &value), 0);
+    assert_int_equal(numbers_seal(f->slots[copy].key, &place, &entropy, &value), 0);
     memcpy(s->value, value.p, value.n);
     numbers_key_format(place.node_id, vservice_id, s->key);
     s->entry = (struct numbers_entry){
@@ -123,6 +133,50 @@ static void test_claimants_oldest_first(void **state)
     assert_true(id_eq(effect.claimants[1].node_id, node(1)));
     assert_false(numbers_reader_next(f.reader, &effect));
     finish(&f);
+}
+
+static int keep_job(void *ctx, uint64_t job, const struct numbers_profile *slow, const struct e164 *hashed)
+{
+    uint64_t *last_job = ctx;
+    (void)slow;
+    (void)hashed;
+    *last_job = job;
+    return 0;
+}
+
+/* By Argon2id each copy has a key of its own; who sealed with a hash of the number that is fast to compute is not heard. */
+static void test_values_open_with_the_slow_hash_only(void **state)
+{
+    (void)state;
+    struct numbers_profile slow = profile;
+    slow.hash = CONFIG_HASH_ARGON2ID;
+    slow.cost = (struct argon2_cost){.passes = 1, .memory_kib = 8, .lanes = 1};
+    uint64_t job = 0;
+    const struct numbers_hasher hasher = {keep_job, &job};
+    struct fixture f, fast;
+    begin_with(&f, &slow, &hasher, 10, 10);
+    begin(&fast, 10, 10);
+    struct numbers_reader_effect effect;
+    assert_int_equal(numbers_look_up(f.reader, now, 1, &number), 0);
+    assert_false(numbers_reader_next(f.reader, &effect));
+    numbers_resolver_done(f.resolver, now, job, 0, f.slots);
+    take_fetches(&f);
+    for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++) {
+        struct stored good, bad;
+        store(&good, &f, copy, 1, 5, 10);
+        memcpy(f.slots[copy].key, fast.slots[copy].key, AEAD_KEY_OCTETS);
+        store(&bad, &f, copy, 2, 6, 10);
+        const struct numbers_entry entries[] = {bad.entry, good.entry};
+        reply(&f, copy, entries, 2);
+    }
+    effect = found(&f);
+    assert_int_equal(effect.err, 0);
+    assert_int_equal(effect.claimant_count, 1);
+    assert_true(id_eq(effect.claimants[0].node_id, node(1)));
+    assert_int_equal(effect.claimants[0].copies, 3);
+    assert_int_equal(numbers_reader_counters(f.reader)->entries_not_opened, 3);
+    finish(&f);
+    finish(&fast);
 }
 
 static void test_nobody_claims_it(void **state)
@@ -301,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claimants_oldest_first),
+        cmocka_unit_test(test_values_open_with_the_slow_hash_only),
         cmocka_unit_test(test_nobody_claims_it),
         cmocka_unit_test(test_hidden_entry_is_found_elsewhere),
         cmocka_unit_test(test_no_copy_answers),

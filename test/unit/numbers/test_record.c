@@ -8,6 +8,9 @@
 static const struct e164 number = {"+13475551212"};
 static const struct numbers_profile sha1_profile = {.overlay = {(const uint8_t *)"ring.example", 12},
                                                     .hash = CONFIG_HASH_SHA1};
+static const struct numbers_profile argon2id_profile = {.overlay = {(const uint8_t *)"ring.example", 12},
+                                                        .hash = CONFIG_HASH_ARGON2ID,
+                                                        .cost = {.passes = 1, .memory_kib = 64, .lanes = 1}};
 
 /* The identifiers of the draft's example (VAP 9.4.2). */
 #define NODE_ID "8e60f5fab753037f64ab6c53947fd532"
@@ -34,36 +37,64 @@ static void fill_with_24(void *ctx, void *octets, size_t n)
 
 static const struct entropy constant = {fill_with_24, NULL};
 
-/* The last 16 octets of SHA-1, computed with Python's hashlib. */
-static void test_resource_ids_by_sha1(void **state)
+static void assert_slot(const struct numbers_slot *slot, const char *resource, const char *key)
 {
-    (void)state;
-    struct id ids[NUMBERS_COPIES];
-    assert_int_equal(numbers_resource_ids(&sha1_profile, &number, ids), 0);
-    assert_true(id_eq(ids[0], id_of("e81eacbf697508b21c252f15432e540b")));
-    assert_true(id_eq(ids[1], id_of("b138561f641b0e5c732c729a80760222")));
-    assert_true(id_eq(ids[2], id_of("a27cf9f06749e669299540d5c2f0603e")));
+    char text[2 * AEAD_KEY_OCTETS + 1];
+    assert_true(id_eq(slot->resource, id_of(resource)));
+    hex_format(slice_of(slot->key, AEAD_KEY_OCTETS), text);
+    assert_string_equal(text, key);
 }
 
-static void test_resource_ids_by_argon2id(void **state)
+/* Computed with Python's hashlib and hmac. */
+#define FAST_KEY "8078d8fa31aeed7e194da17e56b0fd93c040464079f5fd8543380ef5c052b169"
+
+static void test_slots_by_sha1(void **state)
 {
     (void)state;
-    const struct argon2_cost cost = {.passes = 1, .memory_kib = 64, .lanes = 1};
-    struct numbers_profile profile = {.overlay = slice_str("ring.example"), .hash = CONFIG_HASH_ARGON2ID, .cost = cost};
-    struct id ids[NUMBERS_COPIES], expected;
-    assert_int_equal(numbers_resource_ids(&profile, &number, ids), 0);
-    assert_int_equal(argon2id(slice_str("COPY2+13475551212"), slice_str("ring.example"), cost, expected.octets, 16), 0);
-    assert_true(id_eq(ids[2], expected));
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(&sha1_profile, &number, slots), 0);
+    assert_slot(&slots[0], "e81eacbf697508b21c252f15432e540b", FAST_KEY);
+    assert_slot(&slots[1], "b138561f641b0e5c732c729a80760222", FAST_KEY);
+    assert_slot(&slots[2], "a27cf9f06749e669299540d5c2f0603e", FAST_KEY);
+}
 
-    /* A salt shorter than 8 octets is filled up with zeros. */
+/* Computed with Python's hmac and the Argon2id of its `cryptography` package, which is OpenSSL's: with salt.ljust(8, b"\0"),
+ *     h = Argon2id(salt=…, length=48, iterations=1, lanes=1, memory_cost=64).derive(text)
+ *     prk = hmac.digest(overlay, h[:32], "sha256"); key = hmac.digest(prk, b"ime number record 2\1", "sha256"); resource = h[32:] */
+static void test_slots_by_argon2id(void **state)
+{
+    (void)state;
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(&argon2id_profile, &number, slots), 0);
+    assert_slot(&slots[0], "6e5df4741dae087541c8f6cda3345c4b",
+                "2be76dc0e47784070d4f525cd06afe3c2c5a49acec9fa2e8b541c35aeecb1fe9");
+    assert_slot(&slots[1], "27d4639c73e446b2cf8027d39aef0d25",
+                "43f52fd4a5b2908ae410b100c069a0e58674db76716d9a9b054ad101f5e4f0cd");
+    assert_slot(&slots[2], "c59faf113d2a4311ee4cd94af0d63344",
+                "1c0397c696a4ca191811d7851c65086535bf1a89170f991ecd1c1de17ffebfaf");
+
+    /* A salt shorter than 8 octets is filled up with zeros; HKDF's is not. */
+    struct numbers_profile profile = argon2id_profile;
     profile.overlay = slice_str("ring");
-    assert_int_equal(numbers_resource_ids(&profile, &number, ids), 0);
-    assert_int_equal(argon2id(slice_str("+13475551212"), slice_of("ring\0\0\0\0", 8), cost, expected.octets, 16), 0);
-    assert_true(id_eq(ids[0], expected));
+    assert_int_equal(numbers_slots_derive(&profile, &number, slots), 0);
+    assert_slot(&slots[0], "595294beeb8e33c899c431750fe4dd9b",
+                "1eb6fe426dc37ac75e834b11fd51637888754f7ab211d82bbce842420a398fc9");
+    assert_slot(&slots[2], "4093a287a010ea3e7be33f3b4fd8abe0",
+                "2b3e63158ff1e201ff96ba1c05b8bd7173195683cfe7cbeea97dcf42a20a21ed");
 
     profile.cost.memory_kib = 1;
-    assert_int_equal(numbers_resource_ids(&profile, &number, ids), ERR_RANGE);
-    assert_true(id_eq(ids[0], expected));
+    assert_int_equal(numbers_slots_derive(&profile, &number, slots), ERR_RANGE);
+    assert_true(id_eq(slots[0].resource, id_of("595294beeb8e33c899c431750fe4dd9b"))); /* untouched */
+}
+
+static void test_wiped_slots_hold_nothing(void **state)
+{
+    (void)state;
+    static const struct numbers_slot nothing[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(&sha1_profile, &number, slots), 0);
+    numbers_slots_wipe(slots);
+    assert_memory_equal(slots, nothing, sizeof slots);
 }
 
 static void test_key_is_the_drafts_example(void **state)
@@ -100,18 +131,26 @@ static void test_malformed_keys(void **state)
     }
 }
 
+/* The first slot's key. */
+static void derive_key(const struct numbers_profile *profile, const struct e164 *n, uint8_t ret_key[AEAD_KEY_OCTETS])
+{
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(profile, n, slots), 0);
+    memcpy(ret_key, slots[0].key, AEAD_KEY_OCTETS);
+}
+
 static void seal(const struct e164 *n, const struct numbers_place *place, struct buf *ret_value)
 {
     uint8_t key[AEAD_KEY_OCTETS];
     buf_init(ret_value, 256);
-    assert_int_equal(numbers_record_key(&sha1_profile, n, key), 0);
+    derive_key(&sha1_profile, n, key);
     assert_int_equal(numbers_seal(key, place, &constant, ret_value), 0);
 }
 
 static int open(const struct e164 *n, const struct numbers_place *place, struct slice value)
 {
     uint8_t key[AEAD_KEY_OCTETS];
-    assert_int_equal(numbers_record_key(&sha1_profile, n, key), 0);
+    derive_key(&sha1_profile, n, key);
     return numbers_open(key, place, value);
 }
 
@@ -133,6 +172,40 @@ static void test_sealed_value(void **state)
     assert_int_equal(open(&number, &place, buf_slice(&value)), 0);
     buf_fini(&value);
     buf_fini(&expected);
+}
+
+/* As above, with the keys of test_slots_by_argon2id. The fast hash of the number opens none of them, nor does another slot's key. */
+static void test_sealed_values_by_argon2id(void **state)
+{
+    (void)state;
+    static const char *const known[NUMBERS_COPIES] = {
+        "242424242424242424242424b08a75263cdd3259252347c9f70848ddb16dca0fb523a82ecd3db44a4712754fb7f44cf2",
+        "24242424242424242424242473771e173622b45ba9f1c2d03d0b2cdd25774317a361e1a8407a519d1163b1f454fe9a39",
+        "242424242424242424242424553eb95cfeb79b3cc283b0c1aa253e9249fcf960ace9ec209000e617ace85604fc1e854d",
+    };
+    struct numbers_slot slots[NUMBERS_COPIES];
+    uint8_t fast_key[AEAD_KEY_OCTETS], fast_key_2[AEAD_KEY_OCTETS];
+    assert_int_equal(numbers_slots_derive(&argon2id_profile, &number, slots), 0);
+    derive_key(&sha1_profile, &number, fast_key);
+    assert_int_equal(hkdf_sha256(e164_slice(&number), argon2id_profile.overlay, slice_str("ime number record 2"),
+                                 fast_key_2, sizeof fast_key_2),
+                     0);
+    for (size_t i = 0; i < NUMBERS_COPIES; i++) {
+        struct numbers_place place = place_of(RESOURCE);
+        place.resource = slots[i].resource;
+        struct buf value, expected;
+        buf_init(&value, 256);
+        buf_init(&expected, 256);
+        assert_int_equal(numbers_seal(slots[i].key, &place, &constant, &value), 0);
+        assert_int_equal(hex_decode(slice_str(known[i]), &expected), 0);
+        assert_slice_equal(buf_slice(&value), buf_slice(&expected));
+        assert_int_equal(numbers_open(slots[i].key, &place, buf_slice(&value)), 0);
+        assert_int_equal(numbers_open(slots[(i + 1) % NUMBERS_COPIES].key, &place, buf_slice(&value)), ERR_AUTH);
+        assert_int_equal(numbers_open(fast_key, &place, buf_slice(&value)), ERR_AUTH);
+        assert_int_equal(numbers_open(fast_key_2, &place, buf_slice(&value)), ERR_AUTH);
+        buf_fini(&value);
+        buf_fini(&expected);
+    }
 }
 
 static void test_value_opens_only_in_its_place(void **state)
@@ -167,7 +240,7 @@ static int open_attributes(const char *hex)
     memcpy(associated, place.resource.octets, ID_OCTETS);
     memcpy(associated + ID_OCTETS, KEY, NUMBERS_KEY_OCTETS);
     assert_int_equal(hex_decode(slice_str(hex), &attributes), 0);
-    assert_int_equal(numbers_record_key(&sha1_profile, &number, key), 0);
+    derive_key(&sha1_profile, &number, key);
     buf_put(&value, nonce, sizeof nonce);
     assert_int_equal(aead_seal(key, nonce, slice_of(associated, sizeof associated), buf_slice(&attributes), &value), 0);
     int err = open(&number, &place, buf_slice(&value));
@@ -204,11 +277,13 @@ static void test_too_long_values_are_not_opened(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resource_ids_by_sha1),
-        cmocka_unit_test(test_resource_ids_by_argon2id),
+        cmocka_unit_test(test_slots_by_sha1),
+        cmocka_unit_test(test_slots_by_argon2id),
+        cmocka_unit_test(test_wiped_slots_hold_nothing),
         cmocka_unit_test(test_key_is_the_drafts_example),
         cmocka_unit_test(test_malformed_keys),
         cmocka_unit_test(test_sealed_value),
+        cmocka_unit_test(test_sealed_values_by_argon2id),
         cmocka_unit_test(test_value_opens_only_in_its_place),
         cmocka_unit_test(test_attributes_inside),
         cmocka_unit_test(test_too_long_values_are_not_opened),

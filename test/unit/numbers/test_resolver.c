@@ -1,6 +1,7 @@
 /* The resolver: shared jobs, a bounded cache, and an environment that is slow or refuses. */
 #include "numbers/resolver.h"
 
+#include "base/mem.h"
 #include "testing.h"
 
 static const struct now now = {{0}, {1}};
@@ -19,7 +20,7 @@ struct waiting {
     struct numbers_wait wait; /* first */
     unsigned calls;
     int err;
-    struct id first;
+    struct numbers_slot first;
 };
 
 static int start(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number)
@@ -34,14 +35,19 @@ static int start(void *ctx, uint64_t job, const struct numbers_profile *profile,
     return 0;
 }
 
-static void done(struct numbers_wait *wait, struct now at, int err, const struct id *ids)
+static void done(struct numbers_wait *wait, struct now at, int err, const struct numbers_slot *slots)
 {
     struct waiting *w = (struct waiting *)wait;
     (void)at;
     w->calls++;
     w->err = err;
     if (!err)
-        w->first = ids[0];
+        w->first = slots[0];
+}
+
+static bool is_same(const struct numbers_slot *left, const struct numbers_slot *right)
+{
+    return id_eq(left->resource, right->resource) && mem_equal_secret(left->key, right->key, AEAD_KEY_OCTETS);
 }
 
 static struct waiting waiting(void)
@@ -66,19 +72,19 @@ static void begin(struct fixture *f, size_t cache_max, size_t jobs_max, size_t p
 
 static void end_job(struct fixture *f, size_t i, int err)
 {
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     if (!err)
-        assert_int_equal(numbers_resource_ids(&argon2id_profile, &f->numbers[i], ids), 0);
-    numbers_resolver_done(f->resolver, now, f->jobs[i], err, ids);
+        assert_int_equal(numbers_slots_derive(&argon2id_profile, &f->numbers[i], slots), 0);
+    numbers_resolver_done(f->resolver, now, f->jobs[i], err, slots);
 }
 
 static int resolve(struct fixture *f, const struct e164 *number, struct waiting *w)
 {
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     numbers_wait_init(&w->wait, done);
-    int err = numbers_resolve(f->resolver, now, number, &w->wait, ids);
+    int err = numbers_resolve(f->resolver, now, number, &w->wait, slots);
     if (err == 0)
-        w->first = ids[0];
+        w->first = slots[0];
     return err;
 }
 
@@ -89,11 +95,11 @@ static void test_sha1_is_answered_at_once(void **state)
     const struct numbers_profile profile = {.overlay = slice_str("ring.example"), .hash = CONFIG_HASH_SHA1};
     struct fixture f = {0};
     struct waiting w = waiting();
-    struct id ids[NUMBERS_COPIES];
+    struct numbers_slot slots[NUMBERS_COPIES];
     assert_int_equal(numbers_resolver_new(&config, &profile, NULL, &f.resolver), 0);
     assert_int_equal(resolve(&f, &a, &w), 0);
-    assert_int_equal(numbers_resource_ids(&profile, &a, ids), 0);
-    assert_true(id_eq(w.first, ids[0]));
+    assert_int_equal(numbers_slots_derive(&profile, &a, slots), 0);
+    assert_true(is_same(&w.first, &slots[0]));
     numbers_resolver_free(f.resolver);
 }
 
@@ -113,7 +119,7 @@ static void test_requests_for_one_number_share_a_job(void **state)
     assert_int_equal(w2.calls, 1);
     assert_int_equal(w3.calls, 0);
     assert_int_equal(resolve(&f, &a, &w4), 0); /* remembered */
-    assert_true(id_eq(w4.first, w1.first));
+    assert_true(is_same(&w4.first, &w1.first));
     assert_int_equal(f.job_count, 1);
     end_job(&f, 0, 0); /* told twice: ignored */
     assert_int_equal(w1.calls, 1);
@@ -216,9 +222,9 @@ static void test_another_profile_forgets_and_hashes_again(void **state)
     other.hash = CONFIG_HASH_SHA1;
     assert_int_equal(numbers_resolver_set_profile(f.resolver, now, &other), 0);
     assert_int_equal(w1.calls, 2); /* at once */
-    struct id ids[NUMBERS_COPIES];
-    assert_int_equal(numbers_resource_ids(&other, &a, ids), 0);
-    assert_true(id_eq(w1.first, ids[0]));
+    struct numbers_slot slots[NUMBERS_COPIES];
+    assert_int_equal(numbers_slots_derive(&other, &a, slots), 0);
+    assert_true(is_same(&w1.first, &slots[0]));
     numbers_resolver_free(f.resolver);
 }
 
