@@ -23,6 +23,7 @@ static int errno_err(int number)
         return ERR_FORBIDDEN;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EROFS:
         return ERR_NO_SPACE;
     case ENOMEM:

@@ -40,6 +40,7 @@ void process_harden(void)
     }
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, and no reason to die */
 }
 
 static void kernel_fill(void *ctx, void *octets, size_t n)

@@ -250,7 +250,7 @@ static void uploaded(void *arg, int err)
         err = pvp_vcr_make_live(t, v, v->node.due);
     if (err) {
         t->counters.write_failed++;
-        log_event(t->log, LEVEL_ERROR, "pvp.vcr.lost", "error=%s", err_name(err));
+        log_event(t->log, LEVEL_DEBUG, "pvp.vcr.not_stored", "error=%s", err_name(err));
         if (!v->is_live && !v->writers) {
             pvp_vcr_index_remove(t, v);
             pvp_vcr_free(t, v);

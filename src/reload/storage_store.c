@@ -300,7 +300,7 @@ static void written(void *arg, int err)
     s->pending_count--;
     map_remove(&s->busy, id_slice(&op->resource));
     if (err) {
-        log_event(s->ports.log, LEVEL_WARNING, "storage.write_failed", "reason=%s", err_name(err));
+        log_event(s->ports.log, LEVEL_DEBUG, "storage.not_stored", "reason=%s", err_name(err));
         answer_refused(s, op->done, op->arg, op->resource,
                        refuse(&s->counters.writes_failed, RELOAD_ERROR_REQUEST_TIMEOUT, "cannot be written now"));
     } else {

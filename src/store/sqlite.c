@@ -38,6 +38,7 @@ int sqlite_err(sqlite3 *db, int code)
     switch (db ? sqlite3_system_errno(db) : 0) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EROFS:
         return ERR_NO_SPACE;
     case EACCES:

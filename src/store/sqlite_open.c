@@ -27,6 +27,7 @@ static int errno_err(int number)
     switch (number) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EROFS:
         return ERR_NO_SPACE;
     case EACCES:

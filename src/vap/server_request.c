@@ -47,8 +47,9 @@ void reply_error(struct conn *c, uint16_t method, const struct vap_transaction *
                  const char *reason)
 {
     size_t mark = begin_error(c, method, transaction, code, reason);
-    /* Of a client over its limits the counters tell enough. */
-    log_refusal(c, code == VAP_OVERLOADED ? LEVEL_DEBUG : LEVEL_INFO, method, code, reason);
+    /* A client over its limits is counted, and our own troubles are told once by who has them: not for each request. */
+    bool counted = code == VAP_OVERLOADED || code == VAP_SERVER_ERROR;
+    log_refusal(c, counted ? LEVEL_DEBUG : LEVEL_INFO, method, code, reason);
     if (code == VAP_UNSUPPORTED_VERSION)
         vap_put_version(&c->out, VAP_VERSION_MAJOR, VAP_VERSION_MINOR);
     reply_end(c, mark);

@@ -51,8 +51,9 @@ static int open_store(struct daemon *d)
         err = file_lock(d->settings.data, &d->lock);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "data.failed", "folder=%s error=%s%s", d->settings.data, err_name(err),
-                  err == ERR_CONFLICT ? "; another ime-enroll uses this data folder: end it, or give this one its own"
-                                      : "; make the folder for the user of ime-enroll, or change [enroll] data");
+                  err == ERR_CONFLICT   ? "; another ime-enroll uses this data folder: end it, or give this one its own"
+                  : err == ERR_NO_SPACE ? "; the disk is full or read-only: make room, or mount it writable"
+                                        : "; make the folder for the user of ime-enroll, or change [enroll] data");
         return err;
     }
     snprintf(path, sizeof path, "%s/enroll.db", d->settings.data);

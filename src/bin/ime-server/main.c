@@ -141,8 +141,9 @@ static int open_store(struct daemon *d)
         err = file_lock(d->settings.data, &d->lock);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "data.failed", "folder=%s error=%s%s", d->settings.data, err_name(err),
-                  err == ERR_CONFLICT ? "; another ime-server uses this data folder: end it, or give this one its own"
-                                      : "; make the folder for the user of ime-server, or change [server] data");
+                  err == ERR_CONFLICT   ? "; another ime-server uses this data folder: end it, or give this one its own"
+                  : err == ERR_NO_SPACE ? "; the disk is full or read-only: make room, or mount it writable"
+                                        : "; make the folder for the user of ime-server, or change [server] data");
         return err;
     }
     snprintf(path, sizeof path, "%s/ime.db", d->settings.data);
@@ -219,7 +220,8 @@ static int make_server(struct daemon *d, struct config *config)
     int err = server_new(&d->settings.server, &ports, config, d->self, cert_not_after(d->certificate),
                          loop_now(d->loop), &d->server);
     if (err) {
-        log_event(&d->log, LEVEL_ERROR, "server.failed", "error=%s", err_name(err));
+        log_event(&d->log, LEVEL_ERROR, "server.failed", "error=%s%s", err_name(err),
+                  err == ERR_NO_SPACE ? "; the disk of [server] data is full or read-only: make room" : "");
         return err;
     }
     server_add_counters(d->server, "ring.links", stream_counters_names, COUNTERS_VALUES(&d->ring.counters));
