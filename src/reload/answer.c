@@ -47,14 +47,14 @@ static void served_timer_fire(struct peer *peer, struct now now, struct timer *t
         heap_set(&peer->timers, &timer->node, oldest->until);
 }
 
-void served_init(struct peer *peer)
+void peer_served_init(struct peer *peer)
 {
     map_init(&peer->served, SERVED_MAX, entropy_u64(&peer->ports.entropy));
     list_init(&peer->served_order);
     peer->served_timer.fire = served_timer_fire;
 }
 
-void served_fini(struct peer *peer)
+void peer_served_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->served_order)
         served_drop(peer, CONTAINER_OF(it, struct served, order));
@@ -80,11 +80,11 @@ static void send_answer(struct peer *peer, struct now now, const struct reply *r
                                    &fault))
         peer->counters.memory_refused++;
     else
-        forward_originate(peer, now, 0, &header, rest);
+        peer_forward_originate(peer, now, 0, &header, rest);
     region_fini(&region);
 }
 
-bool served_again(struct peer *peer, struct now now, const struct reply *reply)
+bool peer_served_again(struct peer *peer, struct now now, const struct reply *reply)
 {
     struct served *served = served_find(peer, reply);
     if (!served)
@@ -95,7 +95,7 @@ bool served_again(struct peer *peer, struct now now, const struct reply *reply)
     return true;
 }
 
-void served_begin(struct peer *peer, struct now now, const struct reply *reply)
+void peer_served_begin(struct peer *peer, struct now now, const struct reply *reply)
 {
     while (peer->served.n >= SERVED_MAX || peer->served_octets > SERVED_OCTETS_MAX)
         served_drop(peer, served_oldest(peer));
@@ -144,8 +144,8 @@ int peer_sign(struct peer *peer, uint64_t transaction_id, const struct reload_co
     return err;
 }
 
-void answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
-                 const struct slice *value_certs, size_t value_cert_count)
+void peer_answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
+                      const struct slice *value_certs, size_t value_cert_count)
 {
     struct buf rest;
     buf_init(&rest, RELOAD_MESSAGE_OCTETS_MAX);
@@ -158,7 +158,7 @@ void answer_with(struct peer *peer, struct now now, const struct reply *reply, u
     if (err) {
         peer->counters.memory_refused++;
     } else if (octets > limit && code != RELOAD_ERROR) {
-        answer_error(peer, now, reply, RELOAD_ERROR_RESPONSE_TOO_LARGE, "larger than max_response_length");
+        peer_answer_error(peer, now, reply, RELOAD_ERROR_RESPONSE_TOO_LARGE, "larger than max_response_length");
     } else {
         served_remember(peer, reply, buf_slice(&rest));
         send_answer(peer, now, reply, buf_slice(&rest));
@@ -166,24 +166,25 @@ void answer_with(struct peer *peer, struct now now, const struct reply *reply, u
     buf_fini(&rest);
 }
 
-void answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body)
+void peer_answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body)
 {
     struct buf octets;
     buf_init(&octets, RELOAD_MESSAGE_OCTETS_MAX);
     if (reload_body_encode(body, &octets))
         peer->counters.memory_refused++;
     else
-        answer_with(peer, now, reply, body->code, buf_slice(&octets), NULL, 0);
+        peer_answer_with(peer, now, reply, body->code, buf_slice(&octets), NULL, 0);
     buf_fini(&octets);
 }
 
-void answer_error_info(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice info)
+void peer_answer_error_info(struct peer *peer, struct now now, const struct reply *reply, uint16_t code,
+                            struct slice info)
 {
     peer->counters.errors_sent++;
-    answer_body(peer, now, reply, &(struct reload_body){.code = RELOAD_ERROR, .error = {code, info}});
+    peer_answer_body(peer, now, reply, &(struct reload_body){.code = RELOAD_ERROR, .error = {code, info}});
 }
 
-void answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text)
+void peer_answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text)
 {
-    answer_error_info(peer, now, reply, code, slice_str(text));
+    peer_answer_error_info(peer, now, reply, code, slice_str(text));
 }

@@ -17,7 +17,7 @@ struct attach {
 
 /* ---- nodes that could not be reached lately ---- */
 
-void node_shun(struct peer *peer, struct now now, struct id node)
+void peer_node_shun(struct peer *peer, struct now now, struct id node)
 {
     if (!peer->shunned)
         peer->shunned = mem_alloc(SHUNNED_MAX * sizeof *peer->shunned);
@@ -36,7 +36,7 @@ void node_shun(struct peer *peer, struct now now, struct id node)
     *place = (struct shunned){node, mono_after_ms(now.mono, SHUN_MS)};
 }
 
-bool node_is_shunned(const struct peer *peer, struct now now, struct id node)
+bool peer_node_is_shunned(const struct peer *peer, struct now now, struct id node)
 {
     for (size_t i = 0; peer->shunned && i < SHUNNED_MAX; i++)
         if (id_eq(peer->shunned[i].node, node))
@@ -44,7 +44,7 @@ bool node_is_shunned(const struct peer *peer, struct now now, struct id node)
     return false;
 }
 
-void node_unshun(struct peer *peer, struct id node)
+void peer_node_unshun(struct peer *peer, struct id node)
 {
     for (size_t i = 0; peer->shunned && i < SHUNNED_MAX; i++)
         if (id_eq(peer->shunned[i].node, node))
@@ -64,9 +64,9 @@ static void attach_end(struct peer *peer, struct now now, struct attach *attach,
     mem_free(attach);
     if (err) {
         peer->counters.attaches_failed++;
-        if (!id_is_zero(node) && !link_to(peer, node)) {
-            node_shun(peer, now, node);
-            repair_later(peer, now, node);
+        if (!id_is_zero(node) && !peer_link_to(peer, node)) {
+            peer_node_shun(peer, now, node);
+            chord_repair_later(peer, now, node);
         }
     }
     if (done)
@@ -88,7 +88,7 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
     }
     attach->node = outcome->responder;
     attach->waiting = true;
-    if (id_eq(attach->node, peer->options.self) || link_to(peer, attach->node)) {
+    if (id_eq(attach->node, peer->options.self) || peer_link_to(peer, attach->node)) {
         attach_end(peer, now, attach, 0);
         return;
     }
@@ -96,7 +96,7 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
         attach_end(peer, now, attach, ERR_NO_MEMORY);
 }
 
-struct reload_candidate own_candidate(const struct addr *addr)
+struct reload_candidate peer_own_candidate(const struct addr *addr)
 {
     return (struct reload_candidate){
         .address = reload_address_of(addr),
@@ -107,7 +107,7 @@ struct reload_candidate own_candidate(const struct addr *addr)
     };
 }
 
-int attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
+int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
 {
     if (peer->attach_count >= ATTACHES_MAX)
         return ERR_LIMIT;
@@ -122,13 +122,13 @@ int attach_start(struct peer *peer, struct now now, const struct route *route, a
     attach->asked = now.mono;
     attach->done = done;
     attach->ctx = ctx;
-    struct reload_candidate candidate = own_candidate(&peer->options.address);
+    struct reload_candidate candidate = peer_own_candidate(&peer->options.address);
     struct reload_body body = {.code = RELOAD_ATTACH_REQ};
     body.attach.role = slice_str("passive");
     body.attach.candidates = &candidate;
     body.attach.candidate_count = 1;
     body.attach.send_update = true;
-    int err = transaction_start(peer, now, route, &body, attach_answered, attach);
+    int err = peer_transaction_start(peer, now, route, &body, attach_answered, attach);
     if (err) {
         mem_free(attach);
         return err;
@@ -150,18 +150,18 @@ static struct attach *attach_to(const struct peer *peer, struct id node)
     return NULL;
 }
 
-bool attach_pending(const struct peer *peer, struct id node)
+bool peer_attach_pending(const struct peer *peer, struct id node)
 {
     return attach_to(peer, node) != NULL;
 }
 
-void attach_cancel(struct peer *peer, const void *ctx)
+void peer_attach_cancel(struct peer *peer, const void *ctx)
 {
     LIST_EACH(it, &peer->attaches) {
         struct attach *attach = CONTAINER_OF(it, struct attach, order);
         if (attach->ctx != ctx)
             continue;
-        transactions_forget(peer, attach);
+        peer_transactions_forget(peer, attach);
         heap_remove(&peer->timers, &attach->timer.node);
         list_remove(&attach->order);
         peer->attach_count--;
@@ -169,23 +169,23 @@ void attach_cancel(struct peer *peer, const void *ctx)
     }
 }
 
-void attach_link_up(struct peer *peer, struct now now, struct id node)
+void peer_attach_link_up(struct peer *peer, struct now now, struct id node)
 {
     struct attach *attach;
     while ((attach = attach_to(peer, node)) != NULL) {
-        transactions_forget(peer, attach);
+        peer_transactions_forget(peer, attach);
         attach->node = node;
         attach_end(peer, now, attach, 0);
     }
 }
 
-void attach_link_failed(struct peer *peer, struct now now, struct id node)
+void peer_attach_link_failed(struct peer *peer, struct now now, struct id node)
 {
-    if (!id_is_zero(node) && !link_to(peer, node) && !attach_pending(peer, node))
-        node_shun(peer, now, node);
+    if (!id_is_zero(node) && !peer_link_to(peer, node) && !peer_attach_pending(peer, node))
+        peer_node_shun(peer, now, node);
 }
 
-void attaches_fini(struct peer *peer)
+void peer_attaches_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->attaches) {
         struct attach *attach = CONTAINER_OF(it, struct attach, order);
@@ -215,31 +215,32 @@ static bool usable_candidate(const struct reload_attach *attach, bool ring_link,
 
 static void attach_answer(struct peer *peer, struct now now, const struct request *request)
 {
-    struct reload_candidate candidate = own_candidate(&peer->options.address);
+    struct reload_candidate candidate = peer_own_candidate(&peer->options.address);
     struct reload_body body = {.code = RELOAD_ATTACH_ANS};
     body.attach.role = slice_str("active");
     body.attach.candidates = &candidate;
     body.attach.candidate_count = 1;
-    answer_body(peer, now, request->reply, &body);
+    peer_answer_body(peer, now, request->reply, &body);
 }
 
-void attach_serve(struct peer *peer, struct now now, struct request *request)
+void peer_attach_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_attach *asked = &request->body.attach;
     struct id node = request->signer->node;
     struct addr addr;
     if (id_eq(node, peer->options.self)) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "this is you");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "this is you");
         return;
     }
-    if (link_to(peer, node)) {
+    if (peer_link_to(peer, node)) {
         attach_answer(peer, now, request);
         if (asked->send_update && peer->state == PEER_JOINED)
-            update_send(peer, now, node, RELOAD_CHORD_FULL);
+            chord_update_send(peer, now, node, RELOAD_CHORD_FULL);
         return;
     }
     if (!usable_candidate(asked, true, &addr)) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "no TLS-TCP-FH-NO-ICE host candidate");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE,
+                          "no TLS-TCP-FH-NO-ICE host candidate");
         return;
     }
     /* Both asked at once (6.5.1.2). Ours may have been lost, though: for good, if the node is only just about to join. */
@@ -248,19 +249,19 @@ void attach_serve(struct peer *peer, struct now now, struct request *request)
     bool to_us = header->destinations[header->destination_count - 1].type == RELOAD_DESTINATION_NODE;
     bool fresh = mine && mono_since_us(now.mono, mine->asked) < (int64_t)ATTACH_LOST_MS * 1000;
     if (mine && to_us && fresh && (mine->waiting || id_cmp(peer->options.self, node) > 0)) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "");
         return;
     }
     if (mine) {
-        transactions_forget(peer, mine);
+        peer_transactions_forget(peer, mine);
         mine->node = node;
         mine->waiting = true;
         heap_set(&peer->timers, &mine->timer.node, mono_after_ms(now.mono, ATTACH_LINK_MS));
     }
-    if (!link_connecting(peer, node)) {
-        struct link *link = link_connect(peer, now, &addr, node, false);
+    if (!peer_link_connecting(peer, node)) {
+        struct link *link = peer_link_connect(peer, now, &addr, node, false);
         if (!link) {
-            answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "no room for a link");
+            peer_answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "no room for a link");
             return;
         }
         link->update_wanted = asked->send_update;
@@ -294,31 +295,31 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own)
     return 0;
 }
 
-bool app_attach_address(const struct reload_body *answer, struct addr *ret_addr)
+bool peer_app_attach_address(const struct reload_body *answer, struct addr *ret_addr)
 {
     return usable_candidate(&answer->attach, false, ret_addr);
 }
 
-void app_attach_serve(struct peer *peer, struct now now, struct request *request)
+void peer_app_attach_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_attach *asked = &request->body.attach;
     const struct application *application = application_find(peer, asked->application);
     if (!application) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no such application here");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no such application here");
         return;
     }
-    struct reload_candidate candidate = own_candidate(&application->addr);
+    struct reload_candidate candidate = peer_own_candidate(&application->addr);
     struct reload_body body = {.code = RELOAD_APP_ATTACH_ANS};
     body.attach.application = asked->application;
     body.attach.role = slice_str("passive");
     body.attach.candidates = &candidate;
     body.attach.candidate_count = 1;
-    answer_body(peer, now, request->reply, &body);
-    struct peer_effect *effect = effect_new(peer, PEER_APP_ATTACHED);
+    peer_answer_body(peer, now, request->reply, &body);
+    struct peer_effect *effect = peer_effect_new(peer, PEER_APP_ATTACHED);
     if (!effect)
         return;
     effect->node = request->signer->node;
     effect->application = asked->application;
     usable_candidate(asked, false, &effect->addr);
-    effect_queue(peer, effect);
+    peer_effect_queue(peer, effect);
 }

@@ -83,7 +83,7 @@ void chord_tell_state(struct peer *peer)
                   "ring.state", "state=%s was=%s", peer_state_name(peer->state), peer_state_name(peer->told_state));
     peer->told_state = peer->state;
     peer->told_health = health;
-    effect_state(peer);
+    peer_effect_state(peer);
 }
 
 void chord_set_state(struct peer *peer, enum peer_state state)
@@ -125,14 +125,15 @@ static void range_changed(struct peer *peer, struct now now, struct id before, s
     bool smaller = id_eq(before, self) || id_in_open_open(before, after, self);
     if (smaller) {
         if (!handed_over)
-            transfer_start(peer, now, TRANSFER_OWNER, after, before, after, 1, delay_ms, NULL, NULL);
+            peer_transfer_start(peer, now, TRANSFER_OWNER, after, before, after, 1, delay_ms, NULL, NULL);
         return;
     }
     /* What was a copy for the failed predecessor is ours now, and wants as many copies as before. */
     struct id holders[PEER_NEIGHBORS_MAX];
     size_t n = chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX);
     for (size_t i = 0; i < n; i++)
-        transfer_start(peer, now, TRANSFER_REPLICA, holders[i], after, before, (uint8_t)(i + 1), delay_ms, NULL, NULL);
+        peer_transfer_start(peer, now, TRANSFER_REPLICA, holders[i], after, before, (uint8_t)(i + 1), delay_ms, NULL,
+                            NULL);
 }
 
 static void replicas_changed(struct peer *peer, struct now now, const struct neighborhood *before, int64_t delay_ms)
@@ -143,8 +144,8 @@ static void replicas_changed(struct peer *peer, struct now now, const struct nei
     struct id predecessor = chord_predecessor(peer);
     for (size_t i = 0; i < n; i++)
         if (!is_among(before->successors, had, holders[i]))
-            transfer_start(peer, now, TRANSFER_REPLICA, holders[i], predecessor, peer->options.self, (uint8_t)(i + 1),
-                           delay_ms, NULL, NULL);
+            peer_transfer_start(peer, now, TRANSFER_REPLICA, holders[i], predecessor, peer->options.self,
+                                (uint8_t)(i + 1), delay_ms, NULL, NULL);
 }
 
 /* `before` is the neighborhood as it was. */
@@ -156,18 +157,18 @@ static void changed(struct peer *peer, struct now now, const struct neighborhood
         return;
     peer->neighbors_changed = now.mono;
     for (size_t i = 0; i < after.n; i++) {
-        struct link *succ = link_to(peer, after.successors[i]), *pred = link_to(peer, after.predecessors[i]);
+        struct link *succ = peer_link_to(peer, after.successors[i]), *pred = peer_link_to(peer, after.predecessors[i]);
         if (succ)
-            link_schedule(peer, succ); /* a neighbor is watched more closely */
+            peer_link_schedule(peer, succ); /* a neighbor is watched more closely */
         if (pred)
-            link_schedule(peer, pred);
+            peer_link_schedule(peer, pred);
     }
     if (peer->state != PEER_JOINED) {
         chord_tell_state(peer);
         return;
     }
     if (!after.n) {
-        join_again(peer, now);
+        chord_join_again(peer, now);
         return;
     }
     struct id self = peer->options.self;
@@ -178,7 +179,7 @@ static void changed(struct peer *peer, struct now now, const struct neighborhood
         range_changed(peer, now, range_before, after.predecessors[0], handed_over, delay_ms);
     replicas_changed(peer, now, before, delay_ms);
     if (range || peer->config->chord_reactive)
-        update_soon(peer, now);
+        chord_update_soon(peer, now);
     chord_tell_state(peer);
 }
 
@@ -197,10 +198,10 @@ void chord_node_ready(struct peer *peer, struct now now, struct id node, bool ha
 static void reconnect(struct peer *peer, struct now now, struct id node)
 {
     struct route route = {.is_node = true, .id = node, .has_via = true};
-    if (link_to(peer, node) || attach_pending(peer, node) || config_is_bad_node(peer->config, node))
+    if (peer_link_to(peer, node) || peer_attach_pending(peer, node) || config_is_bad_node(peer->config, node))
         return;
     if (chord_table_next_hop(&peer->table, node, &route.via))
-        attach_start(peer, now, &route, NULL, NULL);
+        peer_attach_start(peer, now, &route, NULL, NULL);
 }
 
 void chord_node_lost(struct peer *peer, struct now now, struct id node, bool failed)
@@ -219,19 +220,19 @@ void chord_node_lost(struct peer *peer, struct now now, struct id node, bool fai
 
 void chord_became_member(struct peer *peer, struct now now)
 {
-    join_stop(peer);
+    chord_join_stop(peer);
     chord_set_state(peer, PEER_JOINED);
-    updates_send_all(peer, now);
-    stabilize_start(peer, now);
-    fingers_start(peer, now);
-    partition_start(peer, now);
+    chord_updates_send_all(peer, now);
+    chord_stabilize_start(peer, now);
+    chord_fingers_start(peer, now);
+    chord_partition_start(peer, now);
 }
 
 /* ---- what storage asks (7.4.1.1) ---- */
 
 static bool duty_responsible(void *ctx, struct id resource)
 {
-    return forward_is_ours(ctx, resource);
+    return peer_forward_is_ours(ctx, resource);
 }
 
 /* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; for what is ours, any peer that we know;
@@ -240,7 +241,7 @@ static bool duty_replica(void *ctx, struct id resource, struct id sender)
 {
     const struct peer *peer = ctx;
     if (peer->state == PEER_JOINING)
-        return join_is_admitting(peer, sender);
+        return chord_join_is_admitting(peer, sender);
     if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
         return false;
     size_t steps = chord_table_steps_behind(&peer->table, resource);

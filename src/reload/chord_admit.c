@@ -20,7 +20,7 @@ static void admission_free(struct peer *peer, struct admission *admission)
 {
     list_remove(&admission->order);
     peer->admission_count--;
-    reply_fini(&admission->reply);
+    peer_reply_fini(&admission->reply);
     mem_free(admission);
 }
 
@@ -29,14 +29,14 @@ static void handed_over(struct peer *peer, struct now now, void *ctx, int err)
     struct admission *admission = ctx;
     struct id node = admission->node;
     admission_free(peer, admission);
-    struct link *link = link_to(peer, node);
+    struct link *link = peer_link_to(peer, node);
     char hex[ID_HEX_OCTETS];
     if (!err && link && peer->state == PEER_JOINED) {
         log_event(peer->ports.log, LEVEL_INFO, "ring.admitted", "node=%s", id_format(node, hex));
         peer->counters.joins_admitted++;
         link->member = true;
         chord_node_ready(peer, now, node, true);
-        updates_send_all(peer, now);
+        chord_updates_send_all(peer, now);
     } else {
         log_event(peer->ports.log, LEVEL_NOTICE, "ring.admission.failed", "node=%s error=%s", id_format(node, hex),
                   err_name(err));
@@ -48,7 +48,7 @@ static void handed_over(struct peer *peer, struct now now, void *ctx, int err)
 static void refuse(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text)
 {
     peer->counters.joins_refused++;
-    answer_error(peer, now, reply, code, text);
+    peer_answer_error(peer, now, reply, code, text);
 }
 
 static void begin_next(struct peer *peer, struct now now)
@@ -56,21 +56,21 @@ static void begin_next(struct peer *peer, struct now now)
     struct admission *next;
     while ((next = first_admission(peer)) != NULL && !next->begun) {
         next->begun = true;
-        if (!forward_is_ours(peer, next->node)) {
+        if (!peer_forward_is_ours(peer, next->node)) {
             refuse(peer, now, &next->reply, RELOAD_ERROR_NOT_FOUND, "another peer is responsible by now");
             admission_free(peer, next);
             continue;
         }
-        answer_body(peer, now, &next->reply, &(struct reload_body){.code = RELOAD_JOIN_ANS});
-        if (transfer_start(peer, now, TRANSFER_ADMIT, next->node, chord_predecessor(peer), next->node, 1, 0,
-                           handed_over, next) == 0)
+        peer_answer_body(peer, now, &next->reply, &(struct reload_body){.code = RELOAD_JOIN_ANS});
+        if (peer_transfer_start(peer, now, TRANSFER_ADMIT, next->node, chord_predecessor(peer), next->node, 1, 0,
+                                handed_over, next) == 0)
             return;
         peer->counters.joins_refused++;
         admission_free(peer, next);
     }
 }
 
-void admit_serve(struct peer *peer, struct now now, struct request *request)
+void chord_admit_serve(struct peer *peer, struct now now, struct request *request)
 {
     struct id node = request->body.join_req.joining_peer_id;
     if (!request->direct || !id_eq(node, request->signer->node)) {
@@ -78,7 +78,7 @@ void admit_serve(struct peer *peer, struct now now, struct request *request)
         return;
     }
     struct admission *admission = peer->admission_count < ADMISSIONS_MAX ? mem_alloc(sizeof *admission) : NULL;
-    if (!admission || reply_init(&admission->reply, peer, &request->message->header, request->link)) {
+    if (!admission || peer_reply_init(&admission->reply, peer, &request->message->header, request->link)) {
         mem_free(admission);
         refuse(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "others are joining here");
         return;
@@ -87,7 +87,7 @@ void admit_serve(struct peer *peer, struct now now, struct request *request)
     admission->node = node;
     /* It has been a peer before and has not been missed yet. */
     chord_node_lost(peer, now, node, false);
-    struct link *link = link_to(peer, node);
+    struct link *link = peer_link_to(peer, node);
     if (link)
         link->member = false;
     list_init(&admission->order);
@@ -97,7 +97,7 @@ void admit_serve(struct peer *peer, struct now now, struct request *request)
         begin_next(peer, now);
 }
 
-void admit_node_lost(struct peer *peer, struct now now, struct id node)
+void chord_admit_node_lost(struct peer *peer, struct now now, struct id node)
 {
     (void)now;
     LIST_EACH(it, &peer->admissions) {
@@ -107,7 +107,7 @@ void admit_node_lost(struct peer *peer, struct now now, struct id node)
     }
 }
 
-void admissions_fini(struct peer *peer)
+void chord_admissions_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->admissions)
         admission_free(peer, CONTAINER_OF(it, struct admission, order));

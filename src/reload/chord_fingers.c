@@ -36,7 +36,7 @@ static void fingers_fill(struct peer *peer, struct now now)
     for (unsigned i = 1; i <= wanted; i++) {
         struct id place;
         if (is_missing(peer, i, &place))
-            attach_start(peer, now, &(struct route){.id = place}, NULL, NULL);
+            peer_attach_start(peer, now, &(struct route){.id = place}, NULL, NULL);
     }
 }
 
@@ -45,7 +45,7 @@ static void finger_found(struct peer *peer, struct now now, void *ctx, const str
 {
     (void)ctx;
     struct id node = outcome->responder, place;
-    if (outcome->err || peer->state != PEER_JOINED || link_to(peer, node) || attach_pending(peer, node) ||
+    if (outcome->err || peer->state != PEER_JOINED || peer_link_to(peer, node) || peer_attach_pending(peer, node) ||
         id_eq(node, peer->options.self))
         return;
     unsigned wanted = wanted_fingers(peer);
@@ -54,7 +54,7 @@ static void finger_found(struct peer *peer, struct now now, void *ctx, const str
         chord_finger_range(peer->options.self, i, &first, &last);
         bool in_range = id_eq(node, first) || id_in_open_closed(first, node, last);
         if (in_range && is_missing(peer, i, &place))
-            attach_start(peer, now, &(struct route){.is_node = true, .id = node}, NULL, NULL);
+            peer_attach_start(peer, now, &(struct route){.is_node = true, .id = node}, NULL, NULL);
     }
 }
 
@@ -97,34 +97,34 @@ static void finger_timer_fire(struct peer *peer, struct now now, struct timer *t
             continue;
         struct route route = {.id = random_place(peer, i)};
         struct reload_body body = {.code = RELOAD_PING_REQ};
-        transaction_start(peer, now, &route, &body, finger_found, NULL);
+        peer_transaction_start(peer, now, &route, &body, finger_found, NULL);
         return;
     }
 }
 
 /* The first time soon after joining, when the neighbors are known. */
-void fingers_start(struct peer *peer, struct now now)
+void chord_fingers_start(struct peer *peer, struct now now)
 {
     peer->finger_timer.fire = finger_timer_fire;
     peer->fingers_filled = false;
     heap_set(&peer->timers, &peer->finger_timer.node, mono_after_ms(now.mono, FINGERS_AFTER_MS));
 }
 
-void fingers_stop(struct peer *peer)
+void chord_fingers_stop(struct peer *peer)
 {
     heap_remove(&peer->timers, &peer->finger_timer.node);
 }
 
 /* 6.4.2.4, 10.8. */
-void route_query_serve(struct peer *peer, struct now now, struct request *request)
+void chord_route_query_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_route_query_req *query = &request->body.route_query;
     struct reload_body answer = {.code = RELOAD_ROUTE_QUERY_ANS};
-    if (!forward_next_hop(peer, &query->destination, &answer.route_query_ans)) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no way there");
+    if (!peer_forward_next_hop(peer, &query->destination, &answer.route_query_ans)) {
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no way there");
         return;
     }
-    answer_body(peer, now, request->reply, &answer);
-    if (query->send_update && peer->state == PEER_JOINED && link_to(peer, request->signer->node))
-        update_send(peer, now, request->signer->node, RELOAD_CHORD_FULL);
+    peer_answer_body(peer, now, request->reply, &answer);
+    if (query->send_update && peer->state == PEER_JOINED && peer_link_to(peer, request->signer->node))
+        chord_update_send(peer, now, request->signer->node, RELOAD_CHORD_FULL);
 }

@@ -32,10 +32,10 @@ static void connect_next(struct peer *peer, struct now now)
     struct join *join = &peer->join;
     for (size_t i = 0; i < join->bootstrap_count; i++) {
         const struct addr *addr = &join->bootstraps[(join->next + i) % join->bootstrap_count];
-        if (addr_eq(addr, &peer->options.address) || link_has_bootstrap(peer, addr))
+        if (addr_eq(addr, &peer->options.address) || peer_link_has_bootstrap(peer, addr))
             continue;
         join->next = (join->next + i + 1) % join->bootstrap_count;
-        link_connect(peer, now, addr, (struct id){{0}}, true);
+        peer_link_connect(peer, now, addr, (struct id){{0}}, true);
         return;
     }
 }
@@ -69,7 +69,7 @@ static void connecting(struct peer *peer, struct now now)
     wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 2 : JOIN_CONNECT_MS);
     connect_next(peer, now);
     for (size_t i = 0; i < peer->by_node_count && peer->state == PEER_CONNECTING; i++)
-        join_link_up(peer, now, peer->by_node[i]);
+        chord_join_link_up(peer, now, peer->by_node[i]);
 }
 
 /* ---- step 2: the admitting peer ---- */
@@ -88,25 +88,25 @@ static void admitting_attached(struct peer *peer, struct now now, void *ctx, int
     }
     join->admitting = node;
     wait_ms(peer, now, JOIN_ADMISSION_MS);
-    if (!id_eq(join->updated_by, node) || !link_to(peer, node))
+    if (!id_eq(join->updated_by, node) || !peer_link_to(peer, node))
         return;
     /* Its Update came, over its link to us, before its answer, through the ring, told us that it is the one: once more. */
     struct route route = {.is_node = true, .id = node};
     struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
     body.route_query.send_update = true;
     body.route_query.destination = reload_destination_node(peer->options.self);
-    transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+    peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
 }
 
 static void ask_for_admitting(struct peer *peer, struct now now, const struct link *link)
 {
     struct join *join = &peer->join;
-    attach_cancel(peer, join);
+    peer_attach_cancel(peer, join);
     join->admitting = (struct id){{0}};
     join->updated_by = (struct id){{0}};
     join->asked = now.mono;
     struct route route = {.id = id_add(peer->options.self, id_power_of_two(0)), .first_link = link->number};
-    if (attach_start(peer, now, &route, admitting_attached, join))
+    if (peer_attach_start(peer, now, &route, admitting_attached, join))
         return; /* the timer runs */
     chord_set_state(peer, PEER_ATTACHING);
     int64_t life_ms = REQUEST_TRANSMISSIONS * (int64_t)peer->config->overlay_reliability_timer_ms + ATTACH_LINK_MS;
@@ -114,7 +114,7 @@ static void ask_for_admitting(struct peer *peer, struct now now, const struct li
 }
 
 /* Through bootstrap nodes that we chose at once, through others when they say that they are peers. */
-void join_link_up(struct peer *peer, struct now now, struct link *link)
+void chord_join_link_up(struct peer *peer, struct now now, struct link *link)
 {
     if (peer->state == PEER_CONNECTING && (link->bootstrap || link->member))
         ask_for_admitting(peer, now, link);
@@ -137,13 +137,13 @@ static void attach_neighbors(struct peer *peer, struct now now, const struct rel
     struct join *join = &peer->join;
     for (size_t i = 0; i < nodes->count; i++) {
         struct id node = nodes->items[i];
-        if (id_is_zero(node) || id_eq(node, peer->options.self) || link_to(peer, node) || attach_pending(peer, node) ||
-            config_is_bad_node(peer->config, node) ||
+        if (id_is_zero(node) || id_eq(node, peer->options.self) || peer_link_to(peer, node) ||
+            peer_attach_pending(peer, node) || config_is_bad_node(peer->config, node) ||
             !chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors))
             continue;
         struct route route = {.is_node = true, .id = node, .has_via = true, .via = join->admitting};
         join->neighbors_pending++;
-        if (attach_start(peer, now, &route, neighbor_attached, join))
+        if (peer_attach_start(peer, now, &route, neighbor_attached, join))
             join->neighbors_pending--;
     }
 }
@@ -168,7 +168,7 @@ static void send_join(struct peer *peer, struct now now)
     body.join_req.joining_peer_id = peer->options.self;
     chord_set_state(peer, PEER_JOINING);
     struct route route = {.is_node = true, .id = join->admitting};
-    if (!link_to(peer, join->admitting) || transaction_start(peer, now, &route, &body, join_answered, join))
+    if (!peer_link_to(peer, join->admitting) || peer_transaction_start(peer, now, &route, &body, join_answered, join))
         join_retry(peer, now);
     else
         wait_ms(peer, now, REQUEST_LIFETIME_MS + JOIN_ADMISSION_MS);
@@ -180,14 +180,14 @@ static bool names_us(const struct peer *peer, const struct reload_update_req *up
 }
 
 /* An Update came in while we are not in the ring. */
-void join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update)
+void chord_join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update)
 {
     struct join *join = &peer->join;
-    bool admitting = join_is_admitting(peer, from);
+    bool admitting = chord_join_is_admitting(peer, from);
     if (peer->state == PEER_JOINING && admitting && names_us(peer, update)) {
         chord_became_member(peer, now);
-        update_learn(peer, now, from, &update->predecessors);
-        update_learn(peer, now, from, &update->successors);
+        chord_update_learn(peer, now, from, &update->predecessors);
+        chord_update_learn(peer, now, from, &update->successors);
     } else if (peer->state == PEER_ATTACHING && admitting && !join->neighbors_pending) {
         attach_neighbors(peer, now, &update->predecessors);
         attach_neighbors(peer, now, &update->successors);
@@ -197,7 +197,7 @@ void join_update(struct peer *peer, struct now now, struct id from, const struct
             send_join(peer, now);
     } else if (peer->state == PEER_CONNECTING || (peer->state == PEER_ATTACHING && id_is_zero(join->admitting))) {
         /* A peer that may just have become one: what we asked it before was lost. */
-        struct link *link = link_to(peer, from);
+        struct link *link = peer_link_to(peer, from);
         bool lost = mono_since_us(now.mono, join->asked) > (int64_t)JOIN_LOST_MS * 1000;
         if (link && (peer->state == PEER_CONNECTING || lost))
             ask_for_admitting(peer, now, link);
@@ -221,7 +221,7 @@ static void join_retry(struct peer *peer, struct now now)
     struct join *join = &peer->join;
     if (peer->state != PEER_CONNECTING && peer->state != PEER_ATTACHING && peer->state != PEER_JOINING)
         return;
-    attach_cancel(peer, join);
+    peer_attach_cancel(peer, join);
     join->neighbors_pending = 0;
     join->admitting = (struct id){{0}};
     chord_set_state(peer, PEER_CONNECTING);
@@ -241,28 +241,28 @@ static void join_timer_fire(struct peer *peer, struct now now, struct timer *tim
     }
 }
 
-void join_link_lost(struct peer *peer, struct now now, struct id node)
+void chord_join_link_lost(struct peer *peer, struct now now, struct id node)
 {
     struct join *join = &peer->join;
     if ((peer->state == PEER_ATTACHING || peer->state == PEER_JOINING) && !id_is_zero(join->admitting) &&
-        id_eq(node, join->admitting) && !link_to(peer, node))
+        id_eq(node, join->admitting) && !peer_link_to(peer, node))
         join_retry(peer, now);
     else if (peer->state == PEER_CONNECTING && !peer->link_count)
         wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 4 : backoff_ms(peer));
 }
 
-bool join_is_admitting(const struct peer *peer, struct id node)
+bool chord_join_is_admitting(const struct peer *peer, struct id node)
 {
     return !id_is_zero(peer->join.admitting) && id_eq(node, peer->join.admitting);
 }
 
-void join_data_came(struct peer *peer, struct now now)
+void chord_join_data_came(struct peer *peer, struct now now)
 {
     if (peer->state == PEER_JOINING)
         wait_ms(peer, now, JOIN_ADMISSION_MS);
 }
 
-void join_start(struct peer *peer, struct now now)
+void chord_join_start(struct peer *peer, struct now now)
 {
     peer->join.timer.fire = join_timer_fire;
     peer->join.began = now.mono;
@@ -272,20 +272,20 @@ void join_start(struct peer *peer, struct now now)
 }
 
 /* All peers that we knew are gone (10.7.1): back to the beginning. A `first` node is the ring, as long as nobody else says otherwise. */
-void join_again(struct peer *peer, struct now now)
+void chord_join_again(struct peer *peer, struct now now)
 {
     if (peer->options.first)
         return;
     log_event(peer->ports.log, LEVEL_WARNING, "ring.lost", "no peer is left: joining again");
-    stabilize_stop(peer);
-    fingers_stop(peer);
-    join_start(peer, now);
+    chord_stabilize_stop(peer);
+    chord_fingers_stop(peer);
+    chord_join_start(peer, now);
 }
 
-void join_stop(struct peer *peer)
+void chord_join_stop(struct peer *peer)
 {
-    attach_cancel(peer, &peer->join);
-    transactions_forget(peer, &peer->join);
+    peer_attach_cancel(peer, &peer->join);
+    peer_transactions_forget(peer, &peer->join);
     peer->join.neighbors_pending = 0;
     peer->join.admitting = (struct id){{0}};
     heap_remove(&peer->timers, &peer->join.timer.node);

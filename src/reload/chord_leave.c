@@ -8,9 +8,9 @@ static void left(struct peer *peer, struct now now)
 {
     heap_remove(&peer->timers, &peer->leave_timer.node);
     chord_set_state(peer, PEER_LEFT);
-    transfers_fini(peer);
-    transactions_end(peer, now, ERR_CLOSED);
-    links_close(peer, now, "leaving the ring");
+    peer_transfers_fini(peer);
+    peer_transactions_end(peer, now, ERR_CLOSED);
+    peer_links_close(peer, now, "leaving the ring");
 }
 
 static void leave_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
@@ -31,7 +31,7 @@ static void send_leave(struct peer *peer, struct now now, struct id to, bool we_
     body.leave_req.type = we_are_successor ? RELOAD_CHORD_LEAVE_FROM_SUCC : RELOAD_CHORD_LEAVE_FROM_PRED;
     body.leave_req.nodes = (struct reload_ids){nodes, n};
     struct route route = {.is_node = true, .id = to};
-    if (transaction_start(peer, now, &route, &body, leave_answered, NULL) == 0)
+    if (peer_transaction_start(peer, now, &route, &body, leave_answered, NULL) == 0)
         peer->leaves_pending++;
 }
 
@@ -61,8 +61,8 @@ static transfer_fn handed_over;
 /* Everything that is ours goes to our successor, who will answer for it. */
 static void hand_over(struct peer *peer, struct now now)
 {
-    if (!peer->table.n || transfer_start(peer, now, TRANSFER_LEAVE, chord_table_successor(&peer->table, 0),
-                                         chord_predecessor(peer), peer->options.self, 1, 0, handed_over, NULL))
+    if (!peer->table.n || peer_transfer_start(peer, now, TRANSFER_LEAVE, chord_table_successor(&peer->table, 0),
+                                              chord_predecessor(peer), peer->options.self, 1, 0, handed_over, NULL))
         say_goodbye(peer, now);
 }
 
@@ -95,12 +95,12 @@ void peer_leave(struct peer *peer, struct now now)
     bool member = peer->state == PEER_JOINED && peer->table.n;
     peer->now = now;
     peer->leave_timer.fire = leave_timer_fire;
-    join_stop(peer);
-    stabilize_stop(peer);
-    fingers_stop(peer);
-    partition_stop(peer);
-    transfers_fini(peer);
-    admissions_fini(peer);
+    chord_join_stop(peer);
+    chord_stabilize_stop(peer);
+    chord_fingers_stop(peer);
+    chord_partition_stop(peer);
+    peer_transfers_fini(peer);
+    chord_admissions_fini(peer);
     chord_set_state(peer, PEER_LEAVING);
     heap_set(&peer->timers, &peer->leave_timer.node, mono_after_ms(now.mono, LEAVE_HAND_OVER_MS));
     if (member)
@@ -112,31 +112,32 @@ void peer_leave(struct peer *peer, struct now now)
 
 void peer_leave_at_once(struct peer *peer, struct now now)
 {
-    join_stop(peer);
-    stabilize_stop(peer);
-    fingers_stop(peer);
-    partition_stop(peer);
-    transfers_fini(peer);
-    admissions_fini(peer);
+    chord_join_stop(peer);
+    chord_stabilize_stop(peer);
+    chord_fingers_stop(peer);
+    chord_partition_stop(peer);
+    peer_transfers_fini(peer);
+    chord_admissions_fini(peer);
     left(peer, now);
     peer_settle(peer, now);
 }
 
-void leave_serve(struct peer *peer, struct now now, struct request *request)
+void chord_leave_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_leave_req *leave = &request->body.leave_req;
     struct id node = leave->leaving_peer_id;
     if (!request->direct || !id_eq(node, request->signer->node)) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "a Leave comes from the leaving peer itself");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN,
+                          "a Leave comes from the leaving peer itself");
         return;
     }
     peer->counters.leaves_received++;
-    answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_LEAVE_ANS});
-    struct link *link = link_to(peer, node);
+    peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_LEAVE_ANS});
+    struct link *link = peer_link_to(peer, node);
     if (link)
         link->member = false;
-    node_shun(peer, now, node); /* Updates of others still name it for a while */
+    peer_node_shun(peer, now, node); /* Updates of others still name it for a while */
     chord_node_lost(peer, now, node, false);
     if (peer->state == PEER_JOINED)
-        update_learn(peer, now, node, &leave->nodes);
+        chord_update_learn(peer, now, node, &leave->nodes);
 }

@@ -24,7 +24,7 @@ static void ping_answered(struct peer *peer, struct now now, void *ctx, const st
 {
     (void)ctx;
     struct id node = outcome->responder;
-    if (outcome->err || peer->state != PEER_JOINED || id_eq(node, peer->options.self) || link_to(peer, node))
+    if (outcome->err || peer->state != PEER_JOINED || id_eq(node, peer->options.self) || peer_link_to(peer, node))
         return;
     /* A stranger. It may be a successor that is quite new, which would do no harm. */
     bool nearer_exists =
@@ -35,9 +35,9 @@ static void ping_answered(struct peer *peer, struct now now, void *ctx, const st
         log_event(peer->ports.log, LEVEL_WARNING, "ring.partition", "another ring has node=%s in our successor's place",
                   id_format(node, hex));
     }
-    struct link *bootstrap = link_to(peer, peer->partition_bootstrap);
+    struct link *bootstrap = peer_link_to(peer, peer->partition_bootstrap);
     struct route route = {.is_node = true, .id = node, .has_via = bootstrap != NULL, .via = peer->partition_bootstrap};
-    attach_start(peer, now, &route, NULL, NULL);
+    peer_attach_start(peer, now, &route, NULL, NULL);
 }
 
 static void ping_through(struct peer *peer, struct now now, struct link *bootstrap)
@@ -45,11 +45,11 @@ static void ping_through(struct peer *peer, struct now now, struct link *bootstr
     peer->partition_bootstrap = bootstrap->node;
     struct route route = {.id = place_behind_us(peer), .first_link = bootstrap->number};
     struct reload_body body = {.code = RELOAD_PING_REQ};
-    transaction_start(peer, now, &route, &body, ping_answered, NULL);
+    peer_transaction_start(peer, now, &route, &body, ping_answered, NULL);
 }
 
 /* The link was opened for the check, or it is one to a bootstrap node anyway. */
-void partition_link_up(struct peer *peer, struct now now, struct link *link)
+void chord_partition_link_up(struct peer *peer, struct now now, struct link *link)
 {
     if (peer->state == PEER_JOINED && link->bootstrap)
         ping_through(peer, now, link);
@@ -76,17 +76,17 @@ static void partition_timer_fire(struct peer *peer, struct now now, struct timer
     struct link *link = link_at(peer, addr);
     if (link)
         ping_through(peer, now, link);
-    else if (!addr_eq(addr, &peer->options.address) && !link_has_bootstrap(peer, addr))
-        link_connect(peer, now, addr, (struct id){{0}}, true);
+    else if (!addr_eq(addr, &peer->options.address) && !peer_link_has_bootstrap(peer, addr))
+        peer_link_connect(peer, now, addr, (struct id){{0}}, true);
 }
 
-void partition_start(struct peer *peer, struct now now)
+void chord_partition_start(struct peer *peer, struct now now)
 {
     peer->partition_timer.fire = partition_timer_fire;
     schedule(peer, now);
 }
 
-void partition_stop(struct peer *peer)
+void chord_partition_stop(struct peer *peer)
 {
     heap_remove(&peer->timers, &peer->partition_timer.node);
 }

@@ -22,7 +22,7 @@ size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max
     return n;
 }
 
-void update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type)
+void chord_update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type)
 {
     struct id predecessors[PEER_NEIGHBORS_MAX], successors[PEER_NEIGHBORS_MAX], fingers[FINGERS_IN_UPDATE_MAX];
     size_t n = chord_neighbor_count(peer);
@@ -40,7 +40,7 @@ void update_send(struct peer *peer, struct now now, struct id node, enum reload_
     if (type == RELOAD_CHORD_FULL)
         body.update_req.fingers = (struct reload_ids){fingers, chord_fingers(peer, fingers, FINGERS_IN_UPDATE_MAX)};
     struct route route = {.is_node = true, .id = node};
-    if (transaction_start(peer, now, &route, &body, ignore_answer, NULL) == 0)
+    if (peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL) == 0)
         peer->counters.updates_sent++;
 }
 
@@ -57,13 +57,13 @@ static void send_to_links(struct peer *peer, struct now now, bool neighbors_only
                 nodes[n++] = peer->by_node[i]->node;
         for (size_t i = 0; i < n; i++)
             if (!neighbors_only || chord_is_neighbor(peer, nodes[i]))
-                update_send(peer, now, nodes[i], RELOAD_CHORD_NEIGHBORS);
+                chord_update_send(peer, now, nodes[i], RELOAD_CHORD_NEIGHBORS);
         if (n)
             after = nodes[n - 1];
     } while (n == 64);
 }
 
-void updates_send_all(struct peer *peer, struct now now)
+void chord_updates_send_all(struct peer *peer, struct now now)
 {
     heap_remove(&peer->timers, &peer->update_timer.node);
     send_to_links(peer, now, false);
@@ -73,18 +73,18 @@ static void update_timer_fire(struct peer *peer, struct now now, struct timer *t
 {
     (void)timer;
     if (peer->state == PEER_JOINED)
-        updates_send_all(peer, now);
+        chord_updates_send_all(peer, now);
 }
 
 /* To all entries of the Connection Table (10.7.3); changes of one moment go out as one. */
-void update_soon(struct peer *peer, struct now now)
+void chord_update_soon(struct peer *peer, struct now now)
 {
     peer->update_timer.fire = update_timer_fire;
     if (!peer->update_timer.node.index)
         heap_set(&peer->timers, &peer->update_timer.node, mono_after_ms(now.mono, UPDATE_DELAY_MS));
 }
 
-void update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes)
+void chord_update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes)
 {
     for (size_t i = 0; i < nodes->count; i++) {
         struct id node = nodes->items[i];
@@ -92,37 +92,37 @@ void update_learn(struct peer *peer, struct now now, struct id from, const struc
             continue;
         if (!chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors))
             continue;
-        if (link_to(peer, node) || link_connecting(peer, node) || attach_pending(peer, node) ||
-            node_is_shunned(peer, now, node) || config_is_bad_node(peer->config, node))
+        if (peer_link_to(peer, node) || peer_link_connecting(peer, node) || peer_attach_pending(peer, node) ||
+            peer_node_is_shunned(peer, now, node) || config_is_bad_node(peer->config, node))
             continue;
         /* Source-routed through who told us of it (10.6). */
-        struct route route = {.is_node = true, .id = node, .has_via = link_to(peer, from) != NULL, .via = from};
-        attach_start(peer, now, &route, NULL, NULL);
+        struct route route = {.is_node = true, .id = node, .has_via = peer_link_to(peer, from) != NULL, .via = from};
+        peer_attach_start(peer, now, &route, NULL, NULL);
     }
 }
 
-void update_serve(struct peer *peer, struct now now, struct request *request)
+void chord_update_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_update_req *update = &request->body.update_req;
     struct id node = request->signer->node;
-    struct link *link = request->direct ? link_to(peer, node) : NULL;
+    struct link *link = request->direct ? peer_link_to(peer, node) : NULL;
     if (!link) {
-        answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "an Update comes from a direct neighbor");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "an Update comes from a direct neighbor");
         return;
     }
     peer->counters.updates_received++;
-    answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_UPDATE_ANS});
-    if ((link = link_to(peer, node)) == NULL)
+    peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_UPDATE_ANS});
+    if ((link = peer_link_to(peer, node)) == NULL)
         return;
     link->member = true;
     if (!link->suspect)
         chord_node_ready(peer, now, node, false);
     if (peer->state == PEER_JOINED) {
-        update_learn(peer, now, node, &update->predecessors);
-        update_learn(peer, now, node, &update->successors);
-        update_learn(peer, now, node, &update->fingers);
+        chord_update_learn(peer, now, node, &update->predecessors);
+        chord_update_learn(peer, now, node, &update->successors);
+        chord_update_learn(peer, now, node, &update->fingers);
     } else {
-        join_update(peer, now, node, update);
+        chord_join_update(peer, now, node, update);
     }
 }
 
@@ -140,11 +140,11 @@ static void repair_timer_fire(struct peer *peer, struct now now, struct timer *t
         struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
         body.route_query.send_update = true;
         body.route_query.destination = reload_destination_node(peer->options.self);
-        transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+        peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
     }
 }
 
-void repair_later(struct peer *peer, struct now now, struct id node)
+void chord_repair_later(struct peer *peer, struct now now, struct id node)
 {
     if (!chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors))
         return;
@@ -165,7 +165,7 @@ static void stabilize_schedule(struct peer *peer, struct now now)
 /* Data of which three peers before us are nearer to its owner's duty than we is dropped (10.7.3), when things have been quiet. */
 static void drop_foreign_copies(struct peer *peer, struct now now)
 {
-    if (peer->table.n <= peer->options.replicas + 1 || !transfers_idle(peer) ||
+    if (peer->table.n <= peer->options.replicas + 1 || !peer_transfers_idle(peer) ||
         mono_since_us(now.mono, peer->neighbors_changed) < (int64_t)KEEP_ONLY_AFTER_MS * 1000)
         return;
     struct id from = chord_table_predecessor(&peer->table, peer->options.replicas);
@@ -182,13 +182,13 @@ static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer
     drop_foreign_copies(peer, now);
 }
 
-void stabilize_start(struct peer *peer, struct now now)
+void chord_stabilize_start(struct peer *peer, struct now now)
 {
     peer->stabilize_timer.fire = stabilize_timer_fire;
     stabilize_schedule(peer, now);
 }
 
-void stabilize_stop(struct peer *peer)
+void chord_stabilize_stop(struct peer *peer)
 {
     heap_remove(&peer->timers, &peer->stabilize_timer.node);
     heap_remove(&peer->timers, &peer->update_timer.node);

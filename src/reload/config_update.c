@@ -28,7 +28,7 @@ static void pushed(struct peer *peer, struct now now, void *ctx, const struct ou
 {
     (void)ctx;
     if (!outcome->err)
-        transactions_resend(peer, now); /* what was refused as too new */
+        peer_transactions_resend(peer, now); /* what was refused as too new */
 }
 
 /* `path`: an encoded Destination List that leads to the node; none: by its Node-ID. */
@@ -40,7 +40,7 @@ static void push(struct peer *peer, struct now now, struct id node, struct slice
     struct reload_body body = {.code = RELOAD_CONFIG_UPDATE_REQ};
     body.config_update.type = RELOAD_CONFIG_UPDATE_CONFIG;
     body.config_update.config_data = peer->config->document;
-    if (transaction_start(peer, now, &route, &body, pushed, NULL) == 0)
+    if (peer_transaction_start(peer, now, &route, &body, pushed, NULL) == 0)
         peer->counters.config_updates_sent++;
 }
 
@@ -66,11 +66,11 @@ bool config_check(struct peer *peer, struct now now, const struct request *reque
     int order = config_sequence_cmp(sequence, peer->config->sequence);
     if (order < 0) {
         peer->counters.config_too_old_received++;
-        answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_OLD, "");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_OLD, "");
         push(peer, now, request->signer->node, request->reply->destinations);
     } else if (order > 0) {
         peer->counters.config_too_new_received++;
-        answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_NEW, "");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_NEW, "");
     }
     return order == 0;
 }
@@ -91,7 +91,7 @@ void config_push(struct peer *peer, struct now now, struct id node)
 static void refuse(struct peer *peer, struct now now, const struct request *request, uint16_t code, const char *text)
 {
     peer->counters.config_updates_refused++;
-    answer_error(peer, now, request->reply, code, text);
+    peer_answer_error(peer, now, request->reply, code, text);
 }
 
 /* Up to the environment; once, though several neighbors send it, unless it does not come into use for a while. */
@@ -99,12 +99,12 @@ static void offer(struct peer *peer, struct now now, uint16_t sequence, struct s
 {
     if (peer->offered_sequence == sequence && !mono_due(peer->offer_again, now.mono))
         return;
-    struct peer_effect *effect = effect_new(peer, PEER_CONFIG_CHANGED);
+    struct peer_effect *effect = peer_effect_new(peer, PEER_CONFIG_CHANGED);
     struct buf octets;
     buf_init(&octets, CONFIG_DOCUMENT_OCTETS_MAX);
     buf_slice_put(&octets, document);
-    if (effect && effect_take(effect, &octets) == 0) {
-        effect_queue(peer, effect);
+    if (effect && peer_effect_take(effect, &octets) == 0) {
+        peer_effect_queue(peer, effect);
         peer->offered_sequence = sequence;
         peer->offer_again = mono_after_ms(now.mono, CONFIG_PUSH_INTERVAL_MS);
     } else {
@@ -130,13 +130,13 @@ void config_update_serve(struct peer *peer, struct now now, struct request *requ
         return;
     }
     if (next->sequence == peer->config->sequence) {
-        answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+        peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
     } else if (config_may_follow(peer->config, next)) {
         refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, "not newer than the configuration in use");
     } else if ((err = config_verify(next, peer->config, now.wall)) != 0) {
         refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, err_text(err));
     } else {
-        answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+        peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
         offer(peer, now, next->sequence, update->config_data);
     }
     config_free(next);
@@ -158,7 +158,7 @@ static void spread(struct peer *peer, struct now now)
             continue;
         struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
         struct reload_body body = {.code = RELOAD_PING_REQ};
-        transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+        peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
     }
 }
 
@@ -169,20 +169,20 @@ void peer_config_set(struct peer *peer, struct now now, const struct config *con
     peer->config = config;
     peer->overlay = config_overlay_hash(config);
     if (config_is_bad_node(config, peer->options.self)) {
-        struct peer_effect *effect = effect_new(peer, PEER_BANNED);
+        struct peer_effect *effect = peer_effect_new(peer, PEER_BANNED);
         if (effect)
-            effect_queue(peer, effect);
+            peer_effect_queue(peer, effect);
         log_event(peer->ports.log, LEVEL_ERROR, "ring.banned", "the configuration lists us as bad-node");
         peer_leave_at_once(peer, now);
         return;
     }
-    links_ban(peer, now);
+    peer_links_ban(peer, now);
     if (peer->state == PEER_JOINED) {
-        stabilize_start(peer, now);
-        fingers_start(peer, now);
+        chord_stabilize_start(peer, now);
+        chord_fingers_start(peer, now);
     }
     if (newer) {
-        transactions_resend(peer, now);
+        peer_transactions_resend(peer, now);
         spread(peer, now);
     }
     peer_settle(peer, now);

@@ -21,12 +21,12 @@ static bool request_is_acceptable(struct peer *peer, struct now now, struct requ
     for (size_t i = 0; i < message->header.option_count; i++)
         if (message->header.options[i].flags & RELOAD_DESTINATION_CRITICAL) {
             peer->counters.option_unsupported++;
-            answer_error(peer, now, request->reply, RELOAD_ERROR_UNSUPPORTED_FORWARDING_OPTION, "");
+            peer_answer_error(peer, now, request->reply, RELOAD_ERROR_UNSUPPORTED_FORWARDING_OPTION, "");
             return false;
         }
     for (size_t i = 0; i < message->contents.extension_count; i++)
         if (message->contents.extensions[i].critical) {
-            answer_error(peer, now, request->reply, RELOAD_ERROR_UNKNOWN_EXTENSION, "");
+            peer_answer_error(peer, now, request->reply, RELOAD_ERROR_UNKNOWN_EXTENSION, "");
             return false;
         }
     return config_check(peer, now, request);
@@ -37,7 +37,7 @@ static void deliver_request(struct peer *peer, struct now now, struct link *from
 {
     struct reply reply;
     peer->counters.requests_received++;
-    if (reply_init(&reply, peer, &message->header, from)) {
+    if (peer_reply_init(&reply, peer, &message->header, from)) {
         peer->counters.memory_refused++;
         return;
     }
@@ -56,12 +56,12 @@ static void deliver_request(struct peer *peer, struct now now, struct link *from
         int err = reload_body_decode(message, &models, region, &request.body, &fault);
         if (err) {
             peer->counters.message_malformed++;
-            answer_error(peer, now, &reply, RELOAD_ERROR_INVALID_MESSAGE, fault.rule ? fault.rule : "");
+            peer_answer_error(peer, now, &reply, RELOAD_ERROR_INVALID_MESSAGE, fault.rule ? fault.rule : "");
         } else {
-            serve_request(peer, now, &request);
+            peer_serve_request(peer, now, &request);
         }
     }
-    reply_fini(&reply);
+    peer_reply_fini(&reply);
 }
 
 static void deliver_whole(struct peer *peer, struct now now, struct link *from, struct slice octets,
@@ -87,11 +87,11 @@ static void deliver_whole(struct peer *peer, struct now now, struct link *from, 
     if (reload_code_is_request(message.contents.code))
         deliver_request(peer, now, from, &message, &signer, region);
     else
-        transaction_answer(peer, now, &message, &signer, region);
+        peer_transaction_answer(peer, now, &message, &signer, region);
 }
 
-void deliver(struct peer *peer, struct now now, struct link *from, const struct reload_header *header,
-             struct slice octets, struct region *region)
+void peer_deliver(struct peer *peer, struct now now, struct link *from, const struct reload_header *header,
+                  struct slice octets, struct region *region)
 {
     if (reload_header_is_whole(header)) {
         deliver_whole(peer, now, from, octets, region);
@@ -107,5 +107,5 @@ void deliver(struct peer *peer, struct now now, struct link *from, const struct 
     else if (err != ERR_TRUNCATED)
         peer->counters.fragment_dropped++;
     buf_fini(&whole);
-    reassembly_schedule(peer);
+    peer_reassembly_schedule(peer);
 }

@@ -1,7 +1,7 @@
 /* The queue of effects: what the peer wants its environment to do, oldest first. */
 #include "reload/peer_internal.h"
 
-struct peer_effect *effect_new(struct peer *peer, enum peer_effect_type type)
+struct peer_effect *peer_effect_new(struct peer *peer, enum peer_effect_type type)
 {
     struct queued_effect *queued = mem_alloc(sizeof *queued);
     if (!queued) {
@@ -18,12 +18,12 @@ static struct queued_effect *queued_of(struct peer_effect *effect)
     return CONTAINER_OF(effect, struct queued_effect, effect);
 }
 
-void effect_queue(struct peer *peer, struct peer_effect *effect)
+void peer_effect_queue(struct peer *peer, struct peer_effect *effect)
 {
     list_append(&peer->effects, &queued_of(effect)->link);
 }
 
-int effect_take(struct peer_effect *effect, struct buf *octets)
+int peer_effect_take(struct peer_effect *effect, struct buf *octets)
 {
     struct queued_effect *queued = queued_of(effect);
     if (octets->err)
@@ -34,7 +34,7 @@ int effect_take(struct peer_effect *effect, struct buf *octets)
     return 0;
 }
 
-struct region *effect_region(struct peer_effect *effect)
+struct region *peer_effect_region(struct peer_effect *effect)
 {
     struct queued_effect *queued = queued_of(effect);
     if (!queued->region.limit)
@@ -46,16 +46,16 @@ struct region *effect_region(struct peer_effect *effect)
 static void tell_refused(struct peer *peer)
 {
     while (peer->refused_count) {
-        struct peer_effect *effect = effect_new(peer, PEER_RESULT);
+        struct peer_effect *effect = peer_effect_new(peer, PEER_RESULT);
         if (effect)
-            effect->result = region_alloc(effect_region(effect), sizeof *effect->result);
+            effect->result = region_alloc(peer_effect_region(effect), sizeof *effect->result);
         if (!effect || !effect->result) {
             peer_effect_free(effect);
             return;
         }
         effect->result->token = peer->refused[--peer->refused_count];
         effect->result->err = ERR_NO_MEMORY;
-        effect_queue(peer, effect);
+        peer_effect_queue(peer, effect);
     }
 }
 
@@ -78,53 +78,53 @@ void peer_effect_free(struct peer_effect *effect)
     mem_free(queued);
 }
 
-void effects_fini(struct peer *peer)
+void peer_effects_fini(struct peer *peer)
 {
     struct peer_effect *effect;
     while ((effect = peer_effect_next(peer)) != NULL)
         peer_effect_free(effect);
 }
 
-void effect_connect(struct peer *peer, uint64_t link, const struct addr *addr, struct id node)
+void peer_effect_connect(struct peer *peer, uint64_t link, const struct addr *addr, struct id node)
 {
-    struct peer_effect *effect = effect_new(peer, PEER_CONNECT);
+    struct peer_effect *effect = peer_effect_new(peer, PEER_CONNECT);
     if (!effect)
         return;
     effect->link = link;
     effect->addr = *addr;
     effect->node = node;
-    effect_queue(peer, effect);
+    peer_effect_queue(peer, effect);
 }
 
-void effect_close(struct peer *peer, uint64_t link, const char *reason)
+void peer_effect_close(struct peer *peer, uint64_t link, const char *reason)
 {
-    struct peer_effect *effect = effect_new(peer, PEER_CLOSE);
+    struct peer_effect *effect = peer_effect_new(peer, PEER_CLOSE);
     if (!effect)
         return;
     effect->link = link;
     effect->reason = reason;
-    effect_queue(peer, effect);
+    peer_effect_queue(peer, effect);
 }
 
-int effect_send(struct peer *peer, uint64_t link, struct buf *octets)
+int peer_effect_send(struct peer *peer, uint64_t link, struct buf *octets)
 {
-    struct peer_effect *effect = octets->err ? NULL : effect_new(peer, PEER_SEND);
+    struct peer_effect *effect = octets->err ? NULL : peer_effect_new(peer, PEER_SEND);
     if (!effect) {
         buf_fini(octets);
         return ERR_NO_MEMORY;
     }
     effect->link = link;
-    effect_take(effect, octets);
-    effect_queue(peer, effect);
+    peer_effect_take(effect, octets);
+    peer_effect_queue(peer, effect);
     return 0;
 }
 
-void effect_state(struct peer *peer)
+void peer_effect_state(struct peer *peer)
 {
-    struct peer_effect *effect = effect_new(peer, PEER_STATE);
+    struct peer_effect *effect = peer_effect_new(peer, PEER_STATE);
     if (!effect)
         return;
     effect->state = peer->state;
     effect->health = peer->told_health;
-    effect_queue(peer, effect);
+    peer_effect_queue(peer, effect);
 }

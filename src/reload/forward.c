@@ -35,14 +35,14 @@ static void opaque_timer_fire(struct peer *peer, struct now now, struct timer *t
     }
 }
 
-void opaque_init(struct peer *peer)
+void peer_opaque_init(struct peer *peer)
 {
     map_init(&peer->opaque, OPAQUE_IDS_MAX, entropy_u64(&peer->ports.entropy));
     list_init(&peer->opaque_order);
     peer->opaque_timer.fire = opaque_timer_fire;
 }
 
-void opaque_fini(struct peer *peer)
+void peer_opaque_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->opaque_order)
         opaque_drop(peer, CONTAINER_OF(it, struct opaque_via, order));
@@ -119,8 +119,8 @@ static int opaque_expand(struct peer *peer, struct reload_header *header, struct
 
 /* ---- answers ---- */
 
-int reply_init(struct reply *reply, const struct peer *peer, const struct reload_header *request,
-               const struct link *from)
+int peer_reply_init(struct reply *reply, const struct peer *peer, const struct reload_header *request,
+                    const struct link *from)
 {
     struct reply r = {.transaction_id = request->transaction_id, .max_response_length = request->max_response_length};
     struct buf b;
@@ -154,7 +154,7 @@ int reply_init(struct reply *reply, const struct peer *peer, const struct reload
     return 0;
 }
 
-void reply_fini(struct reply *reply)
+void peer_reply_fini(struct reply *reply)
 {
     for (size_t i = 0; i < reply->option_count; i++)
         mem_free((void *)(uintptr_t)reply->options[i].value.p);
@@ -176,13 +176,13 @@ static void forward_error(struct peer *peer, struct now now, const struct reload
                           const struct link *from, struct slice message, uint16_t code, const char *text)
 {
     struct reply reply;
-    if (!reload_code_is_request(peek_code(header, message)) || reply_init(&reply, peer, header, from))
+    if (!reload_code_is_request(peek_code(header, message)) || peer_reply_init(&reply, peer, header, from))
         return;
-    answer_error(peer, now, &reply, code, text);
-    reply_fini(&reply);
+    peer_answer_error(peer, now, &reply, code, text);
+    peer_reply_fini(&reply);
 }
 
-void forward_too_large(struct peer *peer, struct now now, struct link *from, struct slice prefix)
+void peer_forward_too_large(struct peer *peer, struct now now, struct link *from, struct slice prefix)
 {
     struct region region;
     struct reload_header header;
@@ -195,7 +195,7 @@ void forward_too_large(struct peer *peer, struct now now, struct link *from, str
 
 /* ---- routing ---- */
 
-bool forward_is_ours(const struct peer *peer, struct id place)
+bool peer_forward_is_ours(const struct peer *peer, struct id place)
 {
     if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
         return false;
@@ -226,16 +226,16 @@ static enum hop next_hop(const struct peer *peer, const struct reload_destinatio
     bool is_node = first->type == RELOAD_DESTINATION_NODE;
     if (is_node && (id_eq(place, peer->options.self) || id_is_wildcard(place)))
         return HOP_HERE;
-    if (is_node && (*ret_link = link_to(peer, place)) != NULL)
+    if (is_node && (*ret_link = peer_link_to(peer, place)) != NULL)
         return HOP_LINK;
-    if (forward_is_ours(peer, place))
+    if (peer_forward_is_ours(peer, place))
         return is_node ? HOP_DROP : HOP_HERE;
-    if (!chord_table_next_hop(&peer->table, place, &node) || (*ret_link = link_to(peer, node)) == NULL)
+    if (!chord_table_next_hop(&peer->table, place, &node) || (*ret_link = peer_link_to(peer, node)) == NULL)
         return HOP_NO_ROUTE;
     return HOP_LINK;
 }
 
-bool forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node)
+bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node)
 {
     struct link *link;
     enum hop hop = next_hop(peer, place, &link);
@@ -336,7 +336,7 @@ static void forward(struct peer *peer, struct now now, struct link *from, struct
         peer->counters.memory_refused++;
     } else {
         peer->counters.forwarded += from != NULL;
-        link_send(peer, now, to, buf_slice(&out));
+        peer_link_send(peer, now, to, buf_slice(&out));
     }
     buf_fini(&out);
 }
@@ -396,7 +396,7 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     struct link *to = NULL;
     switch (resolve(peer, &header, region, &to)) {
     case HOP_HERE:
-        deliver(peer, now, from, &received, message, region);
+        peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
         forward(peer, now, from, message, &received, &header, to, region);
@@ -410,7 +410,7 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     }
 }
 
-void forward_input(struct peer *peer, struct now now, struct link *from, struct slice message)
+void peer_forward_input(struct peer *peer, struct now now, struct link *from, struct slice message)
 {
     struct region region;
     region_init(&region, RELOAD_REGION_OCTETS_MAX);
@@ -434,13 +434,13 @@ static void loop_back(struct peer *peer, struct buf *message)
     list_append(&peer->loopback, &looped->order);
 }
 
-void forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
-                       struct slice rest)
+void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
+                            struct slice rest)
 {
     struct region region;
     region_init(&region, RELOAD_REGION_OCTETS_MAX);
     struct reload_header resolved = *header;
-    struct link *to = first_link ? link_find(peer, first_link) : NULL;
+    struct link *to = first_link ? peer_link_find(peer, first_link) : NULL;
     enum hop hop = HOP_LINK;
     if (!first_link)
         hop = resolve(peer, &resolved, &region, &to);
@@ -456,7 +456,7 @@ void forward_originate(struct peer *peer, struct now now, uint64_t first_link, c
         loop_back(peer, &out);
         buf_init(&out, 0);
     } else if (hop == HOP_LINK) {
-        link_send(peer, now, to, buf_slice(&out));
+        peer_link_send(peer, now, to, buf_slice(&out));
     } else {
         peer->counters.forward_no_route++;
     }

@@ -5,7 +5,7 @@
 
 /* ---- the tables of links ---- */
 
-struct link *link_find(const struct peer *peer, uint64_t number)
+struct link *peer_link_find(const struct peer *peer, uint64_t number)
 {
     size_t slot = number & 0xffff;
     struct link *link = slot < peer->slot_count ? peer->slots[slot] : NULL;
@@ -25,7 +25,7 @@ static size_t by_node_position(const struct peer *peer, struct id node)
     return low;
 }
 
-struct link *link_to(const struct peer *peer, struct id node)
+struct link *peer_link_to(const struct peer *peer, struct id node)
 {
     size_t at = by_node_position(peer, node);
     return at < peer->by_node_count && id_eq(peer->by_node[at]->node, node) ? peer->by_node[at] : NULL;
@@ -120,21 +120,21 @@ static void link_lost(struct peer *peer, struct now now, struct link *link)
     link_free(peer, link);
     if (state == LINK_UP) {
         chord_node_lost(peer, now, node, true);
-        admit_node_lost(peer, now, node);
-        transfers_stop(peer, now, node, ERR_CLOSED);
+        chord_admit_node_lost(peer, now, node);
+        peer_transfers_stop(peer, now, node, ERR_CLOSED);
     }
     if (state != LINK_DRAINING) {
-        attach_link_failed(peer, now, node);
-        join_link_lost(peer, now, node);
+        peer_attach_link_failed(peer, now, node);
+        chord_join_link_lost(peer, now, node);
     }
 }
 
-void link_close(struct peer *peer, struct now now, struct link *link, const char *reason)
+void peer_link_close(struct peer *peer, struct now now, struct link *link, const char *reason)
 {
     char hex[ID_HEX_OCTETS];
     log_event(peer->ports.log, LEVEL_INFO, "ring.link.closed", "node=%s reason=\"%s\"", id_format(link->node, hex),
               reason);
-    effect_close(peer, link->number, reason);
+    peer_effect_close(peer, link->number, reason);
     link_lost(peer, now, link);
 }
 
@@ -154,11 +154,12 @@ static bool link_make_room(struct peer *peer, struct now now)
     peer->counters.link_refused_limit++;
     if (!victim)
         return false;
-    link_close(peer, now, victim, "gives way: the limit of links is reached");
+    peer_link_close(peer, now, victim, "gives way: the limit of links is reached");
     return true;
 }
 
-struct link *link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node, bool bootstrap)
+struct link *peer_link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node,
+                               bool bootstrap)
 {
     if (!link_make_room(peer, now))
         return NULL;
@@ -168,12 +169,12 @@ struct link *link_connect(struct peer *peer, struct now now, const struct addr *
     link->state = LINK_CONNECTING;
     link->node = node;
     link->bootstrap = bootstrap;
-    effect_connect(peer, link->number, addr, node);
-    link_schedule(peer, link);
+    peer_effect_connect(peer, link->number, addr, node);
+    peer_link_schedule(peer, link);
     return link;
 }
 
-bool link_connecting(const struct peer *peer, struct id node)
+bool peer_link_connecting(const struct peer *peer, struct id node)
 {
     for (size_t i = 0; i < peer->slot_count; i++) {
         const struct link *link = peer->slots[i];
@@ -183,7 +184,7 @@ bool link_connecting(const struct peer *peer, struct id node)
     return false;
 }
 
-bool link_has_bootstrap(const struct peer *peer, const struct addr *addr)
+bool peer_link_has_bootstrap(const struct peer *peer, const struct addr *addr)
 {
     for (size_t i = 0; i < peer->slot_count; i++) {
         const struct link *link = peer->slots[i];
@@ -198,7 +199,7 @@ static void link_drain(struct peer *peer, struct now now, struct link *link)
     by_node_remove(peer, link);
     link->state = LINK_DRAINING;
     link->since = now.mono;
-    link_schedule(peer, link);
+    peer_link_schedule(peer, link);
 }
 
 /* The node that is at the other end, by its certificate (6.3.4, 11.3). `expected` may be zero. */
@@ -221,7 +222,7 @@ static int identify(struct peer *peer, struct now now, struct slice certificate,
     struct id node = cert->node_ids[0];
     bool found = id_is_zero(expected) && cert->node_id_count == 1;
     for (size_t i = 0; i < cert->node_id_count && !found; i++)
-        if (id_is_zero(expected) ? attach_pending(peer, cert->node_ids[i]) : id_eq(cert->node_ids[i], expected)) {
+        if (id_is_zero(expected) ? peer_attach_pending(peer, cert->node_ids[i]) : id_eq(cert->node_ids[i], expected)) {
             node = cert->node_ids[i];
             found = true;
         }
@@ -245,13 +246,13 @@ static int identify(struct peer *peer, struct now now, struct slice certificate,
  * the newer one, because the node has lost the other. Returns true if the new link is the one. */
 static bool settle_duplicate(struct peer *peer, struct now now, struct link *link)
 {
-    struct link *old = link_to(peer, link->node);
+    struct link *old = peer_link_to(peer, link->node);
     if (!old)
         return true;
     peer->counters.link_duplicate++;
     bool young = mono_since_us(now.mono, old->since) < (int64_t)LINK_YOUNG_MS * 1000;
     if (!young || old->incoming == link->incoming) {
-        link_close(peer, now, old, "the node has connected anew");
+        peer_link_close(peer, now, old, "the node has connected anew");
         return true;
     }
     bool self_is_greater = id_cmp(peer->options.self, link->node) > 0;
@@ -276,8 +277,8 @@ static int link_establish(struct peer *peer, struct now now, struct link *link)
     int err = by_node_insert(peer, link);
     if (err)
         return err;
-    node_unshun(peer, link->node);
-    link_schedule(peer, link);
+    peer_node_unshun(peer, link->node);
+    peer_link_schedule(peer, link);
     char hex[ID_HEX_OCTETS], text[ADDR_TEXT_OCTETS];
     log_event(peer->ports.log, LEVEL_INFO, "ring.link.up", "node=%s addr=%s direction=%s", id_format(link->node, hex),
               addr_format(&link->addr, text), link->incoming ? "in" : "out");
@@ -287,13 +288,13 @@ static int link_establish(struct peer *peer, struct now now, struct link *link)
         /* A peer says so to whom it is connected to, asked (6.5.1.1: send_update) or not: until then nobody may route through it. */
         bool wanted = link->update_wanted;
         link->update_wanted = false;
-        update_send(peer, now, node, wanted ? RELOAD_CHORD_FULL : RELOAD_CHORD_NEIGHBORS);
+        chord_update_send(peer, now, node, wanted ? RELOAD_CHORD_FULL : RELOAD_CHORD_NEIGHBORS);
     }
-    attach_link_up(peer, now, node);
-    if ((link = link_find(peer, number)) != NULL)
-        join_link_up(peer, now, link);
-    if ((link = link_find(peer, number)) != NULL)
-        partition_link_up(peer, now, link);
+    peer_attach_link_up(peer, now, node);
+    if ((link = peer_link_find(peer, number)) != NULL)
+        chord_join_link_up(peer, now, link);
+    if ((link = peer_link_find(peer, number)) != NULL)
+        chord_partition_link_up(peer, now, link);
     return 0;
 }
 
@@ -304,7 +305,7 @@ static bool is_closed_for_links(const struct peer *peer)
 
 int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slice certificate)
 {
-    struct link *link = link_find(peer, number);
+    struct link *link = peer_link_find(peer, number);
     if (!link || link->state != LINK_CONNECTING)
         return ERR_NOT_FOUND;
     struct id node;
@@ -346,7 +347,7 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
 
 void peer_link_connect_failed(struct peer *peer, struct now now, uint64_t number, int err)
 {
-    struct link *link = link_find(peer, number);
+    struct link *link = peer_link_find(peer, number);
     if (!link)
         return;
     if (err == ERR_AUTH || err == ERR_EXPIRED)
@@ -357,7 +358,7 @@ void peer_link_connect_failed(struct peer *peer, struct now now, uint64_t number
 
 void peer_link_down(struct peer *peer, struct now now, uint64_t number)
 {
-    struct link *link = link_find(peer, number);
+    struct link *link = peer_link_find(peer, number);
     if (!link)
         return;
     char hex[ID_HEX_OCTETS];
@@ -366,7 +367,7 @@ void peer_link_down(struct peer *peer, struct now now, uint64_t number)
     peer_settle(peer, now);
 }
 
-void links_ban(struct peer *peer, struct now now)
+void peer_links_ban(struct peer *peer, struct now now)
 {
     for (size_t i = 0; i < peer->slot_count; i++) {
         struct link *link = peer->slots[i];
@@ -374,19 +375,19 @@ void links_ban(struct peer *peer, struct now now)
             peer->counters.link_refused_banned++;
             if (link->state == LINK_UP)
                 config_push(peer, now, link->node); /* so that its operator learns why */
-            link_close(peer, now, link, "the configuration bans the node");
+            peer_link_close(peer, now, link, "the configuration bans the node");
         }
     }
 }
 
-void links_close(struct peer *peer, struct now now, const char *reason)
+void peer_links_close(struct peer *peer, struct now now, const char *reason)
 {
     for (size_t i = 0; i < peer->slot_count; i++)
         if (peer->slots[i])
-            link_close(peer, now, peer->slots[i], reason);
+            peer_link_close(peer, now, peer->slots[i], reason);
 }
 
-void links_fini(struct peer *peer)
+void peer_links_fini(struct peer *peer)
 {
     for (size_t i = 0; i < peer->slot_count; i++)
         if (peer->slots[i])
@@ -432,7 +433,7 @@ static struct mono keepalive_due(const struct peer *peer, const struct link *lin
     return quiet_ms ? mono_after_ms(link->heard, quiet_ms) : MONO_NEVER;
 }
 
-void link_schedule(struct peer *peer, struct link *link)
+void peer_link_schedule(struct peer *peer, struct link *link)
 {
     struct mono due;
     if (link->doomed) {
@@ -465,7 +466,7 @@ static void link_suspect(struct peer *peer, struct now now, struct link *link)
     peer->counters.link_ack_timeout++;
     link->suspect = true;
     link->suspected = now.mono;
-    link_schedule(peer, link);
+    peer_link_schedule(peer, link);
     chord_node_lost(peer, now, link->node, true);
 }
 
@@ -473,25 +474,25 @@ static void link_timer_fire(struct peer *peer, struct now now, struct timer *tim
 {
     struct link *link = CONTAINER_OF(timer, struct link, timer);
     if (link->doomed) {
-        link_close(peer, now, link, link->doomed);
+        peer_link_close(peer, now, link, link->doomed);
     } else if (link->state == LINK_CONNECTING) {
-        link_close(peer, now, link, "no connection in time");
+        peer_link_close(peer, now, link, "no connection in time");
     } else if (link->state == LINK_DRAINING) {
-        link_close(peer, now, link, "there is another link to the node");
+        peer_link_close(peer, now, link, "there is another link to the node");
     } else if (link->suspect) {
-        link_close(peer, now, link, "no acknowledgement");
+        peer_link_close(peer, now, link, "no acknowledgement");
     } else if (link->sent_count) {
         link_suspect(peer, now, link);
     } else if (!mono_due(keepalive_due(peer, link), now.mono)) {
-        link_schedule(peer, link); /* octets came meanwhile */
+        peer_link_schedule(peer, link); /* octets came meanwhile */
     } else {
         struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
         struct reload_body body = {.code = RELOAD_PING_REQ};
         uint64_t number = link->number;
-        if (transaction_start(peer, now, &route, &body, ignore_answer, NULL))
+        if (peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL))
             link->heard = now.mono; /* out of memory or transactions: the next interval tries again */
-        if ((link = link_find(peer, number)) != NULL)
-            link_schedule(peer, link);
+        if ((link = peer_link_find(peer, number)) != NULL)
+            peer_link_schedule(peer, link);
     }
 }
 
@@ -516,10 +517,10 @@ static bool sent_push(struct link *link, struct mono at, uint32_t sequence, uint
 static void link_doom(struct peer *peer, struct link *link, const char *reason)
 {
     link->doomed = reason;
-    link_schedule(peer, link);
+    peer_link_schedule(peer, link);
 }
 
-void link_send(struct peer *peer, struct now now, struct link *link, struct slice message)
+void peer_link_send(struct peer *peer, struct now now, struct link *link, struct slice message)
 {
     uint32_t octets = (uint32_t)message.n + RELOAD_FRAME_DATA_HEAD_OCTETS;
     if (link->doomed)
@@ -541,10 +542,10 @@ void link_send(struct peer *peer, struct now now, struct link *link, struct slic
     link->next_sequence++;
     peer->counters.frames_sent++;
     peer->counters.octets_sent += octets;
-    if (effect_send(peer, link->number, &frame))
+    if (peer_effect_send(peer, link->number, &frame))
         link_doom(peer, link, "out of memory"); /* a gap in the sequence would never be acknowledged */
     else if (link->sent_count == 1 && !link->suspect)
-        link_schedule(peer, link);
+        peer_link_schedule(peer, link);
 }
 
 static void ack_send(struct peer *peer, struct link *link, uint32_t sequence)
@@ -561,7 +562,7 @@ static void ack_send(struct peer *peer, struct link *link, uint32_t sequence)
     buf_init(&frame, RELOAD_FRAME_ACK_OCTETS);
     reload_frame_encode(&(struct reload_frame){RELOAD_FRAME_ACK, sequence, link->received_mask & ~1u, {0}}, &frame);
     peer->counters.octets_sent += frame.n;
-    effect_send(peer, link->number, &frame);
+    peer_effect_send(peer, link->number, &frame);
 }
 
 /* The stream keeps order: what is acknowledged, and all before it, has arrived. */
@@ -586,7 +587,7 @@ static void ack_input(struct peer *peer, struct now now, struct link *link, uint
     }
     bool back = link->suspect;
     link->suspect = false;
-    link_schedule(peer, link);
+    peer_link_schedule(peer, link);
     if (back && link->member)
         chord_node_ready(peer, now, link->node, false);
 }
@@ -600,7 +601,7 @@ static void frame_input(struct peer *peer, struct now now, struct link *link, co
     }
     peer->counters.frames_received++;
     ack_send(peer, link, frame->sequence);
-    forward_input(peer, now, link, frame->message);
+    peer_forward_input(peer, now, link, frame->message);
 }
 
 /* Takes whole frames off the stream. Returns how many octets are done; all of them if the link is gone. */
@@ -608,7 +609,7 @@ static size_t frames_input(struct peer *peer, struct now now, uint64_t number, s
 {
     size_t done = 0;
     while (done < stream.n) {
-        struct link *link = link_find(peer, number);
+        struct link *link = peer_link_find(peer, number);
         if (!link)
             return stream.n;
         struct reload_frame frame;
@@ -621,12 +622,12 @@ static size_t frames_input(struct peer *peer, struct now now, uint64_t number, s
         if (err) {
             if (err == ERR_LIMIT) {
                 peer->counters.message_too_large++;
-                forward_too_large(peer, now, link, frame.message);
+                peer_forward_too_large(peer, now, link, frame.message);
             } else {
                 peer->counters.frame_bad++;
             }
-            if ((link = link_find(peer, number)) != NULL)
-                link_close(peer, now, link, err == ERR_LIMIT ? "message too large" : "bad frame");
+            if ((link = peer_link_find(peer, number)) != NULL)
+                peer_link_close(peer, now, link, err == ERR_LIMIT ? "message too large" : "bad frame");
             return stream.n;
         }
         done += octets;
@@ -637,7 +638,7 @@ static size_t frames_input(struct peer *peer, struct now now, uint64_t number, s
 
 void peer_link_input(struct peer *peer, struct now now, uint64_t number, struct slice octets)
 {
-    struct link *link = link_find(peer, number);
+    struct link *link = peer_link_find(peer, number);
     if (!link || link->state == LINK_CONNECTING)
         return;
     peer->counters.octets_received += octets.n;
@@ -649,7 +650,7 @@ void peer_link_input(struct peer *peer, struct now now, uint64_t number, struct 
         octets = buf_slice(&input);
     }
     size_t done = input.err ? 0 : frames_input(peer, now, number, octets);
-    link = link_find(peer, number);
+    link = peer_link_find(peer, number);
     if (link && done < octets.n && !input.err) {
         struct slice rest = slice_of(octets.p + done, octets.n - done);
         if (input.n) {
@@ -663,7 +664,7 @@ void peer_link_input(struct peer *peer, struct now now, uint64_t number, struct 
     }
     if (link && (input.err || link->input.err)) {
         peer->counters.memory_refused++;
-        link_close(peer, now, link, "out of memory");
+        peer_link_close(peer, now, link, "out of memory");
     }
     buf_fini(&input);
     peer_settle(peer, now);

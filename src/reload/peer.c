@@ -56,9 +56,9 @@ int peer_new(const struct peer_options *options, const struct peer_ports *ports,
     list_init(&peer->pending_stores);
     list_init(&peer->uppers);
     map_init(&peer->transactions, options->transactions_max, entropy_u64(&ports->entropy));
-    served_init(peer);
-    opaque_init(peer);
-    reassembly_init(peer);
+    peer_served_init(peer);
+    peer_opaque_init(peer);
+    peer_reassembly_init(peer);
     chord_table_init(&peer->table, options->self);
     chord_take_duty(peer);
     *ret_peer = peer;
@@ -70,19 +70,19 @@ void peer_free(struct peer *peer)
     if (!peer)
         return;
     storage_set_duty(peer->ports.storage, &(struct storage_duty){0});
-    values_fini(peer);
-    transfers_fini(peer);
-    admissions_fini(peer);
-    attaches_fini(peer);
-    transactions_fini(peer);
-    requests_fini(peer);
-    served_fini(peer);
-    opaque_fini(peer);
+    peer_values_fini(peer);
+    peer_transfers_fini(peer);
+    chord_admissions_fini(peer);
+    peer_attaches_fini(peer);
+    peer_transactions_fini(peer);
+    peer_requests_fini(peer);
+    peer_served_fini(peer);
+    peer_opaque_fini(peer);
     reload_reassembly_fini(&peer->reassembly);
-    links_fini(peer);
+    peer_links_fini(peer);
     chord_table_fini(&peer->table);
-    loopback_fini(peer);
-    effects_fini(peer);
+    peer_loopback_fini(peer);
+    peer_effects_fini(peer);
     mem_free(peer->join.bootstraps);
     mem_free(peer->config_pushes);
     heap_fini(&peer->timers);
@@ -105,13 +105,13 @@ void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps
         memcpy(copy, bootstraps, count * sizeof *copy);
     peer->join.bootstraps = copy;
     peer->join.bootstrap_count = count;
-    join_start(peer, now);
+    chord_join_start(peer, now);
     peer_settle(peer, now);
 }
 
 /* ---- messages to ourselves ---- */
 
-void loopback_fini(struct peer *peer)
+void peer_loopback_fini(struct peer *peer)
 {
     struct list *first;
     while ((first = list_pop(&peer->loopback)) != NULL) {
@@ -130,7 +130,7 @@ void peer_settle(struct peer *peer, struct now now)
     struct list *first = NULL;
     for (unsigned i = 0; i < LOOPED_PER_EVENT_MAX && (first = list_pop(&peer->loopback)) != NULL; i++) {
         struct looped *looped = CONTAINER_OF(first, struct looped, order);
-        forward_input(peer, now, NULL, buf_slice(&looped->message));
+        peer_forward_input(peer, now, NULL, buf_slice(&looped->message));
         buf_fini(&looped->message);
         mem_free(looped);
     }
@@ -143,16 +143,16 @@ static void reassembly_timer_fire(struct peer *peer, struct now now, struct time
 {
     (void)timer;
     reload_reassembly_expire(&peer->reassembly, now.mono);
-    reassembly_schedule(peer);
+    peer_reassembly_schedule(peer);
 }
 
-void reassembly_init(struct peer *peer)
+void peer_reassembly_init(struct peer *peer)
 {
     reload_reassembly_init(&peer->reassembly, peer->config->max_message_size);
     peer->reassembly_timer.fire = reassembly_timer_fire;
 }
 
-void reassembly_schedule(struct peer *peer)
+void peer_reassembly_schedule(struct peer *peer)
 {
     struct mono due = reload_reassembly_deadline(&peer->reassembly);
     if (due.us == INT64_MAX)

@@ -22,49 +22,49 @@ size_t chord_replica_holders(const struct peer *peer, struct id *ret_nodes, size
 struct id chord_predecessor(const struct peer *peer); /* self when alone */
 
 /* chord_update.c */
-void update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type);
-void updates_send_all(struct peer *peer, struct now now);
-void update_soon(struct peer *peer, struct now now);
-void update_serve(struct peer *peer, struct now now, struct request *request);
-void repair_later(struct peer *peer, struct now now, struct id node);
-void update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes);
-void stabilize_start(struct peer *peer, struct now now);
-void stabilize_stop(struct peer *peer);
+void chord_update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type);
+void chord_updates_send_all(struct peer *peer, struct now now);
+void chord_update_soon(struct peer *peer, struct now now);
+void chord_update_serve(struct peer *peer, struct now now, struct request *request);
+void chord_repair_later(struct peer *peer, struct now now, struct id node);
+void chord_update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes);
+void chord_stabilize_start(struct peer *peer, struct now now);
+void chord_stabilize_stop(struct peer *peer);
 
 /* chord_fingers.c */
 size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max);
-void fingers_start(struct peer *peer, struct now now);
-void fingers_stop(struct peer *peer);
-void route_query_serve(struct peer *peer, struct now now, struct request *request);
+void chord_fingers_start(struct peer *peer, struct now now);
+void chord_fingers_stop(struct peer *peer);
+void chord_route_query_serve(struct peer *peer, struct now now, struct request *request);
 
 /* chord_join.c */
-void join_start(struct peer *peer, struct now now);
-void join_again(struct peer *peer, struct now now);
-void join_stop(struct peer *peer);
-void join_link_up(struct peer *peer, struct now now, struct link *link);
-void join_link_lost(struct peer *peer, struct now now, struct id node);
-void join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update);
-void join_data_came(struct peer *peer, struct now now);
-bool join_is_admitting(const struct peer *peer, struct id node);
+void chord_join_start(struct peer *peer, struct now now);
+void chord_join_again(struct peer *peer, struct now now);
+void chord_join_stop(struct peer *peer);
+void chord_join_link_up(struct peer *peer, struct now now, struct link *link);
+void chord_join_link_lost(struct peer *peer, struct now now, struct id node);
+void chord_join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update);
+void chord_join_data_came(struct peer *peer, struct now now);
+bool chord_join_is_admitting(const struct peer *peer, struct id node);
 
 /* chord_admit.c */
-void admit_serve(struct peer *peer, struct now now, struct request *request);
-void admit_node_lost(struct peer *peer, struct now now, struct id node);
-void admissions_fini(struct peer *peer);
+void chord_admit_serve(struct peer *peer, struct now now, struct request *request);
+void chord_admit_node_lost(struct peer *peer, struct now now, struct id node);
+void chord_admissions_fini(struct peer *peer);
 
 /* chord_leave.c */
-void leave_serve(struct peer *peer, struct now now, struct request *request);
+void chord_leave_serve(struct peer *peer, struct now now, struct request *request);
 void peer_leave_at_once(struct peer *peer, struct now now);
 
 /* chord_partition.c */
-void partition_start(struct peer *peer, struct now now);
-void partition_stop(struct peer *peer);
-void partition_link_up(struct peer *peer, struct now now, struct link *link);
+void chord_partition_start(struct peer *peer, struct now now);
+void chord_partition_stop(struct peer *peer);
+void chord_partition_link_up(struct peer *peer, struct now now, struct link *link);
 
 /* ---- values (values.c, transfer.c) ---- */
 
-void values_serve(struct peer *peer, struct now now, struct request *request);
-void values_fini(struct peer *peer);
+void peer_values_serve(struct peer *peer, struct now now, struct request *request);
+void peer_values_fini(struct peer *peer);
 
 enum transfer_purpose {
     TRANSFER_REPLICA, /* a successor became one of those that get copies */
@@ -75,13 +75,14 @@ enum transfer_purpose {
 
 /* Copies what is stored for (from, to] to a node. done may be NULL; it is called once: 0, or why the node did not take it all. */
 typedef void transfer_fn(struct peer *peer, struct now now, void *ctx, int err);
-int transfer_start(struct peer *peer, struct now now, enum transfer_purpose purpose, struct id node, struct id from,
-                   struct id to, uint8_t replica_number, int64_t delay_ms, transfer_fn *done, void *ctx);
+int peer_transfer_start(struct peer *peer, struct now now, enum transfer_purpose purpose, struct id node,
+                        struct id from, struct id to, uint8_t replica_number, int64_t delay_ms, transfer_fn *done,
+                        void *ctx);
 
 /* Something was stored here: copies go to the replicas, and to whom the place is being handed over to. */
-void transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision);
-void transfers_stop(struct peer *peer, struct now now, struct id node, int err);
-bool transfers_idle(const struct peer *peer);
-void transfers_fini(struct peer *peer); /* done is not called */
+void peer_transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision);
+void peer_transfers_stop(struct peer *peer, struct now now, struct id node, int err);
+bool peer_transfers_idle(const struct peer *peer);
+void peer_transfers_fini(struct peer *peer); /* done is not called */
 
 #endif

@@ -55,19 +55,19 @@ struct queued_effect {
 };
 
 /* Not yet in the queue. */
-struct peer_effect *effect_new(struct peer *peer, enum peer_effect_type type);
-void effect_queue(struct peer *peer, struct peer_effect *effect);
-struct region *effect_region(struct peer_effect *effect);
+struct peer_effect *peer_effect_new(struct peer *peer, enum peer_effect_type type);
+void peer_effect_queue(struct peer *peer, struct peer_effect *effect);
+struct region *peer_effect_region(struct peer_effect *effect);
 
 /* Takes the octets over from the buffer. 0, or the buffer's error. */
-int effect_take(struct peer_effect *effect, struct buf *octets);
-void effect_connect(struct peer *peer, uint64_t link, const struct addr *addr, struct id node);
-void effect_close(struct peer *peer, uint64_t link, const char *reason);
-void effect_state(struct peer *peer);
+int peer_effect_take(struct peer_effect *effect, struct buf *octets);
+void peer_effect_connect(struct peer *peer, uint64_t link, const struct addr *addr, struct id node);
+void peer_effect_close(struct peer *peer, uint64_t link, const char *reason);
+void peer_effect_state(struct peer *peer);
 
 /* Takes the octets over in any case. */
-int effect_send(struct peer *peer, uint64_t link, struct buf *octets);
-void effects_fini(struct peer *peer);
+int peer_effect_send(struct peer *peer, uint64_t link, struct buf *octets);
+void peer_effects_fini(struct peer *peer);
 
 /* ---- the peer ---- */
 
@@ -171,7 +171,8 @@ struct peer {
     size_t admission_count;
     struct list pending_stores;
     struct list uppers;
-    uint64_t refused[REFUSED_MAX]; /* tokens of requests for which there was no memory: their results are made when there is */
+    uint64_t refused
+        [REFUSED_MAX]; /* tokens of requests for which there was no memory: their results are made when there is */
     size_t refused_count;
 
     uint16_t offered_sequence; /* of the document that went up last; again after offer_again */
@@ -181,8 +182,8 @@ struct peer {
 
 /* Works off the messages to ourselves; ends every event. */
 void peer_settle(struct peer *peer, struct now now);
-void loopback_fini(struct peer *peer);
-void reassembly_init(struct peer *peer);
-void reassembly_schedule(struct peer *peer);
+void peer_loopback_fini(struct peer *peer);
+void peer_reassembly_init(struct peer *peer);
+void peer_reassembly_schedule(struct peer *peer);
 
 #endif

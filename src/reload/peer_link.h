@@ -54,29 +54,30 @@ struct link {
     struct buf input; /* the part of a frame that has come so far */
 };
 
-struct link *link_find(const struct peer *peer, uint64_t number);
+struct link *peer_link_find(const struct peer *peer, uint64_t number);
 
 /* The link that messages to this node take, or NULL. */
-struct link *link_to(const struct peer *peer, struct id node);
+struct link *peer_link_to(const struct peer *peer, struct id node);
 
 /* Asks for a connection; node zero: whoever is there. NULL (counted) at a limit. */
-struct link *link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node, bool bootstrap);
-void link_close(struct peer *peer, struct now now, struct link *link, const char *reason);
+struct link *peer_link_connect(struct peer *peer, struct now now, const struct addr *addr, struct id node,
+                               bool bootstrap);
+void peer_link_close(struct peer *peer, struct now now, struct link *link, const char *reason);
 
 /* Frames and sends a message. When the queue is full the message is dropped and the link is closed, but not before the event that is being
  * worked on is done: nobody has a link taken away by sending. */
-void link_send(struct peer *peer, struct now now, struct link *link, struct slice message);
+void peer_link_send(struct peer *peer, struct now now, struct link *link, struct slice message);
 
 /* Sets the timer anew, after something changed that it depends on. */
-void link_schedule(struct peer *peer, struct link *link);
+void peer_link_schedule(struct peer *peer, struct link *link);
 
 /* Whether a link is being made to this node, or to this bootstrap address (or is there). */
-bool link_connecting(const struct peer *peer, struct id node);
-bool link_has_bootstrap(const struct peer *peer, const struct addr *addr);
-void links_close(struct peer *peer, struct now now, const char *reason);
-void links_fini(struct peer *peer);
+bool peer_link_connecting(const struct peer *peer, struct id node);
+bool peer_link_has_bootstrap(const struct peer *peer, const struct addr *addr);
+void peer_links_close(struct peer *peer, struct now now, const char *reason);
+void peer_links_fini(struct peer *peer);
 
 /* Closes links to nodes that the configuration bans. */
-void links_ban(struct peer *peer, struct now now);
+void peer_links_ban(struct peer *peer, struct now now);
 
 #endif

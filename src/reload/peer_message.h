@@ -28,28 +28,28 @@ struct reply {
 };
 
 /* A message from a link, or from ourselves (link NULL). */
-void forward_input(struct peer *peer, struct now now, struct link *from, struct slice message);
+void peer_forward_input(struct peer *peer, struct now now, struct link *from, struct slice message);
 
 /* Sends a message of ours by its Destination List; link 0: as the table says. */
-void forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
-                       struct slice rest);
+void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
+                            struct slice rest);
 
 /* The node that a message to this place would be sent to next; self if it stays here. False if there is no way. */
-bool forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node);
+bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node);
 
 /* A message that came in pieces too large (6.6): answers if its header can be read. */
-void forward_too_large(struct peer *peer, struct now now, struct link *from, struct slice prefix);
+void peer_forward_too_large(struct peer *peer, struct now now, struct link *from, struct slice prefix);
 
 /* Whether we are responsible for this place of the ring now (10.1). */
-bool forward_is_ours(const struct peer *peer, struct id place);
+bool peer_forward_is_ours(const struct peer *peer, struct id place);
 
-int reply_init(struct reply *reply, const struct peer *peer, const struct reload_header *request,
-               const struct link *from);
-void reply_fini(struct reply *reply);
+int peer_reply_init(struct reply *reply, const struct peer *peer, const struct reload_header *request,
+                    const struct link *from);
+void peer_reply_fini(struct reply *reply);
 
 /* Via lists kept behind opaque ids. */
-void opaque_init(struct peer *peer);
-void opaque_fini(struct peer *peer);
+void peer_opaque_init(struct peer *peer);
+void peer_opaque_fini(struct peer *peer);
 
 /* ---- delivery and answers (deliver.c, serve.c, answer.c) ---- */
 
@@ -64,29 +64,30 @@ struct request {
     const struct reply *reply;
 };
 
-void deliver(struct peer *peer, struct now now, struct link *from, const struct reload_header *header,
-             struct slice octets, struct region *region);
+void peer_deliver(struct peer *peer, struct now now, struct link *from, const struct reload_header *header,
+                  struct slice octets, struct region *region);
 
-void serve_request(struct peer *peer, struct now now, struct request *request);
-int err_of_error_code(uint16_t code);
+void peer_serve_request(struct peer *peer, struct now now, struct request *request);
+int peer_err_of_error_code(uint16_t code);
 uint32_t peer_uptime_s(const struct peer *peer, struct now now);
 
 /* Each answers exactly one request, now or later. The reply is left intact. */
-void answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body);
-void answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
-                 const struct slice *value_certs, size_t value_cert_count);
-void answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text);
-void answer_error_info(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice info);
+void peer_answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body);
+void peer_answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
+                      const struct slice *value_certs, size_t value_cert_count);
+void peer_answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text);
+void peer_answer_error_info(struct peer *peer, struct now now, const struct reply *reply, uint16_t code,
+                            struct slice info);
 
 /* Contents and security block of a message of ours. */
 int peer_sign(struct peer *peer, uint64_t transaction_id, const struct reload_contents *contents,
               const struct slice *value_certs, size_t value_cert_count, struct buf *ret_rest);
 
 /* Requests of the last 15 seconds. True: this one has been seen before and is dealt with. */
-bool served_again(struct peer *peer, struct now now, const struct reply *reply);
-void served_begin(struct peer *peer, struct now now, const struct reply *reply);
-void served_init(struct peer *peer);
-void served_fini(struct peer *peer);
+bool peer_served_again(struct peer *peer, struct now now, const struct reply *reply);
+void peer_served_begin(struct peer *peer, struct now now, const struct reply *reply);
+void peer_served_init(struct peer *peer);
+void peer_served_fini(struct peer *peer);
 
 /* ---- our requests (transaction.c) ---- */
 
@@ -106,43 +107,43 @@ struct outcome {
 typedef void answer_fn(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome);
 
 /* ctx is not owned. 0, ERR_LIMIT, ERR_NO_MEMORY, ERR_CRYPTO …: then `done` is not called. */
-int transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
-                      answer_fn *done, void *ctx);
+int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
+                           answer_fn *done, void *ctx);
 
 /* The same with a body that is encoded already, and the certificates of those who signed the values in it. */
-int transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
-                             struct slice body, const struct slice *value_certs, size_t value_cert_count,
-                             answer_fn *done, void *ctx);
+int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
+                                  struct slice body, const struct slice *value_certs, size_t value_cert_count,
+                                  answer_fn *done, void *ctx);
 
 /* No answer is wanted any more: done is not called. */
-void transactions_forget(struct peer *peer, const void *ctx);
-void transaction_answer(struct peer *peer, struct now now, const struct reload_message *message,
-                        const struct security_signer *signer, struct region *region);
+void peer_transactions_forget(struct peer *peer, const void *ctx);
+void peer_transaction_answer(struct peer *peer, struct now now, const struct reload_message *message,
+                             const struct security_signer *signer, struct region *region);
 
 /* Sends those again that were refused because the configurations differ: they may agree now (6.3.2.1). */
-void transactions_resend(struct peer *peer, struct now now);
+void peer_transactions_resend(struct peer *peer, struct now now);
 
 /* Ends all of them with this error. */
-void transactions_end(struct peer *peer, struct now now, int err);
-void transactions_fini(struct peer *peer);
+void peer_transactions_end(struct peer *peer, struct now now, int err);
+void peer_transactions_fini(struct peer *peer);
 
 /* ---- Attach (attaching.c) ---- */
 
 /* done: 0 and the node, when there is a link to it; or why not. */
 typedef void attach_fn(struct peer *peer, struct now now, void *ctx, int err, struct id node);
-int attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx);
-bool attach_pending(const struct peer *peer, struct id node);
-void attach_link_up(struct peer *peer, struct now now, struct id node);
-void attach_link_failed(struct peer *peer, struct now now, struct id node);
-void attach_cancel(struct peer *peer, const void *ctx);
-bool app_attach_address(const struct reload_body *answer, struct addr *ret_addr);
-struct reload_candidate own_candidate(const struct addr *addr);
-void attach_serve(struct peer *peer, struct now now, struct request *request);
-void app_attach_serve(struct peer *peer, struct now now, struct request *request);
-void attaches_fini(struct peer *peer);
-void node_shun(struct peer *peer, struct now now, struct id node);
-bool node_is_shunned(const struct peer *peer, struct now now, struct id node);
-void node_unshun(struct peer *peer, struct id node);
+int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx);
+bool peer_attach_pending(const struct peer *peer, struct id node);
+void peer_attach_link_up(struct peer *peer, struct now now, struct id node);
+void peer_attach_link_failed(struct peer *peer, struct now now, struct id node);
+void peer_attach_cancel(struct peer *peer, const void *ctx);
+bool peer_app_attach_address(const struct reload_body *answer, struct addr *ret_addr);
+struct reload_candidate peer_own_candidate(const struct addr *addr);
+void peer_attach_serve(struct peer *peer, struct now now, struct request *request);
+void peer_app_attach_serve(struct peer *peer, struct now now, struct request *request);
+void peer_attaches_fini(struct peer *peer);
+void peer_node_shun(struct peer *peer, struct now now, struct id node);
+bool peer_node_is_shunned(const struct peer *peer, struct now now, struct id node);
+void peer_node_unshun(struct peer *peer, struct id node);
 
 /* ---- configuration (config_update.c) ---- */
 
@@ -158,6 +159,6 @@ void config_push(struct peer *peer, struct now now, struct id node);
 
 /* ---- requests of the layer above (requests.c) ---- */
 
-void requests_fini(struct peer *peer);
+void peer_requests_fini(struct peer *peer);
 
 #endif

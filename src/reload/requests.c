@@ -14,7 +14,7 @@ struct upper {
 static void upper_end(struct peer *peer, struct upper *upper, int err)
 {
     upper->effect->result->err = err;
-    effect_queue(peer, upper->effect);
+    peer_effect_queue(peer, upper->effect);
     list_remove(&upper->order);
     mem_free(upper);
 }
@@ -138,7 +138,7 @@ static void fill_probe(struct peer_result *result, const struct outcome *outcome
 static int fill(struct peer *peer, struct now now, const struct upper *upper, const struct outcome *outcome)
 {
     struct peer_result *result = upper->effect->result;
-    struct region *region = effect_region(upper->effect);
+    struct region *region = peer_effect_region(upper->effect);
     switch (upper->code) {
     case RELOAD_STORE_REQ:
         fill_store(result, outcome, region);
@@ -156,7 +156,7 @@ static int fill(struct peer *peer, struct now now, const struct upper *upper, co
         result->next = outcome->body->route_query_ans;
         return 0;
     case RELOAD_APP_ATTACH_REQ:
-        return app_attach_address(outcome->body, &result->addr) ? 0 : ERR_UNREACHABLE;
+        return peer_app_attach_address(outcome->body, &result->addr) ? 0 : ERR_UNREACHABLE;
     default:
         return 0;
     }
@@ -169,7 +169,7 @@ static void answered(struct peer *peer, struct now now, void *ctx, const struct 
     result->error_code = outcome->error_code;
     result->responder = outcome->responder;
     result->elapsed_us = outcome->elapsed_us;
-    result->error_info = region_copy(effect_region(upper->effect), outcome->error_info);
+    result->error_info = region_copy(peer_effect_region(upper->effect), outcome->error_info);
     /* We know a Kind that the other peer does not: its configuration is behind (7.4.1.2). */
     if (outcome->error_code == RELOAD_ERROR_UNKNOWN_KIND && kind_find(&peer->config->kinds, upper->kind))
         config_push(peer, now, outcome->responder);
@@ -181,9 +181,9 @@ static void answered(struct peer *peer, struct now now, void *ctx, const struct 
 static struct upper *upper_new(struct peer *peer, uint64_t token, uint16_t code, struct id resource, uint32_t kind)
 {
     struct upper *upper = mem_alloc(sizeof *upper);
-    struct peer_effect *effect = upper ? effect_new(peer, PEER_RESULT) : NULL;
+    struct peer_effect *effect = upper ? peer_effect_new(peer, PEER_RESULT) : NULL;
     if (effect)
-        effect->result = region_alloc(effect_region(effect), sizeof *effect->result);
+        effect->result = region_alloc(peer_effect_region(effect), sizeof *effect->result);
     if (!effect || !effect->result) {
         peer->counters.memory_refused++;
         peer_effect_free(effect);
@@ -209,7 +209,7 @@ static void upper_start(struct peer *peer, struct now now, struct upper *upper, 
     peer->now = now;
     int err = peer->state == PEER_JOINED || peer->state == PEER_LEAVING ? 0 : ERR_WRONG_STATE;
     if (!err)
-        err = transaction_start(peer, now, route, body, answered, upper);
+        err = peer_transaction_start(peer, now, route, body, answered, upper);
     if (err)
         upper_end(peer, upper, err);
     peer_settle(peer, now);
@@ -337,7 +337,7 @@ void peer_app_attach(struct peer *peer, struct now now, uint64_t token, struct i
                      struct addr own)
 {
     struct upper *upper = upper_new(peer, token, RELOAD_APP_ATTACH_REQ, node, 0);
-    struct reload_candidate candidate = own_candidate(&own);
+    struct reload_candidate candidate = peer_own_candidate(&own);
     struct reload_body body = {.code = RELOAD_APP_ATTACH_REQ};
     body.attach.application = application;
     body.attach.role = slice_str("active"); /* we connect to the address in the answer */
@@ -347,7 +347,7 @@ void peer_app_attach(struct peer *peer, struct now now, uint64_t token, struct i
         upper_start(peer, now, upper, &(struct route){.is_node = true, .id = node}, &body);
 }
 
-void requests_fini(struct peer *peer)
+void peer_requests_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->uppers) {
         struct upper *upper = CONTAINER_OF(it, struct upper, order);

@@ -6,7 +6,7 @@ static void ping_serve(struct peer *peer, struct now now, struct request *reques
     struct reload_body answer = {.code = RELOAD_PING_ANS};
     answer.ping_ans.response_id = entropy_u64(&peer->ports.entropy);
     answer.ping_ans.time_ms = (uint64_t)now.wall.ms;
-    answer_body(peer, now, request->reply, &answer);
+    peer_answer_body(peer, now, request->reply, &answer);
 }
 
 uint32_t peer_uptime_s(const struct peer *peer, struct now now)
@@ -38,7 +38,8 @@ static void probe_serve(struct peer *peer, struct now now, struct request *reque
             continue;
         items[n++] = info;
     }
-    answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_PROBE_ANS, .probe_ans = {items, n}});
+    peer_answer_body(peer, now, request->reply,
+                     &(struct reload_body){.code = RELOAD_PROBE_ANS, .probe_ans = {items, n}});
 }
 
 /* Requests that change nothing are simply served again when they come again. */
@@ -56,13 +57,13 @@ static bool is_repeatable(uint16_t code)
     }
 }
 
-void serve_request(struct peer *peer, struct now now, struct request *request)
+void peer_serve_request(struct peer *peer, struct now now, struct request *request)
 {
     uint16_t code = request->message->contents.code;
     if (!is_repeatable(code)) {
-        if (served_again(peer, now, request->reply))
+        if (peer_served_again(peer, now, request->reply))
             return;
-        served_begin(peer, now, request->reply);
+        peer_served_begin(peer, now, request->reply);
     }
     switch (code) {
     case RELOAD_PING_REQ:
@@ -72,38 +73,38 @@ void serve_request(struct peer *peer, struct now now, struct request *request)
         probe_serve(peer, now, request);
         break;
     case RELOAD_ATTACH_REQ:
-        attach_serve(peer, now, request);
+        peer_attach_serve(peer, now, request);
         break;
     case RELOAD_APP_ATTACH_REQ:
-        app_attach_serve(peer, now, request);
+        peer_app_attach_serve(peer, now, request);
         break;
     case RELOAD_STORE_REQ:
     case RELOAD_FETCH_REQ:
     case RELOAD_STAT_REQ:
     case RELOAD_FIND_REQ:
-        values_serve(peer, now, request);
+        peer_values_serve(peer, now, request);
         break;
     case RELOAD_JOIN_REQ:
-        admit_serve(peer, now, request);
+        chord_admit_serve(peer, now, request);
         break;
     case RELOAD_LEAVE_REQ:
-        leave_serve(peer, now, request);
+        chord_leave_serve(peer, now, request);
         break;
     case RELOAD_UPDATE_REQ:
-        update_serve(peer, now, request);
+        chord_update_serve(peer, now, request);
         break;
     case RELOAD_ROUTE_QUERY_REQ:
-        route_query_serve(peer, now, request);
+        chord_route_query_serve(peer, now, request);
         break;
     case RELOAD_CONFIG_UPDATE_REQ:
         config_update_serve(peer, now, request);
         break;
     default:
-        answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "a method that is not known here");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "a method that is not known here");
     }
 }
 
-int err_of_error_code(uint16_t code)
+int peer_err_of_error_code(uint16_t code)
 {
     switch (code) {
     case RELOAD_ERROR_FORBIDDEN:

@@ -69,14 +69,14 @@ static void transmit(struct peer *peer, struct now now, struct transaction *t)
     region_init(&region, RELOAD_REGION_OCTETS_MAX);
     if (!route->path.p ||
         !reload_destinations_decode(route->path, &region, &header.destinations, &header.destination_count, &fault))
-        forward_originate(peer, now, route->first_link, &header, t->rest);
+        peer_forward_originate(peer, now, route->first_link, &header, t->rest);
     region_fini(&region);
 }
 
 static void transaction_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     struct transaction *t = CONTAINER_OF(timer, struct transaction, timer);
-    bool gone = t->route.first_link && !link_find(peer, t->route.first_link);
+    bool gone = t->route.first_link && !peer_link_find(peer, t->route.first_link);
     if (t->transmissions < REQUEST_TRANSMISSIONS && !gone) {
         peer->counters.requests_retransmitted++;
         transmit(peer, now, t);
@@ -85,7 +85,7 @@ static void transaction_timer_fire(struct peer *peer, struct now now, struct tim
     peer->counters.requests_timed_out++;
     struct outcome outcome = {.err = gone ? ERR_CLOSED : ERR_TIMEOUT, .error_code = t->error_code};
     if (t->error_code && !gone)
-        outcome.err = err_of_error_code(t->error_code);
+        outcome.err = peer_err_of_error_code(t->error_code);
     transaction_end(peer, now, t, &outcome);
 }
 
@@ -113,9 +113,9 @@ static struct transaction *transaction_new(struct peer *peer, const struct route
     return t;
 }
 
-int transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
-                             struct slice body, const struct slice *value_certs, size_t value_cert_count,
-                             answer_fn *done, void *ctx)
+int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
+                                  struct slice body, const struct slice *value_certs, size_t value_cert_count,
+                                  answer_fn *done, void *ctx)
 {
     if (peer->transactions.n >= peer->options.transactions_max)
         return ERR_LIMIT;
@@ -148,14 +148,14 @@ int transaction_start_octets(struct peer *peer, struct now now, const struct rou
     return 0;
 }
 
-int transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
-                      answer_fn *done, void *ctx)
+int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
+                           answer_fn *done, void *ctx)
 {
     struct buf octets;
     buf_init(&octets, RELOAD_MESSAGE_OCTETS_MAX);
     int err = reload_body_encode(body, &octets);
     if (!err)
-        err = transaction_start_octets(peer, now, route, body->code, buf_slice(&octets), NULL, 0, done, ctx);
+        err = peer_transaction_start_octets(peer, now, route, body->code, buf_slice(&octets), NULL, 0, done, ctx);
     buf_fini(&octets);
     return err;
 }
@@ -198,8 +198,8 @@ static bool try_again(struct peer *peer, struct now now, struct transaction *t, 
     return true;
 }
 
-void transaction_answer(struct peer *peer, struct now now, const struct reload_message *message,
-                        const struct security_signer *signer, struct region *region)
+void peer_transaction_answer(struct peer *peer, struct now now, const struct reload_message *message,
+                             const struct security_signer *signer, struct region *region)
 {
     uint16_t code = message->contents.code;
     struct transaction *t = map_get(&peer->transactions, id_key(&message->header.transaction_id));
@@ -225,7 +225,7 @@ void transaction_answer(struct peer *peer, struct now now, const struct reload_m
     if (try_again(peer, now, t, error_code))
         return;
     struct outcome outcome = {
-        .err = error_code ? err_of_error_code(error_code) : 0,
+        .err = error_code ? peer_err_of_error_code(error_code) : 0,
         .error_code = error_code,
         .message = message,
         .body = &body,
@@ -238,7 +238,7 @@ void transaction_answer(struct peer *peer, struct now now, const struct reload_m
     transaction_end(peer, now, t, &outcome);
 }
 
-void transactions_resend(struct peer *peer, struct now now)
+void peer_transactions_resend(struct peer *peer, struct now now)
 {
     LIST_EACH(it, &peer->transaction_order) {
         struct transaction *t = CONTAINER_OF(it, struct transaction, order);
@@ -247,7 +247,7 @@ void transactions_resend(struct peer *peer, struct now now)
     }
 }
 
-void transactions_forget(struct peer *peer, const void *ctx)
+void peer_transactions_forget(struct peer *peer, const void *ctx)
 {
     LIST_EACH(it, &peer->transaction_order) {
         struct transaction *t = CONTAINER_OF(it, struct transaction, order);
@@ -256,7 +256,7 @@ void transactions_forget(struct peer *peer, const void *ctx)
     }
 }
 
-void transactions_end(struct peer *peer, struct now now, int err)
+void peer_transactions_end(struct peer *peer, struct now now, int err)
 {
     for (size_t n = peer->transactions.n; n && !list_empty(&peer->transaction_order); n--) {
         struct outcome outcome = {.err = err};
@@ -264,7 +264,7 @@ void transactions_end(struct peer *peer, struct now now, int err)
     }
 }
 
-void transactions_fini(struct peer *peer)
+void peer_transactions_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->transaction_order)
         transaction_free(peer, CONTAINER_OF(it, struct transaction, order));

@@ -55,7 +55,7 @@ static void transfer_free(struct peer *peer, struct transfer *transfer)
 {
     LIST_EACH(it, &transfer->sent) {
         struct portion_sent *sent = CONTAINER_OF(it, struct portion_sent, order);
-        transactions_forget(peer, sent);
+        peer_transactions_forget(peer, sent);
         mem_free(sent);
     }
     LIST_EACH(it, &transfer->jobs)
@@ -119,7 +119,7 @@ static void fetch_newer(struct peer *peer, struct now now, struct id node, const
     newer->resource = sent->resource;
     list_init(&newer->order);
     struct reload_body body = {.code = RELOAD_FETCH_REQ, .fetch_req = {id_slice(&newer->resource), &specifier, 1}};
-    if (transaction_start(peer, now, &(struct route){.is_node = true, .id = node}, &body, newer_fetched, newer))
+    if (peer_transaction_start(peer, now, &(struct route){.is_node = true, .id = node}, &body, newer_fetched, newer))
         mem_free(newer);
     else
         list_append(&peer->newer, &newer->order);
@@ -158,8 +158,8 @@ static int send_portion(struct peer *peer, struct now now, struct transfer *tran
         struct route route = {.is_node = true, .id = transfer->node};
         err = sent ? reload_body_encode(&store, &body) : ERR_NO_MEMORY;
         if (!err)
-            err = transaction_start_octets(peer, now, &route, RELOAD_STORE_REQ, buf_slice(&body), portion.certs.ders,
-                                           portion.certs.n, portion_answered, sent);
+            err = peer_transaction_start_octets(peer, now, &route, RELOAD_STORE_REQ, buf_slice(&body),
+                                                portion.certs.ders, portion.certs.n, portion_answered, sent);
         if (!err) {
             *sent = (struct portion_sent){
                 .transfer = transfer, .resource = portion.resource, .kind = portion.store.kinds[0].kind};
@@ -194,7 +194,7 @@ static void transfer_failed(struct peer *peer, struct now now, struct transfer *
     int err = transfer->err;
     bool wanted = transfer->purpose == TRANSFER_REPLICA ? chord_is_replica_holder(peer, transfer->node)
                                                         : transfer->purpose == TRANSFER_OWNER;
-    if (!wanted || !link_to(peer, transfer->node) || transfer->retries++ >= TRANSFER_RETRIES_MAX) {
+    if (!wanted || !peer_link_to(peer, transfer->node) || transfer->retries++ >= TRANSFER_RETRIES_MAX) {
         transfer_end(peer, now, transfer, err);
         return;
     }
@@ -300,8 +300,9 @@ static int job_add(struct peer *peer, struct now now, struct transfer *transfer,
     return 0;
 }
 
-int transfer_start(struct peer *peer, struct now now, enum transfer_purpose purpose, struct id node, struct id from,
-                   struct id to, uint8_t replica_number, int64_t delay_ms, transfer_fn *done, void *ctx)
+int peer_transfer_start(struct peer *peer, struct now now, enum transfer_purpose purpose, struct id node,
+                        struct id from, struct id to, uint8_t replica_number, int64_t delay_ms, transfer_fn *done,
+                        void *ctx)
 {
     struct transfer *transfer = transfer_find(peer, purpose, node);
     if (!transfer) {
@@ -348,7 +349,7 @@ static void add_resource(struct peer *peer, struct now now, struct transfer *tra
     job_add(peer, now, transfer, &walk, replica_number, 0);
 }
 
-void transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision)
+void peer_transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision)
 {
     struct id holders[PEER_NEIGHBORS_MAX];
     size_t n = peer->state == PEER_JOINED ? chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX) : 0;
@@ -368,7 +369,7 @@ void transfers_stored(struct peer *peer, struct now now, struct id resource, uin
     }
 }
 
-void transfers_stop(struct peer *peer, struct now now, struct id node, int err)
+void peer_transfers_stop(struct peer *peer, struct now now, struct id node, int err)
 {
     bool found = true;
     while (found) {
@@ -383,18 +384,18 @@ void transfers_stop(struct peer *peer, struct now now, struct id node, int err)
     }
 }
 
-bool transfers_idle(const struct peer *peer)
+bool peer_transfers_idle(const struct peer *peer)
 {
     return list_empty(&peer->transfers);
 }
 
-void transfers_fini(struct peer *peer)
+void peer_transfers_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->transfers)
         transfer_free(peer, CONTAINER_OF(it, struct transfer, order));
     LIST_EACH(it, &peer->newer) {
         struct newer *newer = CONTAINER_OF(it, struct newer, order);
-        transactions_forget(peer, newer);
+        peer_transactions_forget(peer, newer);
         list_remove(&newer->order);
         mem_free(newer);
     }

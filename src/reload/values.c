@@ -13,7 +13,7 @@ struct pending_store {
 static void pending_free(struct pending_store *pending)
 {
     list_remove(&pending->order);
-    reply_fini(&pending->reply);
+    peer_reply_fini(&pending->reply);
     mem_free(pending);
 }
 
@@ -23,23 +23,24 @@ static void stored(void *arg, const struct storage_outcome *outcome)
     struct peer *peer = pending->peer;
     struct now now = peer->now;
     if (outcome->error_code)
-        answer_error_info(peer, now, &pending->reply, outcome->error_code, outcome->octets);
+        peer_answer_error_info(peer, now, &pending->reply, outcome->error_code, outcome->octets);
     else
-        answer_with(peer, now, &pending->reply, RELOAD_STORE_ANS, outcome->octets, NULL, 0);
-    if (!outcome->error_code && outcome->changed && (pending->original || forward_is_ours(peer, outcome->resource)))
-        transfers_stored(peer, now, outcome->resource, outcome->revision);
+        peer_answer_with(peer, now, &pending->reply, RELOAD_STORE_ANS, outcome->octets, NULL, 0);
+    if (!outcome->error_code && outcome->changed &&
+        (pending->original || peer_forward_is_ours(peer, outcome->resource)))
+        peer_transfers_stored(peer, now, outcome->resource, outcome->revision);
     pending_free(pending);
-    join_data_came(peer, now);
+    chord_join_data_came(peer, now);
     peer_settle(peer, now);
 }
 
 static void store_serve(struct peer *peer, struct now now, struct request *request)
 {
     struct pending_store *pending = mem_alloc(sizeof *pending);
-    if (!pending || reply_init(&pending->reply, peer, &request->message->header, request->link)) {
+    if (!pending || peer_reply_init(&pending->reply, peer, &request->message->header, request->link)) {
         mem_free(pending);
         peer->counters.memory_refused++;
-        answer_error(peer, now, request->reply, RELOAD_ERROR_REQUEST_TIMEOUT, "out of memory");
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_REQUEST_TIMEOUT, "out of memory");
         return;
     }
     pending->reply.requester = request->signer->node;
@@ -65,13 +66,13 @@ static void read_serve(struct peer *peer, struct now now, struct request *reques
     else
         error = storage_find(storage, now, &request->body.find_req, request->region, &body);
     if (error)
-        answer_error_info(peer, now, request->reply, error, buf_slice(&body));
+        peer_answer_error_info(peer, now, request->reply, error, buf_slice(&body));
     else
-        answer_with(peer, now, request->reply, (uint16_t)(code + 1), buf_slice(&body), certs.ders, certs.n);
+        peer_answer_with(peer, now, request->reply, (uint16_t)(code + 1), buf_slice(&body), certs.ders, certs.n);
     buf_fini(&body);
 }
 
-void values_serve(struct peer *peer, struct now now, struct request *request)
+void peer_values_serve(struct peer *peer, struct now now, struct request *request)
 {
     if (request->message->contents.code == RELOAD_STORE_REQ)
         store_serve(peer, now, request);
@@ -79,7 +80,7 @@ void values_serve(struct peer *peer, struct now now, struct request *request)
         read_serve(peer, now, request);
 }
 
-void values_fini(struct peer *peer)
+void peer_values_fini(struct peer *peer)
 {
     LIST_EACH(it, &peer->pending_stores) {
         struct pending_store *pending = CONTAINER_OF(it, struct pending_store, order);

@@ -332,7 +332,7 @@ static void wait_ring(void *ctx, struct ctl_request *request)
     list_append(&s->waiters, &w->link);
 }
 
-void control_waiters(struct server *s)
+void server_control_waiters(struct server *s)
 {
     LIST_EACH(it, &s->waiters) {
         struct waiter *w = CONTAINER_OF(it, struct waiter, link);
@@ -347,7 +347,7 @@ void control_waiters(struct server *s)
     }
 }
 
-void control_drop(struct server *s)
+void server_control_drop(struct server *s)
 {
     LIST_EACH(it, &s->derivations) {
         struct derivation *d = CONTAINER_OF(it, struct derivation, link);
@@ -365,7 +365,7 @@ void control_drop(struct server *s)
     }
 }
 
-struct mono control_deadline(const struct server *s)
+struct mono server_control_deadline(const struct server *s)
 {
     struct mono due = MONO_NEVER;
     LIST_EACH(it, &s->waiters)

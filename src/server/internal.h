@@ -195,7 +195,7 @@ struct server {
     bool ring_announced;       /* VServices may be published */
     uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
     struct mono next_delivery; /* routes that were not taken are told again */
-    struct mono joined_at; /* the last time */
+    struct mono joined_at;     /* the last time */
     struct mono ring_seen;
     struct mono next_sweep;
     struct server_counters counters;
@@ -275,8 +275,8 @@ const char *alert_severity(enum alert which);
 void alert_text(const struct server *s, enum alert which, char *text, size_t octets);
 
 /* control.c */
-void control_waiters(struct server *s);
-void control_drop(struct server *s); /* requests that wait are refused */
-struct mono control_deadline(const struct server *s);
+void server_control_waiters(struct server *s);
+void server_control_drop(struct server *s); /* requests that wait are refused */
+struct mono server_control_deadline(const struct server *s);
 
 #endif

@@ -273,7 +273,7 @@ static void state_changed(struct server *s, enum peer_state state)
     if (state == PEER_LEFT)
         server_out(s, SERVER_LEFT, 0, (struct slice){NULL, 0});
     ring_watch(s);
-    control_waiters(s);
+    server_control_waiters(s);
 }
 
 void ring_effect(struct server *s, struct peer_effect *e)

@@ -194,7 +194,7 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
-    control_drop(s);
+    server_control_drop(s);
     if (s->held)
         peer_effect_free(s->held);
     out_free(s->held_out);
@@ -414,7 +414,7 @@ void server_tick(struct server *s, struct now now)
     pvp_terminator_tick(s->terminator, now);
     validate_tick(s);
     sweep(s);
-    control_waiters(s);
+    server_control_waiters(s);
 }
 
 struct mono server_deadline(const struct server *s)
@@ -425,7 +425,7 @@ struct mono server_deadline(const struct server *s)
     due = mono_min(due, numbers_publisher_deadline(s->publisher));
     due = mono_min(due, vap_server_deadline(s->vap));
     due = mono_min(due, pvp_terminator_deadline(s->terminator));
-    due = mono_min(due, control_deadline(s));
+    due = mono_min(due, server_control_deadline(s));
     return mono_min(due, validate_deadline(s));
 }
 

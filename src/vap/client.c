@@ -89,7 +89,7 @@ int vap_client_new(const struct vap_client_config *config, const struct entropy 
     list_init(&c->stopped.link);
     c->stopped.e.kind = VAP_CLIENT_STOPPED;
     for (unsigned i = 0; i < VAP_SERVERS_MAX; i++)
-        session_init(&c->sessions[i], c, i, now);
+        vap_session_init(&c->sessions[i], c, i, now);
     int err = set_texts(c, config);
     if (!err && config->description)
         err = format_description(c, config->description);
@@ -107,7 +107,7 @@ static void free_taken(struct vap_client *c)
     mem_free(c->taken);
     mem_free(c->taken_upload);
     if (c->taken_number)
-        number_free_forgotten(c->taken_number);
+        vap_number_free_forgotten(c->taken_number);
     c->taken = NULL;
     c->taken_upload = NULL;
     c->taken_number = NULL;
@@ -120,7 +120,7 @@ void vap_client_free(struct vap_client *c)
         return;
     free_taken(c);
     for (unsigned i = 0; i < VAP_SERVERS_MAX; i++)
-        session_fini(&c->sessions[i]);
+        vap_session_fini(&c->sessions[i]);
     while ((first = list_pop(&c->queue)))
         mem_free(CONTAINER_OF(first, struct upload, link));
     while ((first = list_pop(&c->notes))) {
@@ -128,11 +128,11 @@ void vap_client_free(struct vap_client *c)
         if (note->e.kind == VAP_CLIENT_UPLOADED)
             mem_free(CONTAINER_OF(note, struct upload, result));
         else if (note->e.kind == VAP_CLIENT_PUBLISHED)
-            number_free_forgotten(CONTAINER_OF(note, struct number, result));
+            vap_number_free_forgotten(CONTAINER_OF(note, struct number, result));
         else if (note->own)
             mem_free(note);
     }
-    number_free_all(c);
+    vap_number_free_all(c);
     map_fini(&c->numbers);
     buf_fini(&c->description);
     buf_fini(&c->lent);
@@ -143,14 +143,14 @@ void vap_client_free(struct vap_client *c)
     mem_free(c);
 }
 
-void note_push(struct vap_client *c, struct note *note, const char *reason)
+void vap_note_push(struct vap_client *c, struct note *note, const char *reason)
 {
     snprintf(note->reason, sizeof note->reason, "%s", reason ? reason : "");
     list_remove(&note->link);
     list_append(&c->notes, &note->link);
 }
 
-void alarm_raise(struct session *s, enum vap_alarm alarm, const char *reason)
+void vap_alarm_raise(struct session *s, enum vap_alarm alarm, const char *reason)
 {
     struct vap_client *c = s->client;
     struct note *note = mem_alloc(sizeof *note);
@@ -162,11 +162,11 @@ void alarm_raise(struct session *s, enum vap_alarm alarm, const char *reason)
     list_init(&note->link);
     note->own = true;
     note->e = (struct vap_client_effect){.kind = VAP_CLIENT_ALARM, .server = s->index, .alarm = alarm};
-    note_push(c, note, reason);
+    vap_note_push(c, note, reason);
 }
 
 /* The primary, or the backup while the primary is not reached. */
-struct session *client_acting(struct vap_client *c)
+struct session *vap_client_acting(struct vap_client *c)
 {
     struct session *primary = &c->sessions[VAP_PRIMARY];
     struct session *backup = &c->sessions[VAP_BACKUP];
@@ -175,16 +175,16 @@ struct session *client_acting(struct vap_client *c)
     return primary->failed && backup->state == SESSION_ONLINE ? backup : NULL;
 }
 
-void client_dispatch(struct vap_client *c, struct now now)
+void vap_client_dispatch(struct vap_client *c, struct now now)
 {
     if (c->stopping)
         return;
-    const struct session *acting = client_acting(c);
+    const struct session *acting = vap_client_acting(c);
     for (unsigned i = 0; i < c->config.servers; i++)
-        subscription_update(&c->sessions[i], now, c->config.subscribe && &c->sessions[i] == acting);
-    upload_dispatch(c, now);
+        vap_subscription_update(&c->sessions[i], now, c->config.subscribe && &c->sessions[i] == acting);
+    vap_upload_dispatch(c, now);
     for (unsigned i = 0; i < c->config.servers; i++)
-        number_dispatch(&c->sessions[i], now);
+        vap_number_dispatch(&c->sessions[i], now);
 }
 
 /* STOPPED is the last effect. */
@@ -196,14 +196,14 @@ static void check_stopped(struct vap_client *c)
         if (c->sessions[i].state != SESSION_FINAL)
             return;
     c->told = true;
-    note_push(c, &c->stopped, NULL);
+    vap_note_push(c, &c->stopped, NULL);
 }
 
 void vap_client_tick(struct vap_client *c, struct now now)
 {
     for (unsigned i = 0; i < c->config.servers; i++)
-        session_tick(&c->sessions[i], now);
-    client_dispatch(c, now);
+        vap_session_tick(&c->sessions[i], now);
+    vap_client_dispatch(c, now);
     check_stopped(c);
 }
 
@@ -211,7 +211,7 @@ struct mono vap_client_deadline(const struct vap_client *c)
 {
     struct mono deadline = MONO_NEVER;
     for (unsigned i = 0; i < c->config.servers; i++)
-        deadline = mono_min(deadline, session_deadline(&c->sessions[i]));
+        deadline = mono_min(deadline, vap_session_deadline(&c->sessions[i]));
     return deadline;
 }
 
@@ -232,10 +232,10 @@ static void finish_all(struct vap_client *c)
     struct map_iter it;
     struct list *first;
     while ((first = list_pop(&c->queue)))
-        upload_finish(c, CONTAINER_OF(first, struct upload, link), ERR_CLOSED, 0, "stopped");
+        vap_upload_finish(c, CONTAINER_OF(first, struct upload, link), ERR_CLOSED, 0, "stopped");
     map_iter_init(&it);
     while (map_iter_next(&c->numbers, &it))
-        number_report(c, it.value, ERR_CLOSED, 0, "stopped");
+        vap_number_report(c, it.value, ERR_CLOSED, 0, "stopped");
 }
 
 void vap_client_stop(struct vap_client *c, struct now now)
@@ -246,14 +246,14 @@ void vap_client_stop(struct vap_client *c, struct now now)
     for (unsigned i = 0; i < c->config.servers; i++) {
         struct session *s = &c->sessions[i];
         size_t mark;
-        bool registered = session_is_registered(s);
-        request_drop_all(s, now);
-        if (!registered || !request_begin(s, now, VAP_UNREGISTER, REQUEST_UNREGISTER, &mark)) {
-            session_end(s, "stopped");
+        bool registered = vap_session_is_registered(s);
+        vap_request_drop_all(s, now);
+        if (!registered || !vap_request_begin(s, now, VAP_UNREGISTER, REQUEST_UNREGISTER, &mark)) {
+            vap_session_end(s, "stopped");
             continue;
         }
         tlv_put_u32(&s->out, TLV_CLIENT_HANDLE, s->handle);
-        request_send(s, mark);
+        vap_request_send(s, mark);
         s->state = SESSION_UNREGISTERING;
     }
     finish_all(c);

@@ -146,54 +146,54 @@ struct vap_client {
 };
 
 /* client.c */
-void note_push(struct vap_client *c, struct note *note, const char *reason);
-void alarm_raise(struct session *s, enum vap_alarm alarm, const char *reason);
-void client_dispatch(struct vap_client *c, struct now now);
-struct session *client_acting(struct vap_client *c);
+void vap_note_push(struct vap_client *c, struct note *note, const char *reason);
+void vap_alarm_raise(struct session *s, enum vap_alarm alarm, const char *reason);
+void vap_client_dispatch(struct vap_client *c, struct now now);
+struct session *vap_client_acting(struct vap_client *c);
 
 /* client_session.c: the life of a connection. */
-void session_init(struct session *s, struct vap_client *c, unsigned index, struct now now);
-void session_fini(struct session *s);
-void session_fail(struct session *s, struct now now, const char *reason);
-void session_end(struct session *s, const char *reason);
-void session_registered(struct session *s, struct now now, const struct vap_message *m);
-void session_published(struct session *s, const struct vap_message *m);
-void session_publish_refused(struct session *s, struct now now, unsigned code, const char *reason);
-void session_refresh(struct session *s, struct now now);
-void session_tick(struct session *s, struct now now);
-struct mono session_deadline(const struct session *s);
-bool session_is_registered(const struct session *s);
+void vap_session_init(struct session *s, struct vap_client *c, unsigned index, struct now now);
+void vap_session_fini(struct session *s);
+void vap_session_fail(struct session *s, struct now now, const char *reason);
+void vap_session_end(struct session *s, const char *reason);
+void vap_session_registered(struct session *s, struct now now, const struct vap_message *m);
+void vap_session_published(struct session *s, const struct vap_message *m);
+void vap_session_publish_refused(struct session *s, struct now now, unsigned code, const char *reason);
+void vap_session_refresh(struct session *s, struct now now);
+void vap_session_tick(struct session *s, struct now now);
+struct mono vap_session_deadline(const struct session *s);
+bool vap_session_is_registered(const struct session *s);
 
 /* client_request.c: transactions. A request is begun, given its attributes in s->out, and sent. NULL without memory. */
-struct request *request_begin(struct session *s, struct now now, enum vap_method method, enum request_kind kind,
-                              size_t *ret_mark);
-void request_send(struct session *s, size_t mark);
-void request_put_service(struct session *s, uint16_t subservice, uint64_t instance);
-void request_drop_all(struct session *s, struct now now);
-void request_timeout(struct session *s, struct now now);
-void response_receive(struct session *s, struct now now, const struct vap_message *m);
-bool session_has_room(const struct session *s);
-void session_hold(struct session *s, struct now now);
+struct request *vap_request_begin(struct session *s, struct now now, enum vap_method method, enum request_kind kind,
+                                  size_t *ret_mark);
+void vap_request_send(struct session *s, size_t mark);
+void vap_request_put_service(struct session *s, uint16_t subservice, uint64_t instance);
+void vap_request_drop_all(struct session *s, struct now now);
+void vap_request_timeout(struct session *s, struct now now);
+void vap_response_receive(struct session *s, struct now now, const struct vap_message *m);
+bool vap_session_has_room(const struct session *s);
+void vap_session_hold(struct session *s, struct now now);
 
 /* client_notify.c: subscription, and the server's requests. */
-void subscription_update(struct session *s, struct now now, bool wanted);
-void server_request_receive(struct session *s, struct now now, const struct vap_message *m, int err);
-void notify_drop_all(struct session *s);
+void vap_subscription_update(struct session *s, struct now now, bool wanted);
+void vap_server_request_receive(struct session *s, struct now now, const struct vap_message *m, int err);
+void vap_notify_drop_all(struct session *s);
 
 /* client_upload.c */
-void upload_dispatch(struct vap_client *c, struct now now);
-void upload_answered(struct session *s, struct now now, struct upload *upload, unsigned code, const char *reason);
-void upload_lost(struct vap_client *c, struct upload *upload, bool timed_out);
-void upload_finish(struct vap_client *c, struct upload *upload, int err, unsigned code, const char *reason);
+void vap_upload_dispatch(struct vap_client *c, struct now now);
+void vap_upload_answered(struct session *s, struct now now, struct upload *upload, unsigned code, const char *reason);
+void vap_upload_lost(struct vap_client *c, struct upload *upload, bool timed_out);
+void vap_upload_finish(struct vap_client *c, struct upload *upload, int err, unsigned code, const char *reason);
 
 /* client_number.c */
-void number_dispatch(struct session *s, struct now now);
-void number_answered(struct session *s, struct now now, struct number *number, unsigned code, const char *reason,
-                     const struct vap_message *m);
-void number_lost(struct session *s, struct now now, struct number *number);
-void number_report(struct vap_client *c, struct number *number, int err, unsigned code, const char *reason);
-void number_free_all(struct vap_client *c);
-bool number_has_room(const struct session *s);
-bool number_free_forgotten(struct number *number);
+void vap_number_dispatch(struct session *s, struct now now);
+void vap_number_answered(struct session *s, struct now now, struct number *number, unsigned code, const char *reason,
+                         const struct vap_message *m);
+void vap_number_lost(struct session *s, struct now now, struct number *number);
+void vap_number_report(struct vap_client *c, struct number *number, int err, unsigned code, const char *reason);
+void vap_number_free_all(struct vap_client *c);
+bool vap_number_has_room(const struct session *s);
+bool vap_number_free_forgotten(struct number *number);
 
 #endif

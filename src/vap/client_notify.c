@@ -4,20 +4,20 @@
 
 #define NOTIFIES_MAX 256
 
-void subscription_update(struct session *s, struct now now, bool wanted)
+void vap_subscription_update(struct session *s, struct now now, bool wanted)
 {
     size_t mark;
     if (s->state != SESSION_ONLINE || s->subscribing || wanted == s->subscribed)
         return;
     enum vap_method method = wanted ? VAP_SUBSCRIBE : VAP_UNSUBSCRIBE;
-    if (!request_begin(s, now, method, wanted ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE, &mark))
+    if (!vap_request_begin(s, now, method, wanted ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE, &mark))
         return;
     s->subscribing = true;
     if (wanted)
-        request_put_service(s, SUBSERVICE_NUMBER, SERVICE_INSTANCE_ALL);
+        vap_request_put_service(s, SUBSERVICE_NUMBER, SERVICE_INSTANCE_ALL);
     else
         tlv_put_u32(&s->out, TLV_SUBSCRIPTION_ID, s->subscription_id);
-    request_send(s, mark);
+    vap_request_send(s, mark);
 }
 
 static size_t answer_begin(struct session *s, uint16_t method, enum vap_class kind,
@@ -32,7 +32,7 @@ static void refuse(struct session *s, const struct vap_message *m, unsigned code
 {
     size_t mark = answer_begin(s, m->method, VAP_ERROR, &m->transaction);
     vap_put_error(&s->out, code, reason ? reason : vap_code_reason(code));
-    request_send(s, mark);
+    vap_request_send(s, mark);
     s->client->counters.requests_refused++;
 }
 
@@ -43,7 +43,7 @@ static void refuse_stranger(struct session *s, const struct vap_message *m, unsi
     vap_put_error(&s->out, code, vap_code_reason(code));
     vap_end(&s->out, mark);
     if (list_empty(&s->send.link))
-        note_push(s->client, &s->send, NULL);
+        vap_note_push(s->client, &s->send, NULL);
     s->client->counters.requests_refused++;
 }
 
@@ -86,7 +86,7 @@ static void receive_notify(struct session *s, const struct vap_message *m)
         return;
     }
     if (!s->subscribed || m->subscription_id != s->subscription_id) {
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, "Notify for an unknown subscription");
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, "Notify for an unknown subscription");
         refuse(s, m, VAP_UNKNOWN_SUBSCRIPTION, NULL);
         return;
     }
@@ -104,10 +104,10 @@ static void receive_notify(struct session *s, const struct vap_message *m)
     c->counters.notifies++;
     s->notify_count++;
     list_append(&s->notifies, &notify->link);
-    note_push(c, &notify->note, NULL);
+    vap_note_push(c, &notify->note, NULL);
 }
 
-void notify_drop_all(struct session *s)
+void vap_notify_drop_all(struct session *s)
 {
     struct list *first;
     while ((first = list_pop(&s->notifies)))
@@ -127,7 +127,7 @@ void vap_client_notify_done(struct vap_client *c, struct now now, uint64_t notif
             size_t mark = answer_begin(s, VAP_NOTIFY, good ? VAP_SUCCESS : VAP_ERROR, &notify->transaction);
             if (!good)
                 vap_put_error(&s->out, VAP_SERVER_ERROR, "the route was not kept");
-            request_send(s, mark);
+            vap_request_send(s, mark);
             s->notify_count--;
             list_remove(&notify->link);
             notify_free(notify);
@@ -148,17 +148,17 @@ static void receive_revoke(struct session *s, struct now now, const struct vap_m
         refuse(s, m, VAP_UNREGISTERED, "no such VService");
         return;
     }
-    request_send(s, answer_begin(s, m->method, VAP_SUCCESS, &m->transaction));
+    vap_request_send(s, answer_begin(s, m->method, VAP_SUCCESS, &m->transaction));
     c->counters.vservice_revoked++;
-    alarm_raise(s, VAP_ALARM_RING_INACTIVE, "the server withdrew the VService: its ring is not available");
+    vap_alarm_raise(s, VAP_ALARM_RING_INACTIVE, "the server withdrew the VService: its ring is not available");
     s->state = SESSION_PUBLISHING;
     s->failed = true; /* the other server acts meanwhile */
     s->publish_at = mono_after_ms(now.mono, c->config.reconnect_ms);
     list_remove(&s->online.link);
-    note_push(c, &s->revoked, NULL);
+    vap_note_push(c, &s->revoked, NULL);
 }
 
-void server_request_receive(struct session *s, struct now now, const struct vap_message *m, int err)
+void vap_server_request_receive(struct session *s, struct now now, const struct vap_message *m, int err)
 {
     int integrity = vap_check_integrity(m, &s->client->key);
     if (integrity == ERR_NOT_FOUND)

@@ -34,7 +34,7 @@ int vap_client_publish_number(struct vap_client *c, struct now now, const struct
     return 0;
 }
 
-void number_report(struct vap_client *c, struct number *number, int err, unsigned code, const char *reason)
+void vap_number_report(struct vap_client *c, struct number *number, int err, unsigned code, const char *reason)
 {
     if (number->reported)
         return;
@@ -46,11 +46,11 @@ void number_report(struct vap_client *c, struct number *number, int err, unsigne
         .err = err,
         .code = code,
     };
-    note_push(c, &number->result, reason);
+    vap_note_push(c, &number->result, reason);
 }
 
 /* A forgotten number is freed when nothing refers to it any more: no request, and no result that is still to be taken. */
-bool number_free_forgotten(struct number *number)
+bool vap_number_free_forgotten(struct number *number)
 {
     if (!number->forgotten || !list_empty(&number->result.link))
         return false;
@@ -61,7 +61,7 @@ bool number_free_forgotten(struct number *number)
     return true;
 }
 
-void number_free_all(struct vap_client *c)
+void vap_number_free_all(struct vap_client *c)
 {
     struct map_iter it;
     map_iter_init(&it);
@@ -73,20 +73,20 @@ void number_free_all(struct vap_client *c)
 }
 
 /* Half of the window is left to call records: a publication takes its time. */
-bool number_has_room(const struct session *s)
+bool vap_number_has_room(const struct session *s)
 {
-    return session_has_room(s) && s->numbers_in_flight < (s->client->config.window + 1) / 2;
+    return vap_session_has_room(s) && s->numbers_in_flight < (s->client->config.window + 1) / 2;
 }
 
-void number_dispatch(struct session *s, struct now now)
+void vap_number_dispatch(struct session *s, struct now now)
 {
-    while (number_has_room(s)) {
+    while (vap_number_has_room(s)) {
         struct heap_node *node = heap_pop_due(&s->numbers, now.mono);
         size_t mark;
         if (!node)
             return;
         struct publication *publication = CONTAINER_OF(node, struct publication, due);
-        struct request *request = request_begin(s, now, VAP_PUBLISH, REQUEST_NUMBER, &mark);
+        struct request *request = vap_request_begin(s, now, VAP_PUBLISH, REQUEST_NUMBER, &mark);
         if (!request) {
             heap_set(&s->numbers, node, mono_after_ms(now.mono, RETRY_FIRST_MS));
             return;
@@ -94,9 +94,9 @@ void number_dispatch(struct session *s, struct now now)
         request->number = publication->number;
         publication->in_flight = true;
         s->numbers_in_flight++;
-        request_put_service(s, SUBSERVICE_NUMBER, s->client->instance);
+        vap_request_put_service(s, SUBSERVICE_NUMBER, s->client->instance);
         tlv_put_e164(&s->out, TLV_CALLED_NUM, &publication->number->e164);
-        request_send(s, mark);
+        vap_request_send(s, mark);
     }
 }
 
@@ -113,41 +113,41 @@ static int64_t retry_ms(unsigned failures)
     return pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS;
 }
 
-void number_answered(struct session *s, struct now now, struct number *number, unsigned code, const char *reason,
-                     const struct vap_message *m)
+void vap_number_answered(struct session *s, struct now now, struct number *number, unsigned code, const char *reason,
+                         const struct vap_message *m)
 {
     struct vap_client *c = s->client;
     struct publication *publication = &number->at[s->index];
     publication->in_flight = false;
-    if (number_free_forgotten(number))
+    if (vap_number_free_forgotten(number))
         return;
     int64_t pause;
     if (!code) {
         c->counters.numbers_published++;
         publication->failures = 0;
         pause = refresh_ms(c, m->dht_lifetime_s ? m->dht_lifetime_s : s->dht_lifetime_s);
-        number_report(c, number, 0, 0, NULL);
+        vap_number_report(c, number, 0, 0, NULL);
     } else {
         if (code == VAP_OVERLOADED)
-            session_hold(s, now);
+            vap_session_hold(s, now);
         publication->failures++;
         pause = retry_ms(publication->failures);
         /* What only time can mend is tried again without end, but its result does not wait for that. */
         if (publication->failures >= c->config.attempts_max ||
             (code != VAP_PUBLICATION_FAILED && code != VAP_OVERLOADED))
-            number_report(c, number, ERR_FORBIDDEN, code, reason);
+            vap_number_report(c, number, ERR_FORBIDDEN, code, reason);
     }
     heap_set(&s->numbers, &publication->due, mono_after_ms(now.mono, pause));
     if (code == VAP_UNREGISTERED && c->version) {
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
-        session_fail(s, now, reason);
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
+        vap_session_fail(s, now, reason);
     }
 }
 
-void number_lost(struct session *s, struct now now, struct number *number)
+void vap_number_lost(struct session *s, struct now now, struct number *number)
 {
     number->at[s->index].in_flight = false;
-    if (!number_free_forgotten(number))
+    if (!vap_number_free_forgotten(number))
         heap_set(&s->numbers, &number->at[s->index].due, now.mono);
 }
 
@@ -158,10 +158,10 @@ int vap_client_forget_number(struct vap_client *c, const struct e164 *e164)
         return ERR_NOT_FOUND;
     for (unsigned i = 0; i < c->config.servers; i++)
         heap_remove(&c->sessions[i].numbers, &number->at[i].due);
-    number_report(c, number, ERR_CLOSED, 0, "forgotten");
+    vap_number_report(c, number, ERR_CLOSED, 0, "forgotten");
     number->forgotten = true;
     if (c->taken_number == number)
         c->taken_number = NULL;
-    number_free_forgotten(number);
+    vap_number_free_forgotten(number);
     return 0;
 }

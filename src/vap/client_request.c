@@ -7,8 +7,8 @@
 #define HOLD_FIRST_MS 500
 #define HOLD_MAX_MS 30000
 
-struct request *request_begin(struct session *s, struct now now, enum vap_method method, enum request_kind kind,
-                              size_t *ret_mark)
+struct request *vap_request_begin(struct session *s, struct now now, enum vap_method method, enum request_kind kind,
+                                  size_t *ret_mark)
 {
     const struct vap_client *c = s->client;
     struct request *request = mem_alloc(sizeof *request);
@@ -26,26 +26,26 @@ struct request *request_begin(struct session *s, struct now now, enum vap_method
 }
 
 /* What could not be written for lack of memory leaves the connection in an unknown state: the deadline of the request will end it. */
-void request_send(struct session *s, size_t mark)
+void vap_request_send(struct session *s, size_t mark)
 {
     vap_end_signed(&s->out, mark, &s->client->key);
     if (list_empty(&s->send.link))
-        note_push(s->client, &s->send, NULL);
+        vap_note_push(s->client, &s->send, NULL);
 }
 
-void request_put_service(struct session *s, uint16_t subservice, uint64_t instance)
+void vap_request_put_service(struct session *s, uint16_t subservice, uint64_t instance)
 {
     tlv_put_service(&s->out, TLV_SERVICE_IDENTITY,
                     &(struct service_identity){SERVICE_VIPR, subservice, s->client->config.vservice_id, instance});
 }
 
-bool session_has_room(const struct session *s)
+bool vap_session_has_room(const struct session *s)
 {
     return s->state == SESSION_ONLINE && s->in_flight < s->client->config.window && !s->holding;
 }
 
 /* The server asked for patience: nothing new for a while, which grows as long as it goes on. */
-void session_hold(struct session *s, struct now now)
+void vap_session_hold(struct session *s, struct now now)
 {
     if (s->holding)
         return; /* one of many answers to what was sent before */
@@ -64,21 +64,21 @@ static void request_remove(struct session *s, struct request *request)
         s->numbers_in_flight--;
 }
 
-void request_drop_all(struct session *s, struct now now)
+void vap_request_drop_all(struct session *s, struct now now)
 {
     /* From the last, so that call records return to the head of the queue in their order. */
     while (!list_empty(&s->requests)) {
         struct request *request = CONTAINER_OF(s->requests.prev, struct request, link);
         request_remove(s, request);
         if (request->upload)
-            upload_lost(s->client, request->upload, false);
+            vap_upload_lost(s->client, request->upload, false);
         if (request->number)
-            number_lost(s, now, request->number);
+            vap_number_lost(s, now, request->number);
         mem_free(request);
     }
 }
 
-void request_timeout(struct session *s, struct now now)
+void vap_request_timeout(struct session *s, struct now now)
 {
     if (list_empty(&s->requests))
         return;
@@ -87,14 +87,14 @@ void request_timeout(struct session *s, struct now now)
         return;
     s->client->counters.timeouts++;
     if (s->state == SESSION_UNREGISTERING) {
-        session_end(s, "stopped");
+        vap_session_end(s, "stopped");
         return;
     }
     if (first->upload) {
-        upload_lost(s->client, first->upload, true);
+        vap_upload_lost(s->client, first->upload, true);
         first->upload = NULL;
     }
-    session_fail(s, now, "no answer in time");
+    vap_session_fail(s, now, "no answer in time");
 }
 
 static void register_refused(struct session *s, struct now now, const struct vap_message *m, unsigned code,
@@ -106,18 +106,18 @@ static void register_refused(struct session *s, struct now now, const struct vap
         /* Ours is the first major version: there is no earlier one to fall back to (section 7). */
         if (m->has & VAP_HAS_VERSION && m->version_major == VAP_VERSION_MAJOR && m->version_minor < s->version_minor) {
             s->version_minor = m->version_minor;
-            session_fail(s, now, reason);
+            vap_session_fail(s, now, reason);
             return;
         }
-        alarm_raise(s, VAP_ALARM_UNSUPPORTED_VERSION, reason);
-        session_end(s, reason);
+        vap_alarm_raise(s, VAP_ALARM_UNSUPPORTED_VERSION, reason);
+        vap_session_end(s, reason);
         return;
     }
     if (code == VAP_ALREADY_REGISTERED || code == VAP_BAD_CLIENT_HANDLE || code == VAP_UNREGISTERED)
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
     else if (code == VAP_BAD_REQUEST)
-        alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
-    session_fail(s, now, reason);
+        vap_alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
+    vap_session_fail(s, now, reason);
 }
 
 static void subscribe_answered(struct session *s, struct now now, const struct vap_message *m, unsigned code,
@@ -125,14 +125,14 @@ static void subscribe_answered(struct session *s, struct now now, const struct v
 {
     s->subscribing = false;
     if (code || !(m->has & VAP_HAS_SUBSCRIPTION)) {
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, code ? reason : "no SubscriptionID came");
-        session_fail(s, now, code ? reason : "no SubscriptionID came");
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, code ? reason : "no SubscriptionID came");
+        vap_session_fail(s, now, code ? reason : "no SubscriptionID came");
         return;
     }
     s->subscribed = true;
     s->subscription_id = m->subscription_id;
     s->client->counters.subscribed++;
-    note_push(s->client, &s->subscription, NULL);
+    vap_note_push(s->client, &s->subscription, NULL);
 }
 
 /* The request is off the list; the session may end in here. */
@@ -145,7 +145,7 @@ static void answered(struct session *s, struct now now, const struct request *re
         if (code)
             register_refused(s, now, m, code, reason);
         else
-            session_registered(s, now, m);
+            vap_session_registered(s, now, m);
         break;
     case REQUEST_REFRESH:
         c->counters.refreshed += code == 0;
@@ -153,13 +153,13 @@ static void answered(struct session *s, struct now now, const struct request *re
             register_refused(s, now, m, code, reason);
         break;
     case REQUEST_UNREGISTER:
-        session_end(s, "stopped");
+        vap_session_end(s, "stopped");
         break;
     case REQUEST_VSERVICE:
         if (code)
-            session_publish_refused(s, now, code, reason);
+            vap_session_publish_refused(s, now, code, reason);
         else
-            session_published(s, m);
+            vap_session_published(s, m);
         break;
     case REQUEST_SUBSCRIBE:
         subscribe_answered(s, now, m, code, reason);
@@ -169,15 +169,15 @@ static void answered(struct session *s, struct now now, const struct request *re
         s->subscribed = false;
         break;
     case REQUEST_UPLOAD:
-        upload_answered(s, now, request->upload, code, reason);
+        vap_upload_answered(s, now, request->upload, code, reason);
         break;
     case REQUEST_COPY:
         c->counters.vcrs_copied += code == 0;
         if (code == VAP_OVERLOADED)
-            session_hold(s, now);
+            vap_session_hold(s, now);
         break;
     case REQUEST_NUMBER:
-        number_answered(s, now, request->number, code, reason, m);
+        vap_number_answered(s, now, request->number, code, reason, m);
         break;
     }
 }
@@ -207,7 +207,7 @@ static struct request *find(const struct session *s, const struct vap_transactio
     return NULL;
 }
 
-void response_receive(struct session *s, struct now now, const struct vap_message *m)
+void vap_response_receive(struct session *s, struct now now, const struct vap_message *m)
 {
     struct vap_client *c = s->client;
     char reason[REASON_OCTETS];
@@ -221,8 +221,8 @@ void response_receive(struct session *s, struct now now, const struct vap_messag
         return;
     }
     if (stranger) { /* "The requestor SHOULD generate an alarm and SHOULD NOT retry." */
-        alarm_raise(s, VAP_ALARM_INVALID_CREDENTIALS, reason);
-        session_end(s, reason);
+        vap_alarm_raise(s, VAP_ALARM_INVALID_CREDENTIALS, reason);
+        vap_session_end(s, reason);
         return;
     }
     request_remove(s, request);

@@ -14,7 +14,7 @@ static void note_init(struct note *note, enum vap_client_effect_kind kind, unsig
     list_init(&note->link);
 }
 
-void session_init(struct session *s, struct vap_client *c, unsigned index, struct now now)
+void vap_session_init(struct session *s, struct vap_client *c, unsigned index, struct now now)
 {
     *s = (struct session){
         .client = c,
@@ -40,24 +40,24 @@ void session_init(struct session *s, struct vap_client *c, unsigned index, struc
     note_init(&s->revoked, VAP_CLIENT_REVOKED, index);
 }
 
-void session_fini(struct session *s)
+void vap_session_fini(struct session *s)
 {
     LIST_EACH(it, &s->requests) {
         struct request *request = CONTAINER_OF(it, struct request, link);
         if (request->number) {
             request->number->at[s->index].in_flight = false;
-            number_free_forgotten(request->number);
+            vap_number_free_forgotten(request->number);
         }
         mem_free(request->upload);
         mem_free(request);
     }
-    notify_drop_all(s);
+    vap_notify_drop_all(s);
     vap_framer_fini(&s->framer);
     buf_fini(&s->out);
     heap_fini(&s->numbers);
 }
 
-bool session_is_registered(const struct session *s)
+bool vap_session_is_registered(const struct session *s)
 {
     return s->state == SESSION_PUBLISHING || s->state == SESSION_ONLINE;
 }
@@ -65,8 +65,8 @@ bool session_is_registered(const struct session *s)
 /* Forgets all that the server forgets when the connection ends. */
 static void reset(struct session *s, struct now now)
 {
-    request_drop_all(s, now);
-    notify_drop_all(s);
+    vap_request_drop_all(s, now);
+    vap_notify_drop_all(s);
     vap_framer_fini(&s->framer);
     vap_framer_init(&s->framer, VAP_MESSAGE_OCTETS_MAX);
     s->publishing = false;
@@ -83,7 +83,7 @@ static void connect_now(struct session *s, struct now now)
     s->deadline = mono_after_ms(now.mono, s->client->config.transaction_ms);
     buf_clear(&s->out);
     list_remove(&s->send.link);
-    note_push(s->client, &s->connect, NULL);
+    vap_note_push(s->client, &s->connect, NULL);
 }
 
 static bool is_connected(const struct session *s)
@@ -96,10 +96,10 @@ static void disconnect(struct session *s)
     bool asked = list_empty(&s->connect.link); /* otherwise CONNECT has not even been taken */
     list_remove(&s->connect.link);
     if (is_connected(s) && asked)
-        note_push(s->client, &s->disconnect, NULL);
+        vap_note_push(s->client, &s->disconnect, NULL);
 }
 
-void session_fail(struct session *s, struct now now, const char *reason)
+void vap_session_fail(struct session *s, struct now now, const char *reason)
 {
     struct vap_client *c = s->client;
     char why[REASON_OCTETS];
@@ -107,7 +107,7 @@ void session_fail(struct session *s, struct now now, const char *reason)
         return;
     snprintf(why, sizeof why, "%s", reason); /* it may be part of what is reset */
     disconnect(s);
-    if (session_is_registered(s))
+    if (vap_session_is_registered(s))
         c->counters.connections_lost++;
     else
         c->counters.connect_failures++;
@@ -121,12 +121,12 @@ void session_fail(struct session *s, struct now now, const char *reason)
     list_remove(&s->online.link);
     s->offline.e.final = s->state == SESSION_FINAL;
     s->offline.e.retry_ms = pause_ms;
-    note_push(c, &s->offline, why);
+    vap_note_push(c, &s->offline, why);
     log_event(c->log, LEVEL_NOTICE, "vap.client.offline", "server=%u reason=\"%s\"", s->index, why);
 }
 
 /* Ends the session for good. */
-void session_end(struct session *s, const char *reason)
+void vap_session_end(struct session *s, const char *reason)
 {
     struct vap_client *c = s->client;
     char why[REASON_OCTETS];
@@ -139,7 +139,7 @@ void session_end(struct session *s, const char *reason)
     reset(s, (struct now){0});
     list_remove(&s->online.link);
     s->offline.e.final = true;
-    note_push(c, &s->offline, why);
+    vap_note_push(c, &s->offline, why);
 }
 
 static void register_first(struct session *s, struct now now)
@@ -147,14 +147,14 @@ static void register_first(struct session *s, struct now now)
     const struct vap_client *c = s->client;
     size_t mark;
     s->state = SESSION_REGISTERING;
-    if (!request_begin(s, now, VAP_REGISTER, REQUEST_REGISTER, &mark)) {
-        session_fail(s, now, "out of memory");
+    if (!vap_request_begin(s, now, VAP_REGISTER, REQUEST_REGISTER, &mark)) {
+        vap_session_fail(s, now, "out of memory");
         return;
     }
     tlv_put_text(&s->out, TLV_CLIENT_NAME, c->name);
     tlv_put_text(&s->out, TLV_CLIENT_LABEL, c->label);
     vap_put_version(&s->out, VAP_VERSION_MAJOR, s->version_minor);
-    request_send(s, mark);
+    vap_request_send(s, mark);
 }
 
 void vap_client_connected(struct vap_client *c, struct now now, unsigned server)
@@ -171,9 +171,9 @@ void vap_client_closed(struct vap_client *c, struct now now, unsigned server, co
     if (!is_connected(s))
         return;
     if (s->state == SESSION_UNREGISTERING)
-        session_end(s, "stopped");
+        vap_session_end(s, "stopped");
     else
-        session_fail(s, now, why ? why : "the connection was closed");
+        vap_session_fail(s, now, why ? why : "the connection was closed");
     /* There is nothing left to disconnect. */
     list_remove(&s->disconnect.link);
     list_remove(&s->send.link);
@@ -186,9 +186,9 @@ static void receive(struct session *s, struct now now, struct slice octets)
     struct fault fault;
     int err = vap_decode(octets, &m, &fault);
     if (m.header && m.kind == VAP_REQUEST)
-        server_request_receive(s, now, &m, err);
+        vap_server_request_receive(s, now, &m, err);
     else if (m.header && !err)
-        response_receive(s, now, &m);
+        vap_response_receive(s, now, &m);
     else
         s->client->counters.responses_discarded++;
 }
@@ -204,7 +204,7 @@ void vap_client_input(struct vap_client *c, struct now now, unsigned server, str
         if (n == 1)
             receive(s, now, message);
         else
-            session_fail(s, now, n == ERR_NO_MEMORY ? "out of memory" : "the server does not speak VAP");
+            vap_session_fail(s, now, n == ERR_NO_MEMORY ? "out of memory" : "the server does not speak VAP");
     }
     vap_client_tick(c, now);
 }
@@ -215,18 +215,18 @@ static void set_refresh(struct session *s, struct now now)
     s->refresh_at = mono_after_ms(now.mono, half > 1000 ? half : 1000);
 }
 
-void session_refresh(struct session *s, struct now now)
+void vap_session_refresh(struct session *s, struct now now)
 {
     size_t mark;
     set_refresh(s, now);
-    if (!request_begin(s, now, VAP_REGISTER, REQUEST_REFRESH, &mark)) {
-        session_fail(s, now, "out of memory");
+    if (!vap_request_begin(s, now, VAP_REGISTER, REQUEST_REFRESH, &mark)) {
+        vap_session_fail(s, now, "out of memory");
         return;
     }
     tlv_put_u32(&s->out, TLV_CLIENT_HANDLE, s->handle);
     tlv_put_text(&s->out, TLV_CLIENT_NAME, s->client->name);
     tlv_put_text(&s->out, TLV_CLIENT_LABEL, s->client->label);
-    request_send(s, mark);
+    vap_request_send(s, mark);
 }
 
 static void go_online(struct session *s)
@@ -238,14 +238,14 @@ static void go_online(struct session *s)
     s->failed = false;
     s->pause_ms = PAUSE_FIRST_MS;
     list_remove(&s->offline.link);
-    note_push(c, &s->online, NULL);
+    vap_note_push(c, &s->online, NULL);
     log_event(c->log, LEVEL_INFO, "vap.client.online", "server=%u handle=%u", s->index, s->handle);
 }
 
-void session_registered(struct session *s, struct now now, const struct vap_message *m)
+void vap_session_registered(struct session *s, struct now now, const struct vap_message *m)
 {
     if (!(m->has & VAP_HAS_HANDLE) || !(m->has & VAP_HAS_KEEPALIVE)) {
-        session_fail(s, now, "the server's answer to Register is incomplete");
+        vap_session_fail(s, now, "the server's answer to Register is incomplete");
         return;
     }
     s->client->counters.registered++;
@@ -264,18 +264,18 @@ static void publish_vservice(struct session *s, struct now now)
     const struct vap_client *c = s->client;
     size_t mark;
     s->publish_at = MONO_NEVER;
-    if (!request_begin(s, now, VAP_PUBLISH, REQUEST_VSERVICE, &mark)) {
-        session_fail(s, now, "out of memory");
+    if (!vap_request_begin(s, now, VAP_PUBLISH, REQUEST_VSERVICE, &mark)) {
+        vap_session_fail(s, now, "out of memory");
         return;
     }
     s->publishing = true;
-    request_put_service(s, SUBSERVICE_VSERVICE, c->instance);
+    vap_request_put_service(s, SUBSERVICE_VSERVICE, c->instance);
     tlv_put_u32(&s->out, TLV_SERVICE_VERSION, c->version);
     tlv_put(&s->out, TLV_SERVICE_CONTENT, buf_slice(&c->description));
-    request_send(s, mark);
+    vap_request_send(s, mark);
 }
 
-void session_published(struct session *s, const struct vap_message *m)
+void vap_session_published(struct session *s, const struct vap_message *m)
 {
     s->publishing = false;
     s->dht_lifetime_s = m->dht_lifetime_s;
@@ -285,54 +285,54 @@ void session_published(struct session *s, const struct vap_message *m)
     if (m->has & VAP_HAS_QUOTA && m->quota_current > m->quota_limit) {
         char text[96];
         snprintf(text, sizeof text, "%u numbers are published, %u are allowed", m->quota_current, m->quota_limit);
-        alarm_raise(s, VAP_ALARM_OVER_QUOTA, text);
+        vap_alarm_raise(s, VAP_ALARM_OVER_QUOTA, text);
     }
     go_online(s);
 }
 
-void session_publish_refused(struct session *s, struct now now, unsigned code, const char *reason)
+void vap_session_publish_refused(struct session *s, struct now now, unsigned code, const char *reason)
 {
     struct vap_client *c = s->client;
     s->publishing = false;
     c->counters.vservice_failures++;
     switch (code) {
     case VAP_VERSION_TOO_LOW: /* "choose a new instance ID for this service, unregister, reconnect" (8.5) */
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
         c->instance = entropy_u64(c->entropy);
         c->version = 1;
-        session_fail(s, now, reason);
+        vap_session_fail(s, now, reason);
         break;
     case VAP_UNREGISTERED:
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
-        session_fail(s, now, reason);
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
+        vap_session_fail(s, now, reason);
         break;
     case VAP_BAD_REQUEST: /* "MUST NOT retry unless it changes the content" (8.4) */
-        alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
-        session_end(s, reason);
+        vap_alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
+        vap_session_end(s, reason);
         break;
     default: /* the ring cannot be reached, or the server is overloaded: this passes */
-        alarm_raise(s, VAP_ALARM_PUBLISH_FAILED, reason);
+        vap_alarm_raise(s, VAP_ALARM_PUBLISH_FAILED, reason);
         s->publish_at = mono_after_ms(now.mono, PUBLISH_PAUSE_MS);
     }
 }
 
-void session_tick(struct session *s, struct now now)
+void vap_session_tick(struct session *s, struct now now)
 {
     struct vap_client *c = s->client;
     if (s->state == SESSION_IDLE && mono_due(s->deadline, now.mono) && !c->stopping)
         connect_now(s, now);
     else if (s->state == SESSION_CONNECTING && mono_due(s->deadline, now.mono))
-        session_fail(s, now, "could not connect in time");
-    request_timeout(s, now);
-    if (session_is_registered(s) && mono_due(s->refresh_at, now.mono))
-        session_refresh(s, now);
-    if (session_is_registered(s) && mono_due(s->publish_at, now.mono) && !s->publishing)
+        vap_session_fail(s, now, "could not connect in time");
+    vap_request_timeout(s, now);
+    if (vap_session_is_registered(s) && mono_due(s->refresh_at, now.mono))
+        vap_session_refresh(s, now);
+    if (vap_session_is_registered(s) && mono_due(s->publish_at, now.mono) && !s->publishing)
         publish_vservice(s, now);
     if (s->holding && mono_due(s->hold_until, now.mono))
         s->holding = false;
 }
 
-struct mono session_deadline(const struct session *s)
+struct mono vap_session_deadline(const struct session *s)
 {
     struct mono deadline = MONO_NEVER;
     if (s->state == SESSION_FINAL)
@@ -341,14 +341,14 @@ struct mono session_deadline(const struct session *s)
         return s->deadline;
     if (!list_empty(&s->requests))
         deadline = mono_min(deadline, CONTAINER_OF(s->requests.next, struct request, link)->deadline);
-    if (!session_is_registered(s))
+    if (!vap_session_is_registered(s))
         return deadline;
     deadline = mono_min(deadline, s->refresh_at);
     if (!s->publishing)
         deadline = mono_min(deadline, s->publish_at);
     if (s->holding)
         deadline = mono_min(deadline, s->hold_until);
-    if (number_has_room(s))
+    if (vap_number_has_room(s))
         deadline = mono_min(deadline, heap_deadline(&s->numbers));
     return deadline;
 }

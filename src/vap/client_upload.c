@@ -16,11 +16,11 @@ int vap_client_upload(struct vap_client *c, struct now now, const struct vap_vcr
     list_init(&upload->result.link);
     list_append(&c->queue, &upload->link);
     c->uploads++;
-    upload_dispatch(c, now);
+    vap_upload_dispatch(c, now);
     return 0;
 }
 
-void upload_finish(struct vap_client *c, struct upload *upload, int err, unsigned code, const char *reason)
+void vap_upload_finish(struct vap_client *c, struct upload *upload, int err, unsigned code, const char *reason)
 {
     c->uploads--;
     c->counters.vcrs_acked += err == 0;
@@ -31,40 +31,40 @@ void upload_finish(struct vap_client *c, struct upload *upload, int err, unsigne
         .err = err,
         .code = code,
     };
-    note_push(c, &upload->result, reason);
+    vap_note_push(c, &upload->result, reason);
 }
 
 static bool send_upload(struct session *s, struct now now, struct upload *upload, enum request_kind kind)
 {
     const struct vap_vcr *vcr = &upload->vcr;
     size_t mark;
-    struct request *request = request_begin(s, now, VAP_UPLOAD_VCR, kind, &mark);
+    struct request *request = vap_request_begin(s, now, VAP_UPLOAD_VCR, kind, &mark);
     if (!request)
         return false;
     if (kind == REQUEST_UPLOAD)
         request->upload = upload;
-    request_put_service(s, SUBSERVICE_NUMBER, SERVICE_INSTANCE_ALL);
+    vap_request_put_service(s, SUBSERVICE_NUMBER, SERVICE_INSTANCE_ALL);
     tlv_put_u32(&s->out, TLV_CALL_DIRECTION, vcr->direction);
     tlv_put_u64(&s->out, TLV_START_TIME, vcr->start_ntp);
     tlv_put_u64(&s->out, TLV_STOP_TIME, vcr->stop_ntp);
     tlv_put_e164(&s->out, TLV_CALLING_NUM, &vcr->calling);
     tlv_put_e164(&s->out, TLV_CALLED_NUM, &vcr->called);
-    request_send(s, mark);
+    vap_request_send(s, mark);
     return true;
 }
 
-void upload_dispatch(struct vap_client *c, struct now now)
+void vap_upload_dispatch(struct vap_client *c, struct now now)
 {
-    struct session *acting = client_acting(c);
+    struct session *acting = vap_client_acting(c);
     if (!acting)
         return;
     struct session *other = &c->sessions[acting->index == VAP_PRIMARY ? VAP_BACKUP : VAP_PRIMARY];
     bool copying = c->config.servers == VAP_SERVERS_MAX && other->state == SESSION_ONLINE;
-    while (!list_empty(&c->queue) && session_has_room(acting)) {
+    while (!list_empty(&c->queue) && vap_session_has_room(acting)) {
         struct upload *upload = CONTAINER_OF(c->queue.next, struct upload, link);
         bool copy = copying && upload->vcr.direction == VAP_RECEIVED;
         /* Both in step, so that the other server misses none; a server that answers nothing ends its session in time. */
-        if (copy && !session_has_room(other))
+        if (copy && !vap_session_has_room(other))
             return;
         if (!send_upload(acting, now, upload, REQUEST_UPLOAD))
             return;
@@ -74,11 +74,11 @@ void upload_dispatch(struct vap_client *c, struct now now)
     }
 }
 
-void upload_lost(struct vap_client *c, struct upload *upload, bool timed_out)
+void vap_upload_lost(struct vap_client *c, struct upload *upload, bool timed_out)
 {
     upload->attempts += timed_out;
     if (upload->attempts >= c->config.attempts_max) {
-        upload_finish(c, upload, ERR_TIMEOUT, 0, "no answer in time");
+        vap_upload_finish(c, upload, ERR_TIMEOUT, 0, "no answer in time");
         return;
     }
     c->counters.vcrs_retried++;
@@ -90,42 +90,42 @@ static void try_again(struct session *s, struct upload *upload, unsigned code, c
 {
     struct vap_client *c = s->client;
     if (++upload->attempts >= c->config.attempts_max) {
-        upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
+        vap_upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
         return;
     }
     c->counters.vcrs_retried++;
     list_prepend(&c->queue, &upload->link);
 }
 
-void upload_answered(struct session *s, struct now now, struct upload *upload, unsigned code, const char *reason)
+void vap_upload_answered(struct session *s, struct now now, struct upload *upload, unsigned code, const char *reason)
 {
     struct vap_client *c = s->client;
     switch (code) {
     case 0:
         s->hold_ms = 0; /* a server that takes some is not asked for growing patience */
-        upload_finish(c, upload, 0, 0, NULL);
+        vap_upload_finish(c, upload, 0, 0, NULL);
         break;
     case VAP_OVERLOADED: /* not this record's fault: it waits as long as it takes */
-        session_hold(s, now);
+        vap_session_hold(s, now);
         c->counters.vcrs_retried++;
         list_prepend(&c->queue, &upload->link);
         break;
     case VAP_SERVER_ERROR:
-        session_hold(s, now);
+        vap_session_hold(s, now);
         try_again(s, upload, code, reason);
         break;
     case VAP_UNREGISTERED:
         if (!c->version) { /* nobody publishes the VService, and we cannot */
-            upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
+            vap_upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
             break;
         }
         /* "it MUST disconnect, generate a new register and a new VService publication" (8.6) */
-        alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
+        vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
         try_again(s, upload, code, reason);
-        session_fail(s, now, reason);
+        vap_session_fail(s, now, reason);
         break;
     default:
-        alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
-        upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
+        vap_alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
+        vap_upload_finish(c, upload, ERR_FORBIDDEN, code, reason);
     }
 }

@@ -71,9 +71,9 @@ static void conn_free(struct conn *c)
 static void conn_detach(struct conn *c)
 {
     LIST_EACH(it, &c->calls)
-        call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
+        vap_call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
     if (c->client)
-        client_destroy(c->client);
+        vap_client_destroy(c->client);
     LIST_EACH(it, &c->requests) {
         struct request *request = CONTAINER_OF(it, struct request, link);
         list_remove(&request->link);
@@ -180,7 +180,7 @@ void vap_server_remove_account(struct vap_server *s, struct slice user)
     while (map_iter_next(&s->conns, &it)) {
         struct conn *c = it.value;
         if (c->key == &account->key)
-            conn_close(c, "the account was removed");
+            vap_conn_close(c, "the account was removed");
     }
     map_remove(&s->accounts, user);
     mem_wipe(&account->key, sizeof account->key);
@@ -188,7 +188,7 @@ void vap_server_remove_account(struct vap_server *s, struct slice user)
     mem_free(account);
 }
 
-struct dht *dht_find(struct vap_server *s, const char *name)
+struct dht *vap_dht_find(struct vap_server *s, const char *name)
 {
     LIST_EACH(it, &s->dhts) {
         struct dht *dht = CONTAINER_OF(it, struct dht, link);
@@ -200,7 +200,7 @@ struct dht *dht_find(struct vap_server *s, const char *name)
 
 int vap_server_set_dht(struct vap_server *s, const char *name, uint32_t quota_limit, uint32_t lifetime_s)
 {
-    struct dht *dht = dht_find(s, name);
+    struct dht *dht = vap_dht_find(s, name);
     if (!dht) {
         size_t count = 0;
         LIST_EACH(it, &s->dhts)
@@ -221,7 +221,7 @@ int vap_server_set_dht(struct vap_server *s, const char *name, uint32_t quota_li
 
 void vap_server_revoke_dht(struct vap_server *s, struct now now, const char *name)
 {
-    struct dht *dht = dht_find(s, name);
+    struct dht *dht = vap_dht_find(s, name);
     struct map_iter it;
     if (!dht)
         return;
@@ -234,8 +234,8 @@ void vap_server_revoke_dht(struct vap_server *s, struct now now, const char *nam
         /* The last instance takes the VService with it. */
         for (size_t left = vservice->instance_count; left; left--) {
             struct instance *instance = CONTAINER_OF(vservice->instances.next, struct instance, of_vservice);
-            call_revoke(instance, now);
-            instance_destroy(instance);
+            vap_call_revoke(instance, now);
+            vap_instance_destroy(instance);
         }
     }
 }
@@ -287,7 +287,7 @@ int vap_server_open(struct vap_server *s, struct now now, uint64_t conn, bool tl
 }
 
 /* Queues what was written to out. */
-void conn_flush(struct conn *c)
+void vap_conn_flush(struct conn *c)
 {
     if (!c->send || !c->out.n)
         return;
@@ -295,14 +295,14 @@ void conn_flush(struct conn *c)
     c->send = NULL;
 }
 
-void conn_close(struct conn *c, const char *reason)
+void vap_conn_close(struct conn *c, const char *reason)
 {
     struct vap_server *s = c->server;
     if (c->closing)
         return;
     c->closing = true;
     conn_detach(c);
-    conn_flush(c);
+    vap_conn_flush(c);
     struct effect *effect = c->close;
     c->close = NULL;
     effect->e.conn = c->id;
@@ -332,9 +332,9 @@ static void receive(struct conn *c, struct now now, struct slice octets)
     if (!m.header) /* "so malformed that a response cannot be generated" (5.3.1) */
         return;
     if (m.kind == VAP_REQUEST)
-        request_receive(c, now, &m, err, &fault);
+        vap_request_receive(c, now, &m, err, &fault);
     else if (!err)
-        call_answered(c, &m);
+        vap_call_answered(c, &m);
 }
 
 /* A message above the limit: its header alone tells whom to answer. */
@@ -345,7 +345,7 @@ static void receive_oversized(struct conn *c, struct slice header)
     c->server->counters.oversized++;
     vap_decode(header, &m, &fault);
     if (m.header && m.kind == VAP_REQUEST)
-        reply_error_unsigned(c, m.method, &m.transaction, VAP_TOO_LARGE, vap_code_reason(VAP_TOO_LARGE));
+        vap_reply_error_unsigned(c, m.method, &m.transaction, VAP_TOO_LARGE, vap_code_reason(VAP_TOO_LARGE));
 }
 
 void vap_server_input(struct vap_server *s, struct now now, uint64_t conn, struct slice octets)
@@ -362,16 +362,16 @@ void vap_server_input(struct vap_server *s, struct now now, uint64_t conn, struc
             receive_oversized(c, message);
         } else if (n == ERR_SYNTAX) {
             s->counters.not_vap++;
-            conn_close(c, "this is no VAP");
+            vap_conn_close(c, "this is no VAP");
             return;
         } else {
-            conn_close(c, "out of memory");
+            vap_conn_close(c, "out of memory");
             return;
         }
         if (!c->closing && c->out.err)
-            conn_close(c, "too much to send");
+            vap_conn_close(c, "too much to send");
         else if (!c->closing)
-            conn_flush(c);
+            vap_conn_flush(c);
     }
 }
 
@@ -380,27 +380,27 @@ static void conn_due(struct conn *c, struct now now)
 {
     struct vap_server *s = c->server;
     if (!c->client) {
-        conn_close(c, c->lingering ? "unregistered" : "did not register");
+        vap_conn_close(c, c->lingering ? "unregistered" : "did not register");
         return;
     }
     struct mono due = mono_after_ms(c->last_seen, s->config.keepalive_ms);
     if (!mono_due(due, now.mono)) {
         if (heap_set(&s->conn_timers, &c->timer, due) == 0)
             return;
-        conn_close(c, "out of memory");
+        vap_conn_close(c, "out of memory");
         return;
     }
     s->counters.expired++;
     log_event(s->log, LEVEL_NOTICE, "vap.client.expired", "client=%u user=%s peer=%s", c->client->handle,
               c->client->account->user, c->peer);
-    conn_close(c, "keepalive ran out");
+    vap_conn_close(c, "keepalive ran out");
 }
 
 void vap_server_tick(struct vap_server *s, struct now now)
 {
     struct heap_node *node;
     while ((node = heap_pop_due(&s->call_timers, now.mono)))
-        call_finish(CONTAINER_OF(node, struct call, timer), ERR_TIMEOUT, 0);
+        vap_call_finish(CONTAINER_OF(node, struct call, timer), ERR_TIMEOUT, 0);
     while ((node = heap_pop_due(&s->conn_timers, now.mono)))
         conn_due(CONTAINER_OF(node, struct conn, timer), now);
 }

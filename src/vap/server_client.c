@@ -61,13 +61,13 @@ static struct client *client_new(struct conn *c, struct now now, const struct va
     return client;
 }
 
-void client_destroy(struct client *client)
+void vap_client_destroy(struct client *client)
 {
     struct vap_server *s = client->conn->server;
     LIST_EACH(it, &client->subscriptions)
-        subscription_destroy(CONTAINER_OF(it, struct subscription, link));
+        vap_subscription_destroy(CONTAINER_OF(it, struct subscription, link));
     LIST_EACH(it, &client->instances)
-        instance_destroy(CONTAINER_OF(it, struct instance, of_client));
+        vap_instance_destroy(CONTAINER_OF(it, struct instance, of_client));
     log_event(s->log, LEVEL_INFO, "vap.client.gone", "client=%u user=%s", client->handle, client->account->user);
     client->account->clients--;
     client->conn->client = NULL;
@@ -79,10 +79,10 @@ void client_destroy(struct client *client)
 
 static void reply_registered(struct conn *c, const struct vap_message *m)
 {
-    size_t mark = reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
+    size_t mark = vap_reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
     tlv_put_u32(&c->out, TLV_CLIENT_HANDLE, c->client->handle);
     tlv_put_u32(&c->out, TLV_KEEPALIVE, c->server->config.keepalive_ms);
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
 }
 
 /* Registers with a handle: a refresh, or the same client on a new connection, whose old one is then closed (9.2). */
@@ -93,7 +93,7 @@ static void register_again(struct conn *c, const struct vap_message *m, const st
     /* A handle is no secret: only its own user may take it over. */
     if (!client || client->account != account || (c->client && c->client != client)) {
         log_event(s->log, LEVEL_WARNING, "vap.client.bad_handle", "peer=%s client=%u", c->peer, m->client_handle);
-        reply_error(c, m->method, &m->transaction, VAP_BAD_CLIENT_HANDLE, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_CLIENT_HANDLE, NULL);
         return;
     }
     if (client->conn != c) {
@@ -101,7 +101,7 @@ static void register_again(struct conn *c, const struct vap_message *m, const st
         old->client = NULL;
         client->conn = c;
         c->client = client;
-        conn_close(old, "its client registered on another connection");
+        vap_conn_close(old, "its client registered on another connection");
     }
     s->counters.refreshed++;
     reply_registered(c, m);
@@ -111,26 +111,26 @@ static void register_first(struct conn *c, struct now now, const struct vap_mess
 {
     struct vap_server *s = c->server;
     if (c->client) {
-        reply_error(c, m->method, &m->transaction, VAP_ALREADY_REGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_ALREADY_REGISTERED, NULL);
         return;
     }
     if (!(m->has & VAP_HAS_VERSION)) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "Protocol-Version is missing");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "Protocol-Version is missing");
         return;
     }
     if (m->version_major != VAP_VERSION_MAJOR) {
-        reply_error(c, m->method, &m->transaction, VAP_UNSUPPORTED_VERSION, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNSUPPORTED_VERSION, NULL);
         return;
     }
     if (account->clients >= s->config.connections_per_user_max) {
-        reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many connections of this user");
+        vap_reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many connections of this user");
         return;
     }
     c->client = client_new(c, now, m, account);
     if (!c->client || heap_set(&s->conn_timers, &c->timer, mono_after_ms(now.mono, s->config.keepalive_ms)) < 0) {
         if (c->client)
-            client_destroy(c->client);
-        reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
+            vap_client_destroy(c->client);
+        vap_reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
         return;
     }
     c->lingering = false;
@@ -140,7 +140,7 @@ static void register_first(struct conn *c, struct now now, const struct vap_mess
     reply_registered(c, m);
 }
 
-void client_register(struct conn *c, struct now now, const struct vap_message *m, struct account *account)
+void vap_client_register(struct conn *c, struct now now, const struct vap_message *m, struct account *account)
 {
     if (m->has & VAP_HAS_HANDLE)
         register_again(c, m, account);
@@ -148,20 +148,20 @@ void client_register(struct conn *c, struct now now, const struct vap_message *m
         register_first(c, now, m, account);
 }
 
-void client_unregister(struct conn *c, struct now now, const struct vap_message *m)
+void vap_client_unregister(struct conn *c, struct now now, const struct vap_message *m)
 {
     struct vap_server *s = c->server;
     if (!c->client) {
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
         return;
     }
     s->counters.unregistered++;
-    reply_success(c, m);
+    vap_reply_success(c, m);
     LIST_EACH(it, &c->calls)
-        call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
-    client_destroy(c->client);
+        vap_call_finish(CONTAINER_OF(it, struct call, link), ERR_CLOSED, 0);
+    vap_client_destroy(c->client);
     /* "It then sets a timer equal to thirty seconds" for the client to close (9.3). */
     c->lingering = true;
     if (heap_set(&s->conn_timers, &c->timer, mono_after_ms(now.mono, s->config.unregister_close_ms)) < 0)
-        conn_close(c, "unregistered");
+        vap_conn_close(c, "unregistered");
 }

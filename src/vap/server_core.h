@@ -155,38 +155,39 @@ static inline struct slice key_of(const uint64_t *number)
 /* server.c: connections and effects. */
 struct effect *vap_effect_new(enum vap_server_effect_kind kind);
 void vap_effect_push(struct vap_server *s, struct effect *effect);
-void conn_flush(struct conn *c);
-void conn_close(struct conn *c, const char *reason);
-struct dht *dht_find(struct vap_server *s, const char *name);
+void vap_conn_flush(struct conn *c);
+void vap_conn_close(struct conn *c, const char *reason);
+struct dht *vap_dht_find(struct vap_server *s, const char *name);
 
 /* server_request.c: transactions. Replying: begin, attributes into conn->out, end. */
-void request_receive(struct conn *c, struct now now, const struct vap_message *m, int err, const struct fault *fault);
-size_t reply_begin(struct conn *c, uint16_t method, enum vap_class kind, const struct vap_transaction *transaction);
-void reply_end(struct conn *c, size_t mark);
-void reply_success(struct conn *c, const struct vap_message *m);
-void reply_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
-                 const char *reason);
-void reply_error_unsigned(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
-                          const char *reason);
+void vap_request_receive(struct conn *c, struct now now, const struct vap_message *m, int err,
+                         const struct fault *fault);
+size_t vap_reply_begin(struct conn *c, uint16_t method, enum vap_class kind, const struct vap_transaction *transaction);
+void vap_reply_end(struct conn *c, size_t mark);
+void vap_reply_success(struct conn *c, const struct vap_message *m);
+void vap_reply_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
+                     const char *reason);
+void vap_reply_error_unsigned(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
+                              const char *reason);
 
 /* server_client.c: registration. */
-void client_register(struct conn *c, struct now now, const struct vap_message *m, struct account *account);
-void client_unregister(struct conn *c, struct now now, const struct vap_message *m);
-void client_destroy(struct client *client);
+void vap_client_register(struct conn *c, struct now now, const struct vap_message *m, struct account *account);
+void vap_client_unregister(struct conn *c, struct now now, const struct vap_message *m);
+void vap_client_destroy(struct client *client);
 
 /* server_service.c: VServices, numbers, call records. */
-void service_publish(struct conn *c, const struct vap_message *m);
-void service_unpublish(struct conn *c, const struct vap_message *m);
-void service_upload(struct conn *c, struct now now, const struct vap_message *m);
-void instance_destroy(struct instance *instance);
-struct vservice *vservice_find(const struct vap_server *s, uint64_t id);
+void vap_service_publish(struct conn *c, const struct vap_message *m);
+void vap_service_unpublish(struct conn *c, const struct vap_message *m);
+void vap_service_upload(struct conn *c, struct now now, const struct vap_message *m);
+void vap_instance_destroy(struct instance *instance);
+struct vservice *vap_vservice_find(const struct vap_server *s, uint64_t id);
 
 /* server_notify.c: subscriptions and our requests. */
-void subscription_add(struct conn *c, const struct vap_message *m);
-void subscription_remove(struct conn *c, const struct vap_message *m);
-void subscription_destroy(struct subscription *subscription);
-void call_answered(struct conn *c, const struct vap_message *m);
-void call_finish(struct call *call, int err, unsigned code);
-void call_revoke(struct instance *instance, struct now now);
+void vap_subscription_add(struct conn *c, const struct vap_message *m);
+void vap_subscription_remove(struct conn *c, const struct vap_message *m);
+void vap_subscription_destroy(struct subscription *subscription);
+void vap_call_answered(struct conn *c, const struct vap_message *m);
+void vap_call_finish(struct call *call, int err, unsigned code);
+void vap_call_revoke(struct instance *instance, struct now now);
 
 #endif

@@ -48,7 +48,7 @@ static struct subscription *subscription_new(struct client *client, uint64_t vse
     return subscription;
 }
 
-void subscription_destroy(struct subscription *subscription)
+void vap_subscription_destroy(struct subscription *subscription)
 {
     struct vap_server *s = subscription->client->conn->server;
     list_remove(&subscription->link);
@@ -59,21 +59,21 @@ void subscription_destroy(struct subscription *subscription)
 
 /* "It is not permitted for there to be multiple subscriptions from a client with identical VServices": asking again gives the same one
  * (9.6). */
-void subscription_add(struct conn *c, const struct vap_message *m)
+void vap_subscription_add(struct conn *c, const struct vap_message *m)
 {
     struct vap_server *s = c->server;
     if (!c->client) {
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
         return;
     }
     if (!(m->has & VAP_HAS_SERVICE) || !service_is_vipr(&m->service) || m->service.subservice != SUBSERVICE_NUMBER) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only the number service can be subscribed to");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only the number service can be subscribed to");
         return;
     }
     struct subscription *subscription = subscription_to(c->client, m->service.vservice_id);
     if (!subscription && c->client->subscription_count >= s->config.subscriptions_max) {
         s->counters.limit_subscriptions++;
-        reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many subscriptions of one client");
+        vap_reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many subscriptions of one client");
         return;
     }
     struct effect *subscribed = vap_effect_new(VAP_SERVER_SUBSCRIBED);
@@ -81,38 +81,38 @@ void subscription_add(struct conn *c, const struct vap_message *m)
         subscription = subscription_new(c->client, m->service.vservice_id);
     if (!subscription || !subscribed) {
         mem_free(subscribed);
-        reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
+        vap_reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
         return;
     }
-    size_t mark = reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
+    size_t mark = vap_reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
     tlv_put_u32(&c->out, TLV_SUBSCRIPTION_ID, subscription->id);
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
     s->counters.subscribed++;
     set_subscription(subscribed, subscription);
     vap_effect_push(s, subscribed);
 }
 
-void subscription_remove(struct conn *c, const struct vap_message *m)
+void vap_subscription_remove(struct conn *c, const struct vap_message *m)
 {
     if (!c->client) {
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
         return;
     }
     if (!(m->has & VAP_HAS_SUBSCRIPTION)) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "SubscriptionID is missing");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "SubscriptionID is missing");
         return;
     }
     struct subscription *subscription = subscription_find(c->client, m->subscription_id);
     if (!subscription) {
-        reply_error(c, m->method, &m->transaction, VAP_UNKNOWN_SUBSCRIPTION, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNKNOWN_SUBSCRIPTION, NULL);
         return;
     }
-    subscription_destroy(subscription);
+    vap_subscription_destroy(subscription);
     c->server->counters.unsubscribed++;
-    reply_success(c, m);
+    vap_reply_success(c, m);
 }
 
-void call_finish(struct call *call, int err, unsigned code)
+void vap_call_finish(struct call *call, int err, unsigned code)
 {
     struct conn *c = call->conn;
     struct vap_server *s = c->server;
@@ -175,7 +175,7 @@ static int notify(struct subscription *subscription, struct now now, struct slic
         &c->out, TLV_SERVICE_IDENTITY,
         &(struct service_identity){SERVICE_VIPR, SUBSERVICE_NUMBER, subscription->vservice_id, SERVICE_INSTANCE_ALL});
     tlv_put(&c->out, TLV_SERVICE_CONTENT, valinfo);
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
     s->counters.notifies_sent++;
     return 0;
 }
@@ -203,7 +203,7 @@ int vap_server_notify_one(struct vap_server *s, struct now now, uint32_t client,
 }
 
 /* PublishRevoke of one instance. The client need not hear of it for the server to forget the instance, so lack of memory is no error. */
-void call_revoke(struct instance *instance, struct now now)
+void vap_call_revoke(struct instance *instance, struct now now)
 {
     struct conn *c = instance->client->conn;
     size_t mark;
@@ -215,10 +215,10 @@ void call_revoke(struct instance *instance, struct now now)
         &(struct service_identity){SERVICE_VIPR, SUBSERVICE_VSERVICE, instance->vservice->id, instance->id});
     if (instance->content.n <= VAP_CONTENT_OCTETS_MAX)
         tlv_put(&c->out, TLV_SERVICE_CONTENT, buf_slice(&instance->content));
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
 }
 
-void call_answered(struct conn *c, const struct vap_message *m)
+void vap_call_answered(struct conn *c, const struct vap_message *m)
 {
     bool bare = m->kind == VAP_ERROR && m->has & VAP_HAS_ERROR &&
                 (m->error_code == VAP_INTEGRITY_CHECK_FAILURE || m->error_code == VAP_UNKNOWN_USERNAME);
@@ -230,9 +230,9 @@ void call_answered(struct conn *c, const struct vap_message *m)
         if (!(bare && !(m->has & VAP_HAS_INTEGRITY)) && vap_check_integrity(m, c->key) < 0)
             break;
         if (m->kind == VAP_SUCCESS)
-            call_finish(call, 0, 0);
+            vap_call_finish(call, 0, 0);
         else
-            call_finish(call, ERR_FORBIDDEN, m->has & VAP_HAS_ERROR ? m->error_code : 0);
+            vap_call_finish(call, ERR_FORBIDDEN, m->has & VAP_HAS_ERROR ? m->error_code : 0);
         return;
     }
     c->server->counters.responses_discarded++;

@@ -6,29 +6,29 @@
 
 #define STRANGER_WARNING_MS 1000
 
-size_t reply_begin(struct conn *c, uint16_t method, enum vap_class kind, const struct vap_transaction *transaction)
+size_t vap_reply_begin(struct conn *c, uint16_t method, enum vap_class kind, const struct vap_transaction *transaction)
 {
     size_t mark = vap_begin(&c->out, (enum vap_method)method, kind, transaction);
     vap_put_realm(&c->out);
     return mark;
 }
 
-void reply_end(struct conn *c, size_t mark)
+void vap_reply_end(struct conn *c, size_t mark)
 {
     vap_end_signed(&c->out, mark, c->key);
     c->server->counters.messages_sent++;
-    conn_flush(c);
+    vap_conn_flush(c);
 }
 
-void reply_success(struct conn *c, const struct vap_message *m)
+void vap_reply_success(struct conn *c, const struct vap_message *m)
 {
-    reply_end(c, reply_begin(c, m->method, VAP_SUCCESS, &m->transaction));
+    vap_reply_end(c, vap_reply_begin(c, m->method, VAP_SUCCESS, &m->transaction));
 }
 
 static size_t begin_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
                           const char *reason)
 {
-    size_t mark = reply_begin(c, method, VAP_ERROR, transaction);
+    size_t mark = vap_reply_begin(c, method, VAP_ERROR, transaction);
     vap_put_error(&c->out, code, reason ? reason : vap_code_reason(code));
     c->server->counters.errors_sent++;
     if (c->client)
@@ -43,8 +43,8 @@ static void log_refusal(const struct conn *c, enum log_level level, uint16_t met
               code, reason ? reason : vap_code_reason(code));
 }
 
-void reply_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
-                 const char *reason)
+void vap_reply_error(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
+                     const char *reason)
 {
     size_t mark = begin_error(c, method, transaction, code, reason);
     /* A client over its limits is counted, and our own troubles are told once by who has them: not for each request. */
@@ -52,15 +52,15 @@ void reply_error(struct conn *c, uint16_t method, const struct vap_transaction *
     log_refusal(c, counted ? LEVEL_DEBUG : LEVEL_INFO, method, code, reason);
     if (code == VAP_UNSUPPORTED_VERSION)
         vap_put_version(&c->out, VAP_VERSION_MAJOR, VAP_VERSION_MINOR);
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
 }
 
-void reply_error_unsigned(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
-                          const char *reason)
+void vap_reply_error_unsigned(struct conn *c, uint16_t method, const struct vap_transaction *transaction, unsigned code,
+                              const char *reason)
 {
     vap_end(&c->out, begin_error(c, method, transaction, code, reason));
     c->server->counters.messages_sent++;
-    conn_flush(c);
+    vap_conn_flush(c);
 }
 
 /* An answer to somebody who has not shown that he knows the password: never signed, or it would be material to guess it from. */
@@ -75,9 +75,9 @@ static void refuse_stranger(struct conn *c, struct now now, const struct vap_mes
     log_event(s->log, loud ? LEVEL_WARNING : LEVEL_DEBUG, "vap.stranger.refused",
               "peer=%s user=\"%.*s\" code=%u reason=\"%s\"", c->peer, SLICE_PRINT(m->username), code,
               reason ? reason : vap_code_reason(code));
-    reply_error_unsigned(c, m->method, &m->transaction, code, reason);
+    vap_reply_error_unsigned(c, m->method, &m->transaction, code, reason);
     if (++c->auth_failures >= c->server->config.auth_failures_max)
-        conn_close(c, "too many requests without good integrity");
+        vap_conn_close(c, "too many requests without good integrity");
 }
 
 /* The account behind a request; NULL when it was refused. */
@@ -112,32 +112,33 @@ static void dispatch(struct conn *c, struct now now, const struct vap_message *m
 {
     switch (m->method) {
     case VAP_REGISTER:
-        client_register(c, now, m, account);
+        vap_client_register(c, now, m, account);
         break;
     case VAP_UNREGISTER:
-        client_unregister(c, now, m);
+        vap_client_unregister(c, now, m);
         break;
     case VAP_PUBLISH:
-        service_publish(c, m);
+        vap_service_publish(c, m);
         break;
     case VAP_UNPUBLISH:
-        service_unpublish(c, m);
+        vap_service_unpublish(c, m);
         break;
     case VAP_SUBSCRIBE:
-        subscription_add(c, m);
+        vap_subscription_add(c, m);
         break;
     case VAP_UNSUBSCRIBE:
-        subscription_remove(c, m);
+        vap_subscription_remove(c, m);
         break;
     case VAP_UPLOAD_VCR:
-        service_upload(c, now, m);
+        vap_service_upload(c, now, m);
         break;
     default:
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "no such method at a server");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "no such method at a server");
     }
 }
 
-void request_receive(struct conn *c, struct now now, const struct vap_message *m, int err, const struct fault *fault)
+void vap_request_receive(struct conn *c, struct now now, const struct vap_message *m, int err,
+                         const struct fault *fault)
 {
     char reason[VAP_REASON_OCTETS_MAX + 1];
     if (err)
@@ -147,17 +148,18 @@ void request_receive(struct conn *c, struct now now, const struct vap_message *m
         return;
     c->key = &account->key;
     if (c->client && c->client->account != account) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "this connection is registered by another user");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST,
+                        "this connection is registered by another user");
         c->key = &c->client->account->key;
         return;
     }
     c->last_seen = now.mono;
     if (err)
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, reason);
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, reason);
     else if (!vap_realm_is_good(m->realm))
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "REALM is \"ViPR\", VAP 10.3.2");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "REALM is \"ViPR\", VAP 10.3.2");
     else if (m->has & VAP_HAS_HANDLE && m->method != VAP_REGISTER && c->client && m->client_handle != c->client->handle)
-        reply_error(c, m->method, &m->transaction, VAP_BAD_CLIENT_HANDLE, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_CLIENT_HANDLE, NULL);
     else
         dispatch(c, now, m, account);
 }
@@ -184,15 +186,15 @@ static void answer(struct conn *c, const struct request *request, int err, const
 {
     struct vap_server *s = c->server;
     if (err) {
-        reply_error(c, request->method, &request->transaction, completion_code(request, err), reason);
+        vap_reply_error(c, request->method, &request->transaction, completion_code(request, err), reason);
         return;
     }
-    size_t mark = reply_begin(c, request->method, VAP_SUCCESS, &request->transaction);
+    size_t mark = vap_reply_begin(c, request->method, VAP_SUCCESS, &request->transaction);
     if (request->dht) {
         vap_put_quota(&c->out, request->dht->quota_limit, vap_server_quota_used(s, request->dht->name));
         tlv_put_u32(&c->out, TLV_DHT_LIFETIME, request->dht->lifetime_s);
     }
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
     if (c->client) {
         c->client->numbers += request->dht != NULL;
         c->client->vcrs += request->dht == NULL;
@@ -218,7 +220,7 @@ void vap_server_complete(struct vap_server *s, uint64_t request_id, int err, con
         c->in_flight--;
         answer(c, request, err, reason);
         if (c->out.err)
-            conn_close(c, "too much to send");
+            vap_conn_close(c, "too much to send");
     } else {
         s->counters.completions_late++;
     }

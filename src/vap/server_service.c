@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-struct vservice *vservice_find(const struct vap_server *s, uint64_t id)
+struct vservice *vap_vservice_find(const struct vap_server *s, uint64_t id)
 {
     return map_get(&s->vservices, key_of(&id));
 }
@@ -31,7 +31,7 @@ static void instance_free(struct instance *instance)
     mem_free(instance);
 }
 
-void instance_destroy(struct instance *instance)
+void vap_instance_destroy(struct instance *instance)
 {
     struct vservice *v = instance->vservice;
     struct vap_server *s = instance->client->conn->server;
@@ -100,15 +100,15 @@ static void instance_link(struct vservice *v, struct client *client, struct inst
     v->instance_count++;
     client->instance_count++;
     if (old)
-        instance_destroy(old);
+        vap_instance_destroy(old);
 }
 
 static void reply_published(struct conn *c, const struct vap_message *m, const struct dht *dht)
 {
-    size_t mark = reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
+    size_t mark = vap_reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
     vap_put_quota(&c->out, dht->quota_limit, vap_server_quota_used(c->server, dht->name));
     tlv_put_u32(&c->out, TLV_DHT_LIFETIME, dht->lifetime_s);
-    reply_end(c, mark);
+    vap_reply_end(c, mark);
 }
 
 /* Whether the publication may replace what is there; 0 or the error code. A version must rise with each change, and only then need it
@@ -126,9 +126,9 @@ static unsigned publish_instance(struct conn *c, const struct vap_message *m, st
                                  const char **ret_reason)
 {
     struct vap_server *s = c->server;
-    struct vservice *v = vservice_find(s, m->service.vservice_id);
+    struct vservice *v = vap_vservice_find(s, m->service.vservice_id);
     struct instance *old = v ? instance_find(v, m->service.instance) : NULL;
-    struct dht *dht = dht_find(s, instance->description.dht_name);
+    struct dht *dht = vap_dht_find(s, instance->description.dht_name);
     if (!dht || !dht->available) {
         *ret_reason = "this ring is not available here";
         return VAP_PUBLICATION_FAILED;
@@ -172,12 +172,12 @@ static void publish_vservice(struct conn *c, const struct vap_message *m)
     const char *reason = NULL;
     struct fault fault;
     if (!(m->has & VAP_HAS_CONTENT) || !(m->has & VAP_HAS_SERVICE_VERSION)) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "ServiceVersion or ServiceContent is missing");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "ServiceVersion or ServiceContent is missing");
         return;
     }
     struct instance *instance = instance_new(m);
     if (!instance) {
-        reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
+        vap_reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
         return;
     }
     unsigned code = 0;
@@ -191,7 +191,7 @@ static void publish_vservice(struct conn *c, const struct vap_message *m)
     }
     if (code) {
         instance_free(instance);
-        reply_error(c, m->method, &m->transaction, code, reason);
+        vap_reply_error(c, m->method, &m->transaction, code, reason);
         return;
     }
     reply_published(c, m, instance->vservice->dht);
@@ -203,7 +203,7 @@ static struct effect *request_new(struct conn *c, const struct vap_message *m, e
     struct vap_server *s = c->server;
     if (c->in_flight >= s->config.in_flight_max) {
         s->counters.limit_in_flight++;
-        reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many requests in flight");
+        vap_reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many requests in flight");
         return NULL;
     }
     struct request *request = mem_alloc(sizeof *request);
@@ -213,7 +213,7 @@ static struct effect *request_new(struct conn *c, const struct vap_message *m, e
     if (!request || !effect || map_set(&s->requests, key_of(&request->id), request) < 0) {
         mem_free(request);
         mem_free(effect);
-        reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
+        vap_reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
         return NULL;
     }
     request->conn = c;
@@ -231,18 +231,18 @@ static struct effect *request_new(struct conn *c, const struct vap_message *m, e
 static void publish_number(struct conn *c, const struct vap_message *m)
 {
     struct vap_server *s = c->server;
-    struct vservice *v = vservice_find(s, m->service.vservice_id);
+    struct vservice *v = vap_vservice_find(s, m->service.vservice_id);
     if (!v) {
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, "no such VService");
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, "no such VService");
         return;
     }
     if (!(m->has & VAP_HAS_CALLED)) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "CalledNum is missing");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "CalledNum is missing");
         return;
     }
     if (s->publishes_queued >= s->config.publishes_queued_max) {
         s->counters.limit_publishes++;
-        reply_error(c, m->method, &m->transaction, VAP_PUBLICATION_FAILED, "too many numbers are being published");
+        vap_reply_error(c, m->method, &m->transaction, VAP_PUBLICATION_FAILED, "too many numbers are being published");
         return;
     }
     struct effect *effect = request_new(c, m, VAP_SERVER_PUBLISH_NUMBER);
@@ -255,14 +255,14 @@ static void publish_number(struct conn *c, const struct vap_message *m)
     s->publishes_queued++;
 }
 
-void service_publish(struct conn *c, const struct vap_message *m)
+void vap_service_publish(struct conn *c, const struct vap_message *m)
 {
     bool known = m->has & VAP_HAS_SERVICE && service_is_vipr(&m->service) &&
                  (m->service.subservice == SUBSERVICE_NUMBER || m->service.subservice == SUBSERVICE_VSERVICE);
     if (!known)
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "ServiceIdentity is of no known service");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "ServiceIdentity is of no known service");
     else if (!c->client)
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
     else if (m->service.subservice == SUBSERVICE_VSERVICE)
         publish_vservice(c, m);
     else
@@ -270,27 +270,27 @@ void service_publish(struct conn *c, const struct vap_message *m)
 }
 
 /* "The ViPR client can only Unpublish for the VService." (9.5) An instance that is not there is as good as withdrawn. */
-void service_unpublish(struct conn *c, const struct vap_message *m)
+void vap_service_unpublish(struct conn *c, const struct vap_message *m)
 {
     if (!(m->has & VAP_HAS_SERVICE) || !service_is_vipr(&m->service) || m->service.subservice != SUBSERVICE_VSERVICE) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only a VService can be unpublished");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only a VService can be unpublished");
         return;
     }
     if (!c->client) {
-        reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
         return;
     }
-    struct vservice *v = vservice_find(c->server, m->service.vservice_id);
+    struct vservice *v = vap_vservice_find(c->server, m->service.vservice_id);
     struct instance *instance = v ? instance_find(v, m->service.instance) : NULL;
     if (instance && instance->client->account != c->client->account) {
-        reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "this instance is published by another user");
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "this instance is published by another user");
         return;
     }
     if (instance) {
         c->server->counters.vservices_unpublished++;
-        instance_destroy(instance);
+        vap_instance_destroy(instance);
     }
-    reply_success(c, m);
+    vap_reply_success(c, m);
 }
 
 /* Takes a record's worth out of the client's bucket. */
@@ -314,7 +314,7 @@ static bool take_credit(struct client *client, const struct vap_server_config *c
     return true;
 }
 
-void service_upload(struct conn *c, struct now now, const struct vap_message *m)
+void vap_service_upload(struct conn *c, struct now now, const struct vap_message *m)
 {
     const uint32_t needed = VAP_HAS_DIRECTION | VAP_HAS_START | VAP_HAS_STOP | VAP_HAS_CALLED;
     struct vap_server *s = c->server;
@@ -324,7 +324,7 @@ void service_upload(struct conn *c, struct now now, const struct vap_message *m)
         code = VAP_UNREGISTERED, reason = vap_code_reason(code);
     else if (!(m->has & VAP_HAS_SERVICE) || !service_is_vipr(&m->service))
         reason = "ServiceIdentity is missing or of no known service";
-    else if (!vservice_find(s, m->service.vservice_id))
+    else if (!vap_vservice_find(s, m->service.vservice_id))
         code = VAP_UNREGISTERED, reason = "no such VService";
     else if ((m->has & needed) != needed)
         reason = "CalledNum, CallDirection, StartTime or StopTime is missing";
@@ -335,7 +335,7 @@ void service_upload(struct conn *c, struct now now, const struct vap_message *m)
         code = VAP_OVERLOADED, reason = "too many call records per second";
     }
     if (reason) {
-        reply_error(c, m->method, &m->transaction, code, reason);
+        vap_reply_error(c, m->method, &m->transaction, code, reason);
         return;
     }
     struct effect *effect = request_new(c, m, VAP_SERVER_UPLOAD_VCR);

@@ -30,7 +30,7 @@ static bool view_of(struct vap_server *s, const struct vservice *v, struct vap_v
 
 bool vap_server_vservice(struct vap_server *s, uint64_t vservice_id, struct vap_vservice_view *ret_view)
 {
-    const struct vservice *v = vservice_find(s, vservice_id);
+    const struct vservice *v = vap_vservice_find(s, vservice_id);
     return v && view_of(s, v, ret_view);
 }
 

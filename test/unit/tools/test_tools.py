@@ -76,6 +76,21 @@ def test_archives():
         assert "uses time" in "".join(complaints) and "uses tlv of tlv" in "".join(complaints)
 
 
+def test_names():
+    with tempfile.TemporaryDirectory(dir=os.environ["IME_BUILD"]) as build:
+        compile_archive(build, "vap", "int vap_x; int vap(void) { return 0; } static int own(void) { return vap_x; } int vap_own(void) { return own(); }")
+        compile_archive(build, "tlv", "int tlvx; int deliver(void) { return 0; } int tlv_deliver(void) { return deliver(); }")
+        complaints = []
+        names = layers.read_names()
+        assert names["vap"] == ["vap"] and "chord" in names["reload"], "listed, or the module's own"
+        layers.check_names(names, build, complaints.append)
+        assert len(complaints) == 2, complaints
+        assert "src/tlv: deliver " in complaints[0] and "src/tlv: tlvx " in complaints[1]
+        complaints.clear()
+        layers.check_names({"vap": ["vap", "peer"], "tlv": ["tlv", "tlvx", "deliver", "peer"]}, build, complaints.append)
+        assert len(complaints) == 1 and "peer" in complaints[0], complaints
+
+
 def test_counting():
     assert tests.count("1..2\nok 1 - a\nok 2 - b\n", True) == (2, [], 0)
     assert tests.count("1..2\nok 1 - a\nnot ok 2 - b\n", False) == (1, ["b"], 0)
