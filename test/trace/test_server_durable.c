@@ -11,16 +11,32 @@ static const char *const numbers[] = {"+492211001", "+492211002", "+492211003"};
 #define CALLER "+4930555"
 
 /* Three calls of A's to B's numbers; their records are with the agents, which see that they are acknowledged. */
-static struct scene *three_calls(uint64_t seed)
+static void upload_three_calls(struct scene *scene)
 {
-    struct scene *scene = scene_of(3, seed);
-    for (unsigned i = 0; i < 3; i++)
-        agent_publishes(scene_company(scene, 'B'), numbers[i]);
     for (unsigned i = 0; i < 3; i++) {
         struct call call = {.from = 'A', .to = 'B', .calling = CALLER, .called = numbers[i]};
         agent_upload(scene_company(scene, 'B'), &call, VAP_RECEIVED);
         agent_upload(scene_company(scene, 'A'), &call, VAP_SENT);
     }
+}
+
+static struct scene *three_calls(uint64_t seed)
+{
+    struct scene *scene = scene_of(3, seed);
+    for (unsigned i = 0; i < 3; i++)
+        agent_publishes(scene_company(scene, 'B'), numbers[i]);
+    upload_three_calls(scene);
+    return scene;
+}
+
+/* The same, and C claims one of the numbers. */
+static struct scene *three_calls_and_a_false_claim(uint64_t seed)
+{
+    struct scene *scene = scene_of(3, seed);
+    agent_publishes(scene_company(scene, 'C'), N1);
+    for (unsigned i = 0; i < 3; i++)
+        agent_publishes(scene_company(scene, 'B'), numbers[i]);
+    upload_three_calls(scene);
     return scene;
 }
 
@@ -66,15 +82,15 @@ static void assert_three_routes(struct scene *scene)
     assert_int_equal(company_pool(a, "b.example", "default"), 0);
     assert_int_equal(memory_store_count(a->disk, KV_PVP_POOL), 0);
     assert_int_equal(memory_store_count(a->disk, KV_ROUTE), 3);
-    assert_int_equal(scene_count(scene, "A pool.penalty", ""), 0);
+    assert_int_equal(scene_count(scene, "A pool.penalty node=98", ""), 0); /* B has done nothing */
     for (size_t i = 0; i < a->agent.told_count; i++)
         assert_ticket_is_good(b, &a->agent.told[i], "a.example");
 }
 
 /* One run with a crash of the victim at this mark. False if the mark was not reached. */
-static bool run_with_crash(char victim, uint64_t mark)
+static bool run_with_crash(struct scene *(*begin)(uint64_t seed), char victim, uint64_t mark)
 {
-    struct scene *scene = three_calls(100);
+    struct scene *scene = begin(100);
     struct company *c = scene_company(scene, victim);
     scene->victim = c;
     scene->crash_at = scene->marks + mark;
@@ -92,14 +108,16 @@ static bool run_with_crash(char victim, uint64_t mark)
     }
     scene_run(scene, 1000);
     assert_three_routes(scene);
+    assert_int_equal(memory_store_count(scene_company(scene, 'A')->disk, KV_PVP_PENALTY),
+                     begin == three_calls_and_a_false_claim);
     scene_free(scene);
     return crashed;
 }
 
-static void crash_at_every_moment(char victim)
+static void crash_at_every_moment(struct scene *(*begin)(uint64_t seed), char victim)
 {
     uint64_t mark = 1;
-    while (run_with_crash(victim, mark))
+    while (run_with_crash(begin, victim, mark))
         mark++;
     print_message("# %u crashes of %c\n", (unsigned)mark - 1, victim);
     assert_true(mark > 50);
@@ -108,13 +126,52 @@ static void crash_at_every_moment(char victim)
 static void test_the_originator_crashes_at_any_moment(void **state)
 {
     (void)state;
-    crash_at_every_moment('A');
+    crash_at_every_moment(three_calls, 'A');
 }
 
 static void test_the_terminator_crashes_at_any_moment(void **state)
 {
     (void)state;
-    crash_at_every_moment('B');
+    crash_at_every_moment(three_calls, 'B');
+}
+
+static void test_the_originator_crashes_while_a_claim_fails(void **state)
+{
+    (void)state;
+    crash_at_every_moment(three_calls_and_a_false_claim, 'A');
+}
+
+/* B crashes while its agent publishes VService and numbers, and while its first ticket key is made. */
+static void test_the_terminator_crashes_while_it_is_set_up(void **state)
+{
+    (void)state;
+    bool crashed = true;
+    for (uint64_t mark = 1; crashed; mark++) {
+        struct scene *scene = scene_new(3, 102);
+        struct company *b = scene_company(scene, 'B');
+        for (unsigned i = 1; i <= 3; i++) {
+            company_start(&scene->companies[i]);
+            agent_start(&scene->companies[i]);
+        }
+        for (unsigned i = 0; i < 3; i++)
+            agent_publish(b, numbers[i]);
+        scene->victim = b;
+        scene->crash_at = mark;
+        scene_run(scene, 3000);
+        scene->victim = NULL;
+        crashed = !b->server;
+        if (crashed)
+            company_start(b);
+        for (unsigned i = 0; i < 3; i++)
+            while (!b->agent.numbers[i].came)
+                assert_true(scene_step(scene));
+        upload_three_calls(scene);
+        assert_true(scene_run_until(scene, all_told, 20 * SCENE_MINUTE));
+        scene_run(scene, 1000);
+        assert_three_routes(scene);
+        assert_int_equal(memory_store_count(b->disk, KV_TICKET_EPOCH), 1);
+        scene_free(scene);
+    }
 }
 
 /* Ended in good order at any moment, and both at once. */
@@ -389,7 +446,7 @@ static void test_an_allocation_fails(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 400; i++)
-        if (!run_short_of_memory(1 + 17 * i))
+        if (!run_short_of_memory(1 + 47 * i))
             break;
 }
 
@@ -398,6 +455,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_originator_crashes_at_any_moment),
         cmocka_unit_test(test_the_terminator_crashes_at_any_moment),
+        cmocka_unit_test(test_the_originator_crashes_while_a_claim_fails),
+        cmocka_unit_test(test_the_terminator_crashes_while_it_is_set_up),
         cmocka_unit_test(test_both_restart_again_and_again),
         cmocka_unit_test(test_a_record_meets_a_full_disk),
         cmocka_unit_test(test_validations_meet_a_full_disk),
