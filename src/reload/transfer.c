@@ -371,15 +371,13 @@ void peer_transfers_stored(struct peer *peer, struct now now, struct id resource
 
 void peer_transfers_stop(struct peer *peer, struct now now, struct id node, int err)
 {
-    bool found = true;
-    while (found) {
-        found = false;
-        for (struct list *it = peer->transfers.next; it != &peer->transfers && !found; it = it->next) {
-            struct transfer *transfer = CONTAINER_OF(it, struct transfer, order);
-            if (id_eq(transfer->node, node)) {
-                found = true;
-                transfer_end(peer, now, transfer, err);
-            }
+    struct list *it = peer->transfers.next;
+    while (it != &peer->transfers) {
+        struct transfer *transfer = CONTAINER_OF(it, struct transfer, order);
+        it = it->next;
+        if (id_eq(transfer->node, node)) {
+            transfer_end(peer, now, transfer, err);
+            it = peer->transfers.next; /* its end may have begun or ended others */
         }
     }
 }
