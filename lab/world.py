@@ -324,11 +324,21 @@ class World:
         status = self.wait_ready(name, server["control"], "wait", "ring")
         server["node_id"] = status["node_id"]
 
+    def clear(self):
+        """Removes the files of the world before; anything else in its place stays."""
+        if not os.path.isdir(self.directory) or not os.listdir(self.directory):
+            shutil.rmtree(self.directory, ignore_errors=True)
+            return
+        if not any(os.path.exists(path) for path in (self.state_path, os.path.join(self.directory, "enroll", "enroll.conf"))):
+            raise WorldError(f"{self.directory} holds files that are not of a world: remove them, or take another folder")
+        shutil.rmtree(self.directory)
+
     def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, tell=lambda text: None):
         """Starts everything. tell is called with each step."""
         if self.load() and any(self.alive(name) for name in self.processes):
+            self.processes = {}  # not ours: whoever fails here must not end them
             raise WorldError("a world is up already: ./run world down ends it")
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self.clear()
         os.makedirs(self.directory, mode=0o700)
         self.description = {
             "overlay": OVERLAY,
@@ -382,7 +392,7 @@ class World:
         """[(name, pid, state in words)]"""
         rows = []
         for name, entry in self.processes.items():
-            state = "stopped"
+            state = "ended"
             if self.alive(name):
                 home = os.path.join(self.directory, name)
                 try:
@@ -416,19 +426,20 @@ def main():
         world.up(args.companies, args.servers_per_company, args.hold, tell=lambda text: print(text, flush=True))
         print(f"The world is up; {world.path} describes it. End it with ./run world down.")
         return 0
-    if not world.load():
+    if not world.load() or (args.command == "status" and not any(world.alive(name) for name in world.processes)):
         print("there is no world: ./run world up starts one", file=sys.stderr)
         return 1
     if args.command == "down":
-        print(f"{world.down()} processes ended")
+        count = world.down()
+        print(f"{count} processes ended" if count else "no world is up")
         return 0
     rows = world.status()
     if args.json:
         print(json.dumps([{"name": n, "pid": p, "state": s} for n, p, s in rows]))
     else:
         for name, pid, state in rows:
-            print(f"{name:8} {pid:8} {state}")
-    return 0 if rows and all(s not in ("stopped",) for _, _, s in rows) else 1
+            print(f"{name:8} {pid:8} {state}" + (f"; its last words: {world.directory}/{name}/log" if state == "ended" else ""))
+    return 1 if any(state == "ended" for _, _, state in rows) else 0
 
 
 if __name__ == "__main__":
