@@ -86,12 +86,32 @@ static void on_input(void *arg, struct stream *stream, struct slice octets)
     link_work(server->link);
 }
 
+/* What its user can do about the end of a connection. */
+static const char *advice(enum stream_reason reason)
+{
+    switch (reason) {
+    case STREAM_TLS_SELF_SIGNED:
+    case STREAM_TLS_UNKNOWN_CA:
+        return "; no certificate of --ca has signed the server's";
+    case STREAM_TLS_WRONG_NAME:
+        return "; name the server as its certificate does, in --server or --tls-name";
+    case STREAM_TLS_EXPIRED:
+        return "; compare the clocks, then look at the server's certificate";
+    case STREAM_TLS_PROTOCOL:
+        return "; a listener without TLS needs --plain";
+    default:
+        return "";
+    }
+}
+
 static void on_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
 {
     struct link_server *server = arg;
-    (void)stream, (void)reason;
+    char text[256];
+    (void)stream;
     server->stream = NULL;
-    vap_client_closed(server->link->client, loop_now(server->link->loop), server->index, detail);
+    snprintf(text, sizeof text, "%s%s", detail, advice(reason));
+    vap_client_closed(server->link->client, loop_now(server->link->loop), server->index, text);
     link_work(server->link);
 }
 
@@ -197,9 +217,14 @@ static void went_offline(struct link *l, struct link_server *server, const struc
 
 static void alarm_rang(struct link *l, const struct link_server *server, const struct vap_client_effect *e)
 {
-    if (e->alarm == VAP_ALARM_INVALID_CREDENTIALS)
+    char text[256];
+    const char *hint = "";
+    if (e->alarm == VAP_ALARM_INVALID_CREDENTIALS) {
         l->code = EXIT_CREDENTIALS;
-    say(l, server, vap_alarm_name(e->alarm), e->reason);
+        hint = "; the server has another password for this user, or does not know the user";
+    }
+    snprintf(text, sizeof text, "%s%s", e->reason, hint);
+    say(l, server, vap_alarm_name(e->alarm), text);
 }
 
 static void notified(struct link *l, const struct vap_client_effect *e)

@@ -382,6 +382,7 @@ static int open_file(struct upload_run *u)
     const char *path = NULL;
     struct stat st;
     bool input = strcmp(o->file, "-") == 0;
+    state_init(&u->state, NULL);
     u->descriptor = input ? STDIN_FILENO : open(o->file, O_RDONLY | O_CLOEXEC);
     if (u->descriptor < 0 || fstat(u->descriptor, &st) < 0) {
         fprintf(stderr, "ime-vcr: %s: %s\n", o->file, strerror(errno));

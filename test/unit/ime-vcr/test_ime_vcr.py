@@ -354,6 +354,13 @@ def make_certificates():
             "-days", "2", "-extfile", extensions, "-out", path("server.pem"))
 
 
+def missing_files():
+    with Server() as server:
+        for arguments in (["upload", "--format", "asterisk-csv", "--no-state"], ["upload", "--format", "freeswitch-csv", "--follow"]):
+            done = run(server, *arguments, "--country", "49", "--own", "+4930", path("not-there.csv"))
+            assert done.returncode == 1 and "not-there.csv: No such file" in done.stderr, done
+
+
 def tls_is_verified():
     make_certificates()
     publish = ["publish", *SERVICE, "--numbers", "+49301230", "--wait", "2"]
@@ -362,9 +369,10 @@ def tls_is_verified():
         assert good.returncode == 0, good
         good = run(server, *publish, "--ca", path("ca.pem"), "--tls-name", "ime.a.example", plain=False)
         assert good.returncode == 0, good
-        for wrong in (["--ca", path("other.pem")], ["--ca", path("ca.pem"), "--tls-name", "ime.b.example"]):
+        for wrong, advice in ((["--ca", path("other.pem")], "no certificate of --ca"),
+                              (["--ca", path("ca.pem"), "--tls-name", "ime.b.example"], "--tls-name")):
             done = run(server, *publish, *wrong, plain=False)
-            assert done.returncode == 1 and "0 of 1" in done.stdout, (wrong, done)
+            assert done.returncode == 1 and "0 of 1" in done.stdout and advice in done.stderr, (wrong, done)
         done = run(server, *publish, plain=True)
         assert done.returncode == 1, done
         done = run(server, *publish, "--ca", path("numbers.txt"), plain=False)
@@ -375,7 +383,7 @@ def main():
     cases = [uploads_calls_and_tells_bad_lines, reads_local_times, goes_on_where_it_was_killed, reads_standard_input_and_freeswitch,
              follows_a_growing_and_rotated_file, lives_through_lost_connections, needs_a_published_vservice,
              publishes_numbers, stays_until_it_is_told, watches, wrong_password, password_file_must_be_closed,
-             configuration_file, usage, gives_up, tls_is_verified]
+             configuration_file, usage, gives_up, missing_files, tls_is_verified]
     print(f"1..{len(cases)}", flush=True)
     failed = False
     for number, case in enumerate(cases, 1):
