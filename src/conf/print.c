@@ -33,7 +33,8 @@ static void put_rule(const struct conf_key *key, struct buf *out)
 {
     size_t start = out->n;
     conf_describe(key, out);
-    if (!out->err && out->n > start && out->p[start] >= 'a' && out->p[start] <= 'z')
+    if (!out->err && key->type != CONF_CHOICE && out->n > start && /* values are shown as they are written */
+        out->p[start] >= 'a' && out->p[start] <= 'z')
         out->p[start] = (uint8_t)(out->p[start] - 'a' + 'A');
     if (key->flags & CONF_LIST)
         buf_str(out, "; several, separated by commas or in lines of their own");

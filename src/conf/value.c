@@ -217,7 +217,8 @@ void conf_describe(const struct conf_key *key, struct buf *out)
         describe_choices(key, out);
         break;
     case CONF_HEX:
-        describe_bounded(key, "hexadecimal octets, two digits each; a number of octets", out);
+        buf_printf(out, key->min == key->max ? "%lld hexadecimal digits" : "%lld to %lld hexadecimal digits",
+                   (long long)(2 * key->min), (long long)(2 * key->max));
         break;
     }
 }

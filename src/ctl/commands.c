@@ -142,7 +142,8 @@ const struct ctl_command ctl_commands[] = {
         .help = "what happened to a number, step by step, and what it waits for",
         .rows = "steps",
         .columns = COLUMNS({"at", "TIME"}, {"step", "STEP"}, {"text", "WHAT HAPPENED"}),
-        .empty = "nothing is known of this number",
+        .empty = "nothing is known of this number here: no call to it was uploaded, no client publishes it, nobody "
+                 "asked for it",
     },
     {
         .words = "set ime validator local bucketentropy",
@@ -155,15 +156,15 @@ const struct ctl_command ctl_commands[] = {
     {
         .words = "set ime validator local minimum-interval",
         .programs = CTL_SERVER,
-        .args = ARGS({"value", CTL_DURATION, 0, 1000, 30 * DAY_MS, "1s to 30d"}),
+        .args = ARGS({"value", CTL_DURATION, 0, 0, 30 * DAY_MS, "0 to 30d"}),
         .help = "the shortest time between two validations of one called number (default 1h)",
         .detail = VALIDATOR_DETAIL,
     },
     {
         .words = "set ime validator local maximum-delay",
         .programs = CTL_SERVER,
-        .args = ARGS({"value", CTL_DURATION, 0, 0, 7 * DAY_MS, "0 to 7d"}),
-        .help = "validation starts at a random time of up to this after the upload",
+        .args = ARGS({"value", CTL_DURATION, 0, 0, 30 * DAY_MS, "0 to 30d"}),
+        .help = "validation starts at a random time of up to this after the upload (default 10m)",
         .detail = VALIDATOR_DETAIL,
     },
     {
@@ -184,14 +185,14 @@ const struct ctl_command ctl_commands[] = {
         .words = "set ime validator local max-originating",
         .programs = CTL_SERVER,
         .args = ARGS({"value", CTL_INTEGER, 0, 1, 10000, "number of TLS sessions"}),
-        .help = "validations that this server runs at the same time",
+        .help = "validations that this server runs at the same time (default 32)",
         .detail = VALIDATOR_DETAIL,
     },
     {
         .words = "set ime validator local max-terminating",
         .programs = CTL_SERVER,
         .args = ARGS({"value", CTL_INTEGER, 0, 1, 10000, "number of TLS sessions"}),
-        .help = "validations by other servers that this one answers at the same time",
+        .help = "validations by other servers that this one answers at the same time (default 128)",
         .detail = VALIDATOR_DETAIL,
     },
     {

@@ -92,7 +92,7 @@ static void put_value(struct render *r, struct buf *out, const char *key, const 
     json_t *element;
     switch (json_typeof(value)) {
     case JSON_STRING:
-        if (ends_with(key, "_at") && parse_time(json_string_value(value), &seconds)) {
+        if ((strcmp(key, "at") == 0 || ends_with(key, "_at")) && parse_time(json_string_value(value), &seconds)) {
             r->local_time(seconds, local, sizeof local);
             buf_str(out, local);
         } else {

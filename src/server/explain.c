@@ -9,6 +9,9 @@ struct story {
     struct ctl_writer *w;
     const char *number;
     unsigned step;
+    struct wall at; /* of the note that is told next */
+    char note[JOURNAL_TEXT_OCTETS_MAX + 1];
+    unsigned times;
 };
 
 static void tell(struct story *story, struct wall at, const char *step, const char *text)
@@ -20,12 +23,29 @@ static void tell(struct story *story, struct wall at, const char *step, const ch
     ctl_close(story->w);
 }
 
+static void tell_held_note(struct story *story)
+{
+    char step[16];
+    char text[sizeof story->note + 32];
+    if (!story->times)
+        return;
+    snprintf(step, sizeof step, "%u", ++story->step);
+    if (story->times > 1)
+        snprintf(text, sizeof text, "%s (%u times)", story->note, story->times);
+    tell(story, story->at, step, story->times > 1 ? text : story->note);
+    story->times = 0;
+}
+
+/* What happens several times in a row is told once, with the time of the first. */
 static void tell_note(void *ctx, struct wall at, const char *text)
 {
     struct story *story = ctx;
-    char step[16];
-    snprintf(step, sizeof step, "%u", ++story->step);
-    tell(story, at, step, text);
+    if (!story->times || strcmp(story->note, text) != 0) {
+        tell_held_note(story);
+        story->at = at;
+        snprintf(story->note, sizeof story->note, "%s", text);
+    }
+    story->times++;
 }
 
 static void tell_publication(void *ctx, const struct numbers_info *info)
@@ -34,7 +54,7 @@ static void tell_publication(void *ctx, const struct numbers_info *info)
     char text[160];
     snprintf(text, sizeof text, "published here for VService %016llx: %u of 3 copies in the ring",
              (unsigned long long)info->vservice_id, info->copies);
-    tell(story, info->held_until, "now", text);
+    tell(story, info->held_until, "held until", text);
 }
 
 static const char *wait_reason(enum pvp_vcr_reason reason)
@@ -108,10 +128,11 @@ void show_explain(void *ctx, struct ctl_request *request)
         ctl_refuse(request, ERR_SYNTAX, "not a number", "write it as +E.164, for example +4930123456");
         return;
     }
-    struct story story = {s, ctl_reply_begin(request), number.text, 0};
+    struct story story = {.server = s, .w = ctl_reply_begin(request), .number = number.text};
     ctl_put_text(story.w, "number", number.text);
     ctl_open_array(story.w, "steps");
     journal_each(s->journal, &number, tell_note, &story);
+    tell_held_note(&story);
     numbers_publisher_each_of(s->publisher, s->now, &number, tell_publication, &story);
     pvp_vcr_each(s->vcrs, &number, tell_vcr, &story);
     LIST_EACH(it, &s->validations) {

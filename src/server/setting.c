@@ -13,8 +13,8 @@ static const struct {
     int64_t min, max;
 } table[SETTINGS] = {
     [SETTING_BUCKETENTROPY] = {"bucketentropy", false, 1, 255},
-    [SETTING_MINIMUM_INTERVAL] = {"minimum-interval", true, 1000, 30 * DAY_MS},
-    [SETTING_MAXIMUM_DELAY] = {"maximum-delay", true, 0, 7 * DAY_MS},
+    [SETTING_MINIMUM_INTERVAL] = {"minimum-interval", true, 0, 30 * DAY_MS},
+    [SETTING_MAXIMUM_DELAY] = {"maximum-delay", true, 0, 30 * DAY_MS},
     [SETTING_MINIMUM_CALL] = {"minimum-call", true, 1000, DAY_MS},
     [SETTING_PENDING_ALERT] = {"pending-alert", false, 1, 1000000},
     [SETTING_MAX_ORIGINATING] = {"max-originating", false, 1, 10000},

@@ -348,7 +348,8 @@ static int put_bucket(void *arg, const struct pvp_bucket_info *info)
 {
     struct ctl_writer *w = arg;
     ctl_open_object(w, NULL);
-    ctl_put_slice(w, "domain", info->domain);
+    if (info->domain.n) /* a failure proves no domain */
+        ctl_put_slice(w, "domain", info->domain);
     ctl_put_id(w, "node_id", info->node_id);
     ctl_put_text(w, "bucket", info->number.text[0] ? info->number.text : "default");
     ctl_put_unsigned(w, "entropy", info->fill);

@@ -139,7 +139,9 @@ static void learn(struct server *s, const struct pvp_pool_outcome *outcome)
         }
         s->counters.routes_learned++;
         log_event(s->ports.log, LEVEL_NOTICE, "route.learned", "number=%s domain=%s", route.number.text, route.domain);
-        journal_note(s->journal, s->now, &route.number, "route learned: %s serves this number", route.domain);
+        journal_note(s->journal, s->now, &route.number,
+                     "route learned: %s serves this number; its calls together passed %u", route.domain,
+                     outcome->threshold);
     }
     for (size_t i = 0; i < outcome->learned_count; i++)
         clients_deliver(s, outcome->learned[i].vservice_id);

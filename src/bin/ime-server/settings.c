@@ -96,7 +96,7 @@ static const struct conf_key keys[] = {
     {"validator", "retry", CONF_DURATION, 0, "10m", 100, 30 * DAY, NULL, NULL,
      "After a validation that met nobody (unreachable or overloaded: neither success nor failure), it is tried again."},
     {"validator", "retries", CONF_INTEGER, 0, "6", 0, 1000, NULL, NULL, "How often."},
-    {"validator", "bucketentropy", CONF_INTEGER, 0, "24", 0, 100000, NULL, NULL,
+    {"validator", "bucketentropy", CONF_INTEGER, 0, "24", 1, 255, NULL, NULL,
      "Proofs are worth 12 (with caller ID) or 8; routes are learned when their sum exceeds this. imectl can change it."},
     {"validator", "claimants", CONF_INTEGER, 0, "8", 1, 100, NULL, NULL,
      "Servers that claim the same number and are tried, the oldest claims first."},

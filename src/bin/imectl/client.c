@@ -56,7 +56,7 @@ static void explain_connect(const char *path, const char *daemon, int error)
     case EACCES:
         fprintf(stderr,
                 "imectl: you may not use %s\n"
-                "  Only root and the daemon's group may: try sudo imectl …\n",
+                "  Only root and the user that the daemon runs as may: try sudo imectl …\n",
                 path);
         break;
     default:

@@ -83,7 +83,7 @@ static void test_mistakes(void **state)
     assert_refused("set ime validator local bucketentropy", ERR_NOT_FOUND,
                    "VALUE is missing: the sum that a bucket must exceed; a validation is worth 12 or 8");
     assert_refused("set ime validator local minimum-interval 10", ERR_SYNTAX,
-                   "VALUE must be a duration from 1s to 30d, not `10`");
+                   "VALUE must be a duration from 0 to 30d, not `10`");
     assert_refused("explain 0301234", ERR_SYNTAX,
                    "NUMBER must be a phone number as + and up to 15 digits, not `0301234`");
     assert_refused("explain +4930123 +4930124", ERR_SYNTAX, "too many arguments for `explain`");

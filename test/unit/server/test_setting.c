@@ -40,8 +40,8 @@ static void test_rows(void **state)
     assert_int_equal(setting(s, SETTING_MAX_TERMINATING), options.terminating_sessions_max);
 
     put_row(kv, "bucketentropy", 36, 1, 16);
-    put_row(kv, "maximum-delay", 0, 2, 16);    /* 0 is a value */
-    put_row(kv, "minimum-interval", 5, 3, 16); /* out of its range: as if it were not there */
+    put_row(kv, "maximum-delay", 0, 2, 16);                    /* 0 is a value */
+    put_row(kv, "minimum-interval", UINT64_C(1) << 40, 3, 16); /* out of its range: as if it were not there */
     put_row(kv, "pending-alert", UINT64_MAX, 4, 16);
     put_row(kv, "minimum-call", 20000, 5, 15); /* damaged */
     put_row(kv, "max-originating", 20, 6, 24);
