@@ -1,5 +1,6 @@
 /* Publication of VServices and numbers, and call records (sections 9.4, 9.5, 9.8). */
 #include "base/mem.h"
+#include "ticket/valinfo.h"
 #include "vap/server_core.h"
 
 #include <stdio.h>
@@ -166,6 +167,16 @@ static unsigned publish_instance(struct conn *c, const struct vap_message *m, st
     return 0;
 }
 
+/* A route that no originator would take is refused while somebody looks. */
+static bool routes_are_good(const struct vap_description *d, struct fault *ret_fault)
+{
+    struct route_uri uri;
+    for (size_t i = 0; i < d->route_count; i++)
+        if (route_uri_parse(slice_str(d->routes[i]), &uri, ret_fault) < 0)
+            return false;
+    return true;
+}
+
 static void publish_vservice(struct conn *c, const struct vap_message *m)
 {
     char text[VAP_REASON_OCTETS_MAX + 1];
@@ -183,6 +194,10 @@ static void publish_vservice(struct conn *c, const struct vap_message *m)
     unsigned code = 0;
     if (vap_description_parse(m->content, &instance->description, &fault) < 0) {
         snprintf(text, sizeof text, "ServiceContent, octet %zu: %s", fault.octet, fault.rule);
+        reason = text;
+        code = VAP_BAD_REQUEST;
+    } else if (!routes_are_good(&instance->description, &fault)) {
+        snprintf(text, sizeof text, "SIPURI, octet %zu: %s", fault.octet, fault.rule);
         reason = text;
         code = VAP_BAD_REQUEST;
     } else {

@@ -245,6 +245,11 @@ static void test_400_services(void **state)
     tlv_put_text(&w->message, TLV_SERVICE_CONTENT, description("a", 1));
     assert_int_equal(ask(w, 1), VAP_BAD_REQUEST);
     assert_int_equal(ask_publish(w, 1, 7, 1, 2, "<nonsense/>"), VAP_BAD_REQUEST);
+    assert_int_equal(ask_publish(w, 1, 7, 1, 2, /* a route that no originator takes */
+                                 "<service-description><vservice><DHTname>Quetzalcoatl</DHTname><DIDCount>1</DIDCount>"
+                                 "<domain>a.example</domain><route><SIPURI>sip:x@a.example:5061</SIPURI></route>"
+                                 "</vservice></service-description>"),
+                     VAP_BAD_REQUEST);
     ask_begin(w, VAP_UPLOAD_VCR); /* no times */
     put_service(w, SERVICE_VIPR, SUBSERVICE_NUMBER, 7);
     tlv_put_text(&w->message, TLV_CALLED_NUM, "+1732");
@@ -264,7 +269,8 @@ static void test_481_ring(void **state)
     struct world *w = *state;
     open_registered(w, 1);
     const char *xml = "<service-description id='x' schemaVersion='1.0'><vservice><DHTname>Private</DHTname>"
-                      "<DIDCount>1</DIDCount><domain>a.example</domain><route><SIPURI>sip:x</SIPURI></route></vservice>"
+                      "<DIDCount>1</DIDCount><domain>a.example</domain><route>"
+                      "<SIPURI>sip:x@a.example:5061;maddr=192.0.2.1;transport=tcp</SIPURI></route></vservice>"
                       "</service-description>";
     assert_int_equal(ask_publish(w, 1, 7, 1, 1, xml), VAP_PUBLICATION_FAILED);
     assert_int_equal(vap_server_set_dht(w->server, "Private", 5, 60), 0);
