@@ -251,11 +251,15 @@ static void verdict(struct server *s, struct validation *v, const struct pvp_val
     case PVP_BAD_ANSWER:
         v->refusals++;
         journal_note(s->journal, s->now, &v->record.called, "%s: %s", node, r->why);
+        log_event(s->ports.log, LEVEL_INFO, "validation.refused", "number=%s node=%s why=\"%s\"", v->record.called.text,
+                  node, r->why);
         err = ERR_FORBIDDEN;
         break;
     case PVP_INCONCLUSIVE:
         v->misses++;
         journal_note(s->journal, s->now, &v->record.called, "%s: no verdict, %s", node, r->why);
+        log_event(s->ports.log, LEVEL_INFO, "validation.no_verdict", "number=%s node=%s why=\"%s\"",
+                  v->record.called.text, node, r->why);
         err = ERR_UNREACHABLE;
         break;
     }

@@ -104,7 +104,7 @@ class Round:
         account = self.company["vap"]
         agent = Vap(self.server["vap"], account["user"], account["password"], self.world.description["ca"], timeout=SECONDS)
         agent.register()
-        agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;transport=tcp"])
+        agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;maddr=127.0.0.1;transport=tcp"])
         return agent
 
     def upload(self, agent, count):

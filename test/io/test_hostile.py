@@ -122,7 +122,7 @@ class Hostile:
     def agent_with_service(self):
         """… that has published its VService."""
         agent = self.agent()
-        agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;transport=tcp"])
+        agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;maddr=127.0.0.1;transport=tcp"])
         return agent
 
     def serves(self):
@@ -285,7 +285,7 @@ class Hostile:
             raise AssertionError("a giant message was taken")
         except VapError as error:
             assert error.code == 413, error
-        agent.publish_vservice(VSERVICE, self.company["domain"], ["sip:a@a.example:5061;transport=tcp"])
+        agent.publish_vservice(VSERVICE, self.company["domain"], ["sip:a@a.example:5061;maddr=127.0.0.1;transport=tcp"])
         agent.close()
         self.grown(before, "vap.oversized")
 

@@ -84,7 +84,8 @@ static int parse_config(struct daemon *d, struct slice document, const struct co
     }
     err = config_verify(config, authority ? authority : config, loop_now(d->loop).wall);
     if (err) {
-        log_event(&d->log, LEVEL_ERROR, "config.not_trusted", "error=%s", err_name(err));
+        log_event(&d->log, LEVEL_ERROR, "config.not_trusted", "error=%s%s", err_name(err),
+                  err == ERR_EXPIRED ? "; is this host's clock right?" : "");
         config_free(config);
         return err;
     }
@@ -113,7 +114,9 @@ static int prepare_config(struct daemon *d, struct tls_context *tls, struct conf
         log_event(&d->log, stored ? LEVEL_WARNING : LEVEL_ERROR, "config.fetch.failed",
                   "url=%s error=%s status=%d detail=\"%s\"; %s", d->settings.enroll_url, err_name(err), a.status,
                   a.detail,
-                  stored ? "going on with the stored one" : "is ime-enroll running? check [enroll] url and ca");
+                  stored            ? "going on with the stored one"
+                  : err == ERR_AUTH ? "check [enroll] url and ca; is this host's clock right?"
+                                    : "is ime-enroll running there? check [enroll] url");
     else
         err = parse_config(d, buf_slice(&a.body), stored, &fetched);
     buf_fini(&a.body);
