@@ -1,5 +1,5 @@
-/* The alerts of reference/ime-product.md, as this server has cause for them. An alert is a state: it is logged when it begins, again at
- * intervals while it lasts, and when it ends. */
+/* The alerts of an IME server (doc/profile.md). An alert is a state: it is logged when it begins, again at intervals while it lasts, and
+ * when it ends. */
 #include "server/internal.h"
 
 #include <stdio.h>

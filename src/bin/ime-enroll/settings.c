@@ -241,7 +241,7 @@ int settings_load(const char *path, struct buf *errors, struct settings *ret_set
     region_init(&s.region, REGION_OCTETS_MAX);
     int err = file_read(path, &text);
     if (err)
-        buf_printf(errors, "%s: %s\n", path, err_text(err));
+        buf_printf(errors, "%s: %s\n", path, err == ERR_NOT_FOUND ? "there is no such file" : err_text(err));
     else
         err = conf_parse(&settings_table, path, buf_slice(&text), errors, &s.conf);
     buf_fini(&text);

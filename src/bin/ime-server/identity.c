@@ -10,7 +10,7 @@
 
 #define ENROLL_TIMEOUT_MS 15000
 #define REFETCH_TIMEOUT_MS 5000
-#define RENEWAL_RETRY_MS INT64_C(3600000)
+#define RENEWAL_RETRY_MAX_MS INT64_C(3600000)
 #define PATH_OCTETS 4096
 
 struct certificate_renewal {
@@ -397,13 +397,22 @@ int identity_prepare(struct daemon *d, struct config **ret_config)
 
 /* ---- renewal ---- */
 
-static void schedule(struct daemon *d, bool failed)
+enum renewal { RENEWAL_FIRST, RENEWAL_DONE, RENEWAL_FAILED };
+
+/* Half of a new certificate's life passes in any case: where lives are shorter than renew-before, nobody renews all the time. After a
+ * failure there are several attempts in what is left of the old one, for behind its end only a new token helps. */
+static void schedule(struct daemon *d, enum renewal last)
 {
     struct now now = loop_now(d->loop);
-    int64_t ms = cert_not_after(d->certificate).ms - d->settings.renew_before_ms - now.wall.ms;
-    int64_t least = failed ? RENEWAL_RETRY_MS : 1000;
+    int64_t left = cert_not_after(d->certificate).ms - now.wall.ms;
+    int64_t ms = left - d->settings.renew_before_ms;
+    int64_t least = last == RENEWAL_DONE ? left / 2 : last == RENEWAL_FAILED ? left / 8 : 0;
+    if (last == RENEWAL_FAILED && least > RENEWAL_RETRY_MAX_MS)
+        least = RENEWAL_RETRY_MAX_MS;
+    if (least < 1000)
+        least = 1000;
     /* Servers that were enrolled together need not come back together. */
-    ms = (ms < least ? least : ms) + entropy_between(&d->entropy, 0, failed ? RENEWAL_RETRY_MS / 4 : 1000);
+    ms = (ms < least ? least : ms) + entropy_between(&d->entropy, 0, last == RENEWAL_FAILED ? least / 4 : 1000);
     loop_timer_set(d->renewal->timer, mono_after_ms(now.mono, ms));
 }
 
@@ -447,7 +456,7 @@ static void renewed(void *arg, const struct http_answer *answer)
     else
         log_event(&d->log, LEVEL_NOTICE, "certificate.renewed", "until=%s",
                   wall_format(cert_not_after(d->certificate), end));
-    schedule(d, err != 0);
+    schedule(d, err ? RENEWAL_FAILED : RENEWAL_DONE);
     daemon_wake(d);
 }
 
@@ -470,7 +479,7 @@ static void renew(void *arg)
     buf_fini(&csr);
     if (err) {
         log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "error=%s", err_name(err));
-        schedule(d, true);
+        schedule(d, RENEWAL_FAILED);
     }
 }
 
@@ -481,7 +490,7 @@ int identity_watch(struct daemon *d)
         return ERR_NO_MEMORY;
     int err = loop_timer_new(d->loop, renew, d, &d->renewal->timer);
     if (!err)
-        schedule(d, false);
+        schedule(d, RENEWAL_FIRST);
     return err;
 }
 

@@ -42,7 +42,7 @@ static const struct conf_key keys[] = {
     {"enroll", "token-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/token",
      "File with the one-time token of `imectl enroll token add`; needed for the first start only."},
     {"enroll", "renew-before", CONF_DURATION, 0, "14d", HOUR, 365 * DAY, NULL, NULL,
-     "How long before its end the certificate is renewed and, until that succeeds, warned of."},
+     "How long before its end the certificate is renewed. The alert DistributedCacheCertificateExpiring comes 14 days before its end."},
 
     {"ring", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
      "Where other servers connect."},
@@ -253,7 +253,7 @@ int settings_load(const char *path, struct buf *errors, struct settings *ret_set
     server_options_default(&s.server);
     int err = file_read(path, &text);
     if (err)
-        buf_printf(errors, "%s: %s\n", path, err_text(err));
+        buf_printf(errors, "%s: %s\n", path, err == ERR_NOT_FOUND ? "there is no such file" : err_text(err));
     else
         err = conf_parse(&settings_table, path, buf_slice(&text), errors, &s.conf);
     buf_fini_secret(&text);
