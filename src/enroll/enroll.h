@@ -23,7 +23,8 @@
 #define ENROLL_TOKENS_MAX 100000
 #define ENROLL_SERVER_ID_OCTETS_MAX CERT_USER_OCTETS_MAX
 #define ENROLL_BACKDATE_MS INT64_C(3600000) /* certificates begin so much earlier, for clocks that are behind */
-#define ENROLL_REPEAT_MS INT64_C(60000)     /* a renewal with the same key within this time gets the same certificate */
+/* A renewal with the same key within this time, or an eighth of the certificates' lifetime, gets the same certificate. */
+#define ENROLL_REPEAT_MS INT64_C(60000)
 
 struct enroll_options {
     const char *overlay; /* must outlive the core */

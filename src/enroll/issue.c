@@ -333,6 +333,9 @@ static void renew(const struct asker *a, struct wish *wish)
     struct enroll *e = a->enroll;
     struct holder *holder = wish->held->holder;
     struct cert *newest = NULL;
+    int64_t repeat_ms = e->options.certificate_lifetime_ms / 8;
+    if (repeat_ms > ENROLL_REPEAT_MS)
+        repeat_ms = ENROLL_REPEAT_MS;
     if (is_bad_node(e, wish->held)) {
         refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
         return;
@@ -348,7 +351,7 @@ static void renew(const struct asker *a, struct wish *wish)
     wish->node_ids = (unsigned)wish->held->node_ids;
     int err = read_certificate(e, serial_of(holder->newest), &newest, &wish->names);
     bool same = !err && !holder->busy && key_equal(cert_key(newest), wish->public_key) &&
-                e->now.wall.ms - holder->newest->issued_at.ms < ENROLL_REPEAT_MS &&
+                e->now.wall.ms - holder->newest->issued_at.ms < repeat_ms &&
                 e->now.wall.ms >= holder->newest->issued_at.ms && holder->newest->node_ids == wish->held->node_ids;
     if (same) {
         e->counters.certificates_repeated++;

@@ -460,6 +460,24 @@ static void test_renewal(void **state)
     cert_free(third);
 }
 
+/* Lives shorter than a repetition lasts: a renewal at half of one brings a new certificate. */
+static void test_short_lives_are_renewed(void **state)
+{
+    struct world *w = *state;
+    char token[128];
+    w->options.certificate_lifetime_ms = ENROLL_REPEAT_MS;
+    restart(w);
+    add_token(w, "", token);
+    struct question q = {.username = SERVER_ID, .password = token, .key = w->key};
+    struct cert *first = get(w, &q);
+    pass(w, ENROLL_REPEAT_MS / 2);
+    struct question renewal = {.username = SERVER_ID, .key = w->key, .certificate = cert_der(first)};
+    struct cert *second = get(w, &renewal);
+    assert_true(cert_not_after(second).ms > cert_not_after(first).ms);
+    cert_free(first);
+    cert_free(second);
+}
+
 static void test_node_ids_stay_with_the_server(void **state)
 {
     struct world *w = *state;
@@ -660,6 +678,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failing_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_renewal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_short_lives_are_renewed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_node_ids_stay_with_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_tokens_are_limited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_configuration, set_up, tear_down),
