@@ -405,7 +405,8 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
         peer->counters.dropped_destination++;
         break;
     case HOP_NO_ROUTE:
-        peer->counters.forward_no_route++;
+        if (!from || !peer_early_keep(peer, from, message))
+            peer->counters.forward_no_route++;
         break;
     }
 }

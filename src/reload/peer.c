@@ -48,6 +48,7 @@ int peer_new(const struct peer_options *options, const struct peer_ports *ports,
     heap_init(&peer->timers);
     list_init(&peer->effects);
     list_init(&peer->loopback);
+    list_init(&peer->early);
     list_init(&peer->transaction_order);
     list_init(&peer->attaches);
     list_init(&peer->transfers);
@@ -82,6 +83,7 @@ void peer_free(struct peer *peer)
     peer_links_fini(peer);
     chord_table_fini(&peer->table);
     peer_loopback_fini(peer);
+    peer_early_drop(peer);
     peer_effects_fini(peer);
     mem_free(peer->join.bootstraps);
     mem_free(peer->config_pushes);
@@ -134,6 +136,8 @@ void peer_settle(struct peer *peer, struct now now)
         buf_fini(&looped->message);
         mem_free(looped);
     }
+    if (peer->state == PEER_JOINED)
+        peer_early_take(peer, now);
     peer->settling = false;
 }
 

@@ -254,6 +254,7 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(ttl_exceeded)                                                                              \
     X(option_unsupported)                                                                        \
     X(forwarded)                                                                                 \
+    X(messages_early) /* came while we joined: kept until we are a member */                     \
     X(forward_no_route)                                                                          \
     X(dropped_destination) /* destination lists that the RFC wants dropped silently */           \
     X(opaque_ids_made)                                                                           \

@@ -122,6 +122,8 @@ struct peer {
     struct heap timers;
     struct list effects;  /* struct queued_effect */
     struct list loopback; /* struct looped: handled when the event is done */
+    struct list early;    /* struct early: came before we were a member */
+    unsigned early_count;
 
     struct link **slots; /* by the low 16 bits of a link's number */
     size_t slot_count;
@@ -183,6 +185,11 @@ struct peer {
 /* Works off the messages to ourselves; ends every event. */
 void peer_settle(struct peer *peer, struct now now);
 void peer_loopback_fini(struct peer *peer);
+
+/* early.c. True if the message is kept until we are a member. */
+bool peer_early_keep(struct peer *peer, const struct link *from, struct slice message);
+void peer_early_take(struct peer *peer, struct now now);
+void peer_early_drop(struct peer *peer);
 void peer_reassembly_init(struct peer *peer);
 void peer_reassembly_schedule(struct peer *peer);
 
