@@ -222,7 +222,6 @@ static void join_retry(struct peer *peer, struct now now)
     if (peer->state != PEER_CONNECTING && peer->state != PEER_ATTACHING && peer->state != PEER_JOINING)
         return;
     peer_attach_cancel(peer, join);
-    peer_early_drop(peer);
     join->neighbors_pending = 0;
     join->admitting = (struct id){{0}};
     chord_set_state(peer, PEER_CONNECTING);

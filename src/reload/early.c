@@ -6,7 +6,8 @@
 
 struct early {
     struct list order;
-    uint64_t link; /* that it came by */
+    uint64_t link;  /* that it came by */
+    struct mono at; /* when: once its sender repeats it, it is of no use */
     struct buf message;
 };
 
@@ -20,12 +21,14 @@ static void early_free(struct peer *peer, struct early *early)
 
 bool peer_early_keep(struct peer *peer, const struct link *from, struct slice message)
 {
-    if (peer->state != PEER_JOINING || peer->early_count == EARLY_MAX)
+    bool joining = peer->state == PEER_CONNECTING || peer->state == PEER_ATTACHING || peer->state == PEER_JOINING;
+    if (!joining || peer->early_count == EARLY_MAX)
         return false;
     struct early *early = mem_alloc(sizeof *early);
     if (!early)
         return false;
     early->link = from->number;
+    early->at = peer->now.mono;
     buf_init(&early->message, RELOAD_MESSAGE_OCTETS_MAX);
     buf_slice_put(&early->message, message);
     list_append(&peer->early, &early->order);
@@ -44,9 +47,11 @@ void peer_early_take(struct peer *peer, struct now now)
         struct early *early = CONTAINER_OF(peer->early.next, struct early, order);
         struct buf message = early->message;
         struct link *from = peer_link_find(peer, early->link);
+        int64_t age_us = mono_since_us(now.mono, early->at);
         buf_init(&early->message, 0);
         early_free(peer, early);
-        if (from && from->state == LINK_UP)
+        bool fresh = age_us < INT64_C(1000) * peer->config->overlay_reliability_timer_ms;
+        if (fresh && from && from->state == LINK_UP)
             peer_forward_input(peer, now, from, buf_slice(&message));
         buf_fini(&message);
     }

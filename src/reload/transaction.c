@@ -2,6 +2,7 @@
 #include "reload/peer_internal.h"
 
 #define CONFIG_RETRY_MS 300 /* until the other side has worked off the ConfigUpdate that it was sent */
+#define CIRCLE_RETRY_MS 200 /* times the transmissions: until the peers of a changing ring agree */
 
 struct transaction {
     struct timer timer;
@@ -186,15 +187,19 @@ static bool may_answer(const struct peer *peer, const struct route *route, struc
 }
 
 /* Answers after which the request is sent again: once the configurations agree (6.3.2.1); and a message that went in circles while the ring was
- * changing will find its way when the timer transmits it anew. */
+ * changing finds its way a moment later: the timer of a lost message would be too long for that. */
 static bool try_again(struct peer *peer, struct now now, struct transaction *t, uint16_t error_code)
 {
     bool config = error_code == RELOAD_ERROR_CONFIG_TOO_OLD || error_code == RELOAD_ERROR_CONFIG_TOO_NEW;
     if (!config && error_code != RELOAD_ERROR_TTL_EXCEEDED)
         return false;
     t->error_code = error_code;
-    if (error_code == RELOAD_ERROR_CONFIG_TOO_NEW && t->transmissions < REQUEST_TRANSMISSIONS)
+    if (t->transmissions == REQUEST_TRANSMISSIONS)
+        return true;
+    if (error_code == RELOAD_ERROR_CONFIG_TOO_NEW)
         heap_set(&peer->timers, &t->timer.node, mono_after_ms(now.mono, CONFIG_RETRY_MS));
+    else if (error_code == RELOAD_ERROR_TTL_EXCEEDED)
+        heap_set(&peer->timers, &t->timer.node, mono_after_ms(now.mono, CIRCLE_RETRY_MS * (int64_t)t->transmissions));
     return true;
 }
 
