@@ -288,6 +288,17 @@ static bool is_client_request(const struct peer *peer, const struct link *from, 
     }
 }
 
+/* "If a node with a certificate with multiple Node-IDs attempts to route a message other than a Ping or Attach through a node without
+ * performing an Attach, the receiving node MUST reject the request" (6.1.2). */
+static bool is_before_attach(struct link *from, const struct reload_header *header, uint16_t code)
+{
+    if (!from || !from->must_attach || !reload_code_is_request(code))
+        return false;
+    if (code == RELOAD_ATTACH_REQ && !header->via_count)
+        from->must_attach = false;
+    return code != RELOAD_ATTACH_REQ && code != RELOAD_PING_REQ;
+}
+
 static unsigned times_in_via(const struct reload_header *header, struct id node)
 {
     unsigned n = 0;
@@ -359,6 +370,12 @@ static bool header_is_ours(struct peer *peer, struct now now, struct link *from,
         peer->counters.message_from_client++;
         forward_error(peer, now, header, from, message, RELOAD_ERROR_FORBIDDEN,
                       "clients are not permitted: join first");
+        return false;
+    }
+    if (is_before_attach(from, header, peek_code(header, message))) {
+        peer->counters.message_before_attach++;
+        forward_error(peer, now, header, from, message, RELOAD_ERROR_FORBIDDEN,
+                      "a certificate of several nodes: attach first");
         return false;
     }
     return true;

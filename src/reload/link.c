@@ -202,46 +202,6 @@ static void link_drain(struct peer *peer, struct now now, struct link *link)
     peer_link_schedule(peer, link);
 }
 
-/* The node that is at the other end, by its certificate (6.3.4, 11.3). `expected` may be zero. */
-static int identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
-                    struct id *ret_node)
-{
-    struct peer_counters *counters = &peer->counters;
-    const struct security_cert *cert;
-    int err = security_admit(peer->ports.security, certificate, now.wall, &cert);
-    if (err) {
-        if (err == ERR_FORBIDDEN)
-            counters->link_refused_banned++;
-        else if (err == ERR_RANGE)
-            counters->link_refused_overlay++;
-        else
-            counters->link_refused_certificate++;
-        return err;
-    }
-    /* A certificate of several nodes is one of those that we expect, or none: which one speaks is not to be seen otherwise. */
-    struct id node = cert->node_ids[0];
-    bool found = id_is_zero(expected) && cert->node_id_count == 1;
-    for (size_t i = 0; i < cert->node_id_count && !found; i++)
-        if (id_is_zero(expected) ? peer_attach_pending(peer, cert->node_ids[i]) : id_eq(cert->node_ids[i], expected)) {
-            node = cert->node_ids[i];
-            found = true;
-        }
-    if (!found) {
-        counters->link_refused_node_id++;
-        return ERR_AUTH;
-    }
-    if (id_eq(node, peer->options.self)) {
-        counters->link_refused_self++;
-        return ERR_FORBIDDEN;
-    }
-    if (config_is_bad_node(peer->config, node)) {
-        counters->link_refused_banned++;
-        return ERR_FORBIDDEN;
-    }
-    *ret_node = node;
-    return 0;
-}
-
 /* Two links to one node. Both sides decide alike: of a simultaneous connect, the one that the greater Node-ID opened stays (as in 6.5.1.2); else
  * the newer one, because the node has lost the other. Returns true if the new link is the one. */
 static bool settle_duplicate(struct peer *peer, struct now now, struct link *link)
@@ -308,11 +268,12 @@ int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slic
     struct link *link = peer_link_find(peer, number);
     if (!link || link->state != LINK_CONNECTING)
         return ERR_NOT_FOUND;
-    struct id node;
-    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE : identify(peer, now, certificate, link->node, &node);
+    struct link_identity identity;
+    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE
+                                        : peer_link_identify(peer, now, certificate, false, link->node, &identity);
     if (!err) {
         peer->counters.links_opened++;
-        link->node = node;
+        link->node = identity.node;
         err = link_establish(peer, now, link);
     }
     if (err)
@@ -321,11 +282,21 @@ int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slic
     return err;
 }
 
+/* Its node is the one that signs the first message. */
+static void link_leave_nameless(struct peer *peer, struct link *link, const struct link_identity *identity)
+{
+    link->state = LINK_NAMELESS;
+    link->must_attach = true;
+    memcpy(link->certificate_hash, identity->certificate_hash, sizeof link->certificate_hash);
+    peer_link_schedule(peer, link);
+}
+
 int peer_link_accept(struct peer *peer, struct now now, const struct addr *remote, struct slice certificate,
                      uint64_t *ret_link)
 {
-    struct id node;
-    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE : identify(peer, now, certificate, (struct id){{0}}, &node);
+    struct link_identity identity;
+    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE
+                                        : peer_link_identify(peer, now, certificate, true, (struct id){{0}}, &identity);
     if (!err && !link_make_room(peer, now))
         err = ERR_LIMIT;
     struct link *link = err ? NULL : link_new(peer, now, remote, true);
@@ -333,9 +304,12 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
         err = ERR_NO_MEMORY;
     if (!err) {
         peer->counters.links_accepted++;
-        link->node = node;
+        link->node = identity.node;
         uint64_t number = link->number;
-        err = link_establish(peer, now, link);
+        if (id_is_zero(identity.node))
+            link_leave_nameless(peer, link, &identity);
+        else
+            err = link_establish(peer, now, link);
         if (err)
             link_lost(peer, now, link);
         else
@@ -438,7 +412,7 @@ void peer_link_schedule(struct peer *peer, struct link *link)
     struct mono due;
     if (link->doomed) {
         due = peer->now.mono;
-    } else if (link->state == LINK_CONNECTING) {
+    } else if (link->state == LINK_CONNECTING || link->state == LINK_NAMELESS) {
         due = mono_after_ms(link->since, LINK_CONNECT_MS);
     } else if (link->state == LINK_DRAINING) {
         due = mono_after_ms(link->since, LINK_DRAIN_MS);
@@ -477,6 +451,8 @@ static void link_timer_fire(struct peer *peer, struct now now, struct timer *tim
         peer_link_close(peer, now, link, link->doomed);
     } else if (link->state == LINK_CONNECTING) {
         peer_link_close(peer, now, link, "no connection in time");
+    } else if (link->state == LINK_NAMELESS) {
+        peer_link_close(peer, now, link, "no message in time that says which node of the certificate it is");
     } else if (link->state == LINK_DRAINING) {
         peer_link_close(peer, now, link, "there is another link to the node");
     } else if (link->suspect) {
@@ -592,6 +568,19 @@ static void ack_input(struct peer *peer, struct now now, struct link *link, uint
         chord_node_ready(peer, now, link->node, false);
 }
 
+/* The first message of a link with several possible nodes. False: it says nothing, or the link is gone. */
+static bool link_name(struct peer *peer, struct now now, struct link *link, struct slice message)
+{
+    struct id node;
+    uint64_t number = link->number;
+    if (peer_link_signer(peer, now, link, message, &node))
+        return false;
+    link->node = node;
+    if (link_establish(peer, now, link))
+        peer_link_close(peer, now, link, "out of memory");
+    return peer_link_find(peer, number) != NULL;
+}
+
 /* One frame. The link may be gone afterwards. */
 static void frame_input(struct peer *peer, struct now now, struct link *link, const struct reload_frame *frame)
 {
@@ -601,7 +590,8 @@ static void frame_input(struct peer *peer, struct now now, struct link *link, co
     }
     peer->counters.frames_received++;
     ack_send(peer, link, frame->sequence);
-    peer_forward_input(peer, now, link, frame->message);
+    if (link->state != LINK_NAMELESS || link_name(peer, now, link, frame->message))
+        peer_forward_input(peer, now, link, frame->message);
 }
 
 /* Takes whole frames off the stream. Returns how many octets are done; all of them if the link is gone. */

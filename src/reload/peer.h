@@ -250,7 +250,8 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(message_too_large)                                                                         \
     X(message_other_overlay)                                                                     \
     X(message_other_version)                                                                     \
-    X(message_from_client) /* routed into the ring by a node that has not joined it */           \
+    X(message_from_client)   /* routed into the ring by a node that has not joined it */         \
+    X(message_before_attach) /* of a node whose certificate names several */                     \
     X(ttl_exceeded)                                                                              \
     X(option_unsupported)                                                                        \
     X(forwarded)                                                                                 \

@@ -17,7 +17,12 @@ struct timer {
 
 /* ---- links (link.c) ---- */
 
-enum link_state { LINK_CONNECTING, LINK_UP, LINK_DRAINING };
+enum link_state {
+    LINK_CONNECTING,
+    LINK_NAMELESS, /* accepted; which node of its certificate it is will be seen */
+    LINK_UP,
+    LINK_DRAINING
+};
 
 struct sent_frame {
     struct mono at;
@@ -28,7 +33,7 @@ struct sent_frame {
 struct link {
     struct timer timer;
     uint64_t number; /* low 16 bits: its slot */
-    struct id node;  /* zero until known (outgoing to a bootstrap node) */
+    struct id node;  /* zero until known (outgoing to a bootstrap node, LINK_NAMELESS) */
     struct addr addr;
     enum link_state state;
     bool incoming;
@@ -36,11 +41,13 @@ struct link {
     bool member;              /* the node sent an Update: it is a peer, and may be routed through (6.5.1) */
     bool suspect;             /* no ack in time: out of the table until one comes */
     bool update_wanted;       /* send_update of its Attach */
+    bool must_attach;         /* its certificate names several nodes: only Ping and Attach before an Attach (6.1.2) */
     const char *doomed;       /* to be closed for this reason as soon as the event is done; static. NULL: no */
     bool heard_any;           /* received_last and received_mask hold */
     uint16_t config_sequence; /* of the node's own last message; CONFIG_SEQUENCE_ANY: unknown */
-    struct mono since;        /* of the state */
-    struct mono heard;        /* octets came */
+    uint8_t certificate_hash[SECURITY_HASH_OCTETS]; /* LINK_NAMELESS */
+    struct mono since;                              /* of the state */
+    struct mono heard;                              /* octets came */
     struct mono suspected;
     uint32_t next_sequence;
     uint32_t received_last;
@@ -53,6 +60,21 @@ struct link {
     int32_t rttvar_us;
     struct buf input; /* the part of a frame that has come so far */
 };
+
+/* ---- who is there (link_identity.c) ---- */
+
+struct link_identity {
+    struct id node; /* zero: an accepted link whose messages will tell */
+    uint8_t certificate_hash[SECURITY_HASH_OCTETS];
+};
+
+/* Judges the certificate of a link, counting why it is refused. `expected` may be zero. */
+int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, bool incoming, struct id expected,
+                       struct link_identity *ret_identity);
+
+/* The node of a nameless link's certificate that has signed this message; an error if it is none, counted. */
+int peer_link_signer(struct peer *peer, struct now now, const struct link *link, struct slice message,
+                     struct id *ret_node);
 
 struct link *peer_link_find(const struct peer *peer, uint64_t number);
 

@@ -39,6 +39,8 @@ static const char *link_state_name(const struct link *link)
 {
     if (link->state == LINK_CONNECTING)
         return "connecting";
+    if (link->state == LINK_NAMELESS)
+        return "nameless";
     if (link->state == LINK_DRAINING)
         return "closing";
     if (link->suspect)

@@ -64,8 +64,8 @@ class Authority:
             out.write(rows[b"authority key"])
         self.pem = world.description["ca"]
 
-    def issue(self, name, nodes, start, end):
-        """An Identity-like object with a certificate for these nodes; start and end as openssl writes times."""
+    def issue(self, name, nodes, start="20200101000000Z", end="20490201000000Z"):
+        """An Identity of the last of these nodes with a certificate for all of them; start and end as openssl writes times."""
         identity = Identity.__new__(Identity)
         identity.directory = self.directory
         identity.key, identity.pem = (os.path.join(self.directory, f"{name}.{kind}") for kind in ("key", "pem"))
@@ -83,8 +83,9 @@ class Authority:
         ring.openssl("ca", "-batch", "-config", config, "-cert", self.pem, "-keyfile", self.key, "-in", csr, "-out", identity.pem,
                      "-startdate", start, "-enddate", end, "-notext")
         identity.der = ring.openssl("x509", "-in", identity.pem, "-outform", "DER")
-        identity.node = nodes[0]
-        identity.signer = struct.pack("!BHBB", ring.CERT_HASH, 34, ring.SHA256, 32) + hashlib.sha256(identity.der).digest()
+        identity.node = nodes[-1]
+        kind, prefix = (ring.CERT_HASH, b"") if len(nodes) == 1 else (ring.CERT_HASH_NODE_ID, identity.node)
+        identity.signer = struct.pack("!BHBB", kind, 34, ring.SHA256, 32) + hashlib.sha256(prefix + identity.der).digest()
         return identity
 
 
@@ -366,7 +367,7 @@ class Tests:
         """A certificate of the ring's authority that was good once."""
         old = self.authority.issue("old", [secrets.token_bytes(16)], "20200101000000Z", "20200201000000Z")
         self.counted("ring.links.tls_expired", lambda: self.refused(old))
-        good = self.authority.issue("good", [secrets.token_bytes(16)], "20200101000000Z", "20490201000000Z")
+        good = self.authority.issue("good", [secrets.token_bytes(16)])
         assert self.knock(good), "the same with a validity that holds"
 
     def refused(self, identity):
@@ -376,7 +377,43 @@ class Tests:
     def test_1q_same_node(self):
         """A certificate for a server's own Node-ID, shown to that server."""
         self.counted("ring.link_refused_self", lambda: self.refused(
-            self.authority.issue("self", [self.id_of(0)], "20200101000000Z", "20490201000000Z")))
+            self.authority.issue("self", [self.id_of(0)])))
+
+    def test_1r_several_nodes(self):
+        """A certificate of several nodes: who it is shows in the first message; before an Attach only Ping and Attach pass [6.1.2]."""
+        identity = self.authority.issue("several", [secrets.token_bytes(16) for _ in range(3)])
+        several = Node(self.world, identity, self.host)
+        query = lambda: several.ask(link, ring.ROUTE_QUERY, b"\0" + to_node(self.id_of(1)) + vector(2, b""), to_node(ring.WILDCARD))
+        try:
+            link = several.connect(self.servers[0]["ring"])
+            signer, _ = several.ask(link, ring.PING, PING_BODY, to_node(self.id_of(1)))
+            assert signer == self.id_of(1), "an answer finds the way back"
+            expect(ring.FORBIDDEN, query)
+            place = (int.from_bytes(identity.node, "big") + 1) % (1 << 128)
+            several.ask(link, ring.ATTACH, ring.attach(b"passive", [ring.candidate(*several.listener.getsockname()[:2])]),
+                        to_resource(place.to_bytes(16, "big")))
+            assert query()[1].body == self.id_of(1)
+            link.close()
+            link = several.connect(self.servers[0]["ring"])
+            expect(ring.FORBIDDEN, query)
+            signer, _ = several.ask(link, ring.ATTACH, ring.attach(b"passive", [ring.candidate(*several.listener.getsockname()[:2])]),
+                                    to_node(self.id_of(0)))
+            assert signer == self.id_of(0) and query()[1].body == self.id_of(1)
+        finally:
+            several.close()
+
+    def test_1s_another_node_than_the_certificate(self):
+        """A certificate of several nodes, and messages of one that is not among them: nobody is at home."""
+        identity = self.authority.issue("many", [secrets.token_bytes(16) for _ in range(2)])
+        many = Node(self.world, identity)
+        try:
+            link = many.connect(self.servers[0]["ring"])
+            message = self.node.encode(ring.PING, PING_BODY, to_node(ring.WILDCARD), 78)
+            self.counted("ring.link_refused_node_id", lambda: link.send(message))
+            many.pump(lambda: False, SHORT)
+            assert 78 not in many.answers
+        finally:
+            many.close()
 
     def candidate(self):
         """Where we listen."""

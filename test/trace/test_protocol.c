@@ -564,6 +564,32 @@ static void test_certificates_of_strangers(void **state)
     world_free(world);
 }
 
+/* Which of its nodes it is, a link's first message tells; if none comes, or none that can be verified, the link is closed. */
+static void test_certificate_of_two_nodes(void **state)
+{
+    (void)state;
+    struct world *world = world_of(2, 15);
+    struct peer *peer = world->nodes[1].peer;
+    const struct peer_counters *counters = peer_counters(peer);
+    struct addr from = {.family = 4, .port = 1, .ip = {127, 9, 9, 9}};
+    uint64_t link;
+    struct cert *cert = world_double_certificate(world, world_place(1, 7), world_place(2, 7));
+    uint64_t closed = counters->links_closed;
+    assert_int_equal(peer_link_accept(peer, world->now, &from, cert_der(cert), &link), 0);
+    peer_link_input(peer, world->now, link, slice_of((const uint8_t *)"\x80\0\0\0\0\0\0\1x", 9));
+    assert_int_equal(counters->message_malformed, 1);
+    world_run(world, 9000);
+    assert_int_equal(counters->links_closed, closed);
+    world_run(world, 2000);
+    assert_int_equal(counters->links_closed, closed + 1);
+    assert_int_equal(peer_state(peer), PEER_JOINED);
+    cert_free(cert);
+    cert = world_double_certificate(world, world_place(1, 7), world->nodes[1].id);
+    assert_int_equal(peer_link_accept(peer, world->now, &from, cert_der(cert), &link), ERR_FORBIDDEN);
+    cert_free(cert);
+    world_free(world);
+}
+
 static void test_client_is_refused(void **state)
 {
     (void)state;
@@ -890,6 +916,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_newer_data_of_a_replica_is_fetched),
         cmocka_unit_test(test_link_to_a_wrong_node),
         cmocka_unit_test(test_certificates_of_strangers),
+        cmocka_unit_test(test_certificate_of_two_nodes),
         cmocka_unit_test(test_client_is_refused),
         cmocka_unit_test(test_slow_link_is_closed),
         cmocka_unit_test(test_bad_frames_close_the_link),

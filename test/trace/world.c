@@ -401,20 +401,21 @@ static void authority_new(struct world *world)
         cert_issue_authority(world->authority_key, "test authority", before, after, serial, &world->authority), 0);
 }
 
-static struct cert *issue_for(struct world *world, const struct key *key, struct id id, const char *user,
-                              const struct key *authority_key, const struct cert *authority, const char *overlay)
+static struct cert *issue_for(struct world *world, const struct key *key, const struct id *ids, size_t count,
+                              const char *user, const struct key *authority_key, const struct cert *authority,
+                              const char *overlay)
 {
     struct cert_request request = {
         .public_key = key,
         .overlay = slice_str(overlay),
-        .node_ids = &id,
-        .node_id_count = 1,
+        .node_ids = ids,
+        .node_id_count = count,
         .user = user,
         .not_before = wall_after_ms(world->now.wall, -3600000),
         .not_after = wall_after_ms(world->now.wall, 30758400000),
     };
     struct cert *cert;
-    memcpy(request.serial, id.octets, sizeof request.serial);
+    memcpy(request.serial, ids[0].octets, sizeof request.serial);
     request.serial[0] &= 0x7f;
     request.serial[1] |= 1;
     assert_int_equal(cert_issue(authority_key, authority, &request, &cert), 0);
@@ -423,7 +424,7 @@ static struct cert *issue_for(struct world *world, const struct key *key, struct
 
 static struct cert *issue(struct world *world, const struct key *key, struct id id, const char *user)
 {
-    return issue_for(world, key, id, user, world->authority_key, world->authority, OVERLAY);
+    return issue_for(world, key, &id, 1, user, world->authority_key, world->authority, OVERLAY);
 }
 
 struct cert *world_foreign_certificate(struct world *world, struct id id, bool foreign_authority, const char *overlay)
@@ -436,10 +437,21 @@ struct cert *world_foreign_certificate(struct world *world, struct id id, bool f
     assert_int_equal(cert_issue_authority(authority_key, "another authority", wall_after_ms(world->now.wall, -86400000),
                                           wall_after_ms(world->now.wall, 31536000000), serial, &authority),
                      0);
-    cert = issue_for(world, key, id, "stranger@ring.test", foreign_authority ? authority_key : world->authority_key,
+    cert = issue_for(world, key, &id, 1, "stranger@ring.test", foreign_authority ? authority_key : world->authority_key,
                      foreign_authority ? authority : world->authority, overlay);
     cert_free(authority);
     key_free(authority_key);
+    key_free(key);
+    return cert;
+}
+
+struct cert *world_double_certificate(struct world *world, struct id a, struct id b)
+{
+    struct key *key;
+    struct id ids[] = {a, b};
+    assert_int_equal(key_generate(KEY_EC_P256, &key), 0);
+    struct cert *cert =
+        issue_for(world, key, ids, 2, "double@ring.test", world->authority_key, world->authority, OVERLAY);
     key_free(key);
     return cert;
 }

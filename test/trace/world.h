@@ -133,6 +133,9 @@ void world_forget_trace(struct world *world);
 /* The certificate of another authority, or of another overlay, for this Node-ID. Free it with cert_free. */
 struct cert *world_foreign_certificate(struct world *world, struct id id, bool foreign_authority, const char *overlay);
 
+/* A good certificate that names two nodes. Free it with cert_free. */
+struct cert *world_double_certificate(struct world *world, struct id a, struct id b);
+
 /* Spreads a new configuration: given to this node only. The callback changes the copy of the present one. */
 void world_configure(struct world *world, unsigned node, void (*change)(struct world *world, struct config *config));
 

@@ -1,0 +1,85 @@
+/* Who is at the other end of a link: by its certificate and, if that names several nodes, by what it signs (RFC 6940 6.1.2, 6.3.4, 11.3). */
+#include "reload/peer_internal.h"
+
+static bool names(const struct security_cert *cert, struct id node)
+{
+    for (size_t i = 0; i < cert->node_id_count; i++)
+        if (id_eq(cert->node_ids[i], node))
+            return true;
+    return false;
+}
+
+/* Which node of the certificate it is; zero if only its messages can tell. False: none that may be. */
+static bool choose(const struct peer *peer, const struct security_cert *cert, bool incoming, struct id expected,
+                   struct id *ret_node)
+{
+    *ret_node = expected;
+    if (!id_is_zero(expected))
+        return names(cert, expected);
+    *ret_node = cert->node_ids[0];
+    if (cert->node_id_count == 1)
+        return true;
+    for (size_t i = 0; i < cert->node_id_count; i++)
+        if (peer_attach_pending(peer, cert->node_ids[i])) {
+            *ret_node = cert->node_ids[i];
+            return true;
+        }
+    *ret_node = (struct id){{0}};
+    return incoming;
+}
+
+int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, bool incoming, struct id expected,
+                       struct link_identity *ret_identity)
+{
+    struct peer_counters *counters = &peer->counters;
+    const struct security_cert *cert;
+    struct id node;
+    int err = security_admit(peer->ports.security, certificate, now.wall, &cert);
+    if (err) {
+        if (err == ERR_FORBIDDEN)
+            counters->link_refused_banned++;
+        else if (err == ERR_RANGE)
+            counters->link_refused_overlay++;
+        else
+            counters->link_refused_certificate++;
+        return err;
+    }
+    if (!choose(peer, cert, incoming, expected, &node)) {
+        counters->link_refused_node_id++;
+        return ERR_AUTH;
+    }
+    if (names(cert, peer->options.self)) {
+        counters->link_refused_self++;
+        return ERR_FORBIDDEN;
+    }
+    if (config_is_bad_node(peer->config, node)) {
+        counters->link_refused_banned++;
+        return ERR_FORBIDDEN;
+    }
+    ret_identity->node = node;
+    memcpy(ret_identity->certificate_hash, cert->hash, sizeof ret_identity->certificate_hash);
+    return 0;
+}
+
+int peer_link_signer(struct peer *peer, struct now now, const struct link *link, struct slice message,
+                     struct id *ret_node)
+{
+    struct region region;
+    struct reload_message decoded;
+    struct security_signer signer;
+    struct fault fault;
+    region_init(&region, RELOAD_REGION_OCTETS_MAX);
+    int err = reload_message_decode(message, &region, &decoded, &fault);
+    if (err) {
+        peer->counters.message_malformed++;
+    } else if ((err = security_verify_message(peer->ports.security, &decoded, now.wall, &signer)) != 0) {
+        peer->counters.signature_bad++;
+    } else if (memcmp(signer.cert->hash, link->certificate_hash, sizeof link->certificate_hash) != 0) {
+        peer->counters.link_refused_node_id++;
+        err = ERR_AUTH;
+    } else {
+        *ret_node = signer.node;
+    }
+    region_fini(&region);
+    return err;
+}
