@@ -246,7 +246,8 @@ const struct reload_specifier *reload_read_specifiers(struct reader *r, const st
 void reload_put_specifiers(struct buf *out, const struct reload_specifier *specifiers, size_t count)
 {
     size_t mark = buf_open(out, 2);
-    for (const struct reload_specifier *s = specifiers; s < specifiers + count; s++) {
+    for (size_t k = 0; k < count; k++) {
+        const struct reload_specifier *s = &specifiers[k];
         buf_u32(out, s->kind);
         buf_u64(out, s->generation);
         size_t rest = buf_open(out, 2);

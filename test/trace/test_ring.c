@@ -112,6 +112,29 @@ static void test_node_returns_with_the_same_id(void **state)
     world_free(world);
 }
 
+/* One node after the other that copies go to is lost, before they are there. */
+static void test_successors_die_in_a_row(void **state)
+{
+    (void)state;
+    struct world *world = world_of(6, 26);
+    struct id place = world_place(7, 16);
+    unsigned owner = world_owner(world, place);
+    assert_int_equal(world_store(world, owner, place, "kept")->err, 0);
+    unsigned dead[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct id behind = i ? world->nodes[dead[i - 1]].id : world->nodes[owner].id;
+        dead[i] = world_owner(world, id_add(behind, id_power_of_two(0)));
+        assert_int_not_equal(dead[i], owner);
+        world_kill(world, dead[i]);
+    }
+    assert_true(world_run_until(world, world_is_right, 120000));
+    world_run(world, 60000); /* successors in others' places get their copies after a while (10.7.1) */
+    for (unsigned node = 1; node <= 6; node++)
+        if (node != dead[0] && node != dead[1] && node != dead[2])
+            assert_int_equal(world_holds(world, node, place), 1);
+    world_free(world);
+}
+
 static void test_bootstrap_node_returns(void **state)
 {
     (void)state;
@@ -451,6 +474,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ten_nodes_join_at_once),
         cmocka_unit_test(test_nodes_start_before_the_bootstrap_node),
         cmocka_unit_test(test_node_returns_with_the_same_id),
+        cmocka_unit_test(test_successors_die_in_a_row),
         cmocka_unit_test(test_bootstrap_node_returns),
         cmocka_unit_test(test_two_rings_become_one),
         cmocka_unit_test(test_store_with_replicas),
