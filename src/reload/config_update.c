@@ -94,6 +94,11 @@ static void refuse(struct peer *peer, struct now now, const struct request *requ
     peer_answer_error(peer, now, request->reply, code, text);
 }
 
+static void answer_config(struct peer *peer, struct now now, const struct request *request)
+{
+    peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+}
+
 /* Up to the environment; once, though several neighbors send it, unless it does not come into use for a while. */
 static void offer(struct peer *peer, struct now now, uint16_t sequence, struct slice document)
 {
@@ -113,15 +118,45 @@ static void offer(struct peer *peer, struct now now, uint16_t sequence, struct s
     buf_fini(&octets);
 }
 
+static bool kind_eq(const struct kind *a, const struct kind *b)
+{
+    return a->id == b->id && a->model == b->model && a->access == b->access && a->max_count == b->max_count &&
+           a->max_size == b->max_size && a->max_node_multiple == b->max_node_multiple;
+}
+
+/* Kinds by themselves. All of this overlay's are part of its signed document: those that it has are welcome, and change nothing. */
+static void serve_kinds(struct peer *peer, struct now now, const struct request *request)
+{
+    const struct reload_config_update *update = &request->body.config_update;
+    for (size_t i = 0; i < update->kind_count; i++) {
+        struct kind kind;
+        int err = config_verify_kind_block(update->kinds[i], peer->config, now.wall, &kind);
+        const struct kind *known = err ? NULL : kind_find(&peer->config->kinds, kind.id);
+        if (err == ERR_SYNTAX || err == ERR_RANGE) {
+            refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, "kind-block");
+            return;
+        }
+        if (err || !known || !kind_eq(known, &kind)) {
+            refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN,
+                   err ? "no kind-signer has signed this" : "new Kinds come with the configuration document");
+            return;
+        }
+    }
+    answer_config(peer, now, request);
+}
+
 void config_update_serve(struct peer *peer, struct now now, struct request *request)
 {
     const struct reload_config_update *update = &request->body.config_update;
     struct config *next;
     struct config_fault fault = {0};
     peer->counters.config_updates_received++;
+    if (update->type == RELOAD_CONFIG_UPDATE_KIND) {
+        serve_kinds(peer, now, request);
+        return;
+    }
     if (update->type != RELOAD_CONFIG_UPDATE_CONFIG) {
-        /* Kinds of this overlay are part of its signed document. */
-        refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, "no kind-signer but the configuration document's");
+        refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, "a type of ConfigUpdate that is not known here");
         return;
     }
     int err = config_parse(update->config_data, peer->config->instance_name, &next, &fault);
@@ -130,13 +165,13 @@ void config_update_serve(struct peer *peer, struct now now, struct request *requ
         return;
     }
     if (next->sequence == peer->config->sequence) {
-        peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+        answer_config(peer, now, request);
     } else if (config_may_follow(peer->config, next)) {
         refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, "not newer than the configuration in use");
     } else if ((err = config_verify(next, peer->config, now.wall)) != 0) {
         refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, err_text(err));
     } else {
-        peer_answer_body(peer, now, request->reply, &(struct reload_body){.code = RELOAD_CONFIG_UPDATE_ANS});
+        answer_config(peer, now, request);
         offer(peer, now, next->sequence, update->config_data);
     }
     config_free(next);

@@ -228,6 +228,12 @@ class Tests:
         block = (b'<kind-block><kind id="4026532000"><data-model>SINGLE</data-model><access-control>NODE-MATCH</access-control>'
                  b"<max-count>1</max-count><max-size>10</max-size></kind></kind-block>")
         expect(ring.FORBIDDEN, lambda: update(2, vector(2, block)))
+        start, end = self.node.document.index(b"<kind-block>"), self.node.document.index(b"</kind-block>") + len(b"</kind-block>")
+        known = self.node.document[start:end]
+        update(2, vector(2, known))
+        expect(ring.FORBIDDEN, lambda: update(2, vector(2, known.replace(b"<max-count>", b"<max-count>1"))))
+        expect(ring.INVALID_MESSAGE, lambda: update(2, vector(2, b"<kind-block")))
+        expect(ring.INVALID_MESSAGE, lambda: update(9, b""))
         assert self.ping() == self.id_of(0), "the old sequence is still in use"
 
     def test_1b_response_too_large(self):
