@@ -73,6 +73,7 @@ class Starts:
         path = os.path.join(self.world.directory, "changed.conf")
         with open(path, "w") as f:
             f.write(text)
+        os.chmod(path, 0o644)
         done = subprocess.run([program(daemon, self.world.build), "--config", path], capture_output=True, text=True, timeout=SECONDS, check=False)
         assert done.returncode == status, (done.returncode, done.stderr)
         for words in ("Sanitizer", "runtime error"):
@@ -128,6 +129,8 @@ class Starts:
             self.fails(path, "mode 0600", status=3)
         finally:
             os.chmod(path, 0o600)
+        inline = [(f"password-file = {path}", "password = correct-horse")]
+        self.fails("is open to everybody", "password-file", changes=inline, status=3)
 
     @contextlib.contextmanager
     def replaced(self, name, content):

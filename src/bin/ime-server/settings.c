@@ -6,6 +6,7 @@
 #include "io/file.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -245,6 +246,20 @@ static int load_all(struct settings *s, struct buf *errors)
     return err;
 }
 
+/* A password in the file itself makes the file a secret. */
+static int check_mode(const struct settings *s, const char *path, struct buf *errors)
+{
+    struct stat status;
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "client", g));) {
+        if (!conf_has(g, "password") || stat(path, &status) != 0 || !(status.st_mode & S_IRWXO))
+            continue;
+        buf_printf(errors, "[client %s] password: %s is open to everybody: chmod o= it, or use password-file\n",
+                   conf_group_name(g), path);
+        return ERR_FORBIDDEN;
+    }
+    return 0;
+}
+
 int settings_load(const char *path, struct buf *errors, struct settings *ret_settings)
 {
     struct settings s = {0};
@@ -259,6 +274,8 @@ int settings_load(const char *path, struct buf *errors, struct settings *ret_set
     buf_fini_secret(&text);
     if (!err)
         err = load_all(&s, errors);
+    if (!err)
+        err = check_mode(&s, path, errors);
     if (err) {
         settings_fini(&s);
         return err;
