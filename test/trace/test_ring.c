@@ -150,6 +150,24 @@ static void test_bootstrap_node_returns(void **state)
     world_free(world);
 }
 
+/* Several that may start the ring, at the same moment: one does, the others join it. */
+static void test_several_first_nodes_start_at_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 34; seed++) {
+        struct world *world = world_new(seed);
+        world->firsts = 3;
+        for (unsigned i = 1; i <= 5; i++)
+            world_add(world, world_place(1 + i * 7 % 5 + (unsigned)(seed % 3) * 5, 16));
+        for (unsigned i = 1; i <= 5; i++)
+            world_start(world, i);
+        assert_true(world_run_until(world, world_is_right, 60000));
+        world_run(world, 60000);
+        assert_true(world_is_right(world));
+        world_free(world);
+    }
+}
+
 static void test_two_rings_become_one(void **state)
 {
     (void)state;
@@ -476,6 +494,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_node_returns_with_the_same_id),
         cmocka_unit_test(test_successors_die_in_a_row),
         cmocka_unit_test(test_bootstrap_node_returns),
+        cmocka_unit_test(test_several_first_nodes_start_at_once),
         cmocka_unit_test(test_two_rings_become_one),
         cmocka_unit_test(test_store_with_replicas),
         cmocka_unit_test(test_own_resource_is_stored_without_a_link),

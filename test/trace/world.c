@@ -587,7 +587,8 @@ void world_start(struct world *world, unsigned number)
     peer_options_default(&options);
     options.self = node->id;
     options.address = node->addr;
-    options.first = number == 1;
+    unsigned firsts = world->firsts ? world->firsts : 1;
+    options.first = number <= firsts;
     if (world->tune)
         world->tune(&options);
     struct log *log = NULL;
@@ -598,7 +599,10 @@ void world_start(struct world *world, unsigned number)
     }
     struct peer_ports ports = {world->entropy, log, node->security, node->storage};
     assert_int_equal(peer_new(&options, &ports, node->config, world->now, &node->peer), 0);
-    peer_start(node->peer, world->now, &world->nodes[1].addr, 1);
+    struct addr bootstraps[PEER_BOOTSTRAPS_MAX];
+    for (unsigned i = 0; i < firsts; i++)
+        bootstraps[i] = world->nodes[i + 1].addr;
+    peer_start(node->peer, world->now, bootstraps, firsts);
     drain(node);
     turn_stores(world);
 }
