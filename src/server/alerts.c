@@ -6,7 +6,7 @@
 
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
-#define CERTIFICATE_WARNING_MS (14 * DAY_MS)
+#define CERTIFICATE_WARNING_MS (14 * DAY_MS) /* … or a twentieth of its life, if that is less: by then it is renewed */
 #define CREDENTIALS_WINDOW_MS (10 * 60000)
 
 static const struct {
@@ -110,12 +110,19 @@ static void check_credentials(struct server *s)
     s->bad_credentials = bad;
 }
 
+static int64_t certificate_warning_ms(const struct server *s)
+{
+    const struct security_cert *own = security_own(s->ports.security).cert;
+    int64_t part = (own->not_after.ms - own->not_before.ms) / 20;
+    return part < CERTIFICATE_WARNING_MS ? part : CERTIFICATE_WARNING_MS;
+}
+
 void alerts_check(struct server *s)
 {
     struct pvp_vcr_totals totals;
     pvp_vcr_table_totals(s->vcrs, &totals);
     alert_set(s, ALERT_VALIDATIONS_PENDING, totals.pending + totals.active > (size_t)setting(s, SETTING_PENDING_ALERT));
-    alert_set(s, ALERT_CERTIFICATE_EXPIRING, s->certificate_end.ms - s->now.wall.ms < CERTIFICATE_WARNING_MS);
+    alert_set(s, ALERT_CERTIFICATE_EXPIRING, s->certificate_end.ms - s->now.wall.ms < certificate_warning_ms(s));
     /* A server that has just started is not in the ring yet: that is no failure. */
     if (s->now.wall.ms - s->started_at.ms > 60000 || s->joined)
         alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);

@@ -395,6 +395,8 @@ int main(int argc, char **argv)
     struct buf errors;
     buf_init(&errors, 1u << 16);
     int err = settings_load(path, &errors, &d.settings);
+    if (!err && check && (err = settings_check_files(&d.settings, path, &errors)) != 0)
+        settings_fini(&d.settings);
     if (err) {
         fprintf(stderr, "%s", buf_text(&errors));
         fputs("Keys, defaults and ranges: ime-server --print-config\n", stderr);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "crypt/cert.h"
 #include "io/file.h"
 
 #include <stdio.h>
@@ -258,6 +259,22 @@ static int check_mode(const struct settings *s, const char *path, struct buf *er
         return ERR_FORBIDDEN;
     }
     return 0;
+}
+
+int settings_check_files(const struct settings *s, const char *path, struct buf *errors)
+{
+    struct cert *cert = NULL;
+    struct buf pem;
+    buf_init(&pem, CONF_FILE_OCTETS_MAX);
+    int err = file_read(s->enroll_ca, &pem);
+    if (err)
+        buf_printf(errors, "%s: [enroll] ca: %s: %s\n", path, s->enroll_ca,
+                   err == ERR_NOT_FOUND ? "there is no such file" : err_text(err));
+    else if ((err = cert_from_pem(buf_slice(&pem), &cert)) != 0)
+        buf_printf(errors, "%s: [enroll] ca: %s: there is no certificate in it\n", path, s->enroll_ca);
+    cert_free(cert);
+    buf_fini(&pem);
+    return err;
 }
 
 int settings_load(const char *path, struct buf *errors, struct settings *ret_settings)

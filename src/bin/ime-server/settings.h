@@ -29,6 +29,9 @@ struct settings {
 int settings_load(const char *path, struct buf *errors, struct settings *ret_settings);
 void settings_fini(struct settings *s);
 
+/* For --check: what a start needs besides the file itself. Errors as above. */
+int settings_check_files(const struct settings *s, const char *path, struct buf *errors);
+
 struct addr settings_vap_listen(const struct settings *s, size_t i);
 struct addr settings_vap_plain(const struct settings *s, size_t i);
 
