@@ -22,7 +22,7 @@ def kibibytes(pid, field):
 def main():
     folder = os.path.join(ROOT, "build", "bench-world")
     shutil.rmtree(folder, ignore_errors=True)
-    idle = world.World(directory=folder, network="127.33")
+    idle = world.World(directory=folder, network=world.free_network(33))
     idle.up(1, 2, True, tell=lambda text: None)
     try:
         for name in ("a1", "a2"):

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from world import World, WorldError, open_database, program, write_private
+from world import World, WorldError, free_network, open_database, program, write_private
 
 STEP_SECONDS = 30
 CALL_SECONDS = 47
@@ -394,10 +394,10 @@ def main():
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave the world running (./run world down ends it)")
     parser.add_argument("--directory", help="where the world's files go (default build/world)")
-    parser.add_argument("--network", default="127.1", help="the first two octets of all addresses (default 127.1)")
+    parser.add_argument("--network", default="127.1", help="the first two octets of all addresses (default 127.1; free: some that nobody uses)")
     args = parser.parse_args()
     tell = Narrator()
-    world = World(args.directory, network=args.network)
+    world = World(args.directory, network=free_network(30) if args.network == "free" else args.network)
     demo = Demo(world, tell)
     status = 1
     try:

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -41,6 +42,19 @@ SHORT_VALIDATOR = {
 
 class WorldError(Exception):
     """What went wrong, and what to do next, for people."""
+
+
+def free_network(first):
+    """127.FIRST, or a later network if somebody has a world there: several checkouts may be tested on one machine."""
+    for network in range(first, 255, 20):
+        with contextlib.closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((f"127.{network}.0.1", ENROLL_PORT))
+            except OSError:
+                continue
+            return f"127.{network}"
+    raise WorldError("all networks that tests may use are taken: another world runs in each")
 
 
 def program(name, build=None):

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError  # noqa: E402
+from world import World, WorldError, free_network  # noqa: E402
 
 VSERVICE = 0xA1
 CALLER = "+49891234567"
@@ -255,7 +255,7 @@ def main():
     mounting = in_namespace()
     tests = [(f"{daemon}: {kind.name}", kind, f"{daemon}_round") for kind in (ShortFiles, SmallDisk) for daemon in ("server", "enroll")]
     tests.append(("server: a read-only file system at its start", SmallDisk, None))
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.43")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(43))
     rounds = {}
     failed = 0
     print(f"1..{len(tests)}")

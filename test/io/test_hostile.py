@@ -26,7 +26,7 @@ sys.path.insert(0, HERE)
 
 import vap  # noqa: E402
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError  # noqa: E402
+from world import World, WorldError, free_network  # noqa: E402
 
 VSERVICE = 0xA1
 CALLER = "+49891234567"
@@ -555,7 +555,7 @@ def main():
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "hostile"))
     parser.add_argument("tests", nargs="*")
     args = parser.parse_args()
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.42")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(42))
     failed = number = 0
 
     def run(name, action):

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, open_database  # noqa: E402
+from world import World, WorldError, free_network, open_database  # noqa: E402
 
 VSERVICE = {1: 0xA1, 2: 0xB2}
 SETTLE_SECONDS = 120
@@ -294,7 +294,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=1200)
     args = parser.parse_args()
     print(f"# seed {args.seed}", flush=True)
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.31")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(31))
     try:
         world.up(2, 1)
         agents = Agents(world, args.seed)

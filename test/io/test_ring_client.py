@@ -22,7 +22,7 @@ sys.path.insert(0, HERE)
 
 import reload as ring  # noqa: E402
 from reload import Bad, Identity, Node, ReloadError, Silence, to_node, to_resource, vector  # noqa: E402
-from world import World, WorldError  # noqa: E402
+from world import World, WorldError, free_network  # noqa: E402
 
 REGISTRATION = 0xF0000001
 UNKNOWN = 0xF00000EE
@@ -669,7 +669,7 @@ def main():
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "ring_client"))
     parser.add_argument("--only", help="a part of the names of tests")
     args = parser.parse_args()
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.34")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(34))
     failed = 0
     try:
         world.up(2, 2)

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError  # noqa: E402
+from world import World, WorldError, free_network  # noqa: E402
 
 SECONDS = 60
 LATTICE_MS = 4000
@@ -172,7 +172,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "secrets"))
     args = parser.parse_args()
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.46")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(46))
     failed = 0
     try:
         world.up(2, 1, validator={"minimum-interval": "0"})

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
 from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, program  # noqa: E402
+from world import World, WorldError, free_network, program  # noqa: E402
 
 SECONDS = 60
 DAY = 86400
@@ -261,7 +261,7 @@ def main():
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "start"))
     parser.add_argument("--clock")
     args = parser.parse_args()
-    world = World(args.directory, os.environ.get("IME_BUILD"), "127.44")
+    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(44))
     failed = 0
     try:
         world.up(1, 2)
