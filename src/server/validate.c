@@ -386,17 +386,22 @@ bool validate_attached(struct server *s, const struct peer_result *result)
     if (!v)
         return false;
     v->token = 0;
+    char node[ID_HEX_OCTETS];
+    char addr[ADDR_TEXT_OCTETS];
     int err = result->err;
+    id_format(v->claimants[v->current].node_id, node);
     if (!err) {
         v->addr = result->addr;
         err = begin_proof(s, v);
     }
+    if (!err)
+        journal_note(s->journal, s->now, &v->record.called, "%s answers AppAttach: its proof is asked for at %s", node,
+                     addr_format(&v->addr, addr));
     if (err) {
-        char node[ID_HEX_OCTETS];
         v->misses++;
         v->why = err_text(err);
-        journal_note(s->journal, s->now, &v->record.called, "%s claims this number, but gives no address: %s",
-                     id_format(v->claimants[v->current].node_id, node), err_text(err));
+        journal_note(s->journal, s->now, &v->record.called, "%s claims this number, but gives no address: %s", node,
+                     err_text(err));
         v->current++;
         next_claimant(s, v);
         return true;
