@@ -107,10 +107,13 @@ class Company:
 
     def spawn(self, command, *arguments):
         """Leaves ime-vcr running; its standard output is the caller's."""
+        argv = self.argv(command, *arguments)
         with open(self.path(command + ".log"), "ab") as log:
-            child = subprocess.Popen(self.argv(command, *arguments), stdout=subprocess.PIPE, stderr=log, text=True,
-                                     stdin=subprocess.DEVNULL)
+            child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, stdin=subprocess.DEVNULL,
+                                     start_new_session=True)
         self.background.append(child)
+        self.world.adopt(f"{self.name.lower()}-{command}", child, argv, self.path(command + ".log"))
+        self.world.save()
         return child
 
     def ctl(self, *words, **options):

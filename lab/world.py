@@ -129,7 +129,7 @@ class World:
         self.path = os.path.join(self.directory, "world.json")
         self.state_path = os.path.join(self.directory, "processes.json")
         self.description = None
-        self.processes = {}  # name -> {"pid", "argv", "log"}
+        self.processes = {}  # name -> {"pid", "argv", "log"}; "control" of those that have such a socket
         self.children = {}  # name -> Popen, of those that this process started
 
     # -- processes -------------------------------------------------------------------------------------------------------
@@ -172,9 +172,14 @@ class World:
         """Starts a process of its own session; its output goes to a log file."""
         with open(log, "ab") as out:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        self.children[name] = child
-        self.processes[name] = {"pid": child.pid, "argv": argv, "log": log}
+        self.processes[name] = {"control": os.path.join(self.directory, name, "control")}
+        self.adopt(name, child, argv, log)
         return child.pid
+
+    def adopt(self, name, child, argv, log):
+        """Makes a process one of the world: it ends with it."""
+        self.children[name] = child
+        self.processes.setdefault(name, {}).update({"pid": child.pid, "argv": argv, "log": log})
 
     def signal(self, name, number):
         """Signals a process by its pid if it is still ours."""
@@ -406,11 +411,10 @@ class World:
         """[(name, pid, state in words)]"""
         rows = []
         for name, entry in self.processes.items():
-            state = "ended"
-            if self.alive(name):
-                home = os.path.join(self.directory, name)
+            state = "running" if self.alive(name) else "ended"
+            if state == "running" and "control" in entry:
                 try:
-                    result = self.ctl(os.path.join(home, "control"), "show", "status", timeout=5)
+                    result = self.ctl(entry["control"], "show", "status", timeout=5)
                     state = result.get("state", "running")
                 except (WorldError, subprocess.TimeoutExpired) as error:
                     state = f"runs, but does not answer: {error}"
@@ -452,7 +456,7 @@ def main():
         print(json.dumps([{"name": n, "pid": p, "state": s} for n, p, s in rows]))
     else:
         for name, pid, state in rows:
-            print(f"{name:8} {pid:8} {state}" + (f"; its last words: {world.directory}/{name}/log" if state == "ended" else ""))
+            print(f"{name:10} {pid:8} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
     return 1 if any(state == "ended" for _, _, state in rows) else 0
 
 
