@@ -188,7 +188,7 @@ struct storage_portion {
 int storage_walk_next(const struct storage *storage, struct storage_walk *walk, struct now now, uint8_t replica_number,
                       size_t octets_max, struct region *region, struct storage_portion *ret_portion);
 
-/* Removes up to max resources that do not lie in (from, to], durably; those with a store under way stay for now. Returns how many are left
+/* Removes up to max resources that do not lie in (from, to], durably; those with a store under way stay until they are asked about again. Returns how many are left
  * to remove or busy, at least: call again while it is not 0. */
 size_t storage_keep_only(struct storage *storage, struct now now, struct id from, struct id to, size_t max);
 
