@@ -3,6 +3,8 @@
 #ifndef SIM_MEASURE_H
 #define SIM_MEASURE_H
 
+#include "traffic.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,7 +47,7 @@ struct sim_moment {
 };
 
 struct sim_result {
-    uint64_t seed;
+    uint64_t seed; /* below 2^53, so that every reader of JSON keeps it */
     const char *scenario;
     uint32_t nodes;
     double virtual_hours;
@@ -63,6 +65,7 @@ struct sim_result {
     double messages_per_node_hour;
     double octets_per_node_hour;
     double octets_per_node_hour_idle; /* when nothing happens but upkeep; 0: not measured */
+    struct sim_traffic traffic;       /* the same messages and octets by kind */
     struct sim_samples node_octets;   /* sent by each node: the load */
     struct sim_samples links;         /* per node, at the end */
     struct sim_samples records_held;  /* values that each node holds, copies included */
