@@ -98,7 +98,7 @@ extern const struct stream_handler ring_handler, vap_handler, pvp_handler;
 void hasher_init(struct daemon *d);
 void derive_ticket_key(struct daemon *d, struct keyring_job *job);
 
-/* identity.c: key, certificate, configuration; enrollment at the first start, renewal later */
+/* identity.c, certificate.c: key, certificate, configuration; enrollment at the first start, renewal later */
 int identity_prepare(struct daemon *d, struct config **ret_config);
 int identity_tls(struct daemon *d, const struct config *config);
 void identity_config(struct daemon *d, const struct config *config);

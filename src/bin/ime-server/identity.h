@@ -1,0 +1,37 @@
+/* Between the two files of the server's identity: the dialogue with the enrollment server, and what is made of its answers. */
+#ifndef IME_SERVER_IDENTITY_H
+#define IME_SERVER_IDENTITY_H
+
+#include "daemon.h"
+#include "io/enroll_client.h"
+
+#define ENROLL_TIMEOUT_MS 15000
+
+/* ---- talking to the enrollment server before there is anything else to do ---- */
+
+struct answer {
+    bool done;
+    int err;
+    int status;
+    struct buf body;
+    char detail[256];
+};
+
+void answer_init(struct answer *a);
+void answer_came(void *arg, const struct http_answer *from); /* arg: the answer */
+
+/* Turns the loop until the answer is there. err: how the question came out; if it failed there is nothing to wait for. */
+int answer_await(struct daemon *d, struct answer *a, int err);
+
+/* Trusts the enrollment authority; with our certificate if wanted. */
+int identity_client_tls(struct daemon *d, bool with_certificate, struct tls_context **ret_tls);
+
+/* ---- certificate.c ---- */
+
+/* The key is kept before it is used: a certificate that was issued is never without its key. */
+int certificate_prepare_key(struct daemon *d);
+
+/* The certificate of the data folder, or a first one by the token. Says what is wrong. */
+int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config);
+
+#endif
