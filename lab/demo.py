@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 
-from world import World, WorldError, free_network, open_database, program, write_private
+from processes import write_private
+from world import World, WorldError, free_network, open_database, program
 
 STEP_SECONDS = 30
 CALL_SECONDS = 47

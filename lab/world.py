@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+from processes import Processes, write_private
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OVERLAY = "ime.example"
 ENROLL_PORT = 8443
@@ -26,6 +28,7 @@ IPV6_PORT = 20000  # the enrollment server's; those of the others follow
 NUMBERS_PER_COMPANY = 20
 COMPANIES_MAX = 99
 SERVERS_MAX = 99
+BOOTSTRAPS_MAX = 8  # as many as ime-server tries at its start
 START_SECONDS = 60
 
 # Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
@@ -37,6 +40,7 @@ SHORT_VALIDATOR = {
     "delay-min": "500ms",
     "delay-max": "1s",
     "minimum-interval": "1s",
+    "retry": "5s",
 }
 
 
@@ -64,13 +68,6 @@ def program(name, build=None):
     if not os.path.exists(path):
         raise WorldError(f"{path} is missing: run ./run build first")
     return path
-
-
-def write_private(path, text):
-    """A file that only its owner reads."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as out:
-        out.write(text)
 
 
 def conf_text(sections):
@@ -116,23 +113,21 @@ def open_database(data):
             yield database
 
 
-class World:
+class World(Processes):
     """The files and processes of one world."""
 
     def __init__(self, directory=None, build=None, network="127.1", ipv6=False):
         """Worlds that run at the same time need networks of their own; of IPv6 there is only one."""
+        super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
         self.ipv6 = ipv6
         self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
-        self.directory = os.path.abspath(directory or os.path.join(ROOT, "build", "world"))
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
         self.state_path = os.path.join(self.directory, "processes.json")
         self.description = None
-        self.processes = {}  # name -> {"pid", "argv", "log"}; "control" of those that have such a socket
-        self.children = {}  # name -> Popen, of those that this process started
 
-    # -- processes -------------------------------------------------------------------------------------------------------
+    # -- what is on disk --------------------------------------------------------------------------------------------------
 
     def load(self):
         """Reads what runs. False if there is no world."""
@@ -150,66 +145,6 @@ class World:
         for path, content in ((self.state_path, self.processes), (self.path, self.description)):
             write_private(path + ".new", json.dumps(content, indent=1) + "\n")
             os.replace(path + ".new", path)
-
-    def alive(self, name):
-        """True while the process that was started under this name runs (and its pid was not given to another program)."""
-        entry = self.processes.get(name)
-        if not entry:
-            return False
-        child = self.children.get(name)
-        if child is not None:
-            return child.poll() is None  # its pid is not given away before that; and /proc is empty while it begins
-        try:
-            with open(f"/proc/{entry['pid']}/cmdline", "rb") as f:
-                argv = f.read().split(b"\0")
-            with open(f"/proc/{entry['pid']}/stat") as f:
-                zombie = f.read().rsplit(")", 1)[1].split()[0] == "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return not zombie and [os.fsdecode(a) for a in argv[:-1]] == entry["argv"]
-
-    def start(self, name, argv, log):
-        """Starts a process of its own session; its output goes to a log file."""
-        with open(log, "ab") as out:
-            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        self.processes[name] = {"control": os.path.join(self.directory, name, "control")}
-        self.adopt(name, child, argv, log)
-        return child.pid
-
-    def adopt(self, name, child, argv, log):
-        """Makes a process one of the world: it ends with it."""
-        self.children[name] = child
-        self.processes.setdefault(name, {}).update({"pid": child.pid, "argv": argv, "log": log})
-
-    def signal(self, name, number):
-        """Signals a process by its pid if it is still ours."""
-        if self.alive(name):
-            os.kill(self.processes[name]["pid"], number)
-
-    def wait_end(self, name, seconds):
-        """True when the process ended in time."""
-        child = self.children.get(name)
-        deadline = time.monotonic() + seconds
-        while self.alive(name):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            if child is not None:
-                try:
-                    child.wait(left)
-                except subprocess.TimeoutExpired:
-                    return False
-            else:
-                time.sleep(0.02)  # not our child: the kernel tells us nothing
-        return True
-
-    def log_tail(self, name, lines=12):
-        """The last lines that a process wrote."""
-        try:
-            with open(self.processes[name]["log"], errors="replace") as f:
-                return "".join(f.readlines()[-lines:])
-        except (KeyError, FileNotFoundError):
-            return ""
 
     # -- imectl ----------------------------------------------------------------------------------------------------------
 
@@ -243,8 +178,9 @@ class World:
 
     # -- building the world ----------------------------------------------------------------------------------------------
 
-    def configure_enroll(self, hold, bootstrap, ring):
+    def configure_enroll(self, hold, ring):
         """Writes the enrollment server's files."""
+        bootstraps = ", ".join(s["ring"] for s in self.servers() if s["bootstrap"])
         home = os.path.join(self.directory, "enroll")
         os.makedirs(home, mode=0o700, exist_ok=True)
         settings = {} if hold else dict(SHORT_RING)
@@ -258,7 +194,7 @@ class World:
                 "ca-file": os.path.join(self.directory, "ca.pem"),
                 "overlay": OVERLAY,
             }),
-            ("ring", {"bootstrap": bootstrap, **settings}),
+            ("ring", {"bootstrap": bootstraps, **settings}),
         ]))
         return home
 
@@ -280,7 +216,7 @@ class World:
         place = (company - 1) * SERVERS_MAX + server - 1
         return f"[::1]:{IPV6_PORT + 1 + place * len(PORTS) + list(PORTS).index(service)}"
 
-    def describe_company(self, index, servers):
+    def describe_company(self, index, servers, bootstraps):
         """The part of world.json of one company; Node-IDs and pids come when the servers run."""
         letter = company_letter(index)
         return {
@@ -294,7 +230,7 @@ class World:
                 "control": os.path.join(self.directory, self.server_name(index, s), "control"),
                 "data": os.path.join(self.directory, self.server_name(index, s), "data"),
                 "pid": None,
-                "bootstrap": index == 1 and s == 1,
+                "bootstrap": index <= bootstraps and s == 1,
             } for s in range(1, servers + 1)],
         }
 
@@ -352,7 +288,11 @@ class World:
             raise WorldError(f"{self.directory} holds files that are not of a world: remove them, or take another folder")
         shutil.rmtree(self.directory)
 
-    def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, tell=lambda text: None):
+    def servers(self):
+        """What world.json says of every server."""
+        return [server for company in self.description["companies"] for server in company["servers"]]
+
+    def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, bootstraps=1, tell=lambda text: None):
         """Starts everything. tell is called with each step."""
         if self.load() and any(self.alive(name) for name in self.processes):
             self.processes = {}  # not ours: whoever fails here must not end them
@@ -363,17 +303,17 @@ class World:
             "overlay": OVERLAY,
             "ca": os.path.join(self.directory, "ca.pem"),
             "enroll": f"https://{self.enroll_address}",
-            "companies": [self.describe_company(i, servers) for i in range(1, companies + 1)],
+            "companies": [self.describe_company(i, servers, bootstraps) for i in range(1, companies + 1)],
         }
         self.processes = {}
         try:
-            self.configure_enroll(hold, self.description["companies"][0]["servers"][0]["ring"], ring)
+            self.configure_enroll(hold, ring)
             tell(f"ime-enroll starts at {self.description['enroll']}: fresh CA, signed ring configuration")
             self.start_enroll()
             self.save()
-            for c, company in enumerate(self.description["companies"], 1):
-                for s in range(1, servers + 1):
-                    self.configure_server(company, s - 1, hold, validator)
+            for company in self.description["companies"]:
+                for s in range(servers):
+                    self.configure_server(company, s, hold, validator)
             self.start_server(1, 1)
             self.save()
             self.wait_server(1, 1)
@@ -384,7 +324,7 @@ class World:
             self.save()
             for c, s in rest:
                 self.wait_server(c, s)
-                tell(self.line(c, s))
+                tell(self.line(c, s) + (", bootstrap server" if s == 1 and c <= bootstraps else ""))
             self.save()
         except BaseException:
             self.save()
@@ -408,7 +348,7 @@ class World:
         return len(names)
 
     def status(self):
-        """[(name, pid, state in words)]"""
+        """[(name, pid, memory in octets or None, state in words)]"""
         rows = []
         for name, entry in self.processes.items():
             state = "running" if self.alive(name) else "ended"
@@ -418,7 +358,7 @@ class World:
                     state = result.get("state", "running")
                 except (WorldError, subprocess.TimeoutExpired) as error:
                     state = f"runs, but does not answer: {error}"
-            rows.append((name, entry["pid"], state))
+            rows.append((name, entry["pid"], self.memory(name), state))
         return rows
 
 
@@ -429,6 +369,7 @@ def main():
     up = commands.add_parser("up", help="start an enrollment server and the servers of all companies; they keep running")
     up.add_argument("--companies", type=int, default=3, metavar="N", help=f"1 to {COMPANIES_MAX} (default 3)")
     up.add_argument("--servers-per-company", type=int, default=2, metavar="M", help=f"1 to {SERVERS_MAX} (default 2)")
+    up.add_argument("--bootstraps", type=int, default=1, metavar="N", help="bootstrap servers: one each of the first N companies (default 1)")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -441,8 +382,15 @@ def main():
             parser.error(f"--companies must be 1 to {COMPANIES_MAX}")
         if not 1 <= args.servers_per_company <= SERVERS_MAX:
             parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
-        world.up(args.companies, args.servers_per_company, args.hold, tell=lambda text: print(text, flush=True))
-        print(f"The world is up; {world.path} describes it. End it with ./run world down.")
+        if not 1 <= args.bootstraps <= min(args.companies, BOOTSTRAPS_MAX):
+            parser.error(f"--bootstraps must be 1 to {BOOTSTRAPS_MAX}, and not more than there are companies")
+        began = time.monotonic()
+        world.up(args.companies, args.servers_per_company, args.hold, bootstraps=args.bootstraps,
+                 tell=lambda text: print(text, flush=True))
+        took = time.monotonic() - began
+        memory = sum(world.memory(name) or 0 for name in world.processes)
+        print(f"The world is up: {len(world.processes)} processes after {took:.1f} s, {memory / 2**20:.0f} MiB in all; "
+              f"{world.path} describes it. End it with ./run world down.")
         return 0
     if not world.load() or (args.command == "status" and not any(world.alive(name) for name in world.processes)):
         print("there is no world: ./run world up starts one", file=sys.stderr)
@@ -453,11 +401,12 @@ def main():
         return 0
     rows = world.status()
     if args.json:
-        print(json.dumps([{"name": n, "pid": p, "state": s} for n, p, s in rows]))
+        print(json.dumps([{"name": n, "pid": p, "memory_octets": m, "state": s} for n, p, m, s in rows]))
     else:
-        for name, pid, state in rows:
-            print(f"{name:10} {pid:8} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
-    return 1 if any(state == "ended" for _, _, state in rows) else 0
+        for name, pid, memory, state in rows:
+            size = f"{memory / 2**20:6.1f} MiB" if memory is not None else " " * 10
+            print(f"{name:10} {pid:8} {size} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
+    return 1 if any(state == "ended" for _, _, _, state in rows) else 0
 
 
 if __name__ == "__main__":
