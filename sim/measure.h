@@ -23,7 +23,7 @@ void sim_samples_add(struct sim_samples *s, uint32_t value);
 /* All of them 0 when there is no sample. The percentile is that of the nearest rank; it sorts. */
 double sim_samples_mean(const struct sim_samples *s);
 uint32_t sim_samples_percentile(struct sim_samples *s, double percent);
-uint32_t sim_samples_max(struct sim_samples *s);
+uint32_t sim_samples_max(const struct sim_samples *s);
 
 #define SIM_VIOLATIONS_MAX 64 /* more are counted only */
 #define SIM_VIOLATION_OCTETS 240

@@ -24,6 +24,9 @@ struct sim_traffic {
 /* What a node hands to a link at once: whole frames. */
 void sim_traffic_count(struct sim_traffic *traffic, struct slice octets);
 
+/* All of them, without the acknowledgements of links. */
+uint64_t sim_traffic_messages(const struct sim_traffic *traffic);
+
 /* The standard's word ("fetch_req"), "ack", "fragment" or "other"; NULL for codes that are not assigned. Static. */
 const char *sim_traffic_name(unsigned row);
 
