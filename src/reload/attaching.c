@@ -81,8 +81,11 @@ static void attach_timer_fire(struct peer *peer, struct now now, struct timer *t
 static void attach_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
     struct attach *attach = ctx;
-    /* Error_In_Progress: the node is connecting to us at the moment (6.5.1.2). */
-    if (outcome->err && outcome->error_code != RELOAD_ERROR_IN_PROGRESS) {
+    /* Error_In_Progress: the node is connecting to us at the moment (6.5.1.2). From who answers in the place of a resource's peer it means
+     * that the node is outside of the ring. */
+    if (outcome->err && (outcome->error_code != RELOAD_ERROR_IN_PROGRESS || !attach->route.is_node)) {
+        if (peer_link_to(peer, outcome->responder))
+            attach->node = outcome->responder;
         attach_end(peer, now, attach, outcome->err);
         return;
     }

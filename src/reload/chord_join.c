@@ -1,75 +1,17 @@
-/* Joining the ring (RFC 6940 10.5, 11.4): a bootstrap node, the admitting peer, our neighbors-to-be, Join, data, and the Update that names us.
- * Every step has a time after which it all begins anew, later and later. Only a `first` node may take silence for an empty ring (4.5.2). */
+/* Joining the ring (RFC 6940 10.5): the admitting peer, our neighbors-to-be, Join, data, and the Update that names us. How a way into the ring
+ * is found is chord_bootstrap.c's. Every step has a time after which it all begins anew, later and later. */
 #include "reload/peer_internal.h"
 
-#define JOIN_CONNECT_MS 3000    /* for one bootstrap node, before the next one is tried too */
+#define JOIN_ASK_MS 6000        /* an answer from who has not said that it is a member: two transmissions */
 #define JOIN_NEIGHBORS_MS 6000  /* for attaching to those that the admitting peer named */
 #define JOIN_ADMISSION_MS 15000 /* between signs of life of an admission under way */
 #define JOIN_LOST_MS 1000       /* an Update so long after we asked says that the node was no peer before */
-#define JOIN_BACKOFF_MS 500     /* doubled with each failure */
-#define JOIN_BACKOFF_MAX_MS 30000
 
 static void join_retry(struct peer *peer, struct now now);
 
 static void wait_ms(struct peer *peer, struct now now, int64_t ms)
 {
     heap_set(&peer->timers, &peer->join.timer.node, mono_after_ms(now.mono, ms));
-}
-
-/* ---- step 1: a bootstrap node ---- */
-
-static bool has_other_bootstrap(const struct peer *peer)
-{
-    for (size_t i = 0; i < peer->join.bootstrap_count; i++)
-        if (!addr_eq(&peer->join.bootstraps[i], &peer->options.address))
-            return true;
-    return false;
-}
-
-/* The next one of the list that there is no link to yet. */
-static void connect_next(struct peer *peer, struct now now)
-{
-    struct join *join = &peer->join;
-    for (size_t i = 0; i < join->bootstrap_count; i++) {
-        const struct addr *addr = &join->bootstraps[(join->next + i) % join->bootstrap_count];
-        if (addr_eq(addr, &peer->options.address) || peer_link_has_bootstrap(peer, addr))
-            continue;
-        join->next = (join->next + i + 1) % join->bootstrap_count;
-        peer_link_connect(peer, now, addr, (struct id){{0}}, true);
-        return;
-    }
-}
-
-/* Whether a `first` node has looked long enough. Of several that look at once, those with smaller Node-IDs wait longer. */
-static bool may_be_first(const struct peer *peer, struct now now)
-{
-    if (!peer->options.first)
-        return false;
-    int64_t wait_ms = has_other_bootstrap(peer) ? peer->options.first_wait_ms : 0;
-    for (size_t i = 0; i < peer->by_node_count; i++) {
-        const struct link *link = peer->by_node[i];
-        if (link->member)
-            return false;
-        if (link->bootstrap && id_cmp(link->node, peer->options.self) > 0)
-            wait_ms += 3 * peer->options.first_wait_ms;
-    }
-    return mono_since_us(now.mono, peer->join.began) >= wait_ms * 1000;
-}
-
-static void connecting(struct peer *peer, struct now now)
-{
-    struct join *join = &peer->join;
-    join->admitting = (struct id){{0}};
-    chord_set_state(peer, PEER_CONNECTING);
-    if (may_be_first(peer, now)) {
-        log_event(peer->ports.log, LEVEL_NOTICE, "ring.first", "no ring answers: starting it");
-        chord_became_member(peer, now);
-        return;
-    }
-    wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 2 : JOIN_CONNECT_MS);
-    connect_next(peer, now);
-    for (size_t i = 0; i < peer->by_node_count && peer->state == PEER_CONNECTING; i++)
-        chord_join_link_up(peer, now, peer->by_node[i]);
 }
 
 /* ---- step 2: the admitting peer ---- */
@@ -79,11 +21,25 @@ static void ignore_answer(struct peer *peer, struct now now, void *ctx, const st
     (void)peer, (void)now, (void)ctx, (void)outcome; /* the Update that it brings is what counts */
 }
 
+/* Nobody attached to us. If the very node that we asked says that it is outside, others are asked. */
+static void not_admitted(struct peer *peer, struct now now, int err, struct id node)
+{
+    struct join *join = &peer->join;
+    bool outside = (err == ERR_NOT_FOUND || err == ERR_WRONG_STATE) && id_eq(node, join->asked_node);
+    if (!outside) {
+        join_retry(peer, now);
+        return;
+    }
+    chord_bootstrap_answered(peer, node, err);
+    chord_set_state(peer, PEER_CONNECTING);
+    chord_bootstrap_look(peer, now);
+}
+
 static void admitting_attached(struct peer *peer, struct now now, void *ctx, int err, struct id node)
 {
     struct join *join = ctx;
     if (err || id_eq(node, peer->options.self)) {
-        join_retry(peer, now);
+        not_admitted(peer, now, err, node);
         return;
     }
     join->admitting = node;
@@ -98,26 +54,33 @@ static void admitting_attached(struct peer *peer, struct now now, void *ctx, int
     peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
 }
 
-static void ask_for_admitting(struct peer *peer, struct now now, const struct link *link)
+void chord_join_ask(struct peer *peer, struct now now, const struct link *link)
 {
     struct join *join = &peer->join;
     peer_attach_cancel(peer, join);
     join->admitting = (struct id){{0}};
     join->updated_by = (struct id){{0}};
+    join->asked_node = link->node;
     join->asked = now.mono;
+    join->resting = false;
     struct route route = {.id = id_add(peer->options.self, id_power_of_two(0)), .first_link = link->number};
-    if (peer_attach_start(peer, now, &route, admitting_attached, join))
-        return; /* the timer runs */
+    int64_t life_ms = JOIN_ASK_MS;
+    if (link->member)
+        life_ms = REQUEST_TRANSMISSIONS * (int64_t)peer->config->overlay_reliability_timer_ms + ATTACH_LINK_MS;
+    else if (peer->options.first)
+        life_ms = peer->options.first_wait_ms;
     chord_set_state(peer, PEER_ATTACHING);
-    int64_t life_ms = REQUEST_TRANSMISSIONS * (int64_t)peer->config->overlay_reliability_timer_ms + ATTACH_LINK_MS;
-    wait_ms(peer, now, peer->options.first && !link->member ? peer->options.first_wait_ms : life_ms);
+    wait_ms(peer, now, life_ms);
+    peer_attach_start(peer, now, &route, admitting_attached, join); /* if it cannot even be sent, the timer runs */
 }
 
 /* Through bootstrap nodes that we chose at once, through others when they say that they are peers. */
 void chord_join_link_up(struct peer *peer, struct now now, struct link *link)
 {
-    if (peer->state == PEER_CONNECTING && (link->bootstrap || link->member))
-        ask_for_admitting(peer, now, link);
+    if (peer->state == PEER_CONNECTING && link->member)
+        chord_join_ask(peer, now, link);
+    else if (peer->state == PEER_CONNECTING && link->bootstrap)
+        chord_bootstrap_look(peer, now);
 }
 
 /* ---- step 3: our neighbors-to-be, as the admitting peer sees them ---- */
@@ -200,21 +163,12 @@ void chord_join_update(struct peer *peer, struct now now, struct id from, const 
         struct link *link = peer_link_to(peer, from);
         bool lost = mono_since_us(now.mono, join->asked) > (int64_t)JOIN_LOST_MS * 1000;
         if (link && (peer->state == PEER_CONNECTING || lost))
-            ask_for_admitting(peer, now, link);
+            chord_join_ask(peer, now, link);
         join->updated_by = from;
     }
 }
 
 /* ---- when a step fails ---- */
-
-static int64_t backoff_ms(struct peer *peer)
-{
-    int64_t ms = JOIN_BACKOFF_MS;
-    for (unsigned i = 0; i < peer->join.failures && ms < JOIN_BACKOFF_MAX_MS; i++)
-        ms *= 2;
-    peer->join.failures++;
-    return entropy_between(&peer->ports.entropy, ms / 2, ms);
-}
 
 static void join_retry(struct peer *peer, struct now now)
 {
@@ -225,30 +179,44 @@ static void join_retry(struct peer *peer, struct now now)
     join->neighbors_pending = 0;
     join->admitting = (struct id){{0}};
     chord_set_state(peer, PEER_CONNECTING);
-    wait_ms(peer, now, backoff_ms(peer));
+    chord_bootstrap_rest(peer, now);
 }
 
 static void join_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
-    if (peer->state == PEER_ATTACHING && peer->join.neighbors_pending) {
-        peer->join.neighbors_pending = 0;
+    struct join *join = &peer->join;
+    if (peer->state == PEER_ATTACHING && join->neighbors_pending) {
+        join->neighbors_pending = 0;
         send_join(peer, now); /* without those that did not answer */
+    } else if (peer->state == PEER_ATTACHING && id_is_zero(join->admitting)) {
+        peer_attach_cancel(peer, join); /* silence: others are asked */
+        chord_set_state(peer, PEER_CONNECTING);
+        chord_bootstrap_look(peer, now);
     } else if (peer->state == PEER_CONNECTING) {
-        connecting(peer, now);
+        chord_bootstrap_timer(peer, now);
     } else if (peer->state == PEER_ATTACHING || peer->state == PEER_JOINING) {
         join_retry(peer, now);
     }
 }
 
-void chord_join_link_lost(struct peer *peer, struct now now, struct id node)
+void chord_join_link_lost(struct peer *peer, struct now now, uint64_t link, struct id node)
 {
     struct join *join = &peer->join;
-    if ((peer->state == PEER_ATTACHING || peer->state == PEER_JOINING) && !id_is_zero(join->admitting) &&
-        id_eq(node, join->admitting) && !peer_link_to(peer, node))
-        join_retry(peer, now);
-    else if (peer->state == PEER_CONNECTING && !peer->link_count)
-        wait_ms(peer, now, peer->options.first ? peer->options.first_wait_ms / 4 : backoff_ms(peer));
+    bool outside = peer->state == PEER_CONNECTING || peer->state == PEER_ATTACHING || peer->state == PEER_JOINING;
+    chord_bootstrap_lost(peer, link);
+    if (!outside || peer_link_to(peer, node))
+        return;
+    if (peer->state == PEER_CONNECTING) {
+        chord_bootstrap_look(peer, now);
+    } else if (!id_is_zero(join->admitting)) {
+        if (id_eq(node, join->admitting))
+            join_retry(peer, now);
+    } else if (peer->state == PEER_ATTACHING && id_eq(node, join->asked_node)) {
+        peer_attach_cancel(peer, join);
+        chord_set_state(peer, PEER_CONNECTING);
+        chord_bootstrap_look(peer, now);
+    }
 }
 
 bool chord_join_is_admitting(const struct peer *peer, struct id node)
@@ -267,8 +235,7 @@ void chord_join_start(struct peer *peer, struct now now)
     peer->join.timer.fire = join_timer_fire;
     peer->join.began = now.mono;
     peer->join.failures = 0;
-    peer->join.next = (size_t)entropy_below(&peer->ports.entropy, peer->join.bootstrap_count);
-    connecting(peer, now);
+    chord_bootstrap_round(peer, now);
 }
 
 /* All peers that we knew are gone (10.7.1): back to the beginning. A `first` node is the ring, as long as nobody else says otherwise. */

@@ -3,14 +3,15 @@
  * do the rest. */
 #include "reload/peer_internal.h"
 
-#define CHECK_NODES 64 /* rings of more nodes check less often, so that bootstrap nodes see the same load */
+#define CHECK_NODES 64    /* rings of more nodes check less often, so that bootstrap nodes see the same load */
+#define AGAIN_PER_CHECK 4 /* while a bootstrap node cannot be reached: that may be the partition */
 
-static void schedule(struct peer *peer, struct now now)
+static void schedule(struct peer *peer, struct now now, int64_t interval_ms)
 {
-    if (!peer->options.partition_check_ms)
+    if (!interval_ms)
         return;
     double crowd = peer_ring_size(peer) / CHECK_NODES;
-    int64_t ms = (int64_t)((double)peer->options.partition_check_ms * (crowd > 1 ? crowd : 1));
+    int64_t ms = (int64_t)((double)interval_ms * (crowd > 1 ? crowd : 1));
     ms = entropy_between(&peer->ports.entropy, ms * 3 / 4, ms * 5 / 4);
     heap_set(&peer->timers, &peer->partition_timer.node, mono_after_ms(now.mono, ms));
 }
@@ -55,35 +56,49 @@ void chord_partition_link_up(struct peer *peer, struct now now, struct link *lin
         ping_through(peer, now, link);
 }
 
-static struct link *link_at(const struct peer *peer, const struct addr *addr)
+/* Not ourselves; the one that could not be reached last time is asked again. */
+static struct bootstrap *choose(struct peer *peer)
 {
-    for (size_t i = 0; i < peer->by_node_count; i++)
-        if (addr_eq(&peer->by_node[i]->addr, addr))
-            return peer->by_node[i];
+    struct join *join = &peer->join;
+    if (!peer->partition_unreachable)
+        peer->partition_at = (size_t)entropy_below(&peer->ports.entropy, join->bootstrap_count);
+    peer->partition_unreachable = false;
+    for (size_t i = 0; i < join->bootstrap_count; i++, peer->partition_at++) {
+        struct bootstrap *b = &join->bootstraps[peer->partition_at % join->bootstrap_count];
+        if (!addr_eq(&b->addr, &peer->options.address))
+            return b;
+    }
     return NULL;
 }
 
 static void partition_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
-    const struct join *join = &peer->join;
     if (peer->state != PEER_JOINED)
         return;
-    schedule(peer, now);
-    if (!join->bootstrap_count)
-        return;
-    const struct addr *addr = &join->bootstraps[entropy_below(&peer->ports.entropy, join->bootstrap_count)];
-    struct link *link = link_at(peer, addr);
+    schedule(peer, now, peer->options.partition_check_ms);
+    struct bootstrap *b = choose(peer);
+    struct link *link = b ? chord_bootstrap_link(peer, b) : NULL;
     if (link)
         ping_through(peer, now, link);
-    else if (!addr_eq(addr, &peer->options.address) && !peer_link_has_bootstrap(peer, addr))
-        peer_link_connect(peer, now, addr, (struct id){{0}}, true);
+    else if (b && !peer_link_has_bootstrap(peer, &b->addr))
+        chord_bootstrap_connect(peer, now, b);
+}
+
+void chord_partition_connect_failed(struct peer *peer, struct now now, uint64_t link)
+{
+    const struct join *join = &peer->join;
+    if (peer->state != PEER_JOINED || !join->bootstrap_count ||
+        join->bootstraps[peer->partition_at % join->bootstrap_count].link != link)
+        return;
+    peer->partition_unreachable = true;
+    schedule(peer, now, peer->options.partition_check_ms / AGAIN_PER_CHECK);
 }
 
 void chord_partition_start(struct peer *peer, struct now now)
 {
     peer->partition_timer.fire = partition_timer_fire;
-    schedule(peer, now);
+    schedule(peer, now, peer->options.partition_check_ms);
 }
 
 void chord_partition_stop(struct peer *peer)

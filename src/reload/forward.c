@@ -393,6 +393,21 @@ static void refuse_version(struct peer *peer, struct now now, const struct link 
                       "another version of RELOAD");
 }
 
+/* Who looks for the ring, and takes us for a member of it, hears at once that we are not, and whether we may begin one. What others send
+ * waits until we are a member. */
+static void no_route(struct peer *peer, struct now now, const struct link *from, const struct reload_header *header,
+                     struct slice message)
+{
+    uint16_t code = peek_code(header, message);
+    bool outside = peer->state == PEER_CONNECTING || peer->state == PEER_ATTACHING;
+    if (outside && (code == RELOAD_ATTACH_REQ || code == RELOAD_JOIN_REQ))
+        forward_error(peer, now, header, from, message,
+                      peer->options.first ? RELOAD_ERROR_IN_PROGRESS : RELOAD_ERROR_NOT_FOUND,
+                      "this node is outside of the ring");
+    else if (!from || !peer_early_keep(peer, from, message))
+        peer->counters.forward_no_route++;
+}
+
 static void input(struct peer *peer, struct now now, struct link *from, struct slice message, struct region *region)
 {
     struct reload_header received;
@@ -422,8 +437,7 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
         peer->counters.dropped_destination++;
         break;
     case HOP_NO_ROUTE:
-        if (!from || !peer_early_keep(peer, from, message))
-            peer->counters.forward_no_route++;
+        no_route(peer, now, from, &received, message);
         break;
     }
 }

@@ -115,6 +115,7 @@ static void link_free(struct peer *peer, struct link *link)
 static void link_lost(struct peer *peer, struct now now, struct link *link)
 {
     struct id node = link->node;
+    uint64_t number = link->number;
     enum link_state state = link->state;
     peer->counters.links_closed++;
     link_free(peer, link);
@@ -123,9 +124,11 @@ static void link_lost(struct peer *peer, struct now now, struct link *link)
         chord_admit_node_lost(peer, now, node);
         peer_transfers_stop(peer, now, node, ERR_CLOSED);
     }
+    if (state == LINK_CONNECTING)
+        chord_partition_connect_failed(peer, now, number);
     if (state != LINK_DRAINING) {
         peer_attach_link_failed(peer, now, node);
-        chord_join_link_lost(peer, now, node);
+        chord_join_link_lost(peer, now, number, node);
     }
 }
 
@@ -217,10 +220,12 @@ static bool settle_duplicate(struct peer *peer, struct now now, struct link *lin
     }
     bool self_is_greater = id_cmp(peer->options.self, link->node) > 0;
     if (link->incoming == self_is_greater) {
+        old->bootstrap |= link->bootstrap;
         link_drain(peer, now, link);
         return false;
     }
     link->member = old->member;
+    link->bootstrap |= old->bootstrap;
     link->update_wanted |= old->update_wanted;
     link->config_sequence = old->config_sequence;
     link_drain(peer, now, old);
@@ -231,8 +236,13 @@ static bool settle_duplicate(struct peer *peer, struct now now, struct link *lin
 static int link_establish(struct peer *peer, struct now now, struct link *link)
 {
     link->since = link->heard = now.mono;
-    if (!settle_duplicate(peer, now, link))
+    chord_bootstrap_met(peer, link);
+    if (!settle_duplicate(peer, now, link)) {
+        struct link *stays = peer_link_to(peer, link->node);
+        if (stays)
+            chord_join_link_up(peer, now, stays);
         return 0;
+    }
     link->state = LINK_UP;
     int err = by_node_insert(peer, link);
     if (err)

@@ -98,13 +98,13 @@ void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps
     peer->now = now;
     if (count > PEER_BOOTSTRAPS_MAX)
         count = PEER_BOOTSTRAPS_MAX;
-    struct addr *copy = mem_alloc(count * sizeof *copy);
+    struct bootstrap *copy = mem_alloc(count * sizeof *copy);
     if (!copy) {
         peer->counters.memory_refused++;
         count = 0;
     }
-    if (count)
-        memcpy(copy, bootstraps, count * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i].addr = bootstraps[i];
     peer->join.bootstraps = copy;
     peer->join.bootstrap_count = count;
     chord_join_start(peer, now);

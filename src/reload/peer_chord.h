@@ -37,12 +37,25 @@ void chord_fingers_start(struct peer *peer, struct now now);
 void chord_fingers_stop(struct peer *peer);
 void chord_route_query_serve(struct peer *peer, struct now now, struct request *request);
 
+/* chord_bootstrap.c */
+struct bootstrap;
+void chord_bootstrap_round(struct peer *peer, struct now now); /* begins to look for the ring */
+void chord_bootstrap_look(struct peer *peer, struct now now);  /* goes on, after something has changed */
+void chord_bootstrap_rest(struct peer *peer, struct now now);
+void chord_bootstrap_timer(struct peer *peer, struct now now);
+void chord_bootstrap_met(struct peer *peer, const struct link *link); /* the node of a link is known */
+void chord_bootstrap_lost(struct peer *peer, uint64_t link);
+void chord_bootstrap_answered(struct peer *peer, struct id node, int err); /* that it is outside itself */
+bool chord_bootstrap_connect(struct peer *peer, struct now now, struct bootstrap *bootstrap);
+struct link *chord_bootstrap_link(const struct peer *peer, const struct bootstrap *bootstrap);
+
 /* chord_join.c */
+void chord_join_ask(struct peer *peer, struct now now, const struct link *link); /* for the admitting peer */
 void chord_join_start(struct peer *peer, struct now now);
 void chord_join_again(struct peer *peer, struct now now);
 void chord_join_stop(struct peer *peer);
 void chord_join_link_up(struct peer *peer, struct now now, struct link *link);
-void chord_join_link_lost(struct peer *peer, struct now now, struct id node);
+void chord_join_link_lost(struct peer *peer, struct now now, uint64_t link, struct id node);
 void chord_join_update(struct peer *peer, struct now now, struct id from, const struct reload_update_req *update);
 void chord_join_data_came(struct peer *peer, struct now now);
 bool chord_join_is_admitting(const struct peer *peer, struct id node);
@@ -60,6 +73,7 @@ void peer_leave_at_once(struct peer *peer, struct now now);
 void chord_partition_start(struct peer *peer, struct now now);
 void chord_partition_stop(struct peer *peer);
 void chord_partition_link_up(struct peer *peer, struct now now, struct link *link);
+void chord_partition_connect_failed(struct peer *peer, struct now now, uint64_t link);
 
 /* ---- values (values.c, transfer.c) ---- */
 

@@ -93,17 +93,36 @@ struct looped {
     struct buf message;
 };
 
+/* What a bootstrap node has said while we look for the ring. */
+enum bootstrap_word {
+    BOOTSTRAP_SILENT,
+    BOOTSTRAP_GONE,    /* nobody answers at its address */
+    BOOTSTRAP_OUTSIDE, /* it is in no ring and may not begin one */
+    BOOTSTRAP_LOOKING  /* it is in no ring, and may begin one */
+};
+
+struct bootstrap {
+    struct addr addr;
+    uint64_t link;  /* that we opened to it last */
+    struct id node; /* who was there; zero before */
+    enum bootstrap_word word;
+    bool tried; /* in this round */
+    bool asked;
+};
+
 struct join {
     struct timer timer;
-    struct addr *bootstraps;
+    struct bootstrap *bootstraps;
     size_t bootstrap_count;
-    size_t next; /* to be tried */
+    size_t next;  /* to be tried first in this round */
+    bool resting; /* between two rounds */
     struct mono began;
     struct mono asked;        /* for the admitting peer */
+    struct id asked_node;     /* through whom */
     struct id admitting;      /* zero: not known */
     struct id updated_by;     /* who sent an Update before the admitting peer was known */
     size_t neighbors_pending; /* Attaches under way to those that the admitting peer named */
-    unsigned failures;
+    unsigned failures;        /* rounds that came to nothing */
 };
 
 struct peer {
@@ -163,6 +182,8 @@ struct peer {
     bool fingers_filled;
     struct timer partition_timer;
     struct id partition_bootstrap; /* through which the last check went */
+    size_t partition_at;           /* the bootstrap node of the last check */
+    bool partition_unreachable;    /* it was not there */
     struct timer leave_timer;
     size_t leaves_pending;
 

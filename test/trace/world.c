@@ -602,7 +602,10 @@ void world_start(struct world *world, unsigned number)
     struct addr bootstraps[PEER_BOOTSTRAPS_MAX];
     for (unsigned i = 0; i < firsts; i++)
         bootstraps[i] = world->nodes[i + 1].addr;
-    peer_start(node->peer, world->now, bootstraps, firsts);
+    size_t count = firsts;
+    if (node->knows)
+        bootstraps[count++] = world->nodes[node->knows].addr;
+    peer_start(node->peer, world->now, bootstraps, count);
     drain(node);
     turn_stores(world);
 }

@@ -31,6 +31,7 @@ struct world_node {
     struct peer *peer;   /* NULL: not running */
     bool frozen;         /* runs, but nothing comes in or goes out: a machine that hangs */
     unsigned side;       /* nodes of different sides cannot reach each other */
+    unsigned knows;      /* it remembers this node's address from before it was started; 0: none */
     unsigned redirect;   /* connections to its address reach this node instead; 0: itself */
     bool banned;         /* PEER_BANNED came */
     struct list results; /* PEER_RESULT effects that have come */
