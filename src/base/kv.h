@@ -15,6 +15,8 @@ enum kv_table {
     KV_SERVER_META = 1,
     KV_RELOAD_DATA = 10, /* stored values of the ring */
     KV_RELOAD_META = 11, /* configuration document, generation counters of resources */
+    KV_RELOAD_NODES_DATA = 12, /* the same two of a server's further Node-IDs */
+    KV_RELOAD_NODES_META = 13,
     KV_NUMBERS = 20,
     KV_PVP_VCR = 30,
     KV_PVP_POOL = 31,

@@ -14,6 +14,7 @@
 #include "pvp/vcr.h"
 #include "reload/storage.h"
 #include "server/journal.h"
+#include "server/node_rows.h"
 #include "server/route.h"
 #include "server/server.h"
 
@@ -24,6 +25,20 @@
 #define COUNTER_SETS_MAX 16
 #define LISTED_MAX 10000 /* rows of a list that control shows */
 #define WAITERS_MAX 64
+
+/* One Node-ID of ours in the ring. */
+struct node {
+    struct server *server;
+    unsigned number;
+    struct id self;
+    struct addr address;
+    struct security *security;
+    struct node_rows rows; /* not of node 0 */
+    struct storage *storage;
+    struct peer *peer;
+    bool retires;
+    bool gone; /* it has left, for good */
+};
 
 /* A validation connection of either direction. */
 struct conn {
@@ -153,7 +168,8 @@ struct server {
     struct now now; /* of the current event: kv completions carry no time */
     uint64_t next_token;
 
-    struct storage *storage;
+    struct node *nodes[SERVER_NODES_MAX]; /* by number; NULL: there is none */
+    struct storage *storage;              /* of node 0, as the peer */
     struct peer *peer;
     struct numbers_resolver *resolver;
     struct numbers_publisher *publisher;
@@ -191,6 +207,8 @@ struct server {
     struct out *held_out;
     bool config_pending; /* the caller was shown SERVER_CONFIG; apply it now */
     bool wants_shutdown;
+    bool started;
+    bool leaving;              /* all nodes, the highest number first */
     bool joined;               /* once */
     bool ring_announced;       /* VServices may be published */
     uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
@@ -219,9 +237,25 @@ struct conn *conn_new(struct server *s);
 struct conn *conn_find(const struct server *s, uint64_t id);
 void conn_free(struct server *s, struct conn *c);
 
+/* nodes.c: our Node-IDs */
+int nodes_add_own(struct server *s);
+void nodes_free(struct server *s);
+bool nodes_effect(struct server *s,
+                  struct server_effect *ret_effect); /* true if there was one: for the kernel if s->held */
+void nodes_tick(struct server *s);
+struct mono nodes_deadline(const struct server *s);
+void nodes_config_apply(struct server *s, const struct config *config);
+void nodes_start(struct server *s); /* but node 0 */
+void nodes_leave(struct server *s);
+void nodes_state_changed(struct server *s, struct node *node, enum peer_state state);
+void nodes_stored(const struct server *s, uint64_t *ret_entries, uint64_t *ret_octets);
+unsigned nodes_count(const struct server *s, unsigned *ret_in_ring); /* those that do not retire */
+
 /* ring.c: between peer, storage and number records */
-void ring_effect(struct server *s, struct peer_effect *e);
+void ring_effect(struct server *s, struct node *node, struct peer_effect *e);
 bool ring_effect_is_for_kernel(const struct peer_effect *e);
+void ring_quota(struct node *node); /* sets that of its storage */
+size_t ring_bootstraps(struct server *s, struct addr *ret_addrs, size_t max);
 bool ring_numbers(struct server *s); /* true if there was something to do */
 int ring_init(struct server *s);
 void ring_fini(struct server *s);

@@ -21,12 +21,19 @@ static struct numbers_profile profile_of(const struct config *config)
 
 static bool quota_allows(void *ctx, const struct storage_claim *claim)
 {
-    const struct server *s = ctx;
-    double owned = peer_share_owned(s->peer);
+    const struct node *n = ctx;
+    uint32_t quota = n->server->config->quota;
+    double owned = peer_share_owned(n->peer);
     if (claim->replica)
-        return numbers_quota_allows(s->config->quota, peer_share_duty(s->peer) - owned, claim->usage.replica_entries,
+        return numbers_quota_allows(quota, peer_share_duty(n->peer) - owned, claim->usage.replica_entries,
                                     claim->adding_entries);
-    return numbers_quota_allows(s->config->quota, owned, claim->usage.entries, claim->adding_entries);
+    return numbers_quota_allows(quota, owned, claim->usage.entries, claim->adding_entries);
+}
+
+void ring_quota(struct node *node)
+{
+    struct storage_quota quota = {quota_allows, node};
+    storage_set_quota(node->storage, &quota);
 }
 
 /* The ring under the names that VServices may use: the draft's public one, and its own. */
@@ -80,8 +87,7 @@ int ring_init(struct server *s)
         return err;
 
     pace_init(&s->reads, s->options->read_rate);
-    struct storage_quota quota = {quota_allows, s};
-    storage_set_quota(s->storage, &quota);
+    ring_quota(s->nodes[0]);
     return 0;
 }
 
@@ -106,18 +112,25 @@ static int read_address(struct reader *r, struct addr *ret_addr)
 }
 
 /* The bootstrap nodes of the configuration, then peers that we knew: a bootstrap node that was away finds its ring by them. */
-void ring_start(struct server *s)
+size_t ring_bootstraps(struct server *s, struct addr *ret_addrs, size_t max)
 {
-    struct addr addrs[BOOTSTRAPS_MAX + KNOWN_PEERS_MAX];
     struct slice row;
     struct reader r;
     size_t n = s->config->bootstrap_node_count < BOOTSTRAPS_MAX ? s->config->bootstrap_node_count : BOOTSTRAPS_MAX;
-    memcpy(addrs, s->config->bootstrap_nodes, n * sizeof *addrs);
+    n = n < max ? n : max;
+    memcpy(ret_addrs, s->config->bootstrap_nodes, n * sizeof *ret_addrs);
     if (kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &row) == 0) {
         reader_init(&r, row);
-        while (reader_left(&r) && n < BOOTSTRAPS_MAX + KNOWN_PEERS_MAX && read_address(&r, &addrs[n]) == 0)
+        while (reader_left(&r) && n < max && read_address(&r, &ret_addrs[n]) == 0)
             n++;
     }
+    return n;
+}
+
+void ring_start(struct server *s)
+{
+    struct addr addrs[BOOTSTRAPS_MAX + KNOWN_PEERS_MAX];
+    size_t n = ring_bootstraps(s, addrs, BOOTSTRAPS_MAX + KNOWN_PEERS_MAX);
     announce_ring(s);
     peer_start(s->peer, s->now, addrs, n);
 }
@@ -188,6 +201,10 @@ static void config_arrived(struct server *s, struct slice document)
     if (s->next_config) /* the ring sends it again */
         return;
     int err = config_parse(document, s->config->instance_name, &config, &fault);
+    if (!err && config->sequence == s->config->sequence) { /* another of our nodes was first */
+        config_free(config);
+        return;
+    }
     if (!err)
         err = kv_put(s->ports.kv, KV_SERVER_META, slice_str("config"), document);
     if (err) {
@@ -210,8 +227,7 @@ void ring_config_apply(struct server *s)
     struct numbers_profile profile = profile_of(config);
     s->next_config = NULL;
     server_identity_refresh(s);
-    storage_set_kinds(s->storage, s->now, &config->kinds);
-    peer_config_set(s->peer, s->now, config);
+    nodes_config_apply(s, config);
     numbers_resolver_set_profile(s->resolver, s->now, &profile);
     numbers_publisher_reconfigure(s->publisher, s->now, config->quota, config->number_lifetime_s);
     pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
@@ -270,20 +286,32 @@ static void state_changed(struct server *s, enum peer_state state)
         s->joined = true;
         server_out(s, SERVER_JOINED, 0, (struct slice){NULL, 0});
     }
-    if (state == PEER_LEFT)
-        server_out(s, SERVER_LEFT, 0, (struct slice){NULL, 0});
     ring_watch(s);
     server_control_waiters(s);
 }
 
-void ring_effect(struct server *s, struct peer_effect *e)
+static void banned(struct server *s, const struct node *node)
+{
+    char hex[ID_HEX_OCTETS];
+    log_event(s->ports.log, LEVEL_ERROR, "node.banned", "number=%u node=%s", node->number, id_format(node->self, hex));
+    alert_set(s, ALERT_BANNED, true);
+    if (node->number)
+        return;
+    revoke_ring(s);
+    s->ring_announced = false;
+    server_out(s, SERVER_BANNED, 0, (struct slice){NULL, 0});
+}
+
+void ring_effect(struct server *s, struct node *node, struct peer_effect *e)
 {
     switch (e->type) {
     case PEER_RESULT:
         result(s, e->result);
         break;
     case PEER_STATE:
-        state_changed(s, e->state);
+        if (node->number == 0)
+            state_changed(s, e->state);
+        nodes_state_changed(s, node, e->state);
         break;
     case PEER_CONFIG_CHANGED:
         config_arrived(s, e->octets);
@@ -293,10 +321,7 @@ void ring_effect(struct server *s, struct peer_effect *e)
             pvp_announce(s->terminator, s->now, &e->node, &e->addr);
         break;
     case PEER_BANNED:
-        alert_set(s, ALERT_BANNED, true);
-        revoke_ring(s);
-        s->ring_announced = false;
-        server_out(s, SERVER_BANNED, 0, (struct slice){NULL, 0});
+        banned(s, node);
         break;
     case PEER_CONNECT:
     case PEER_SEND:

@@ -57,24 +57,7 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
 
 static int make_ring(struct server *s)
 {
-    struct storage_options storage_options;
-    struct peer_options peer_options;
-    const struct entropy *entropy = s->ports.entropy;
-    storage_options_default(&storage_options);
-    storage_options.seed = entropy_u64(entropy);
-    struct storage_ports storage_ports = {*s->ports.kv, s->ports.security, s->ports.log};
-    int err = storage_new(&storage_options, &storage_ports, &s->config->kinds, &s->storage);
-    if (!err)
-        err = storage_load(s->storage, s->now);
-    if (err)
-        return err;
-
-    peer_options_default(&peer_options);
-    peer_options.self = s->self;
-    peer_options.address = s->options->ring_address;
-    peer_options.first = s->options->bootstrap;
-    struct peer_ports ports = {*entropy, s->ports.log, s->ports.security, s->storage};
-    err = peer_new(&peer_options, &ports, s->config, s->now, &s->peer);
+    int err = nodes_add_own(s);
     if (!err)
         err = peer_app_register(s->peer, PVP_APPLICATION_ID, s->options->pvp_address);
     if (!err)
@@ -221,8 +204,7 @@ void server_free(struct server *s)
     pvp_vcr_table_free(s->vcrs);
     vap_server_free(s->vap);
     ring_fini(s);
-    peer_free(s->peer);
-    storage_free(s->storage);
+    nodes_free(s);
     tickets_fini(s);
     route_table_free(s->routes);
     journal_free(s->journal);
@@ -407,8 +389,7 @@ static void sweep(struct server *s)
 void server_tick(struct server *s, struct now now)
 {
     s->now = now;
-    peer_tick(s->peer, now);
-    storage_tick(s->storage, now);
+    nodes_tick(s);
     numbers_publisher_tick(s->publisher, now);
     vap_server_tick(s->vap, now);
     pvp_terminator_tick(s->terminator, now);
@@ -420,8 +401,7 @@ void server_tick(struct server *s, struct now now)
 struct mono server_deadline(const struct server *s)
 {
     struct mono due = s->next_sweep;
-    due = mono_min(due, peer_deadline(s->peer));
-    due = mono_min(due, storage_deadline(s->storage));
+    due = mono_min(due, nodes_deadline(s));
     due = mono_min(due, numbers_publisher_deadline(s->publisher));
     due = mono_min(due, vap_server_deadline(s->vap));
     due = mono_min(due, pvp_terminator_deadline(s->terminator));
@@ -429,31 +409,7 @@ struct mono server_deadline(const struct server *s)
     return mono_min(due, validate_deadline(s));
 }
 
-/* The next effect of the ring's peer for the kernel; the others are dealt with. */
-static bool next_of_peer(struct server *s, struct server_effect *ret_effect)
-{
-    struct peer_effect *e = peer_effect_next(s->peer);
-    if (!e)
-        return false;
-    if (!ring_effect_is_for_kernel(e)) {
-        ring_effect(s, e);
-        peer_effect_free(e);
-        return true;
-    }
-    s->held = e;
-    *ret_effect = (struct server_effect){
-        .kind = e->type == PEER_CONNECT ? SERVER_RING_CONNECT
-                : e->type == PEER_SEND  ? SERVER_RING_SEND
-                                        : SERVER_RING_CLOSE,
-        .conn = e->link,
-        .addr = e->addr,
-        .octets = e->octets,
-        .reason = e->reason,
-    };
-    return true;
-}
-
-/* The same for VAP. ret_done: it was no effect for the kernel. */
+/* The next effect of VAP. ret_inside: it was none for the kernel, and is dealt with. */
 static bool next_of_vap(struct server *s, struct server_effect *ret_effect, bool *ret_inside)
 {
     struct vap_server_effect e;
@@ -499,7 +455,7 @@ bool server_next(struct server *s, struct now now, struct server_effect *ret_eff
     }
     for (;;) {
         bool inside = false;
-        if (next_of_peer(s, ret_effect)) {
+        if (nodes_effect(s, ret_effect)) {
             if (s->held)
                 return true;
         } else if (next_of_vap(s, ret_effect, &inside)) {
@@ -516,12 +472,13 @@ void server_start(struct server *s, struct now now)
     s->now = now;
     s->next_sweep = now.mono;
     ring_start(s);
+    nodes_start(s);
 }
 
 void server_leave(struct server *s, struct now now)
 {
     s->now = now;
-    peer_leave(s->peer, now);
+    nodes_leave(s);
 }
 
 void server_hashed(struct server *s, struct now now, uint64_t job, int err,

@@ -50,12 +50,35 @@ int server_stored_config(const struct kv *kv, struct slice *ret_document);
 /* Joins the ring. */
 void server_start(struct server *s, struct now now);
 
-/* Leaves it; SERVER_LEFT tells when that is done. */
+/* Leaves it, one Node-ID after the other, so that none hands over to one that goes as well; SERVER_LEFT tells when that is done. */
 void server_leave(struct server *s, struct now now);
 
-struct peer *server_peer(struct server *s);
+struct peer *server_peer(struct server *s); /* of the server's own Node-ID: node 0 */
 struct vap_server *server_vap(struct server *s);
 const struct config *server_config_of(const struct server *s); /* in use */
+
+/* ---- further Node-IDs ----
+ *
+ * A server with more capacity takes more of the ring: each further Node-ID is a peer of its own, with its own certificate, listener, links
+ * and stored rows, and routes and stores like any other. Node 0 is the server's own (server_new): it alone publishes, reads and
+ * validates. Nodes are numbered as the enrollment server numbers the Node-IDs of a server. */
+
+#define SERVER_NODES_MAX 16
+
+struct server_node {
+    unsigned number; /* 1 to SERVER_NODES_MAX - 1 */
+    struct id self;
+    struct addr address;       /* of its ring listener, as others reach it */
+    struct security *security; /* of its own certificate; outlives the server */
+    bool
+        retires; /* not wanted any longer: it joins once more to hand over what it stores, then SERVER_NODE_LEFT; its rows are removed */
+};
+
+/* Before or after server_start. 0, ERR_EXISTS, ERR_RANGE, or what making a peer and loading its rows say. */
+int server_node_add(struct server *s, struct now now, const struct server_node *node);
+
+/* NULL: there is no such node. */
+struct peer *server_node_peer(struct server *s, unsigned number);
 
 /* The certificate was renewed (the security object has been told already). */
 void server_certificate_renewed(struct server *s, struct now now, struct wall certificate_end);
@@ -102,13 +125,15 @@ enum server_effect_kind {
     SERVER_DERIVE,       /* job: run it on a worker thread, then server_derived */
     SERVER_CONFIG,       /* config: tell security and TLS of it now; the ring uses it right after */
     SERVER_JOINED,       /* we are a member of the ring */
-    SERVER_LEFT,         /* server_leave is done */
+    SERVER_LEFT,         /* server_leave is done, for all nodes */
+    SERVER_NODE_LEFT,    /* node: one that retires has handed over what it stored, and may be forgotten */
     SERVER_BANNED        /* the ring's configuration shuts us out */
 };
 
 /* What it points to is valid until the next call of server_next. */
 struct server_effect {
     enum server_effect_kind kind;
+    unsigned node; /* SERVER_RING_…: whose link it is; each node numbers its own */
     uint64_t conn;
     struct addr addr;
     struct slice octets;

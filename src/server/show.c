@@ -7,9 +7,7 @@
 
 #include <stdio.h>
 
-#define VIEW_REGION_OCTETS (4u << 20)
-
-static const char *health_name(enum peer_health health)
+const char *health_name(enum peer_health health)
 {
     static const char *const names[] = {"red", "yellow", "green"};
     return names[health];
@@ -28,16 +26,22 @@ static enum peer_health health_of(const struct server *s)
 void show_status(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
-    struct storage_view stored;
     struct numbers_publisher_view published;
     struct pvp_vcr_totals vcrs;
-    storage_view(s->storage, &stored);
+    uint64_t entries = 0, octets = 0;
+    unsigned in_ring;
+    unsigned nodes = nodes_count(s, &in_ring);
+    nodes_stored(s, &entries, &octets);
     numbers_publisher_view(s->publisher, s->now, &published);
     pvp_vcr_table_totals(s->vcrs, &vcrs);
 
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_text(w, "server_id", s->options->server_id);
     ctl_put_id(w, "node_id", s->self);
+    if (nodes > 1) {
+        ctl_put_unsigned(w, "node_ids", nodes);
+        ctl_put_unsigned(w, "node_ids_in_ring", in_ring);
+    }
     ctl_put_text(w, "version", IME_VERSION);
     ctl_put_text(w, "health", health_name(health_of(s)));
     ctl_put_text(w, "state", peer_state_name(peer_state(s->peer)));
@@ -53,8 +57,8 @@ void show_status(void *ctx, struct ctl_request *request)
     ctl_put_unsigned(w, "numbers_published", published.stored);
     ctl_put_unsigned(w, "numbers_pending", published.publications - published.stored);
     ctl_put_unsigned(w, "quota", s->config->quota);
-    ctl_put_unsigned(w, "ring_records_stored", stored.entries);
-    ctl_put_unsigned(w, "ring_records_octets", stored.octets);
+    ctl_put_unsigned(w, "ring_records_stored", entries);
+    ctl_put_unsigned(w, "ring_records_octets", octets);
     ctl_put_unsigned(w, "vcrs", vcrs.records);
     ctl_put_unsigned(w, "terminating_vcrs", vcrs.terminating);
     ctl_put_unsigned(w, "validations_pending", vcrs.pending);
@@ -77,81 +81,6 @@ void show_status(void *ctx, struct ctl_request *request)
     }
     ctl_close(w);
     ctl_reply_end(request);
-}
-
-/* ---- ring ---- */
-
-static bool is_among(struct id node, const struct id *ids, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (id_eq(node, ids[i]))
-            return true;
-    return false;
-}
-
-static const char *relation(const struct peer_view *v, struct id node)
-{
-    bool before = is_among(node, v->predecessors, v->predecessor_count);
-    bool after = is_among(node, v->successors, v->successor_count);
-    if (before && after)
-        return "both";
-    if (before)
-        return "predecessor";
-    if (after)
-        return "successor";
-    return is_among(node, v->fingers, v->finger_count) ? "finger" : "other";
-}
-
-static void put_ids(struct ctl_writer *w, const char *key, const struct id *ids, size_t n)
-{
-    ctl_open_array(w, key);
-    for (size_t i = 0; i < n; i++)
-        ctl_put_id(w, NULL, ids[i]);
-    ctl_close(w);
-}
-
-void show_ring(void *ctx, struct ctl_request *request)
-{
-    struct server *s = ctx;
-    struct region region;
-    struct peer_view v;
-    region_init(&region, VIEW_REGION_OCTETS);
-    int err = peer_view(s->peer, s->now, &region, &v);
-    if (err) {
-        region_fini(&region);
-        ctl_refuse(request, err, NULL, NULL);
-        return;
-    }
-    struct ctl_writer *w = ctl_reply_begin(request);
-    ctl_put_id(w, "node_id", v.self);
-    ctl_put_text(w, "state", peer_state_name(v.state));
-    ctl_put_text(w, "health", health_name(v.health));
-    ctl_put_slice(w, "overlay", s->config->instance_name);
-    ctl_put_integer(w, "configuration_sequence", v.config_sequence);
-    ctl_put_printf(w, "node_count_estimate", "%.0f", v.ring_size);
-    ctl_put_printf(w, "share_owned", "%.4f", v.owned);
-    ctl_put_printf(w, "share_with_replicas", "%.4f", v.duty);
-    ctl_put_id(w, "owned_from", v.predecessor);
-    ctl_put_id(w, "owned_to", v.self);
-    put_ids(w, "predecessors", v.predecessors, v.predecessor_count);
-    put_ids(w, "successors", v.successors, v.successor_count);
-    put_ids(w, "fingers", v.fingers, v.finger_count);
-    ctl_open_array(w, "peers");
-    for (size_t i = 0; i < v.link_count; i++) {
-        const struct peer_link_view *l = &v.links[i];
-        ctl_open_object(w, NULL);
-        ctl_put_id(w, "node_id", l->node);
-        ctl_put_text(w, "relation", relation(&v, l->node));
-        ctl_put_addr(w, "address", &l->addr);
-        ctl_put_text(w, "state", l->state);
-        ctl_put_time(w, "since_at", wall_after_ms(s->now.wall, -(l->age_us / 1000)));
-        ctl_put_boolean(w, "incoming", l->incoming);
-        ctl_put_integer(w, "rtt_us", l->rtt_us);
-        ctl_close(w);
-    }
-    ctl_close(w);
-    ctl_reply_end(request);
-    region_fini(&region);
 }
 
 /* ---- numbers ---- */
@@ -557,6 +486,22 @@ static void put_set(struct ctl_writer *w, const struct ctl_args *args, const str
     }
 }
 
+/* Of a further Node-ID; those of the first one are the server's. */
+static void put_node_counters(const struct node *n, const struct ctl_args *args, struct ctl_writer *w)
+{
+    char prefixes[3][32];
+    snprintf(prefixes[0], sizeof prefixes[0], "node%u.ring", n->number);
+    snprintf(prefixes[1], sizeof prefixes[1], "node%u.storage", n->number);
+    snprintf(prefixes[2], sizeof prefixes[2], "node%u.security", n->number);
+    const struct counter_set sets[] = {
+        {prefixes[0], peer_counters_names, COUNTERS_VALUES(peer_counters(n->peer))},
+        {prefixes[1], storage_counters_names, COUNTERS_VALUES(storage_counters(n->storage))},
+        {prefixes[2], security_counters_names, COUNTERS_VALUES(&n->security->counters)},
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        put_set(w, args, &sets[i]);
+}
+
 void show_counters(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
@@ -577,6 +522,9 @@ void show_counters(void *ctx, struct ctl_request *request)
     ctl_open_array(w, "counters");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         put_set(w, args, &parts[i]);
+    for (unsigned i = 1; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i])
+            put_node_counters(s->nodes[i], args, w);
     for (size_t i = 0; i < s->counter_set_count; i++)
         put_set(w, args, &s->counter_sets[i]);
     ctl_close(w);

@@ -2,7 +2,11 @@
 #ifndef SERVER_SHOW_H
 #define SERVER_SHOW_H
 
+#include "reload/peer.h"
+
 struct ctl_request;
+
+const char *health_name(enum peer_health health); /* "green" */
 
 void show_status(void *ctx, struct ctl_request *request);
 void show_ring(void *ctx, struct ctl_request *request);

@@ -15,6 +15,7 @@ struct pipe {
     struct list order;
     enum pipe_kind kind;
     unsigned company[2];
+    unsigned node[2]; /* of a ring link: which Node-ID of the company */
     uint64_t conn[2];
     bool open[2]; /* the side has this end and has not closed it */
     bool up;      /* both ends know that it stands */
@@ -155,14 +156,15 @@ static void pipe_release(struct pipe *pipe)
     mem_free(pipe);
 }
 
-static struct pipe *pipe_find(const struct company *c, enum pipe_kind kind, uint64_t conn, bool agent,
+static struct pipe *pipe_find(const struct company *c, enum pipe_kind kind, unsigned node, uint64_t conn, bool agent,
                               unsigned *ret_end)
 {
     for (struct list *it = c->scene->pipes.next; it != &c->scene->pipes; it = it->next) {
         struct pipe *pipe = CONTAINER_OF(it, struct pipe, order);
         for (unsigned end = 0; pipe->kind == kind && end < 2; end++) {
             bool is_agent = kind == PIPE_VAP && end == 0;
-            if (pipe->open[end] && pipe->company[end] == c->number && pipe->conn[end] == conn && is_agent == agent) {
+            if (pipe->open[end] && pipe->company[end] == c->number && pipe->node[end] == node &&
+                pipe->conn[end] == conn && is_agent == agent) {
                 *ret_end = end;
                 return pipe;
             }
@@ -198,10 +200,11 @@ static struct pipe *pipe_new(struct company *from, enum pipe_kind kind, uint64_t
     return pipe;
 }
 
-static void pipe_send(struct company *c, enum pipe_kind kind, uint64_t conn, bool agent, struct slice octets)
+static void pipe_send(struct company *c, enum pipe_kind kind, unsigned node, uint64_t conn, bool agent,
+                      struct slice octets)
 {
     unsigned end;
-    struct pipe *pipe = pipe_find(c, kind, conn, agent, &end);
+    struct pipe *pipe = pipe_find(c, kind, node, conn, agent, &end);
     if (!pipe)
         return;
     struct event *event = pipe_event(c->scene, EVENT_OCTETS, pipe, !end, c->scene->latency_us);
@@ -230,11 +233,18 @@ void scene_cut(struct company *c, bool agent_too)
 
 static void connect_ring(struct company *c, const struct server_effect *e)
 {
-    unsigned to = 0;
+    unsigned to = 0, node = 0;
     for (unsigned i = 1; i <= c->scene->company_count; i++)
-        if (addr_eq(&c->scene->companies[i].ring_address, &e->addr))
-            to = i;
-    pipe_new(c, PIPE_RING, e->conn, to);
+        for (unsigned k = 0; k < SCENE_NODES_MAX; k++) {
+            struct addr addr = scene_node_address(&c->scene->companies[i], k);
+            if (addr_eq(&addr, &e->addr)) {
+                to = i;
+                node = k;
+            }
+        }
+    struct pipe *pipe = pipe_new(c, PIPE_RING, e->conn, to);
+    pipe->node[0] = e->node;
+    pipe->node[1] = node;
 }
 
 static void connect_pvp(struct company *c, const struct server_effect *e)
@@ -272,6 +282,9 @@ static void configure(struct company *c, const struct config *config)
     char text[32];
     c->configurations++;
     security_x509_set_config(c->security, config, company_now(c).wall);
+    for (unsigned node = 1; node < SCENE_NODES_MAX; node++)
+        if (c->securities[node])
+            security_x509_set_config(c->securities[node], config, company_now(c).wall);
     snprintf(text, sizeof text, "sequence=%u", config->sequence);
     scene_line(c->scene, c, "configured", text);
 }
@@ -290,12 +303,12 @@ static void perform(struct company *c, const struct server_effect *e)
     case SERVER_RING_SEND:
     case SERVER_VAP_SEND:
     case SERVER_PVP_SEND:
-        pipe_send(c, kind_of(e->kind), e->conn, false, e->octets);
+        pipe_send(c, kind_of(e->kind), e->node, e->conn, false, e->octets);
         break;
     case SERVER_RING_CLOSE:
     case SERVER_VAP_CLOSE:
     case SERVER_PVP_CLOSE:
-        pipe = pipe_find(c, kind_of(e->kind), e->conn, false, &end);
+        pipe = pipe_find(c, kind_of(e->kind), e->node, e->conn, false, &end);
         if (pipe)
             pipe_close(c->scene, pipe, end);
         break;
@@ -311,6 +324,10 @@ static void perform(struct company *c, const struct server_effect *e)
     case SERVER_LEFT:
         c->left = true;
         scene_line(c->scene, c, "left", "");
+        break;
+    case SERVER_NODE_LEFT:
+        c->has_node[e->node] = false;
+        scene_line(c->scene, c, "node left", "");
         break;
     case SERVER_BANNED:
         c->banned = true;
@@ -353,13 +370,13 @@ void agent_connect(struct company *c, unsigned server)
 
 void agent_send(struct company *c, unsigned server, struct slice octets)
 {
-    pipe_send(c, PIPE_VAP, server, true, octets);
+    pipe_send(c, PIPE_VAP, 0, server, true, octets);
 }
 
 void agent_disconnect(struct company *c, unsigned server)
 {
     unsigned end;
-    struct pipe *pipe = pipe_find(c, PIPE_VAP, server, true, &end);
+    struct pipe *pipe = pipe_find(c, PIPE_VAP, 0, server, true, &end);
     if (pipe)
         pipe_close(c->scene, pipe, end);
 }
@@ -368,8 +385,10 @@ void agent_disconnect(struct company *c, unsigned server)
 
 static void accept_ring(struct scene *scene, struct pipe *pipe, struct company *c, const struct company *from)
 {
-    if (peer_link_accept(server_peer(c->server), company_now(c), &from->ring_address, cert_der(scene_cert(from)),
-                         &pipe->conn[1]) != 0) {
+    struct addr remote = scene_node_address(from, pipe->node[0]);
+    struct peer *peer = server_node_peer(c->server, pipe->node[1]);
+    if (!peer || peer_link_accept(peer, company_now(c), &remote, cert_der(scene_cert(from, pipe->node[0])),
+                                  &pipe->conn[1]) != 0) {
         pipe_event(scene, EVENT_FAILED, pipe, 0, scene->latency_us);
         return;
     }
@@ -446,7 +465,8 @@ static void connected(struct pipe *pipe, struct company *c, const struct company
     switch (pipe->kind) {
     case PIPE_RING:
         pipe->up = true;
-        if (peer_link_up(server_peer(c->server), now, pipe->conn[0], cert_der(scene_cert(to))) != 0)
+        if (peer_link_up(server_node_peer(c->server, pipe->node[0]), now, pipe->conn[0],
+                         cert_der(scene_cert(to, pipe->node[1]))) != 0)
             pipe_close(c->scene, pipe, 0);
         break;
     case PIPE_VAP:
@@ -465,7 +485,7 @@ static void failed(struct pipe *pipe, struct company *c)
     pipe->open[0] = false;
     switch (pipe->kind) {
     case PIPE_RING:
-        peer_link_connect_failed(server_peer(c->server), now, pipe->conn[0], ERR_UNREACHABLE);
+        peer_link_connect_failed(server_node_peer(c->server, pipe->node[0]), now, pipe->conn[0], ERR_UNREACHABLE);
         break;
     case PIPE_VAP:
         vap_client_closed(c->agent.client, now, (unsigned)pipe->conn[0], "refused");
@@ -482,7 +502,7 @@ static void received(struct pipe *pipe, unsigned end, struct company *c, struct 
     struct now now = company_now(c);
     switch (pipe->kind) {
     case PIPE_RING:
-        peer_link_input(server_peer(c->server), now, pipe->conn[end], octets);
+        peer_link_input(server_node_peer(c->server, pipe->node[end]), now, pipe->conn[end], octets);
         break;
     case PIPE_VAP:
         if (end == 0)
@@ -508,7 +528,7 @@ static void down(struct pipe *pipe, unsigned end, struct company *c)
     pipe->open[end] = false;
     switch (pipe->kind) {
     case PIPE_RING:
-        peer_link_down(server_peer(c->server), now, pipe->conn[end]);
+        peer_link_down(server_node_peer(c->server, pipe->node[end]), now, pipe->conn[end]);
         break;
     case PIPE_VAP:
         if (end == 0)

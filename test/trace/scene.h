@@ -19,6 +19,7 @@
 #define SCENE_COMPANIES_MAX 8
 #define SCENE_UPLOADS_MAX 64
 #define SCENE_ROUTES_MAX 64
+#define SCENE_NODES_MAX 4 /* Node-IDs of one server */
 #define SCENE_MINUTE INT64_C(60000)
 #define SCENE_HOUR (60 * SCENE_MINUTE)
 
@@ -61,6 +62,9 @@ struct company {
     unsigned number;
     char letter[2];
     struct id id;
+    unsigned node_count;                          /* Node-IDs that it is to have: 1 unless a test says otherwise */
+    bool has_node[SCENE_NODES_MAX];               /* a certificate for this further one lies on the disk */
+    struct security *securities[SCENE_NODES_MAX]; /* of further ones */
     struct addr ring_address;
     struct addr pvp_address;
     struct memory_store *disk;
@@ -212,7 +216,8 @@ void scene_certify(struct company *c);
 void scene_cut(struct company *c, bool agent_too);
 int scene_hash(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number);
 const struct key *scene_key(const struct company *c);
-const struct cert *scene_cert(const struct company *c);
+const struct cert *scene_cert(const struct company *c, unsigned node);
+struct addr scene_node_address(const struct company *c, unsigned node);
 void agent_connect(struct company *c, unsigned server);
 void agent_send(struct company *c, unsigned server, struct slice octets);
 void agent_disconnect(struct company *c, unsigned server);

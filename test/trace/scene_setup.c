@@ -12,11 +12,22 @@
 #define DISK_US 2000
 #define WALL_BEGAN_MS INT64_C(1772366400000) /* 2026-03-01T12:00:00Z */
 
+/* Places on the ring that are neither evenly spread nor in the order of the letters. */
+static struct id place(unsigned number, unsigned node)
+{
+    static const uint8_t tops[SCENE_COMPANIES_MAX + 1] = {0, 0x10, 0x98, 0x55, 0xe0, 0x30, 0xc1, 0x77, 0x02};
+    struct id id = {{0}};
+    id.octets[0] = (uint8_t)(tops[number] + node * 0x53);
+    id.octets[14] = (uint8_t)node;
+    id.octets[15] = (uint8_t)number;
+    return id;
+}
+
 /* ---- certificates: made once for all scenes of a program ---- */
 
 static struct {
     struct key *authority_key, *signer_key, *keys[SCENE_COMPANIES_MAX + 1];
-    struct cert *authority, *signer, *certs[SCENE_COMPANIES_MAX + 1];
+    struct cert *authority, *signer, *certs[SCENE_COMPANIES_MAX + 1][SCENE_NODES_MAX];
 } pki;
 
 static struct cert *issue(const struct key *key, struct id id, const char *user)
@@ -48,7 +59,8 @@ static struct id signer_id(void)
 static void pki_free(void)
 {
     for (unsigned i = 0; i <= SCENE_COMPANIES_MAX; i++) {
-        cert_free(pki.certs[i]);
+        for (unsigned node = 0; node < SCENE_NODES_MAX; node++)
+            cert_free(pki.certs[i][node]);
         key_free(pki.keys[i]);
     }
     cert_free(pki.signer);
@@ -75,11 +87,12 @@ static void pki_new(void)
 void scene_certify(struct company *c)
 {
     char user[32];
-    if (pki.certs[c->number])
+    if (pki.certs[c->number][0])
         return;
     snprintf(user, sizeof user, "ime-%s@ring.test", c->letter);
     assert_int_equal(key_generate(KEY_EC_P256, &pki.keys[c->number]), 0);
-    pki.certs[c->number] = issue(pki.keys[c->number], c->id, user);
+    for (unsigned node = 0; node < SCENE_NODES_MAX; node++)
+        pki.certs[c->number][node] = issue(pki.keys[c->number], place(c->number, node), user);
 }
 
 const struct key *scene_key(const struct company *c)
@@ -87,9 +100,17 @@ const struct key *scene_key(const struct company *c)
     return pki.keys[c->number];
 }
 
-const struct cert *scene_cert(const struct company *c)
+const struct cert *scene_cert(const struct company *c, unsigned node)
 {
-    return pki.certs[c->number];
+    return pki.certs[c->number][node];
+}
+
+/* Further Node-IDs listen at the ports behind the first one's. */
+struct addr scene_node_address(const struct company *c, unsigned node)
+{
+    struct addr addr = c->ring_address;
+    addr.port = (uint16_t)(addr.port + node);
+    return addr;
 }
 
 /* ---- the ring's configuration ---- */
@@ -129,16 +150,6 @@ void scene_configure(struct scene *scene, void (*change)(struct scene *scene, st
 
 /* ---- companies ---- */
 
-/* Places on the ring that are neither evenly spread nor in the order of the letters. */
-static struct id place(unsigned number)
-{
-    static const uint8_t tops[SCENE_COMPANIES_MAX + 1] = {0, 0x10, 0x98, 0x55, 0xe0, 0x30, 0xc1, 0x77, 0x02};
-    struct id id = {{0}};
-    id.octets[0] = tops[number];
-    id.octets[15] = (uint8_t)number;
-    return id;
-}
-
 static void write_log(void *ctx, enum log_level level, const char *event, const char *text)
 {
     const struct company *c = ctx;
@@ -153,7 +164,8 @@ static void company_init(struct scene *scene, unsigned number)
     c->scene = scene;
     c->number = number;
     c->letter[0] = (char)('A' + number - 1);
-    c->id = place(number);
+    c->id = place(number, 0);
+    c->node_count = 1;
     c->ring_address = (struct addr){.family = 4, .port = 6084, .ip = {127, 1, (uint8_t)number, 1}};
     c->pvp_address = (struct addr){.family = 4, .port = 8470, .ip = {127, 1, (uint8_t)number, 1}};
     c->disk_us = DISK_US;
@@ -220,6 +232,26 @@ static int load_config(struct company *c, struct config **ret_config)
     return config_parse(document, slice_str(OVERLAY), ret_config, &fault);
 }
 
+/* One that is not wanted any longer, but has a certificate, retires. */
+static void add_node(struct company *c, unsigned number)
+{
+    struct security_options options;
+    struct now now = company_now(c);
+    struct server_node node = {
+        .number = number,
+        .self = place(c->number, number),
+        .address = scene_node_address(c, number),
+        .retires = number >= c->node_count,
+    };
+    security_options_default(&options);
+    assert_int_equal(security_x509_new(&options, server_config_of(c->server), scene_key(c), scene_cert(c, number),
+                                       node.self, now.wall, &node.security),
+                     0);
+    c->securities[number] = node.security;
+    c->has_node[number] = true;
+    assert_int_equal(server_node_add(c->server, now, &node), 0);
+}
+
 int company_try_start(struct company *c)
 {
     struct config *config;
@@ -231,7 +263,7 @@ int company_try_start(struct company *c)
     if (err)
         return err;
     security_options_default(&options);
-    err = security_x509_new(&options, config, scene_key(c), scene_cert(c), c->id, now.wall, &c->security);
+    err = security_x509_new(&options, config, scene_key(c), scene_cert(c, 0), c->id, now.wall, &c->security);
     if (err) {
         config_free(config);
         return err;
@@ -246,7 +278,7 @@ int company_try_start(struct company *c)
     c->life++;
     c->disk_turns = false;
     c->left = false;
-    err = server_new(&c->options, &ports, config, c->id, cert_not_after(scene_cert(c)), now, &c->server);
+    err = server_new(&c->options, &ports, config, c->id, cert_not_after(scene_cert(c, 0)), now, &c->server);
     if (err) {
         memory_store_crash(c->disk);
         security_x509_free(c->security);
@@ -256,6 +288,9 @@ int company_try_start(struct company *c)
     }
     assert_int_equal(ctl_server_init(&c->ctl, CTL_SERVER, server_handlers, server_handler_count, c->server, &words), 0);
     server_start(c->server, now);
+    for (unsigned node = 1; node < SCENE_NODES_MAX; node++)
+        if (node < c->node_count || c->has_node[node])
+            add_node(c, node);
     company_drain(c);
     return 0;
 }
@@ -271,6 +306,10 @@ static void forget_server(struct company *c)
     c->server = NULL;
     security_x509_free(c->security);
     c->security = NULL;
+    for (unsigned node = 1; node < SCENE_NODES_MAX; node++) {
+        security_x509_free(c->securities[node]);
+        c->securities[node] = NULL;
+    }
     c->disk_turns = false;
 }
 

@@ -65,6 +65,8 @@ static void perform(struct daemon *d, const struct server_effect *e)
     case SERVER_LEFT:
         daemon_stop(d, false);
         break;
+    case SERVER_NODE_LEFT:
+        break;
     case SERVER_BANNED:
         log_event(&d->log, LEVEL_ERROR, "BannedFromNetwork", "the ring's configuration shuts this server out");
         break;
