@@ -19,7 +19,7 @@ static const char style[] =
     ".grid{stroke:#dfe5ea;stroke-width:1;fill:none}.axis{stroke:#7b8794;stroke-width:1;fill:none}"
     ".a{fill:#2f6fb3}.b{fill:#e08a2c}.c{fill:#c0392b}"
     ".area.a,.area.b{fill-opacity:.35}"
-    ".line{fill:none;stroke-width:1.6;stroke-linejoin:round}"
+    ".line.a,.line.b,.line.c{fill:none;stroke-width:1.6;stroke-linejoin:round}"
     ".line.a{stroke:#2f6fb3}.line.b{stroke:#e08a2c}.line.c{stroke:#c0392b;stroke-dasharray:5 3}"
     "text.a{fill:#1f5591}text.b{fill:#a85f12}text.c{fill:#a93226}"
     "@media(prefers-color-scheme:dark){"
