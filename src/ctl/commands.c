@@ -254,6 +254,17 @@ const struct ctl_command ctl_commands[] = {
         .detail = "Without --domain or --number that check is left out, and the answer says so.",
     },
     {
+        .words = "ring lookup",
+        .programs = CTL_SERVER,
+        .args = ARGS({"number", CTL_NUMBER, 0, 0, 0, "the number"}),
+        .help = "ask the ring who claims a number, without validating anybody",
+        .detail = "A claim is not a proof: `explain NUMBER` says what this server has made of the claims.",
+        .rows = "claimants",
+        .columns = COLUMNS({"node_id", "CLAIMANT"}, {"vservice_id", "VSERVICE"}, {"copies", "COPIES"},
+                           {"stored_at", "STORED"}),
+        .empty = "nobody claims this number",
+    },
+    {
         .words = "wait ring",
         .programs = CTL_SERVER,
         .args =

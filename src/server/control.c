@@ -402,6 +402,7 @@ const struct ctl_handler server_handlers[] = {
     {"ticket revoke domain", revoke_domain},
     {"ticket revoke number", revoke_number},
     {"ticket verify", verify},
+    {"ring lookup", lookup_command},
     {"wait ring", wait_ring},
     {"leave", leave},
     {"shutdown", shutdown_now},

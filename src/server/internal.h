@@ -25,6 +25,7 @@
 #define COUNTER_SETS_MAX 16
 #define LISTED_MAX 10000 /* rows of a list that control shows */
 #define WAITERS_MAX 64
+#define LOOKUPS_MAX 1024 /* under way without a validation */
 
 /* One Node-ID of ours in the ring. */
 struct node {
@@ -191,6 +192,8 @@ struct server {
     uint64_t next_conn;
     struct list validations;
     size_t validation_count;
+    struct list lookups; /* struct lookup */
+    size_t lookup_count;
     size_t proof_count;    /* validations with a TLS session */
     struct pace reads;     /* look-ups per second */
     struct map deliveries; /* token → struct delivery */
@@ -281,6 +284,11 @@ void validate_tick(struct server *s);
 struct mono validate_deadline(const struct server *s);
 void validate_free_all(struct server *s);
 struct pvp_pool_port validate_pool_port(struct server *s);
+
+/* lookup.c: numbers that are looked up without a validation */
+bool lookup_ended(struct server *s, const struct numbers_reader_effect *found); /* false: it was none of these */
+void lookup_command(void *ctx, struct ctl_request *request);
+void lookup_drop_all(struct server *s);
 
 /* answer.c: calls of others */
 bool answer_effect(struct server *s);

@@ -374,7 +374,7 @@ bool ring_numbers(struct server *s)
     if (numbers_reader_next(s->reader, &r)) {
         if (r.type == NUMBERS_FETCH)
             peer_fetch(s->peer, s->now, r.fetch | TOKEN_FETCH, r.resource, RELOAD_KIND_VIPR_REGISTRATION);
-        else
+        else if (!lookup_ended(s, &r))
             validate_looked_up(s, &r);
         return true;
     }

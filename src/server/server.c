@@ -133,6 +133,7 @@ int server_new(const struct server_options *options, const struct server_ports *
     s->next_conn = 1;
     s->next_token = 1;
     list_init(&s->validations);
+    list_init(&s->lookups);
     list_init(&s->waiters);
     list_init(&s->derivations);
     list_init(&s->out);
@@ -178,6 +179,7 @@ void server_free(struct server *s)
     if (!s)
         return;
     server_control_drop(s);
+    lookup_drop_all(s);
     if (s->held)
         peer_effect_free(s->held);
     out_free(s->held_out);

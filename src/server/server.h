@@ -14,6 +14,7 @@
 #include "base/kv.h"
 #include "base/log.h"
 #include "ctl/session.h"
+#include "numbers/reader.h"
 #include "numbers/resolver.h"
 #include "pvp/originator.h"
 #include "pvp/terminator.h"
@@ -87,6 +88,20 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
 void server_hashed(struct server *s, struct now now, uint64_t job, int err,
                    const struct numbers_slot slots[NUMBERS_COPIES]);
 
+/* Who claims this number? One SERVER_LOOKED_UP with this token, unless the server is freed before. ERR_WRONG_STATE: not in the ring;
+ * ERR_LIMIT, ERR_NO_MEMORY: it does not even begin. */
+int server_look_up(struct server *s, struct now now, const struct e164 *number, uint64_t token);
+
+struct server_lookup {
+    uint64_t token;
+    int err;                                  /* 0; ERR_UNREACHABLE: no copy answered; or the error of the hasher */
+    unsigned answered;                        /* copies */
+    const struct numbers_claimant *claimants; /* oldest first */
+    size_t claimant_count;
+    uint32_t discarded; /* entries that did not verify, did not open, or were too many */
+    int64_t elapsed_us;
+};
+
 /* ---- validation connections ---- */
 
 /* Somebody connected to the PVP listener. ERR_LIMIT: close it. */
@@ -123,6 +138,7 @@ enum server_effect_kind {
     SERVER_PVP_SEND,     /* conn, octets */
     SERVER_PVP_CLOSE,    /* conn: after what was sent */
     SERVER_DERIVE,       /* job: run it on a worker thread, then server_derived */
+    SERVER_LOOKED_UP,    /* lookup: the end of server_look_up */
     SERVER_CONFIG,       /* config: tell security and TLS of it now; the ring uses it right after */
     SERVER_JOINED,       /* we are a member of the ring */
     SERVER_LEFT,         /* server_leave is done, for all nodes */
@@ -142,6 +158,7 @@ struct server_effect {
     const char *password;
     struct keyring_job *job;
     const struct config *config;
+    const struct server_lookup *lookup;
 };
 bool server_next(struct server *s, struct now now, struct server_effect *ret_effect);
 

@@ -293,6 +293,7 @@ static void perform(struct company *c, const struct server_effect *e)
 {
     unsigned end;
     struct pipe *pipe;
+    char text[96];
     switch (e->kind) {
     case SERVER_RING_CONNECT:
         connect_ring(c, e);
@@ -317,6 +318,12 @@ static void perform(struct company *c, const struct server_effect *e)
         break;
     case SERVER_CONFIG:
         configure(c, e->config);
+        break;
+    case SERVER_LOOKED_UP:
+        c->looked_up++;
+        snprintf(text, sizeof text, "token=%" PRIu64 " error=%d claimants=%zu answered=%u", e->lookup->token,
+                 e->lookup->err, e->lookup->claimant_count, e->lookup->answered);
+        scene_line(c->scene, c, "looked.up", text);
         break;
     case SERVER_JOINED:
         scene_line(c->scene, c, "joined", "");

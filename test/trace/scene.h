@@ -83,6 +83,7 @@ struct company {
     bool left;
     bool banned;
     unsigned configurations; /* SERVER_CONFIG effects */
+    unsigned looked_up;      /* SERVER_LOOKED_UP effects */
     struct agent agent;
 };
 

@@ -412,6 +412,52 @@ static void test_waiting_for_the_ring(void **state)
     scene_free(scene);
 }
 
+static void test_numbers_are_looked_up(void **state)
+{
+    (void)state;
+    char hex[ID_HEX_OCTETS];
+    struct e164 number;
+    struct scene *scene = scene_of(3, 33);
+    struct company *a = scene_company(scene, 'A'), *b = scene_company(scene, 'B');
+    agent_publishes(b, N1);
+    json_t *answer = company_ask(a, "ring lookup", "{\"number\":\"" N1 "\"}");
+    assert_int_equal(json_integer_value(json_object_get(answer, "copies_answered")), 3);
+    assert_int_equal(json_array_size(json_object_get(answer, "claimants")), 1);
+    id_format(b->id, hex);
+    const json_t *claimant = json_array_get(json_object_get(answer, "claimants"), 0);
+    assert_string_equal(json_string_value(json_object_get(claimant, "node_id")), hex);
+    assert_string_equal(json_string_value(json_object_get(claimant, "vservice_id")), "0000000000002222");
+    assert_int_equal(json_integer_value(json_object_get(claimant, "copies")), 3);
+    json_decref(answer);
+    answer = company_ask(a, "ring lookup", "{\"number\":\"+4999\"}");
+    assert_int_equal(json_array_size(json_object_get(answer, "claimants")), 0);
+    json_decref(answer);
+
+    /* As a program does it: one end for each beginning, also when the ring does not answer. */
+    assert_true(e164_parse(slice_str(N1), &number));
+    assert_int_equal(server_look_up(a->server, company_now(a), &number, 77), 0);
+    assert_int_equal(server_look_up(a->server, company_now(a), &number, 78), 0);
+    company_drain(a);
+    scene_run(scene, 1000);
+    assert_true(scene_saw(scene, "A looked.up", "token=77 error=0 claimants=1 answered=3"));
+    assert_int_equal(a->looked_up, 2);
+    company_crash(b);
+    company_crash(scene_company(scene, 'C'));
+    assert_int_equal(server_look_up(a->server, company_now(a), &number, 79), 0);
+    company_drain(a);
+    scene_run(scene, 60000);
+    assert_int_equal(a->looked_up, 3);
+    scene_free(scene);
+
+    scene = scene_new(1, 34);
+    a = scene_company(scene, 'A');
+    a->options.bootstrap = false;
+    company_start(a);
+    assert_int_equal(server_look_up(a->server, company_now(a), &number, 1), ERR_WRONG_STATE);
+    assert_error(company_ask_refused(a, "ring lookup", "{\"number\":\"" N1 "\"}"), "wrong_state");
+    scene_free(scene);
+}
+
 static void test_the_ring_is_lost_and_found(void **state)
 {
     (void)state;
@@ -555,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_a_configuration_meets_a_full_disk),
         cmocka_unit_test(test_a_server_is_banned),
         cmocka_unit_test(test_waiting_for_the_ring),
+        cmocka_unit_test(test_numbers_are_looked_up),
         cmocka_unit_test(test_the_ring_is_lost_and_found),
         cmocka_unit_test(test_a_server_leaves),
         cmocka_unit_test(test_shutdown_is_wanted),

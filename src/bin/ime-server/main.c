@@ -60,8 +60,9 @@ static void perform(struct daemon *d, const struct server_effect *e)
     case SERVER_CONFIG:
         identity_config(d, e->config);
         break;
-    case SERVER_JOINED:
-        break; /* the peer has logged it */
+    case SERVER_JOINED: /* the peer has logged it */
+    case SERVER_LOOKED_UP:
+        break;
     case SERVER_LEFT:
         daemon_stop(d, false);
         break;

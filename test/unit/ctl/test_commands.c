@@ -76,7 +76,7 @@ static void test_unknown_words(void **state)
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
     assert_explained(
         "xyzzyxyzzy",
-        "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, wait, leave, shutdown, enroll");
+        "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, ring, wait, leave, shutdown, enroll");
 }
 
 static void assert_usage(const char *line, const char *expected)
