@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SIM_DISK_LAST_TURNS 10000 /* when a process ends: completions write and commit again, but not for ever */
+
 struct sim_disk {
     struct memory_store *store;
-    uint32_t mean_us;  /* from a commit to its completion: half of it to one and a half times */
-    bool hangs;        /* nothing is completed until it is set back: sim_node_disk_hangs */
-    bool turning;      /* a completion is scheduled */
-    uint64_t turns;    /* done */
-    uint64_t failures; /* turns that were ordered to fail, and did */
+    uint32_t mean_us; /* from a commit to its completion: half of it to one and a half times */
+    bool hangs;       /* nothing is completed until it is set back: sim_node_disk_hangs */
+    bool turning;     /* a completion is scheduled */
+    uint64_t turns;   /* done */
 };
 
 enum sim_disk_fault {
@@ -28,6 +29,9 @@ int sim_disk_init(struct sim_disk *disk, uint32_t mean_us);
 void sim_disk_fini(struct sim_disk *disk);
 
 void sim_disk_set_fault(struct sim_disk *disk, enum sim_disk_fault fault);
+
+/* Completes what was written. */
+void sim_disk_turn(struct sim_disk *disk);
 
 /* The next transactions fail with ERR_IO: nothing of them is kept, and who waits is told. */
 void sim_disk_fail_next(struct sim_disk *disk, unsigned transactions);

@@ -10,6 +10,7 @@
 #define SIM_NODES_DEFAULT 64u
 #define SIM_REAL_SIGNATURES_MAX \
     64u /* nodes: above it signatures are the stand-in unless the command line says otherwise */
+#define SIM_AGENTS_DEFAULT_MAX 1000u
 #define SIM_SEED_MAX ((UINT64_C(1) << 53) - 1)
 
 enum sim_signatures {
@@ -18,15 +19,17 @@ enum sim_signatures {
     SIM_SIGNATURES_STAND_IN /* identity.h */
 };
 
+const char *sim_signatures_name(enum sim_signatures signatures); /* as in the result */
+
 /* Texts belong to whoever made the options (argv). */
 struct sim_options {
     uint64_t seed;
     uint32_t nodes;
     const char *scenario; /* "calm": nothing goes wrong */
     double hours;         /* of virtual time, behind the growth of the ring; 0: as long as the work takes */
-    uint32_t lookups;
-    uint32_t numbers; /* that each company publishes */
-    uint32_t agents;  /* companies with a call agent: the nodes 0 to agents - 1 */
+    uint32_t lookups;     /* UINT32_MAX: as many as there are nodes */
+    uint32_t numbers;     /* that each company publishes */
+    uint32_t agents;      /* companies with a call agent: the nodes 0 to agents - 1 */
     enum sim_signatures signatures;
     bool json;
     bool progress;
