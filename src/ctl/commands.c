@@ -292,7 +292,7 @@ const struct ctl_command ctl_commands[] = {
              "a host name or IP address that the certificate shall carry"},
             {"expires", CTL_DURATION, CTL_OPTION | CTL_OPTIONAL, 60000, 366 * DAY_MS,
              "how long it may be used (default 24h)"},
-            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16, "Node-IDs in the certificate (default 1)"}),
+            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16, "Node-IDs that the server may have (default 1)"}),
         .help = "accept a server: make the one-time token with which it enrolls",
         .detail = "The token is shown once and only its digest is kept. Give it to the server as its enrollment token.",
     },

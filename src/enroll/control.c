@@ -234,7 +234,7 @@ static void list_certificates(void *ctx, struct ctl_request *request)
         ctl_put_text(w, "server_id", issued->holder->server_id);
         ctl_open_array(w, "node_ids");
         for (size_t i = 0; i < issued->node_ids; i++)
-            ctl_put_id(w, NULL, issued->holder->node_ids[i]);
+            ctl_put_id(w, NULL, issued->holder->node_ids[issued->first + i]);
         ctl_close(w);
         ctl_put_time(w, "issued_at", issued->issued_at);
         ctl_put_time(w, "not_before_at", issued->not_before);

@@ -4,7 +4,11 @@
  * An operator accepts a server by making a token for its server ID. The server shows the token once, with its certificate request, and
  * gets a certificate with random Node-IDs. If the answer is lost, the same key gets the same certificate again; for any other key the
  * token is spent. A server that holds a certificate renews it without token and keeps its Node-IDs; so does one that is given a new
- * token.
+ * token. Whose certificate has expired, not long ago, shows it in the form's field `certificate` instead of by TLS, and the key stays the same.
+ *
+ * A server with more capacity has several Node-IDs: with any certificate that it holds it asks for the one of its Node-ID number n (the
+ * form's field `node`), as far as the operator lets it: each Node-ID gets a certificate of its own. Further requests, a token and
+ * `nodeids` greater than one, serve implementations that want all Node-IDs in one certificate.
  *
  * Durable before it is acknowledged: whatever is answered with success is in the store. */
 #ifndef ENROLL_ENROLL_H
@@ -26,12 +30,22 @@
 /* A renewal with the same key within this time, or an eighth of the certificates' lifetime, gets the same certificate. */
 #define ENROLL_REPEAT_MS INT64_C(60000)
 
+/* What the operator has said about one server. */
+struct enroll_allowance {
+    const char *server_id;
+    unsigned node_ids;
+};
+
 struct enroll_options {
     const char *overlay; /* must outlive the core */
     int64_t certificate_lifetime_ms;
     int64_t authority_lifetime_ms;
     int64_t token_lifetime_ms; /* unless said otherwise */
-    unsigned failures_max;     /* wrong tokens from one source at once */
+    int64_t renew_grace_ms;    /* behind its end a certificate can be renewed for so long */
+    unsigned node_ids;         /* that a server may have, unless its allowance or its token say more; 0 is 1 */
+    const struct enroll_allowance *allowances; /* must outlive the core, or be replaced */
+    size_t allowance_count;
+    unsigned failures_max; /* wrong tokens from one source at once */
     int64_t failures_refill_ms;
 };
 
@@ -46,6 +60,7 @@ struct enroll_ports {
     X(certificates_issued)                                                 \
     X(certificates_repeated) /* the same one again, after a lost answer */ \
     X(certificates_renewed)                                                \
+    X(certificates_renewed_late) /* behind their end */                    \
     X(refused_malformed)                                                   \
     X(refused_authentication)                                              \
     X(refused_rate)                                                        \

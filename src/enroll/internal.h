@@ -39,7 +39,8 @@ struct issued {
     struct list link; /* oldest first */
     uint8_t serial[SERIAL_OCTETS];
     struct holder *holder;
-    size_t node_ids; /* the first so many of the holder's */
+    size_t first;    /* which of the holder's Node-IDs … */
+    size_t node_ids; /* … and how many from there on */
     struct wall issued_at;
     struct wall not_before;
     struct wall not_after;
@@ -48,10 +49,11 @@ struct issued {
 /* A server that has certificates, or is about to. */
 struct holder {
     char server_id[ENROLL_SERVER_ID_OCTETS_MAX + 1];
-    struct id node_ids[CERT_NODE_IDS_MAX];
+    struct id node_ids[CERT_NODE_IDS_MAX]; /* zero: in no certificate yet */
     size_t node_id_count;
-    struct issued *newest; /* NULL: none yet */
-    bool busy;             /* a certificate waits for the disk */
+    unsigned allowed;                         /* by the tokens that it has used */
+    struct issued *newest[CERT_NODE_IDS_MAX]; /* by the first Node-ID; NULL: none yet */
+    bool busy;                                /* a certificate waits for the disk */
 };
 
 /* What waits for the disk: freed with the core if the disk never answers. */
@@ -108,6 +110,8 @@ void token_free(struct token *token);
 struct certificate_row {
     struct slice server_id;
     struct wall issued_at;
+    uint8_t first;      /* number of its first Node-ID at the holder */
+    uint8_t allowed;    /* of the holder */
     struct slice names; /* encoded as in a token: names_decode */
     struct slice der;
 };
@@ -135,9 +139,13 @@ void holder_drop_unused(struct enroll *e, struct holder *holder);
 int holder_extend(struct enroll *e, struct holder *holder, size_t count);
 /* Takes Node-IDs back that were in no durable certificate. */
 void holder_shrink(struct enroll *e, struct holder *holder, size_t count);
-int issued_new(struct enroll *e, struct holder *holder, const struct cert *cert, const uint8_t serial[SERIAL_OCTETS],
-               struct wall issued_at, struct issued **ret_issued);
+int issued_new(struct enroll *e, struct holder *holder, const struct cert *cert, size_t first,
+               const uint8_t serial[SERIAL_OCTETS], struct wall issued_at, struct issued **ret_issued);
 void issued_drop(struct enroll *e, struct issued *issued);
+/* Looks for the newest ones again after one was dropped. */
+void holder_find_newest(struct enroll *e, struct holder *holder);
+/* How many Node-IDs it may have. */
+unsigned holder_allowance(const struct enroll *e, const struct holder *holder);
 
 /* token.c */
 int token_add(struct enroll *e, struct token *token);

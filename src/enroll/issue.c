@@ -21,9 +21,11 @@ struct wish {
     struct slice server_id; /* empty: not given */
     struct slice secret;    /* empty: none */
     unsigned node_ids;
+    unsigned first;         /* number of the first of them at the holder */
     struct key *public_key; /* owned */
     struct token *token;    /* what authenticates: a token … */
-    struct issued *held;    /* … or a certificate */
+    struct issued *held;    /* … or a certificate: shown by TLS … */
+    bool late;              /* … or in the form, since it has expired */
     struct names names;     /* for the new certificate; owned */
 };
 
@@ -37,6 +39,8 @@ struct pending {
     struct holder *holder;
     struct issued *issued;
     size_t node_ids_before;
+    unsigned allowed; /* of the holder, when this is durable */
+    bool late;
     struct cert *cert;
 };
 
@@ -122,6 +126,8 @@ static int put_certificate(struct enroll *e, const struct pending *p, const stru
     const struct certificate_row fields = {
         .server_id = slice_str(p->holder->server_id),
         .issued_at = p->issued->issued_at,
+        .first = (uint8_t)p->issued->first,
+        .allowed = (uint8_t)p->allowed,
         .names = buf_slice(&texts),
         .der = cert_der(p->cert),
     };
@@ -159,13 +165,9 @@ static void issued_done(void *arg, int err)
     if (err) {
         struct issued *lost = p->issued;
         e->counters.failed_store++;
-        if (p->holder->newest == lost)
-            p->holder->newest = NULL;
         issued_drop(e, lost);
         holder_shrink(e, p->holder, p->node_ids_before);
-        LIST_EACH(link, &e->issued)
-            if (CONTAINER_OF(link, struct issued, link)->holder == p->holder)
-                p->holder->newest = CONTAINER_OF(link, struct issued, link);
+        holder_find_newest(e, p->holder);
         holder_drop_unused(e, p->holder);
         log_event(e->ports.log, LEVEL_ERROR, "enroll.store.failed", "error=%s", err_name(err));
         answer(&asker, 503, TEXT_PLAIN, slice_str(TEMPORARILY_UNAVAILABLE));
@@ -177,10 +179,13 @@ static void issued_done(void *arg, int err)
             e->counters.certificates_issued++;
         } else {
             e->counters.certificates_renewed++;
+            e->counters.certificates_renewed_late += p->late;
         }
+        p->holder->allowed = p->allowed;
         log_event(e->ports.log, LEVEL_NOTICE, p->token ? "enroll.issued" : "enroll.renewed",
-                  "server_id=%s serial=%s node_id=%s until=%s", p->holder->server_id, cert_serial(p->cert),
-                  id_format(p->holder->node_ids[0], id), wall_format(p->issued->not_after, end));
+                  "server_id=%s serial=%s node=%zu node_id=%s until=%s", p->holder->server_id, cert_serial(p->cert),
+                  p->issued->first, id_format(p->holder->node_ids[p->issued->first], id),
+                  wall_format(p->issued->not_after, end));
         give(&asker, p->cert);
     }
     pending_free(p);
@@ -191,13 +196,13 @@ static int sign(struct enroll *e, struct pending *p, const struct wish *wish, ui
     char user[CERT_USER_OCTETS_MAX + 1];
     int err = enroll_user_name(e, p->holder->server_id, user);
     if (!err)
-        err = holder_extend(e, p->holder, wish->node_ids);
+        err = holder_extend(e, p->holder, wish->first + wish->node_ids);
     if (err)
         return err;
     struct cert_request request = {
         .public_key = wish->public_key,
         .overlay = slice_str(e->options.overlay),
-        .node_ids = p->holder->node_ids,
+        .node_ids = p->holder->node_ids + wish->first,
         .node_id_count = wish->node_ids,
         .user = user,
         .names = (const char *const *)wish->names.texts,
@@ -226,7 +231,7 @@ static int begin(struct enroll *e, struct pending *p, const struct wish *wish)
     uint8_t serial[SERIAL_OCTETS];
     int err = sign(e, p, wish, serial);
     if (!err)
-        err = issued_new(e, p->holder, p->cert, serial, e->now.wall, &p->issued);
+        err = issued_new(e, p->holder, p->cert, wish->first, serial, e->now.wall, &p->issued);
     if (!err)
         err = put_certificate(e, p, &wish->names);
     if (!err && p->token)
@@ -260,7 +265,11 @@ static void issue(const struct asker *a, const struct wish *wish, struct slice s
         .token = wish->token,
         .holder = holder,
         .node_ids_before = holder->node_id_count,
+        .allowed = holder->allowed,
+        .late = wish->late,
     };
+    if (p->token && p->token->node_ids > p->allowed)
+        p->allowed = p->token->node_ids;
     list_append(&e->waiting, &p->waiting.link);
     err = begin(e, p, wish);
     if (err && !p->issued) { /* nothing was written */
@@ -322,20 +331,43 @@ static bool is_bad_node(const struct enroll *e, const struct issued *issued)
 {
     for (size_t i = 0; i < issued->node_ids; i++)
         for (size_t j = 0; j < e->bad_node_count; j++)
-            if (id_eq(issued->holder->node_ids[i], e->bad_nodes[j]))
+            if (id_eq(issued->holder->node_ids[issued->first + i], e->bad_nodes[j]))
                 return true;
     return false;
 }
 
-/* The holder of a certificate gets the next one: same Node-IDs, same names, the key of the request. */
+/* Which of the holder's Node-IDs: those of the certificate shown, unless a further one is asked for. */
+static const char *choose_node_ids(const struct enroll *e, struct wish *wish)
+{
+    if (wish->first) {
+        wish->node_ids = 1;
+        return wish->first < holder_allowance(e, wish->held->holder) ? NULL : NODE_IDS_NOT_AVAILABLE;
+    }
+    if (wish->node_ids > wish->held->node_ids)
+        return NODE_IDS_NOT_AVAILABLE;
+    wish->first = (unsigned)wish->held->first;
+    wish->node_ids = (unsigned)wish->held->node_ids;
+    return NULL;
+}
+
+/* A lost answer is repeated: the newest certificate of these Node-IDs, if it is as good as new. */
+static bool is_repetition(const struct enroll *e, const struct wish *wish, const struct issued *newest,
+                          const struct cert *cert)
+{
+    int64_t repeat_ms = e->options.certificate_lifetime_ms / 8;
+    int64_t age_ms = e->now.wall.ms - newest->issued_at.ms;
+    if (repeat_ms > ENROLL_REPEAT_MS)
+        repeat_ms = ENROLL_REPEAT_MS;
+    return !newest->holder->busy && age_ms >= 0 && age_ms < repeat_ms && newest->node_ids == wish->node_ids &&
+           key_equal(cert_key(cert), wish->public_key);
+}
+
+/* The holder of a certificate gets the next one: same Node-IDs, same names, the key of the request; or one for a further Node-ID. */
 static void renew(const struct asker *a, struct wish *wish)
 {
     struct enroll *e = a->enroll;
     struct holder *holder = wish->held->holder;
     struct cert *newest = NULL;
-    int64_t repeat_ms = e->options.certificate_lifetime_ms / 8;
-    if (repeat_ms > ENROLL_REPEAT_MS)
-        repeat_ms = ENROLL_REPEAT_MS;
     if (is_bad_node(e, wish->held)) {
         refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
         return;
@@ -344,16 +376,18 @@ static void renew(const struct asker *a, struct wish *wish)
         refuse(a, 403, USERNAME_NOT_AVAILABLE, holder->server_id, &e->counters.refused_authentication);
         return;
     }
-    if (wish->node_ids > wish->held->node_ids) {
-        refuse(a, 403, NODE_IDS_NOT_AVAILABLE, holder->server_id, &e->counters.refused_node_ids);
+    const char *reason = choose_node_ids(e, wish);
+    if (reason) {
+        refuse(a, 403, reason, holder->server_id, &e->counters.refused_node_ids);
         return;
     }
-    wish->node_ids = (unsigned)wish->held->node_ids;
-    int err = read_certificate(e, serial_of(holder->newest), &newest, &wish->names);
-    bool same = !err && !holder->busy && key_equal(cert_key(newest), wish->public_key) &&
-                e->now.wall.ms - holder->newest->issued_at.ms < repeat_ms &&
-                e->now.wall.ms >= holder->newest->issued_at.ms && holder->newest->node_ids == wish->held->node_ids;
-    if (same) {
+    const struct issued *latest = holder->newest[wish->first];
+    if (latest && is_bad_node(e, latest)) {
+        refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
+        return;
+    }
+    int err = read_certificate(e, serial_of(latest ? latest : wish->held), &newest, &wish->names);
+    if (!err && latest && is_repetition(e, wish, latest, newest)) {
         e->counters.certificates_repeated++;
         give(a, newest);
     } else if (err) {
@@ -365,8 +399,9 @@ static void renew(const struct asker *a, struct wish *wish)
     cert_free(newest);
 }
 
-/* Only a certificate that we have issued, octet for octet: TLS has verified that it is of our authority and in time. */
-static struct issued *find_held(struct enroll *e, struct slice der)
+/* Only a certificate that we have issued, octet for octet, until so long behind its end. What TLS shows it has verified; what the form
+ * shows anybody may have seen: there the key of the request must be the certificate's, so that nobody else has any use of the answer. */
+static struct issued *find_held(struct enroll *e, struct slice der, int64_t grace_ms)
 {
     struct cert *cert;
     struct cert *kept = NULL;
@@ -378,11 +413,20 @@ static struct issued *find_held(struct enroll *e, struct slice der)
     if (text.n == 2 * SERIAL_OCTETS && hex_parse(text, serial) == 0)
         held = map_get(&e->issued_by_serial, slice_of(serial, SERIAL_OCTETS));
     if (held && (read_certificate(e, serial_of(held), &kept, NULL) != 0 || !slice_eq(cert_der(kept), der) ||
-                 held->not_after.ms <= e->now.wall.ms))
+                 held->not_after.ms + grace_ms <= e->now.wall.ms))
         held = NULL;
     cert_free(kept);
     cert_free(cert);
     return held;
+}
+
+static bool has_key_of_held(struct enroll *e, const struct wish *wish)
+{
+    struct cert *cert = NULL;
+    bool same =
+        read_certificate(e, serial_of(wish->held), &cert, NULL) == 0 && key_equal(cert_key(cert), wish->public_key);
+    cert_free(cert);
+    return same;
 }
 
 /* ---- reading ---- */
@@ -409,8 +453,19 @@ static unsigned wanted_node_ids(const struct form *form)
     return u64_parse(text_trim(field->value), CERT_NODE_IDS_MAX, &n) == 0 ? (unsigned)n : 0;
 }
 
-/* Who asks: a token if one is shown, else the certificate. False: an answer was given. */
-static bool authenticate(const struct asker *a, struct wish *wish)
+/* The number of a further Node-ID. Absent: 0. False: no number, or too great. */
+static bool wanted_node(const struct form *form, unsigned *ret_node)
+{
+    const struct form_field *field = form_find(form, "node");
+    uint64_t n = 0;
+    if (field && u64_parse(text_trim(field->value), CERT_NODE_IDS_MAX - 1, &n) != 0)
+        return false;
+    *ret_node = (unsigned)n;
+    return true;
+}
+
+/* Who asks: a token if one is shown, else the certificate, of TLS or of the form. False: an answer was given. */
+static bool authenticate(const struct asker *a, struct wish *wish, struct slice certificate)
 {
     struct enroll *e = a->enroll;
     if (wish->secret.n) {
@@ -419,8 +474,11 @@ static bool authenticate(const struct asker *a, struct wish *wish)
             (!slice_eq_str(wish->server_id, wish->token->server_id) || wish->token->state == TOKEN_REVOKED ||
              (wish->token->state == TOKEN_OPEN && wish->token->expires.ms <= e->now.wall.ms)))
             wish->token = NULL;
+    } else if (wish->question->client_certificate.n) {
+        wish->held = find_held(e, wish->question->client_certificate, 0);
     } else {
-        wish->held = find_held(e, wish->question->client_certificate);
+        wish->held = find_held(e, certificate, e->options.renew_grace_ms);
+        wish->late = true;
     }
     if (wish->token || wish->held)
         return true;
@@ -451,13 +509,16 @@ void enroll_ask(struct enroll *e, struct now now, const struct enroll_question *
     wish.server_id = field_value(&form, "username");
     wish.secret = text_trim(field_value(&form, "password"));
     wish.node_ids = wanted_node_ids(&form);
-    if (!authenticate(&asker, &wish))
+    bool is_node = wanted_node(&form, &wish.first);
+    if (!authenticate(&asker, &wish, field_value(&form, "certificate")))
         return;
     const char *who = wish.token ? wish.token->server_id : wish.held->holder->server_id;
-    if (wish.node_ids == 0)
+    if (wish.node_ids == 0 || !is_node || (wish.first && wish.token))
         refuse(&asker, 403, NODE_IDS_NOT_AVAILABLE, who, &e->counters.refused_node_ids);
     else if (csr_parse(field_value(&form, "csr"), &wish.public_key) != 0)
         refuse(&asker, 403, BAD_CSR, who, &e->counters.refused_csr);
+    else if (wish.late && !has_key_of_held(e, &wish))
+        refuse(&asker, 403, FAILED_AUTHENTICATION, who, &e->counters.refused_authentication);
     else if (wish.token)
         enroll_with_token(&asker, &wish);
     else

@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #define ROW_VERSION 1
+#define CERTIFICATE_ROW_VERSION 2 /* 1: without `first` and `allowed` */
 #define ROW_OCTETS_MAX 65536
 
 void names_encode(const struct names *names, struct buf *ret_octets)
@@ -120,9 +121,11 @@ void token_free(struct token *token)
 
 int certificate_encode(const struct certificate_row *row, struct buf *ret_row)
 {
-    buf_u8(ret_row, ROW_VERSION);
+    buf_u8(ret_row, CERTIFICATE_ROW_VERSION);
     buf_opaque(ret_row, 1, row->server_id);
     buf_u64(ret_row, (uint64_t)row->issued_at.ms);
+    buf_u8(ret_row, row->first);
+    buf_u8(ret_row, row->allowed);
     buf_opaque(ret_row, 2, row->names);
     buf_opaque(ret_row, 2, row->der);
     return ret_row->err;
@@ -131,15 +134,20 @@ int certificate_encode(const struct certificate_row *row, struct buf *ret_row)
 int certificate_decode(struct slice row, struct certificate_row *ret_row)
 {
     struct reader r;
-    struct certificate_row out;
+    struct certificate_row out = {0};
     reader_init(&r, row);
     uint8_t version = read_u8(&r, "version");
     out.server_id = read_opaque(&r, 1, "server ID");
     out.issued_at.ms = (int64_t)read_u64(&r, "issued at");
+    if (version != 1) {
+        out.first = read_u8(&r, "number of its first Node-ID");
+        out.allowed = read_u8(&r, "Node-IDs allowed");
+    }
     out.names = read_opaque(&r, 2, "names");
     out.der = read_opaque(&r, 2, "certificate");
     int err = reader_end(&r, "end of row");
-    if (!err && (version != ROW_VERSION || out.server_id.n > ENROLL_SERVER_ID_OCTETS_MAX))
+    if (!err && (version < 1 || version > CERTIFICATE_ROW_VERSION || out.first >= CERT_NODE_IDS_MAX ||
+                 out.server_id.n > ENROLL_SERVER_ID_OCTETS_MAX))
         err = ERR_SYNTAX;
     if (!err)
         *ret_row = out;
@@ -169,23 +177,26 @@ static int load_token(void *arg, struct slice key, struct slice value)
     return err ? damaged(e, "token", key, err) : 0;
 }
 
-/* The holder's Node-IDs are those of its certificates; each of them has a prefix of the list. */
-static int adopt_node_ids(struct enroll *e, struct holder *holder, const struct cert *cert)
+/* The holder's Node-IDs are those of its certificates; each of them has a part of the list. */
+static int adopt_node_ids(struct enroll *e, struct holder *holder, size_t first, const struct cert *cert)
 {
     struct id ids[CERT_NODE_IDS_MAX];
     size_t n = cert_node_ids(cert, slice_str(e->options.overlay), ids, CERT_NODE_IDS_MAX);
-    if (n == 0)
+    if (n == 0 || first + n > CERT_NODE_IDS_MAX)
         return ERR_SYNTAX;
     for (size_t i = 0; i < n; i++) {
-        if (i < holder->node_id_count) {
-            if (!id_eq(holder->node_ids[i], ids[i]))
+        struct id *place = &holder->node_ids[first + i];
+        if (!id_is_zero(*place)) {
+            if (!id_eq(*place, ids[i]))
                 return ERR_SYNTAX;
             continue;
         }
         int err = map_set(&e->node_ids, id_slice(&ids[i]), holder);
         if (err)
             return err;
-        holder->node_ids[holder->node_id_count++] = ids[i];
+        *place = ids[i];
+        if (holder->node_id_count <= first + i)
+            holder->node_id_count = first + i + 1;
     }
     return 0;
 }
@@ -205,9 +216,11 @@ static int load_certificate(void *arg, struct slice key, struct slice value)
     if (!err && !holder)
         err = holder_new(e, row.server_id, &holder);
     if (!err)
-        err = adopt_node_ids(e, holder, cert);
+        err = adopt_node_ids(e, holder, row.first, cert);
     if (!err)
-        err = issued_new(e, holder, cert, key.p, row.issued_at, &issued);
+        err = issued_new(e, holder, cert, row.first, key.p, row.issued_at, &issued);
+    if (!err && row.allowed > holder->allowed)
+        holder->allowed = row.allowed;
     cert_free(cert);
     return err ? damaged(e, "certificate", key, err) : 0;
 }

@@ -53,6 +53,12 @@ int enroll_request(struct loop *loop, struct tls_context *tls, const char *url, 
     put_field(&body, "username", NULL, slice_str(form->username));
     put_field(&body, "password", NULL, slice_str(form->password ? form->password : ""));
     put_field(&body, "nodeids", NULL, slice_str(count));
+    if (form->node) {
+        snprintf(count, sizeof count, "%u", form->node);
+        put_field(&body, "node", NULL, slice_str(count));
+    }
+    if (form->certificate.n)
+        put_field(&body, "certificate", "application/pkix-cert", form->certificate);
     put_field(&body, "csr", "application/pkcs10", form->csr);
     buf_str(&body, "--" BOUNDARY "--\r\n");
     struct http_call_options options = {

@@ -16,7 +16,9 @@ struct enroll_form {
     const char *username; /* the server ID */
     const char *password; /* the token: a secret; NULL for a renewal, which the TLS client certificate authenticates */
     unsigned node_ids;    /* how many are asked for */
+    unsigned node;        /* > 0: for this further Node-ID of the holder of the client certificate */
     struct slice csr;     /* DER */
+    struct slice certificate; /* DER, one that has expired, in place of the client certificate; empty: none */
 };
 
 /* POST to the URL of the configuration's enrollment-server element, as multipart/form-data. The answer is 200 with a certificate (DER), or

@@ -26,6 +26,7 @@ static const struct conf_section sections[] = {
      "The configuration that all servers of the ring share. A change (then `systemctl reload ime-enroll`) makes the "
      "next sequence, which "
      "spreads by itself."},
+    {"server", true, "What one server may, by its server ID."},
 };
 
 /* clang-format off */
@@ -51,6 +52,10 @@ static const struct conf_key keys[] = {
      "Of the certificates that are issued. Servers renew them in time."},
     {"enroll", "token-lifetime", CONF_DURATION, 0, "1d", MINUTE, 366 * DAY, NULL, NULL,
      "How long a token may be used, unless `imectl enroll token add --expires` says otherwise."},
+    {"enroll", "renew-grace", CONF_DURATION, 0, "30d", 0, 365 * DAY, NULL, NULL,
+     "A server that could not renew its certificate in time may do so until this long after its end, with the same key. 0: never; it needs a new token."},
+    {"enroll", "node-ids", CONF_INTEGER, 0, "1", 1, CERT_NODE_IDS_MAX, NULL, NULL,
+     "Node-IDs that a server may have, each with a certificate of its own, unless its token or [server ID] say more. Each carries the load and has the quota of one server."},
     {"enroll", "failures", CONF_INTEGER, 0, "10", 1, 100000, NULL, NULL,
      "Wrong tokens that one source (an IPv4 address, an IPv6 /64) may show at once."},
     {"enroll", "failures-refill", CONF_DURATION, 0, "10s", 10, DAY, NULL, NULL, "After so long, one more."},
@@ -82,6 +87,8 @@ static const struct conf_key keys[] = {
     {"ring", "message-of-the-day", CONF_TEXT, 0, NULL, 1, 500, NULL, "Maintenance on Sunday from 02:00 UTC.",
      "A notice to the operators of all servers."},
     {"ring", "required-version", CONF_TEXT, 0, NULL, 1, 32, NULL, "1.0.0", "Servers with an older version warn their operators."},
+
+    {"server", "node-ids", CONF_INTEGER, 0, "1", 1, CERT_NODE_IDS_MAX, NULL, NULL, "Node-IDs that this server may have."},
 };
 /* clang-format on */
 
@@ -202,6 +209,23 @@ static int load_ring(struct settings *s)
     return load_lists(g, s);
 }
 
+/* What is said about single servers. */
+static int load_allowances(struct settings *s)
+{
+    size_t n = 0;
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "server", g));)
+        n++;
+    struct enroll_allowance *allowances = region_array(&s->region, n, sizeof *allowances);
+    if (n && !allowances)
+        return ERR_NO_MEMORY;
+    n = 0;
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "server", g));)
+        allowances[n++] = (struct enroll_allowance){conf_group_name(g), count_of(g, "node-ids")};
+    s->enroll.allowances = allowances;
+    s->enroll.allowance_count = n;
+    return 0;
+}
+
 static int load_all(struct settings *s, struct buf *errors)
 {
     const struct conf_group *g = conf_section(s->conf, "enroll");
@@ -216,10 +240,14 @@ static int load_all(struct settings *s, struct buf *errors)
         .certificate_lifetime_ms = conf_ms(g, "certificate-lifetime"),
         .authority_lifetime_ms = conf_ms(g, "authority-lifetime"),
         .token_lifetime_ms = conf_ms(g, "token-lifetime"),
+        .renew_grace_ms = conf_ms(g, "renew-grace"),
+        .node_ids = count_of(g, "node-ids"),
         .failures_max = count_of(g, "failures"),
         .failures_refill_ms = conf_ms(g, "failures-refill"),
     };
-    int err = load_names(g, errors, s);
+    int err = load_allowances(s);
+    if (!err)
+        err = load_names(g, errors, s);
     if (!err)
         err = load_url(g, errors, s);
     if (!err)

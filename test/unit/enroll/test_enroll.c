@@ -98,6 +98,7 @@ static int set_up(void **state)
         .token_lifetime_ms = DAY_MS,
         .failures_max = 3,
         .failures_refill_ms = 1000,
+        .renew_grace_ms = 30 * DAY_MS,
     };
     buf_init(&w->body, 1u << 20);
     assert_int_equal(key_generate(KEY_EC_P256, &w->key), 0);
@@ -179,8 +180,10 @@ struct question {
     const char *password;
     const char *node_ids;
     const struct key *key;
-    struct slice csr; /* instead of one made with the key */
-    struct slice certificate;
+    struct slice csr;         /* instead of one made with the key */
+    struct slice certificate; /* shown by TLS */
+    struct slice late;        /* shown in the form */
+    const char *node;
     const char *source;
 };
 
@@ -199,8 +202,10 @@ static void ask(struct world *w, const struct question *q)
         {"password", slice_str(q->password ? q->password : "")},
         {"nodeids", slice_str(q->node_ids ? q->node_ids : "1")},
         {"csr", q->key ? buf_slice(&csr) : q->csr},
+        {"node", slice_str(q->node ? q->node : "0")},
+        {"certificate", q->late},
     };
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         buf_printf(&body, "--b\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n", fields[i].name);
         buf_slice_put(&body, fields[i].value);
         buf_str(&body, "\r\n");
@@ -667,6 +672,124 @@ static void test_bad_token_arguments(void **state)
     assert_false(memory_store_waits(w->store));
 }
 
+/* ---- several Node-IDs ---- */
+
+static void test_a_certificate_for_each_node_id(void **state)
+{
+    struct world *w = *state;
+    char token[128];
+    add_token(w, ",\"node-ids\":3", token);
+    struct cert *certs[3];
+    certs[0] = get(w, &(struct question){.username = SERVER_ID, .password = token, .key = w->key});
+    struct question q = {.username = SERVER_ID, .key = w->key, .certificate = cert_der(certs[0])};
+    q.node = "2"; /* in any order */
+    certs[2] = get(w, &q);
+    q.node = "1";
+    certs[1] = get(w, &q);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_false(id_eq(node_id(certs[i]), node_id(certs[k])));
+    q.node = "3";
+    assert_refused(w, &q, 403, "Node-IDs_not_available");
+    q.node = "16";
+    assert_refused(w, &q, 403, "Node-IDs_not_available");
+    q.node = "x";
+    assert_refused(w, &q, 403, "Node-IDs_not_available");
+
+    /* The lost answer is repeated; later there is a new certificate for the same Node-ID, whoever of the three asks. */
+    q.node = "2";
+    struct cert *again = get(w, &q);
+    assert_string_equal(cert_serial(again), cert_serial(certs[2]));
+    cert_free(again);
+    pass(w, 10 * DAY_MS);
+    restart(w);
+    again = get(w, &q);
+    assert_string_not_equal(cert_serial(again), cert_serial(certs[2]));
+    assert_true(id_eq(node_id(again), node_id(certs[2])));
+    cert_free(again);
+    struct cert *renewed =
+        get(w, &(struct question){.username = SERVER_ID, .key = w->key, .certificate = cert_der(certs[1])});
+    assert_true(id_eq(node_id(renewed), node_id(certs[1])));
+    cert_free(renewed);
+    q.node = "3";
+    assert_refused(w, &q, 403, "Node-IDs_not_available"); /* what the token allowed has outlived the restart */
+    for (size_t i = 0; i < 3; i++)
+        cert_free(certs[i]);
+}
+
+static void test_the_operator_allows_more_node_ids(void **state)
+{
+    struct world *w = *state;
+    char token[128];
+    const struct enroll_allowance allowances[] = {{"somebody.else", 16}, {SERVER_ID, 2}};
+    add_token(w, "", token);
+    struct cert *cert = get(w, &(struct question){.username = SERVER_ID, .password = token, .key = w->key});
+    struct question q = {.username = SERVER_ID, .key = w->key, .certificate = cert_der(cert), .node = "1"};
+    assert_refused(w, &q, 403, "Node-IDs_not_available");
+    w->options.allowances = allowances;
+    w->options.allowance_count = 2;
+    enroll_set_options(w->enroll, &w->options);
+    struct cert *further = get(w, &q);
+    assert_false(id_eq(node_id(further), node_id(cert)));
+    q.node = "2";
+    assert_refused(w, &q, 403, "Node-IDs_not_available");
+    w->options.node_ids = 3; /* everybody */
+    enroll_set_options(w->enroll, &w->options);
+    struct cert *third = get(w, &q);
+    cert_free(third);
+    cert_free(further);
+    cert_free(cert);
+}
+
+static void test_a_further_node_id_meets_a_failing_disk(void **state)
+{
+    struct world *w = *state;
+    char token[128];
+    add_token(w, ",\"node-ids\":2", token);
+    struct cert *cert = get(w, &(struct question){.username = SERVER_ID, .password = token, .key = w->key});
+    struct question q = {.username = SERVER_ID, .key = w->key, .certificate = cert_der(cert), .node = "1"};
+    memory_store_fail(w->store, 1, ERR_NO_SPACE);
+    ask(w, &q);
+    memory_store_turn(w->store);
+    assert_int_equal(w->status, 503);
+    memory_store_fail(w->store, 0, 0);
+    struct cert *further = get(w, &q);
+    q.node = NULL;
+    pass(w, DAY_MS);
+    struct cert *renewed = get(w, &q);
+    assert_true(id_eq(node_id(renewed), node_id(cert)));
+    cert_free(renewed);
+    cert_free(further);
+    cert_free(cert);
+}
+
+/* ---- too late ---- */
+
+static void test_an_expired_certificate_is_renewed_for_its_own_key_only(void **state)
+{
+    struct world *w = *state;
+    char token[128];
+    add_token(w, "", token);
+    struct cert *cert = get(w, &(struct question){.username = SERVER_ID, .password = token, .key = w->key});
+    pass(w, 366 * DAY_MS);
+    const struct question by_tls = {.username = SERVER_ID, .key = w->key, .certificate = cert_der(cert)};
+    assert_refused(w, &by_tls, 403, "failed_authentication");
+    const struct question stolen = {.username = SERVER_ID, .key = w->other_key, .late = cert_der(cert)};
+    assert_refused(w, &stolen, 403, "failed_authentication");
+    struct question q = {.username = SERVER_ID, .key = w->key, .late = cert_der(cert)};
+    struct cert *renewed = get(w, &q);
+    assert_true(id_eq(node_id(renewed), node_id(cert)));
+    assert_int_equal(enroll_counters(w->enroll)->certificates_renewed_late, 1);
+    cert_free(renewed);
+
+    pass(w, 30 * DAY_MS); /* of the first one's grace nothing is left */
+    assert_refused(w, &q, 403, "failed_authentication");
+    w->options.renew_grace_ms = 0;
+    enroll_set_options(w->enroll, &w->options);
+    assert_refused(w, &q, 403, "failed_authentication");
+    cert_free(cert);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,6 +809,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_founding_fails_with_the_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_rows_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_token_arguments, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_certificate_for_each_node_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_operator_allows_more_node_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_further_node_id_meets_a_failing_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_expired_certificate_is_renewed_for_its_own_key_only, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
