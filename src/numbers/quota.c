@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-#define REPLICA_ROLES 2.0 /* copies of an entry besides the original (ring profile: on the next two successors) */
-#define SHARE_MIN 0x1p-64 /* far below any real share: keeps the logarithms finite */
+#define COPIES_OF_ENTRY 3.0 /* with the responsible peer and on its next two successors (ring profile) */
+#define SHARE_MIN 0x1p-64   /* far below any real share: keeps the logarithms finite */
 
 /* ln of Chernoff's bound on P(B(n, f) >= k), for k >= n f. */
 static double log_tail(double n, double f, double k)
@@ -29,7 +29,7 @@ uint32_t numbers_quota_entries(uint32_t quota_numbers, double share)
     if (!(share < 1)) /* the whole ring, or not a number */
         return most;
     double f = share > SHARE_MIN ? share : SHARE_MIN;
-    double allowed = log(NUMBERS_QUOTA_FALSE_REFUSAL * f / (1 + REPLICA_ROLES));
+    double allowed = log(NUMBERS_QUOTA_FALSE_REFUSAL * f / COPIES_OF_ENTRY);
 
     /* The bound falls with k from 1 at the mean: the smallest k with bound(k + 1) <= allowed lies between the mean and n. */
     double mean = n * f;

@@ -6,10 +6,11 @@
  *
  *     P(X > k) <= P(X >= k + 1) <= exp(-n D((k + 1) / n || f)),     D(a || f) = a ln(a / f) + (1 - a) ln((1 - a) / (1 - f))
  *
- * is at most f / 3 * 1e-6. As a replica a peer has a share of its own (that of the peers it stands in for) and counts these entries by
- * themselves. The shares of all peers sum to one, those of all replicas, of which an entry has two, to two: so a server under quota is
- * refused anywhere in the ring, in any role, with a probability of at most 1e-6, however large the ring is. A peer with a large share is
- * strict (Q = 10,000, f = 1/6: 4 % above the mean); one with a tiny share is generous, but there is little to be had of it. */
+ * is at most f / 3 * 1e-6. The share is of all that the peer stores, as the responsible one and as a replica: an entry lies with three
+ * peers, so the shares of all sum to three, and a server under quota is refused anywhere in the ring with a probability of at most 1e-6,
+ * however large the ring is. The roles are counted together, for a peer changes from one to the other with every neighbor that comes or
+ * goes. A peer with a large share is strict (Q = 10,000, f = 1/6: 4 % above the mean); one with a tiny share is generous, but there is
+ * little to be had of it. */
 #ifndef NUMBERS_QUOTA_H
 #define NUMBERS_QUOTA_H
 
@@ -18,7 +19,7 @@
 
 #define NUMBERS_QUOTA_FALSE_REFUSAL 1e-6
 
-/* Entries that one Node-ID may have at a peer with this share (0 … 1, clamped) in this role. */
+/* Entries that one Node-ID may have at a peer with this share (0 … 1, clamped). */
 uint32_t numbers_quota_entries(uint32_t quota_numbers, double share);
 
 /* May a node that has so many entries here add some more? Always true when nothing is added. */

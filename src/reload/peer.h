@@ -330,6 +330,8 @@ const struct peer_counters *peer_counters(const struct peer *peer);
 enum peer_state peer_state(const struct peer *peer);
 enum peer_health peer_health(const struct peer *peer);
 double peer_ring_size(const struct peer *peer);
+
+/* Shares of the ring, 0 … 1: what we are responsible for, and that with what we hold copies of. While we join: what we are about to have. */
 double peer_share_owned(const struct peer *peer);
 double peer_share_duty(const struct peer *peer);
 

@@ -64,7 +64,7 @@ struct storage_claim {
     struct id node; /* the values' signer */
     bool replica;   /* we are asked to hold copies */
     struct storage_usage usage;
-    uint32_t adding_entries; /* may be 0: old values replaced by new ones */
+    uint32_t adding_entries; /* may be 0: old values replaced by new ones, in whichever role */
     uint64_t adding_octets;  /* of all values of this node in the request, replaced ones not taken off */
 };
 

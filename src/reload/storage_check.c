@@ -267,19 +267,14 @@ static struct refusal check_node_share(struct operation *op, const struct plan *
     return GRANTED;
 }
 
-static bool same_role(const struct entry *e, bool replica)
-{
-    return (e->flags & ENTRY_EXISTS) && !!(e->flags & ENTRY_REPLICA) == replica;
-}
-
 /* What is asked for a node: every value but a removal of something that is here. */
-static void ask(struct operation *op, const struct plan_value *value)
+static void ask(const struct plan_value *value)
 {
     struct owner *owner = entry_owner(value->fresh);
     const struct entry *old = value->old;
     if (!value->data->value.exists && old)
         return;
-    owner->asked_entries += !(old && entry_owner(old) == owner && same_role(old, op->replica));
+    owner->asked_entries += !(old && entry_owner(old) == owner && old->flags & ENTRY_EXISTS);
     owner->asked_octets += entry_octets(value->fresh);
 }
 
@@ -312,7 +307,7 @@ static struct refusal check_quotas(struct operation *op)
     for (size_t i = 0; i < op->plan_count; i++)
         for (size_t j = 0; j < op->plans[i].n; j++)
             if (op->plans[i].values[j].fresh)
-                ask(op, &op->plans[i].values[j]);
+                ask(&op->plans[i].values[j]);
     for (size_t i = 0; i < op->plan_count; i++)
         for (size_t j = 0; j < op->plans[i].n; j++)
             if (op->plans[i].values[j].fresh) {

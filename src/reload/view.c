@@ -18,7 +18,7 @@ double peer_ring_size(const struct peer *peer)
 
 static double share_behind(const struct peer *peer, size_t predecessors)
 {
-    if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
+    if (peer->state != PEER_JOINING && peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
         return 0;
     if (peer->table.n < predecessors)
         return 1; /* so few peers that we hold everything */

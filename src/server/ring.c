@@ -19,15 +19,12 @@ static struct numbers_profile profile_of(const struct config *config)
     return (struct numbers_profile){config->instance_name, config->number_hash, config->number_hash_cost};
 }
 
+/* In whichever role: who is responsible and who a replica changes with every neighbor that comes or goes. */
 static bool quota_allows(void *ctx, const struct storage_claim *claim)
 {
     const struct node *n = ctx;
-    uint32_t quota = n->server->config->quota;
-    double owned = peer_share_owned(n->peer);
-    if (claim->replica)
-        return numbers_quota_allows(quota, peer_share_duty(n->peer) - owned, claim->usage.replica_entries,
-                                    claim->adding_entries);
-    return numbers_quota_allows(quota, owned, claim->usage.entries, claim->adding_entries);
+    return numbers_quota_allows(n->server->config->quota, peer_share_duty(n->peer),
+                                claim->usage.entries + claim->usage.replica_entries, claim->adding_entries);
 }
 
 void ring_quota(struct node *node)
