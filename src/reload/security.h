@@ -140,8 +140,9 @@ int security_x509_new(const struct security_options *options, const struct confi
                       const struct cert *cert, struct id node, struct wall now, struct security **ret_security);
 void security_x509_free(struct security *security);
 
-/* Another configuration (authorities, overlay, bad-node): everything known is forgotten and admitted anew when it is seen again. On
- * failure the former one stays in force. */
+/* Another configuration (authorities, overlay, bad-node): everything known is forgotten and admitted anew when it is seen again. An
+ * own certificate that has ended, or that its authorities did not issue, stays until it is replaced. On failure the former
+ * configuration stays in force. */
 int security_x509_set_config(struct security *security, const struct config *config, struct wall now);
 
 /* A renewed certificate. On failure the former one stays. */

@@ -298,7 +298,6 @@ void security_x509_free(struct security *security)
     struct x509 *x = security->ctx;
     forget_all(x);
     map_fini(&x->known);
-    known_free(x->own);
     drop_config(x);
     mem_free(x);
 }
@@ -311,18 +310,22 @@ int security_x509_set_config(struct security *security, const struct config *con
     int err = copy_config(&fresh, config);
     if (!err)
         err = examine_own(&fresh, x->own->cert.der, x->node, now, &own);
-    if (err) {
+    /* Ours has expired, or is of an authority that is not in it: for the others to judge. We may get one that is, by this configuration. */
+    bool stale = err == ERR_EXPIRED || err == ERR_AUTH;
+    if (err && !stale) {
         drop_config(&fresh);
         return err;
     }
     forget_all(x);
-    known_free(x->own);
     drop_config(x);
     x->overlay = fresh.overlay;
     x->trust = fresh.trust;
     x->bad_nodes = fresh.bad_nodes;
     x->bad_node_count = fresh.bad_node_count;
-    x->own = own;
+    if (!stale) {
+        known_free(x->own);
+        x->own = own;
+    }
     return 0;
 }
 

@@ -21,6 +21,7 @@ static const struct {
     [ALERT_INVALID_CREDENTIALS] = {"InvalidCredentials", "error", LEVEL_ERROR, HOUR_MS},
     [ALERT_SOFTWARE_UPDATE] = {"SWUpdateRequired", "warning", LEVEL_WARNING, HOUR_MS},
     [ALERT_VALIDATIONS_PENDING] = {"ValidationsPendingExceeded", "critical", LEVEL_ERROR, HOUR_MS},
+    [ALERT_NODE_IDS] = {"NodeIdsIncomplete", "warning", LEVEL_WARNING, HOUR_MS},
     [ALERT_STORE_FAILURE] = {"StoreFailure", "critical", LEVEL_ERROR, HOUR_MS},
 };
 
@@ -37,13 +38,15 @@ const char *alert_severity(enum alert which)
 void alert_text(const struct server *s, enum alert which, char *text, size_t octets)
 {
     char end[WALL_TEXT_OCTETS];
+    struct wall certificate_end = nodes_certificate_end(s);
+    unsigned in_ring;
     switch (which) {
     case ALERT_BANNED:
         snprintf(text, octets, "the ring's configuration bans this server: ask the operator of the ring why");
         break;
     case ALERT_CERTIFICATE_EXPIRING:
-        snprintf(text, octets, "the certificate ends at %s: look at the log for why its renewal fails",
-                 wall_format(s->certificate_end, end));
+        snprintf(text, octets, "the certificate %s at %s: look at the log for why its renewal fails",
+                 certificate_end.ms > s->now.wall.ms ? "ends" : "has ended", wall_format(certificate_end, end));
         break;
     case ALERT_CACHE_FAILURE:
         snprintf(text, octets,
@@ -59,6 +62,11 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
         break;
     case ALERT_VALIDATIONS_PENDING:
         snprintf(text, octets, "more validations wait than can be worked off: see `imectl show validations`");
+        break;
+    case ALERT_NODE_IDS:
+        nodes_count(s, &in_ring);
+        snprintf(text, octets, "%u of %u Node-IDs are in the ring: `imectl show ring` and the log tell which and why",
+                 in_ring, s->options->node_ids);
         break;
     case ALERT_STORE_FAILURE:
         snprintf(text, octets,
@@ -120,12 +128,16 @@ static int64_t certificate_warning_ms(const struct server *s)
 void alerts_check(struct server *s)
 {
     struct pvp_vcr_totals totals;
+    unsigned in_ring;
+    nodes_count(s, &in_ring);
     pvp_vcr_table_totals(s->vcrs, &totals);
     alert_set(s, ALERT_VALIDATIONS_PENDING, totals.pending + totals.active > (size_t)setting(s, SETTING_PENDING_ALERT));
-    alert_set(s, ALERT_CERTIFICATE_EXPIRING, s->certificate_end.ms - s->now.wall.ms < certificate_warning_ms(s));
+    alert_set(s, ALERT_CERTIFICATE_EXPIRING, nodes_certificate_end(s).ms - s->now.wall.ms < certificate_warning_ms(s));
     /* A server that has just started is not in the ring yet: that is no failure. */
     if (s->now.wall.ms - s->started_at.ms > 60000 || s->joined)
         alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);
+    if (s->now.wall.ms - s->started_at.ms > 60000)
+        alert_set(s, ALERT_NODE_IDS, in_ring > 0 && in_ring < s->options->node_ids);
     alert_set(s, ALERT_SOFTWARE_UPDATE,
               s->config->required_version.n && !slice_eq_str(s->config->required_version, IME_VERSION));
     check_credentials(s);

@@ -116,6 +116,7 @@ enum alert {
     ALERT_SOFTWARE_UPDATE,
     ALERT_VALIDATIONS_PENDING,
     ALERT_STORE_FAILURE,
+    ALERT_NODE_IDS,
     ALERTS
 };
 
@@ -251,6 +252,7 @@ void nodes_config_apply(struct server *s, const struct config *config);
 void nodes_start(struct server *s); /* but node 0 */
 void nodes_leave(struct server *s);
 void nodes_state_changed(struct server *s, struct node *node, enum peer_state state);
+struct wall nodes_certificate_end(const struct server *s); /* the first one to end */
 void nodes_stored(const struct server *s, uint64_t *ret_entries, uint64_t *ret_octets);
 unsigned nodes_count(const struct server *s, unsigned *ret_in_ring); /* those that do not retire */
 

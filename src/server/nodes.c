@@ -245,6 +245,19 @@ unsigned nodes_count(const struct server *s, unsigned *ret_in_ring)
     return n;
 }
 
+struct wall nodes_certificate_end(const struct server *s)
+{
+    struct wall end = s->certificate_end;
+    for (unsigned i = 1; i < SERVER_NODES_MAX; i++) {
+        if (!s->nodes[i] || s->nodes[i]->gone)
+            continue;
+        struct wall other = security_own(s->nodes[i]->security).cert->not_after;
+        if (other.ms < end.ms)
+            end = other;
+    }
+    return end;
+}
+
 void nodes_stored(const struct server *s, uint64_t *ret_entries, uint64_t *ret_octets)
 {
     *ret_entries = *ret_octets = 0;

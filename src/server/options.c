@@ -11,6 +11,7 @@
 void server_options_default(struct server_options *options)
 {
     *options = (struct server_options){
+        .node_ids = 1,
         .vap_keepalive_ms = 60 * SECOND,
         .vap_transaction_ms = 39500,
         .vap_connections_max = 256,

@@ -5,6 +5,8 @@
 #include "base/addr.h"
 #include "base/id.h"
 
+#define SERVER_NODES_MAX 16 /* Node-IDs of one server */
+
 struct server_account {
     char *name;     /* of the client, as configured */
     char *user;     /* VAP user name */
@@ -17,7 +19,8 @@ struct server_options {
     /* Addresses under which others reach us. */
     struct addr ring_address;
     struct addr pvp_address;
-    bool bootstrap; /* may start the ring alone */
+    bool bootstrap;    /* may start the ring alone */
+    unsigned node_ids; /* that it is to have: fewer in the ring raise an alert */
 
     /* VAP. */
     struct server_account *accounts;

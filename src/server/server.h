@@ -64,8 +64,6 @@ const struct config *server_config_of(const struct server *s); /* in use */
  * and stored rows, and routes and stores like any other. Node 0 is the server's own (server_new): it alone publishes, reads and
  * validates. Nodes are numbered as the enrollment server numbers the Node-IDs of a server. */
 
-#define SERVER_NODES_MAX 16
-
 struct server_node {
     unsigned number; /* 1 to SERVER_NODES_MAX - 1 */
     struct id self;

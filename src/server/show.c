@@ -13,9 +13,11 @@ const char *health_name(enum peer_health health)
     return names[health];
 }
 
-/* The worst of ring and alerts. */
+/* The worst of ring and alerts. Nobody believes what is signed with a certificate that has ended. */
 static enum peer_health health_of(const struct server *s)
 {
+    if (s->certificate_end.ms <= s->now.wall.ms)
+        return PEER_RED;
     enum peer_health health = peer_health(s->peer);
     for (size_t i = 0; i < ALERTS; i++)
         if (s->alerts[i].raised && health == PEER_GREEN)
@@ -31,6 +33,7 @@ void show_status(void *ctx, struct ctl_request *request)
     uint64_t entries = 0, octets = 0;
     unsigned in_ring;
     unsigned nodes = nodes_count(s, &in_ring);
+    struct wall end = nodes_certificate_end(s);
     nodes_stored(s, &entries, &octets);
     numbers_publisher_view(s->publisher, s->now, &published);
     pvp_vcr_table_totals(s->vcrs, &vcrs);
@@ -49,10 +52,9 @@ void show_status(void *ctx, struct ctl_request *request)
     ctl_put_integer(w, "configuration_sequence", s->config->sequence);
     ctl_put_printf(w, "node_count_estimate", "%.0f", peer_ring_size(s->peer));
     ctl_put_time(w, "started_at", s->started_at);
-    ctl_put_time(w, "certificate_ends_at", s->certificate_end);
-    ctl_put_unsigned(
-        w, "days_until_cert_expiry",
-        s->certificate_end.ms > s->now.wall.ms ? (uint64_t)(s->certificate_end.ms - s->now.wall.ms) / 86400000 : 0);
+    ctl_put_time(w, "certificate_ends_at", end);
+    ctl_put_unsigned(w, "days_until_cert_expiry",
+                     end.ms > s->now.wall.ms ? (uint64_t)(end.ms - s->now.wall.ms) / 86400000 : 0);
     ctl_put_integer(w, "clients_registered", (int64_t)vap_server_client_count(s->vap));
     ctl_put_unsigned(w, "numbers_published", published.stored);
     ctl_put_unsigned(w, "numbers_pending", published.publications - published.stored);

@@ -1,4 +1,4 @@
-/* Our key and certificate: asked for at the first start, kept in the data folder, renewed in time. */
+/* Our key and the certificates of our Node-IDs: asked for at the first start, kept in the data folder, renewed in time. */
 #include "identity.h"
 
 #include "base/mem.h"
@@ -7,12 +7,16 @@
 #include <stdio.h>
 
 #define RENEWAL_RETRY_MAX_MS INT64_C(3600000)
+#define LATE_RETRY_MIN_MS INT64_C(5000) /* without a valid certificate: doubled with each failure, … */
+#define LATE_RETRY_MAX_MS INT64_C(300000)
+#define FIRST_RETRY_MAX_MS RENEWAL_RETRY_MAX_MS
 #define PATH_OCTETS 4096
 
 struct certificate_renewal {
     struct loop_timer *timer;
     struct http_call *call;
     struct tls_context *tls;
+    unsigned failures; /* in a row */
 };
 
 static void data_path(const struct daemon *d, const char *name, char path[PATH_OCTETS])
@@ -20,9 +24,16 @@ static void data_path(const struct daemon *d, const char *name, char path[PATH_O
     snprintf(path, PATH_OCTETS, "%s/%s", d->settings.data, name);
 }
 
+static void certificate_path(const struct node *n, char path[PATH_OCTETS])
+{
+    char name[32] = "certificate.pem";
+    if (n->number)
+        snprintf(name, sizeof name, "certificate-%u.pem", n->number);
+    data_path(n->daemon, name, path);
+}
+
 /* ---- key and certificate ---- */
 
-/* The key is kept before it is used: a certificate that was issued is never without its key. */
 int certificate_prepare_key(struct daemon *d)
 {
     char path[PATH_OCTETS];
@@ -66,24 +77,34 @@ static int check_certificate(struct daemon *d, const struct config *config, cons
     return err;
 }
 
-/* Keeps a certificate that check_certificate accepted. */
-static int keep_certificate(struct daemon *d, struct cert *cert)
+/* Takes a certificate that check_certificate accepted: into memory, and to the disk for the next start. */
+static int take_certificate(struct node *n, struct cert *cert)
 {
+    struct daemon *d = n->daemon;
     char path[PATH_OCTETS];
     struct buf pem;
-    data_path(d, "certificate.pem", path);
+    certificate_path(n, path);
     buf_init(&pem, 64u << 10);
     int err = cert_to_pem(cert, &pem);
-    if (!err)
-        err = file_write(path, buf_slice(&pem), 0644);
     if (err) {
         buf_fini(&pem);
-        log_event(&d->log, LEVEL_ERROR, "certificate.not_kept", "file=%s error=%s", path, err_name(err));
         return err;
     }
-    buf_fini(&d->certificate_pem);
-    d->certificate_pem = pem;
-    return 0;
+    buf_fini(&n->certificate_pem);
+    n->certificate_pem = pem;
+    n->certificate = cert;
+    err = file_write(path, buf_slice(&pem), 0644);
+    if (err)
+        log_event(&d->log, LEVEL_ERROR, "certificate.not_kept", "file=%s error=%s", path, err_name(err));
+    return err;
+}
+
+void certificate_forget(struct node *n)
+{
+    char path[PATH_OCTETS];
+    certificate_path(n, path);
+    if (remove(path) != 0)
+        log_event(&n->daemon->log, LEVEL_WARNING, "certificate.not_removed", "file=%s", path);
 }
 
 static int read_token(struct daemon *d, struct buf *contents, const char **ret_token)
@@ -116,23 +137,21 @@ static const char *enrollment_url(const struct config *config, char *text, size_
     return text;
 }
 
-/* Asks for the first certificate and waits for it. */
-static int enroll(struct daemon *d, struct tls_context *tls, const struct config *config)
+/* Asks once, and waits for the answer. */
+static int ask(struct daemon *d, struct tls_context *tls, const struct config *config, struct enroll_form *form)
 {
-    struct buf token, csr;
+    struct node *n = &d->nodes[0];
+    struct cert *cert = NULL;
+    struct buf csr;
     struct answer a;
     struct http_call *call;
-    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
     char url[1024];
-    buf_init(&token, 4096);
     buf_init(&csr, 8192);
     answer_init(&a);
-    int err = read_token(d, &token, &form.password);
-    if (!err)
-        err = csr_create(d->key, form.username, &csr);
+    int err = csr_create(d->key, form->username, &csr);
     if (!err) {
-        form.csr = buf_slice(&csr);
-        err = enroll_request(d->loop, tls, enrollment_url(config, url, sizeof url), &form, ENROLL_TIMEOUT_MS,
+        form->csr = buf_slice(&csr);
+        err = enroll_request(d->loop, tls, enrollment_url(config, url, sizeof url), form, ENROLL_TIMEOUT_MS,
                              answer_came, &a, &call);
         err = answer_await(d, &a, err);
         if (err || a.status != 200)
@@ -143,30 +162,59 @@ static int enroll(struct daemon *d, struct tls_context *tls, const struct config
             err = ERR_FORBIDDEN;
     }
     if (!err)
-        err = cert_from_der(buf_slice(&a.body), &d->certificate);
+        err = cert_from_der(buf_slice(&a.body), &cert);
     if (!err)
-        err = check_certificate(d, config, d->certificate, &d->self);
+        err = check_certificate(d, config, cert, &n->id);
     if (!err)
-        err = keep_certificate(d, d->certificate);
-    if (!err)
-        log_event(&d->log, LEVEL_NOTICE, "enrolled", "server_id=%s", form.username);
-    buf_fini_secret(&token);
+        err = take_certificate(n, cert);
+    if (err && n->certificate != cert)
+        cert_free(cert);
     buf_fini(&csr);
     buf_fini(&a.body);
     return err;
 }
 
-/* Issued in what we take for the future: it is the clock that is wrong. */
-static bool is_early(struct daemon *d)
+static int enroll(struct daemon *d, struct tls_context *tls, const struct config *config)
 {
-    return cert_not_before(d->certificate).ms > loop_now(d->loop).wall.ms;
+    struct buf token;
+    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    buf_init(&token, 4096);
+    int err = read_token(d, &token, &form.password);
+    if (!err)
+        err = ask(d, tls, config, &form);
+    if (!err)
+        log_event(&d->log, LEVEL_NOTICE, "enrolled", "server_id=%s", form.username);
+    buf_fini_secret(&token);
+    return err;
 }
 
-static const char *certificate_advice(struct daemon *d, int err)
+/* The certificate ended while this server was off: the enrollment server renews it for a while, without a token. */
+static int renew_late(struct daemon *d, struct tls_context *tls, const struct config *config)
+{
+    struct cert *old = d->nodes[0].certificate;
+    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1, .certificate = cert_der(old)};
+    log_event(&d->log, LEVEL_WARNING, "certificate.expired", "renewing it");
+    d->nodes[0].certificate = NULL;
+    int err = ask(d, tls, config, &form);
+    if (err && d->settings.enroll_token_file) {
+        log_event(&d->log, LEVEL_WARNING, "certificate.expired", "enrolling anew with the token");
+        err = enroll(d, tls, config);
+    }
+    cert_free(old);
+    return err;
+}
+
+/* Issued in what we take for the future: it is the clock that is wrong. */
+static bool is_early(const struct node *n)
+{
+    return cert_not_before(n->certificate).ms > loop_now(n->daemon->loop).wall.ms;
+}
+
+static const char *certificate_advice(const struct node *n, int err)
 {
     switch (err) {
     case ERR_EXPIRED:
-        return is_early(d) ? "it is not valid yet: set this host's clock"
+        return is_early(n) ? "it is not valid yet: set this host's clock"
                            : "it has expired: put a fresh token (imectl enroll token add) into [enroll] token-file";
     case ERR_AUTH:
         return "the ring's authority did not issue it: was this data folder part of another ring?";
@@ -179,136 +227,209 @@ static const char *certificate_advice(struct daemon *d, int err)
     }
 }
 
-int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config)
+/* What the data folder has, parsed and checked. */
+static int read_certificate(struct node *n, const struct config *config)
 {
     char path[PATH_OCTETS];
-    data_path(d, "certificate.pem", path);
-    int err = file_read(path, &d->certificate_pem);
+    certificate_path(n, path);
+    int err = file_read(path, &n->certificate_pem);
+    if (!err)
+        err = cert_from_pem(buf_slice(&n->certificate_pem), &n->certificate);
+    return err ? err : check_certificate(n->daemon, config, n->certificate, &n->id);
+}
+
+int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config)
+{
+    struct node *n = &d->nodes[0];
+    char path[PATH_OCTETS];
+    int err = read_certificate(n, config);
     if (err == ERR_NOT_FOUND)
         return enroll(d, tls, config);
-    if (!err)
-        err = cert_from_pem(buf_slice(&d->certificate_pem), &d->certificate);
-    if (!err)
-        err = check_certificate(d, config, d->certificate, &d->self);
-    if (err == ERR_EXPIRED && d->settings.enroll_token_file && !is_early(d)) {
-        log_event(&d->log, LEVEL_WARNING, "certificate.expired", "file=%s; enrolling anew with the token", path);
-        cert_free(d->certificate);
-        d->certificate = NULL;
-        return enroll(d, tls, config);
-    }
+    bool late = err == ERR_EXPIRED && !is_early(n);
+    if (late)
+        err = renew_late(d, tls, config);
+    certificate_path(n, path);
     if (err)
         log_event(&d->log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s; %s", path, err_name(err),
-                  certificate_advice(d, err));
+                  late ? "it has expired and is not renewed: is ime-enroll running? After its renew-grace a fresh "
+                         "token is needed"
+                       : certificate_advice(n, err));
     return err;
+}
+
+bool certificate_load(struct node *n, const struct config *config)
+{
+    char path[PATH_OCTETS];
+    int err = read_certificate(n, config);
+    if (!err)
+        return true;
+    certificate_path(n, path);
+    if (err != ERR_NOT_FOUND)
+        log_event(&n->daemon->log, LEVEL_WARNING, "certificate.unusable", "file=%s error=%s; asking for another one",
+                  path, err_name(err));
+    cert_free(n->certificate);
+    n->certificate = NULL;
+    buf_clear(&n->certificate_pem);
+    return false;
 }
 
 /* ---- renewal ---- */
 
 enum renewal { RENEWAL_FIRST, RENEWAL_DONE, RENEWAL_FAILED };
 
-/* Half of a new certificate's life passes in any case: where lives are shorter than renew-before, nobody renews all the time. After a
- * failure there are several attempts in what is left of the old one, for behind its end only a new token helps. */
-static void schedule(struct daemon *d, enum renewal last)
+static int64_t doubled(int64_t ms, unsigned times, int64_t max)
 {
-    struct now now = loop_now(d->loop);
-    int64_t left = cert_not_after(d->certificate).ms - now.wall.ms;
+    while (times-- && ms < max)
+        ms *= 2;
+    return ms < max ? ms : max;
+}
+
+/* Half of a new certificate's life passes in any case: where lives are shorter than renew-before, nobody renews all the time. After a
+ * failure there are several attempts in what is left of the old one, and it goes on behind its end: the enrollment server may have been away. */
+static int64_t next_attempt_ms(struct node *n, enum renewal last)
+{
+    struct daemon *d = n->daemon;
+    unsigned failures = n->renewal->failures;
+    if (!n->certificate)
+        return last == RENEWAL_FAILED ? doubled(LATE_RETRY_MIN_MS, failures, FIRST_RETRY_MAX_MS) : 0;
+    int64_t left = cert_not_after(n->certificate).ms - loop_now(d->loop).wall.ms;
+    if (last == RENEWAL_FAILED && left <= 0)
+        return doubled(LATE_RETRY_MIN_MS, failures, LATE_RETRY_MAX_MS);
     int64_t ms = left - d->settings.renew_before_ms;
     int64_t least = last == RENEWAL_DONE ? left / 2 : last == RENEWAL_FAILED ? left / 8 : 0;
     if (last == RENEWAL_FAILED && least > RENEWAL_RETRY_MAX_MS)
         least = RENEWAL_RETRY_MAX_MS;
     if (least < 1000)
         least = 1000;
-    /* Servers that were enrolled together need not come back together. */
-    ms = (ms < least ? least : ms) + entropy_between(&d->entropy, 0, last == RENEWAL_FAILED ? least / 4 : 1000);
-    loop_timer_set(d->renewal->timer, mono_after_ms(now.mono, ms));
+    return ms < least ? least : ms;
 }
 
-static int install(struct daemon *d, struct slice der)
+/* Servers that were enrolled together need not come back together. */
+static void schedule(struct node *n, enum renewal last)
 {
+    struct daemon *d = n->daemon;
+    n->renewal->failures = last == RENEWAL_FAILED ? n->renewal->failures + 1 : 0;
+    int64_t ms = next_attempt_ms(n, last);
+    ms += entropy_between(&d->entropy, 0, last == RENEWAL_FAILED ? ms / 4 + 1 : n->certificate ? 1000 : 1);
+    loop_timer_set(n->renewal->timer, mono_after_ms(loop_now(d->loop).mono, ms));
+}
+
+static int install(struct node *n, struct slice der)
+{
+    struct daemon *d = n->daemon;
     struct cert *cert;
-    struct id self;
+    struct cert *old = n->certificate;
+    struct id id;
+    struct now now = loop_now(d->loop);
     const struct config *config = server_config_of(d->server);
     int err = cert_from_der(der, &cert);
     if (err)
         return err;
-    err = check_certificate(d, config, cert, &self);
-    if (!err && !id_eq(self, d->self))
+    err = check_certificate(d, config, cert, &id);
+    if (!err && old && !id_eq(id, n->id))
         err = ERR_CONFLICT;
-    if (!err)
-        err = security_x509_set_own(d->security, d->key, cert, self, loop_now(d->loop).wall);
+    if (!err && n->security)
+        err = security_x509_set_own(n->security, d->key, cert, id, now.wall);
     if (err) {
         cert_free(cert);
         return err;
     }
-    struct cert *old = d->certificate;
-    d->certificate = cert;
-    keep_certificate(d, cert);
-    identity_tls(d, config);
-    server_certificate_renewed(d->server, loop_now(d->loop), cert_not_after(cert));
+    n->id = id;
+    take_certificate(n, cert); /* in memory at least */
+    n->certificate = cert;
+    if (n->running)
+        node_tls(n, config);
+    if (n->number == 0)
+        server_certificate_renewed(d->server, now, cert_not_after(cert));
     cert_free(old);
-    return 0;
+    return n->running ? 0 : node_run(n);
+}
+
+static const char *refusal_advice(const struct node *n, const struct http_answer *answer)
+{
+    if (answer->err)
+        return answer->detail ? answer->detail : "";
+    if (n->number && slice_eq_str(answer->body, "Node-IDs_not_available"))
+        return "this server may have fewer Node-IDs: raise node-ids in enroll.conf, or lower it in server.conf";
+    return "refused: look at the log of ime-enroll";
 }
 
 static void renewed(void *arg, const struct http_answer *answer)
 {
-    struct daemon *d = arg;
+    struct node *n = arg;
+    struct daemon *d = n->daemon;
     char end[WALL_TEXT_OCTETS];
-    d->renewal->call = NULL;
+    bool first = !n->certificate;
+    n->renewal->call = NULL;
     int err = answer->err;
     if (!err)
-        err = answer->status == 200 ? install(d, answer->body) : ERR_FORBIDDEN;
+        err = answer->status == 200 ? install(n, answer->body) : ERR_FORBIDDEN;
     if (err)
-        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "error=%s status=%d detail=\"%s\"",
-                  err_name(err), answer->status, answer->err ? answer->detail : "");
+        log_event(&d->log, LEVEL_WARNING, n->certificate ? "certificate.renewal_failed" : "certificate.not_issued",
+                  "node=%u error=%s status=%d; %s", n->number, err_name(err), answer->status,
+                  answer->err || answer->status != 200 ? refusal_advice(n, answer) : "");
     else
-        log_event(&d->log, LEVEL_NOTICE, "certificate.renewed", "until=%s",
-                  wall_format(cert_not_after(d->certificate), end));
-    schedule(d, err ? RENEWAL_FAILED : RENEWAL_DONE);
+        log_event(&d->log, LEVEL_NOTICE, first ? "certificate.issued" : "certificate.renewed", "node=%u until=%s",
+                  n->number, wall_format(cert_not_after(n->certificate), end));
+    schedule(n, err ? RENEWAL_FAILED : RENEWAL_DONE);
     daemon_wake(d);
 }
 
+/* By TLS the certificate shows who asks: of this Node-ID or, for its first one, of the server. One that has expired TLS would refuse: it
+ * is shown in the form. */
 static void renew(void *arg)
 {
-    struct daemon *d = arg;
+    struct node *n = arg;
+    struct daemon *d = n->daemon;
+    const struct node *shown = n->certificate ? n : &d->nodes[0];
+    bool late = cert_not_after(shown->certificate).ms <= loop_now(d->loop).wall.ms;
     struct buf csr;
     char url[1024];
     struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    if (n->certificate && !n->running) { /* all that is missing is its place in the ring */
+        schedule(n, node_run(n) ? RENEWAL_FAILED : RENEWAL_DONE);
+        return;
+    }
+    if (!n->certificate)
+        form.node = n->number;
+    if (late)
+        form.certificate = cert_der(shown->certificate);
     buf_init(&csr, 8192);
-    tls_context_free(d->renewal->tls);
-    d->renewal->tls = NULL;
+    tls_context_free(n->renewal->tls);
+    n->renewal->tls = NULL;
     int err = csr_create(d->key, form.username, &csr);
     if (!err)
-        err = identity_client_tls(d, true, &d->renewal->tls);
+        err = identity_client_tls(d, late ? NULL : shown, &n->renewal->tls);
     form.csr = buf_slice(&csr);
     if (!err)
-        err = enroll_request(d->loop, d->renewal->tls, enrollment_url(server_config_of(d->server), url, sizeof url),
-                             &form, ENROLL_TIMEOUT_MS, renewed, d, &d->renewal->call);
+        err = enroll_request(d->loop, n->renewal->tls, enrollment_url(server_config_of(d->server), url, sizeof url),
+                             &form, ENROLL_TIMEOUT_MS, renewed, n, &n->renewal->call);
     buf_fini(&csr);
     if (err) {
-        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "error=%s", err_name(err));
-        schedule(d, RENEWAL_FAILED);
+        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "node=%u error=%s", n->number, err_name(err));
+        schedule(n, RENEWAL_FAILED);
     }
 }
 
-int identity_watch(struct daemon *d)
+int certificate_watch(struct node *n)
 {
-    d->renewal = mem_alloc(sizeof *d->renewal);
-    if (!d->renewal)
+    n->renewal = mem_alloc(sizeof *n->renewal);
+    if (!n->renewal)
         return ERR_NO_MEMORY;
-    int err = loop_timer_new(d->loop, renew, d, &d->renewal->timer);
+    int err = loop_timer_new(n->daemon->loop, renew, n, &n->renewal->timer);
     if (!err)
-        schedule(d, RENEWAL_FIRST);
+        schedule(n, RENEWAL_FIRST);
     return err;
 }
 
-void identity_stop(struct daemon *d)
+void certificate_unwatch(struct node *n)
 {
-    if (!d->renewal)
+    if (!n->renewal)
         return;
-    if (d->renewal->call)
-        http_call_cancel(d->renewal->call);
-    loop_timer_free(d->renewal->timer);
-    tls_context_free(d->renewal->tls);
-    mem_free(d->renewal);
-    d->renewal = NULL;
+    if (n->renewal->call)
+        http_call_cancel(n->renewal->call);
+    loop_timer_free(n->renewal->timer);
+    tls_context_free(n->renewal->tls);
+    mem_free(n->renewal);
+    n->renewal = NULL;
 }

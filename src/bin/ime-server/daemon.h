@@ -26,13 +26,30 @@ struct link {
     bool tls;
 };
 
-/* One of ring, VAP, PVP: its connections and counters. */
+/* One of ring, VAP, PVP: its connections and counters. The ring has one for each Node-ID. */
 struct service {
     struct daemon *daemon;
     const char *name;
+    unsigned node;    /* ring: number of the Node-ID */
     struct map links; /* id → struct link */
     struct stream_counters counters;
     const struct stream_handler *handler;
+};
+
+/* One Node-ID of this server: its certificate and what is made of it, its listener, its links. Number 0 is the server's own. */
+struct node {
+    struct daemon *daemon;
+    unsigned number;
+    bool running; /* the core has it */
+    bool retires; /* not wanted any longer: it is there to hand over what it stores */
+    struct id id;
+    struct cert *certificate; /* NULL: none yet */
+    struct buf certificate_pem;
+    struct security *security;
+    struct tls_context *tls_server, *tls_client;
+    struct service links;
+    struct listener *listener;
+    struct certificate_renewal *renewal;
 };
 
 struct daemon {
@@ -48,17 +65,13 @@ struct daemon {
     struct sqlite_store *store;
     int lock;
 
-    struct key *key;
-    struct cert *certificate;
-    struct id self;
-    struct security *security;
-    struct buf key_pem; /* a secret */
-    struct buf certificate_pem;
+    struct key *key;          /* of all our certificates */
+    struct buf key_pem;       /* a secret */
     struct buf authority_pem; /* the enrollment authority, from the file of [enroll] ca */
-    struct certificate_renewal *renewal;
+    struct node nodes[SERVER_NODES_MAX];
 
-    struct tls_context *ring_server, *ring_client, *vap_tls, *pvp_server, *pvp_client;
-    struct service ring, vap, pvp;
+    struct tls_context *vap_tls, *pvp_server, *pvp_client;
+    struct service vap, pvp;
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     struct ctl_server ctl;
@@ -83,11 +96,11 @@ int link_register(struct link *l, uint64_t id);
 struct link *service_find(const struct service *service, uint64_t id);
 /* Closes the stream if it is still there, and frees. */
 void link_drop(struct link *l, bool finish);
-struct service *service_of(struct daemon *d, enum server_effect_kind kind);
+struct service *service_of(struct daemon *d, const struct server_effect *e);
 void service_send(struct daemon *d, const struct server_effect *e);
 
 /* ring.c, vap.c, pvp.c: listeners, and what the core wants */
-int ring_listen(struct daemon *d);
+int ring_listen(struct node *n);
 void ring_connect(struct daemon *d, const struct server_effect *e);
 int vap_listen(struct daemon *d);
 int pvp_listen(struct daemon *d);
@@ -98,15 +111,29 @@ extern const struct stream_handler ring_handler, vap_handler, pvp_handler;
 void hasher_init(struct daemon *d);
 void derive_ticket_key(struct daemon *d, struct keyring_job *job);
 
-/* identity.c, certificate.c: key, certificate, configuration; enrollment at the first start, renewal later */
+/* identity.c, certificate.c: key, certificates, configuration; enrollment at the first start, renewal later */
 int identity_prepare(struct daemon *d, struct config **ret_config);
-int identity_tls(struct daemon *d, const struct config *config);
 void identity_config(struct daemon *d, const struct config *config);
-int identity_watch(struct daemon *d);
-void identity_stop(struct daemon *d);
 void identity_fini(struct daemon *d);
 
-/* Keeps a listener for the shutdown; on failure says which address and why. */
+/* nodes.c: the Node-IDs. Those that the settings ask for, as soon as there are certificates for them; those that there are certificates for
+ * but that the settings ask for no longer, until they have left. */
+void daemon_init_nodes(struct daemon *d);
+int daemon_start_nodes(struct daemon *d);
+int node_tls(struct node *n, const struct config *config);
+int node_security(struct node *n, const struct config *config);
+/* A further one has its certificate: from now on it is in the ring. Tried again later if it fails. */
+int node_run(struct node *n);
+/* The core has done with it. */
+void node_left(struct node *n);
+void daemon_close_nodes(struct daemon *d); /* listeners and links */
+void daemon_fini_nodes(struct daemon *d);
+
+/* Opens a listener; on failure says which address and why. */
+int daemon_open_listener(struct daemon *d, const char *what, const struct listener_options *options,
+                         listener_accept_fn *accept, void *arg, struct listener **ret_listener);
+
+/* The same, keeping it for the shutdown; on failure says which address and why. */
 int daemon_listen(struct daemon *d, const char *what, const struct listener_options *options,
                   listener_accept_fn *accept, void *arg);
 

@@ -33,12 +33,12 @@ int answer_await(struct daemon *d, struct answer *a, int err)
     return err ? err : a->err ? a->err : a->body.err;
 }
 
-int identity_client_tls(struct daemon *d, bool with_certificate, struct tls_context **ret_tls)
+int identity_client_tls(struct daemon *d, const struct node *shown, struct tls_context **ret_tls)
 {
     struct slice trust = buf_slice(&d->authority_pem);
     struct tls_options options = {.role = TLS_CLIENT, .peer = TLS_PEER_REQUIRED, .trust = &trust, .trust_count = 1};
-    if (with_certificate) {
-        options.certificate = buf_slice(&d->certificate_pem);
+    if (shown) {
+        options.certificate = buf_slice(&shown->certificate_pem);
         options.key_pem = buf_slice(&d->key_pem);
     }
     return tls_context_new(&options, ret_tls);
@@ -108,59 +108,21 @@ static int prepare_config(struct daemon *d, struct tls_context *tls, struct conf
     return 0;
 }
 
-/* ---- TLS ---- */
-
-static int reload_or_new(struct tls_context **context, const struct tls_options *options)
-{
-    return *context ? tls_context_reload(*context, options) : tls_context_new(options, context);
-}
-
-int identity_tls(struct daemon *d, const struct config *config)
-{
-    struct tls_options options = {
-        .role = TLS_SERVER,
-        .peer = TLS_PEER_REQUIRED,
-        .certificate = buf_slice(&d->certificate_pem),
-        .key_pem = buf_slice(&d->key_pem),
-        .trust = config->root_certs,
-        .trust_count = config->root_cert_count,
-    };
-    int err = reload_or_new(&d->ring_server, &options);
-    options.role = TLS_CLIENT;
-    if (!err)
-        err = reload_or_new(&d->ring_client, &options);
-    options.role = TLS_SERVER;
-    options.peer = TLS_PEER_NONE;
-    if (!err)
-        err = reload_or_new(&d->vap_tls, &options);
-    if (err)
-        log_event(&d->log, LEVEL_ERROR, "tls.failed", "error=%s", err_name(err));
-    return err;
-}
-
-void identity_config(struct daemon *d, const struct config *config)
-{
-    int err = security_x509_set_config(d->security, config, loop_now(d->loop).wall);
-    if (err)
-        log_event(&d->log, LEVEL_ERROR, "config.security", "error=%s", err_name(err));
-    identity_tls(d, config);
-}
+/* ---- all of it ---- */
 
 int identity_prepare(struct daemon *d, struct config **ret_config)
 {
     struct tls_context *tls = NULL;
     struct config *config = NULL;
-    struct security_options options;
     buf_init(&d->authority_pem, 64u << 10);
     buf_init(&d->key_pem, 64u << 10);
-    buf_init(&d->certificate_pem, 64u << 10);
     int err = file_read(d->settings.enroll_ca, &d->authority_pem);
     if (err)
         log_event(&d->log, LEVEL_ERROR, "enroll.ca",
                   "file=%s error=%s; copy the ca-file of ime-enroll there, or change [enroll] ca",
                   d->settings.enroll_ca, err_name(err));
     if (!err) {
-        err = identity_client_tls(d, false, &tls);
+        err = identity_client_tls(d, NULL, &tls);
         if (err)
             log_event(&d->log, LEVEL_ERROR, "enroll.ca", "file=%s error=%s; it must be the ca-file of ime-enroll (PEM)",
                       d->settings.enroll_ca, err_name(err));
@@ -172,13 +134,9 @@ int identity_prepare(struct daemon *d, struct config **ret_config)
     if (!err)
         err = certificate_prepare(d, tls, config);
     if (!err)
-        err = identity_tls(d, config);
-    if (!err) {
-        security_options_default(&options);
-        options.seed = entropy_u64(&d->entropy);
-        err =
-            security_x509_new(&options, config, d->key, d->certificate, d->self, loop_now(d->loop).wall, &d->security);
-    }
+        err = node_tls(&d->nodes[0], config);
+    if (!err)
+        err = node_security(&d->nodes[0], config);
     tls_context_free(tls);
     if (err) {
         config_free(config);
@@ -190,15 +148,11 @@ int identity_prepare(struct daemon *d, struct config **ret_config)
 
 void identity_fini(struct daemon *d)
 {
-    security_x509_free(d->security);
-    tls_context_free(d->ring_server);
-    tls_context_free(d->ring_client);
+    daemon_fini_nodes(d);
     tls_context_free(d->vap_tls);
     tls_context_free(d->pvp_server);
     tls_context_free(d->pvp_client);
-    cert_free(d->certificate);
     key_free(d->key);
     buf_fini_secret(&d->key_pem);
-    buf_fini(&d->certificate_pem);
     buf_fini(&d->authority_pem);
 }

@@ -23,15 +23,25 @@ void answer_came(void *arg, const struct http_answer *from); /* arg: the answer 
 /* Turns the loop until the answer is there. err: how the question came out; if it failed there is nothing to wait for. */
 int answer_await(struct daemon *d, struct answer *a, int err);
 
-/* Trusts the enrollment authority; with our certificate if wanted. */
-int identity_client_tls(struct daemon *d, bool with_certificate, struct tls_context **ret_tls);
+/* Trusts the enrollment authority; shows the certificate of this node, or none. */
+int identity_client_tls(struct daemon *d, const struct node *shown, struct tls_context **ret_tls);
 
 /* ---- certificate.c ---- */
 
 /* The key is kept before it is used: a certificate that was issued is never without its key. */
 int certificate_prepare_key(struct daemon *d);
 
-/* The certificate of the data folder, or a first one by the token. Says what is wrong. */
+/* Of node 0: the certificate of the data folder, or a first one by the token. Says what is wrong. */
 int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config);
+
+/* Of a further node: whether the data folder has a usable one. */
+bool certificate_load(struct node *n, const struct config *config);
+
+/* Renews it in time or, if there is none, asks for it until it is there; then node_run. */
+int certificate_watch(struct node *n);
+void certificate_unwatch(struct node *n);
+
+/* Removes it from the data folder. */
+void certificate_forget(struct node *n);
 
 #endif

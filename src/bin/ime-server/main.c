@@ -1,5 +1,5 @@
 /* ime-server: reads its configuration, makes the parts, runs the loop. */
-#include "daemon.h"
+#include "identity.h"
 
 #include "base/mem.h"
 #include "io/file.h"
@@ -47,7 +47,7 @@ static void perform(struct daemon *d, const struct server_effect *e)
     case SERVER_RING_CLOSE:
     case SERVER_VAP_CLOSE:
     case SERVER_PVP_CLOSE:
-        l = service_find(service_of(d, e->kind), e->conn);
+        l = service_find(service_of(d, e), e->conn);
         if (l) {
             log_event(&d->log, LEVEL_DEBUG, "close", "service=%s conn=%llu reason=\"%s\"", l->service->name,
                       (unsigned long long)e->conn, e->reason ? e->reason : "");
@@ -67,6 +67,7 @@ static void perform(struct daemon *d, const struct server_effect *e)
         daemon_stop(d, false);
         break;
     case SERVER_NODE_LEFT:
+        node_left(&d->nodes[e->node]);
         break;
     case SERVER_BANNED:
         log_event(&d->log, LEVEL_ERROR, "BannedFromNetwork", "the ring's configuration shuts this server out");
@@ -156,28 +157,35 @@ static int open_store(struct daemon *d)
 
 /* ---- start and end ---- */
 
-int daemon_listen(struct daemon *d, const char *what, const struct listener_options *options,
-                  listener_accept_fn *accept, void *arg)
+int daemon_open_listener(struct daemon *d, const char *what, const struct listener_options *options,
+                         listener_accept_fn *accept, void *arg, struct listener **ret_listener)
 {
     char text[ADDR_TEXT_OCTETS];
     addr_format(&options->bind, text);
-    if (d->listener_count == LISTENERS_MAX) {
-        log_event(&d->log, LEVEL_ERROR, "listen.failed", "service=%s: more than %d listeners", what, LISTENERS_MAX);
-        return ERR_LIMIT;
-    }
-    struct listener *listener;
-    int err = listener_open(d->loop, options, accept, arg, &listener);
-    if (err) {
+    int err = listener_open(d->loop, options, accept, arg, ret_listener);
+    if (err)
         log_event(&d->log, LEVEL_ERROR, "listen.failed", "service=%s address=%s error=%s%s", what, text, err_name(err),
                   err == ERR_EXISTS        ? "; another program listens there: end it (ss -ltnp tells which), or "
                                              "change the address"
                   : err == ERR_UNREACHABLE ? "; this is no address of this host"
                                            : "");
-        return err;
+    else
+        log_event(&d->log, LEVEL_INFO, "listening", "service=%s address=%s", what, text);
+    return err;
+}
+
+int daemon_listen(struct daemon *d, const char *what, const struct listener_options *options,
+                  listener_accept_fn *accept, void *arg)
+{
+    if (d->listener_count == LISTENERS_MAX) {
+        log_event(&d->log, LEVEL_ERROR, "listen.failed", "service=%s: more than %d listeners", what, LISTENERS_MAX);
+        return ERR_LIMIT;
     }
-    d->listeners[d->listener_count++] = listener;
-    log_event(&d->log, LEVEL_INFO, "listening", "service=%s address=%s", what, text);
-    return 0;
+    struct listener *listener;
+    int err = daemon_open_listener(d, what, options, accept, arg, &listener);
+    if (!err)
+        d->listeners[d->listener_count++] = listener;
+    return err;
 }
 
 static void before_control(void *arg)
@@ -217,17 +225,17 @@ static int make_server(struct daemon *d, struct config *config)
         .entropy = &d->entropy,
         .log = &d->log,
         .kv = sqlite_store_kv(d->store),
-        .security = d->security,
+        .security = d->nodes[0].security,
         .hasher = &d->hasher,
     };
-    int err = server_new(&d->settings.server, &ports, config, d->self, cert_not_after(d->certificate),
+    int err = server_new(&d->settings.server, &ports, config, d->nodes[0].id, cert_not_after(d->nodes[0].certificate),
                          loop_now(d->loop), &d->server);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "server.failed", "error=%s%s", err_name(err),
                   err == ERR_NO_SPACE ? "; the disk of [server] data is full or read-only: make room" : "");
         return err;
     }
-    server_add_counters(d->server, "ring.links", stream_counters_names, COUNTERS_VALUES(&d->ring.counters));
+    server_add_counters(d->server, "ring.links", stream_counters_names, COUNTERS_VALUES(&d->nodes[0].links.counters));
     server_add_counters(d->server, "vap.connections", stream_counters_names, COUNTERS_VALUES(&d->vap.counters));
     server_add_counters(d->server, "pvp.connections", stream_counters_names, COUNTERS_VALUES(&d->pvp.counters));
     return 0;
@@ -241,7 +249,7 @@ static int start(struct daemon *d)
         return err;
     loop_task_init(&d->work, pump, d);
     loop_task_init(&d->commit, commit, d);
-    service_init(&d->ring, d, "ring", &ring_handler);
+    daemon_init_nodes(d);
     service_init(&d->vap, d, "vap", &vap_handler);
     service_init(&d->pvp, d, "pvp", &pvp_handler);
     hasher_init(d);
@@ -255,15 +263,13 @@ static int start(struct daemon *d)
     if (!err)
         err = loop_timer_new(d->loop, on_timer, d, &d->timer);
     if (!err)
-        err = ring_listen(d);
+        err = ring_listen(&d->nodes[0]);
     if (!err)
         err = vap_listen(d);
     if (!err)
         err = pvp_listen(d);
     if (!err)
         err = open_control(d);
-    if (!err)
-        err = identity_watch(d);
     if (!err)
         err = loop_on_signal(d->loop, SIGTERM, on_signal, d);
     if (!err)
@@ -272,9 +278,12 @@ static int start(struct daemon *d)
         return err;
     char node[ID_HEX_OCTETS];
     log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s server_id=%s node=%s overlay=%.*s", IME_VERSION,
-              d->settings.server.server_id, id_format(d->self, node),
+              d->settings.server.server_id, id_format(d->nodes[0].id, node),
               SLICE_PRINT(server_config_of(d->server)->instance_name));
     server_start(d->server, loop_now(d->loop));
+    err = daemon_start_nodes(d);
+    if (err)
+        return err;
     daemon_wake(d);
     return 0;
 }
@@ -285,12 +294,13 @@ static void stop(struct daemon *d)
     for (size_t i = 0; i < d->listener_count; i++)
         listener_close(d->listeners[i]);
     control_close(d->control);
-    service_fini(&d->ring);
+    daemon_close_nodes(d);
     service_fini(&d->vap);
     service_fini(&d->pvp);
     if (d->store)
         sqlite_store_turn(d->store);
-    identity_stop(d);
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        certificate_unwatch(&d->nodes[i]);
     worker_pool_free(d->workers);
     server_free(d->server);
     d->server = NULL;

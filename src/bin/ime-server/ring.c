@@ -1,11 +1,16 @@
-/* Links of the ring: TLS both ways with our certificate; whom we talk to is for the peer to judge. */
+/* Links of the ring: TLS both ways with the Node-ID's own certificate; whom we talk to is for the peer to judge. */
 #include "daemon.h"
+
+static struct peer *peer_of(const struct link *l)
+{
+    return server_node_peer(l->service->daemon->server, l->service->node);
+}
 
 static void ring_ready(void *arg, struct stream *stream)
 {
     struct link *l = arg;
     struct daemon *d = l->service->daemon;
-    struct peer *peer = server_peer(d->server);
+    struct peer *peer = peer_of(l);
     struct now now = loop_now(d->loop);
     struct slice certificate = stream_peer_certificate(stream);
     int err;
@@ -32,7 +37,7 @@ static void ring_input(void *arg, struct stream *stream, struct slice octets)
     struct link *l = arg;
     struct daemon *d = l->service->daemon;
     (void)stream;
-    peer_link_input(server_peer(d->server), loop_now(d->loop), l->id, octets);
+    peer_link_input(peer_of(l), loop_now(d->loop), l->id, octets);
     daemon_wake(d);
 }
 
@@ -64,9 +69,9 @@ static void ring_closed(void *arg, struct stream *stream, enum stream_reason rea
                   (unsigned long long)l->id, stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->id && l->up)
-        peer_link_down(server_peer(d->server), loop_now(d->loop), l->id);
+        peer_link_down(peer_of(l), loop_now(d->loop), l->id);
     else if (l->id)
-        peer_link_connect_failed(server_peer(d->server), loop_now(d->loop), l->id, connect_error(reason));
+        peer_link_connect_failed(peer_of(l), loop_now(d->loop), l->id, connect_error(reason));
     link_drop(l, false);
     daemon_wake(d);
 }
@@ -75,8 +80,8 @@ const struct stream_handler ring_handler = {ring_ready, ring_input, NULL, ring_c
 
 static void ring_accept(void *arg, struct stream *stream)
 {
-    struct daemon *d = arg;
-    struct link *l = link_new(&d->ring, true);
+    struct node *n = arg;
+    struct link *l = link_new(&n->links, true);
     if (!l) {
         stream_close(stream);
         return;
@@ -84,29 +89,38 @@ static void ring_accept(void *arg, struct stream *stream)
     link_set_stream(l, stream);
 }
 
-int ring_listen(struct daemon *d)
+/* The connections of all Node-IDs are counted together. */
+static struct stream_options stream_of(struct node *n, struct tls_context *tls)
+{
+    struct daemon *d = n->daemon;
+    return (struct stream_options){
+        .tls = tls, .counters = &d->nodes[0].links.counters, .service = "ring", .log = &d->log};
+}
+
+int ring_listen(struct node *n)
 {
     struct listener_options options = {
-        .bind = d->settings.ring_listen,
-        .stream = {.tls = d->ring_server, .counters = &d->ring.counters, .service = "ring", .log = &d->log},
+        .bind = settings_ring_listen(&n->daemon->settings, n->number),
+        .stream = stream_of(n, n->tls_server),
     };
-    return daemon_listen(d, "ring", &options, ring_accept, d);
+    return daemon_open_listener(n->daemon, "ring", &options, ring_accept, n, &n->listener);
 }
 
 void ring_connect(struct daemon *d, const struct server_effect *e)
 {
-    struct link *l = link_new(&d->ring, false);
+    struct node *n = &d->nodes[e->node];
+    struct link *l = link_new(&n->links, false);
     struct stream_connect_options options = {
         .remote = e->addr,
         .local = d->settings.ring_listen,
-        .stream = {.tls = d->ring_client, .counters = &d->ring.counters, .service = "ring", .log = &d->log},
+        .stream = stream_of(n, n->tls_client),
     };
     options.local.port = 0;
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
     if (!err)
         err = stream_connect(d->loop, &options, &ring_handler, l, &l->stream);
     if (err) {
-        peer_link_connect_failed(server_peer(d->server), loop_now(d->loop), e->conn, err);
+        peer_link_connect_failed(server_node_peer(d->server, e->node), loop_now(d->loop), e->conn, err);
         if (l)
             link_drop(l, false);
     }

@@ -64,12 +64,13 @@ void link_drop(struct link *l, bool finish)
     mem_free(l);
 }
 
-struct service *service_of(struct daemon *d, enum server_effect_kind kind)
+struct service *service_of(struct daemon *d, const struct server_effect *e)
 {
-    switch (kind) {
+    switch (e->kind) {
+    case SERVER_RING_CONNECT:
     case SERVER_RING_SEND:
     case SERVER_RING_CLOSE:
-        return &d->ring;
+        return &d->nodes[e->node].links;
     case SERVER_VAP_SEND:
     case SERVER_VAP_CLOSE:
         return &d->vap;
@@ -81,7 +82,7 @@ struct service *service_of(struct daemon *d, enum server_effect_kind kind)
 /* A receiver that is too slow for its queue loses the connection, and the core is told as of any other end. */
 void service_send(struct daemon *d, const struct server_effect *e)
 {
-    struct service *service = service_of(d, e->kind);
+    struct service *service = service_of(d, e);
     struct link *l = service_find(service, e->conn);
     if (!l || !l->stream || stream_write(l->stream, e->octets) == 0)
         return;
@@ -91,8 +92,8 @@ void service_send(struct daemon *d, const struct server_effect *e)
               (unsigned long long)id, stream_queued(l->stream));
     link_drop(l, false);
     struct now now = loop_now(d->loop);
-    if (service == &d->ring)
-        peer_link_down(server_peer(d->server), now, id);
+    if (e->kind == SERVER_RING_SEND)
+        peer_link_down(server_node_peer(d->server, e->node), now, id);
     else if (service == &d->vap)
         vap_server_closed(server_vap(d->server), id);
     else

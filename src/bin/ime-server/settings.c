@@ -43,13 +43,15 @@ static const struct conf_key keys[] = {
      "The certificate of the enrollment server's authority (PEM)."},
     {"enroll", "token-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/token",
      "File with the one-time token of `imectl enroll token add`; needed for the first start only."},
-    {"enroll", "renew-before", CONF_DURATION, 0, "14d", HOUR, 365 * DAY, NULL, NULL,
+    {"enroll", "renew-before", CONF_DURATION, 0, "30d", HOUR, 365 * DAY, NULL, NULL,
      "How long before its end the certificate is renewed. The alert DistributedCacheCertificateExpiring comes 14 days before its end."},
 
     {"ring", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
      "Where other servers connect."},
     {"ring", "address", CONF_ADDR, 0, NULL, 6084, 0, NULL, "192.0.2.1:6084",
      "The address that others are told, if it differs from `listen`."},
+    {"ring", "node-ids", CONF_INTEGER, 0, "1", 1, SERVER_NODES_MAX, NULL, NULL,
+     "Places in the ring. Each further one carries the load of one more server, has a certificate of its own, and listens at the next port: 6085, 6086, … The enrollment server must allow them."},
     {"ring", "bootstrap", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL,
      "Whether this is a bootstrap server: it may start the ring when nobody answers."},
     {"ring", "store-rate", CONF_INTEGER, 0, "30", 1, 10000, NULL, NULL,
@@ -229,6 +231,7 @@ static int load_all(struct settings *s, struct buf *errors)
     s->enroll_token_file = conf_has(enroll, "token-file") ? conf_text(enroll, "token-file") : NULL;
     s->renew_before_ms = conf_ms(enroll, "renew-before");
     s->ring_listen = conf_addr(conf_section(s->conf, "ring"), "listen");
+    s->node_ids = s->server.node_ids = count_of(conf_section(s->conf, "ring"), "node-ids");
     s->pvp_listen = conf_addr(conf_section(s->conf, "pvp"), "listen");
     s->vap_listen_count = conf_count(vap, "listen");
     s->vap_plain_count = conf_count(vap, "plain-listen");
@@ -237,6 +240,10 @@ static int load_all(struct settings *s, struct buf *errors)
     int err = 0;
     if (s->server.delay_max_ms < s->server.delay_min_ms) {
         buf_printf(errors, "[validator]: delay-max is less than delay-min\n");
+        err = ERR_RANGE;
+    }
+    if (s->ring_listen.port + s->node_ids > 65536 || s->server.ring_address.port + s->node_ids > 65536) {
+        buf_printf(errors, "[ring] node-ids: there are not so many ports behind the first one\n");
         err = ERR_RANGE;
     }
     for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "client", g));) {
@@ -306,6 +313,22 @@ void settings_fini(struct settings *s)
     server_options_fini(&s->server);
     conf_free(s->conf);
     s->conf = NULL;
+}
+
+static struct addr behind(struct addr addr, unsigned node)
+{
+    addr.port = (uint16_t)(addr.port + node);
+    return addr;
+}
+
+struct addr settings_ring_listen(const struct settings *s, unsigned node)
+{
+    return behind(s->ring_listen, node);
+}
+
+struct addr settings_ring_address(const struct settings *s, unsigned node)
+{
+    return behind(s->server.ring_address, node);
 }
 
 struct addr settings_vap_listen(const struct settings *s, size_t i)

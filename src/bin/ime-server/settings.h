@@ -19,6 +19,7 @@ struct settings {
     const char *enroll_token_file; /* NULL: enrolled already, or an error */
     int64_t renew_before_ms;
     struct addr ring_listen;
+    unsigned node_ids;
     size_t vap_listen_count; /* conf_addr_at(vap, "listen", i) */
     size_t vap_plain_count;
     struct addr pvp_listen;
@@ -31,6 +32,10 @@ void settings_fini(struct settings *s);
 
 /* For --check: what a start needs besides the file itself. Errors as above. */
 int settings_check_files(const struct settings *s, const char *path, struct buf *errors);
+
+/* Further Node-IDs have the ports behind the first one's. */
+struct addr settings_ring_listen(const struct settings *s, unsigned node);
+struct addr settings_ring_address(const struct settings *s, unsigned node);
 
 struct addr settings_vap_listen(const struct settings *s, size_t i);
 struct addr settings_vap_plain(const struct settings *s, size_t i);
