@@ -144,26 +144,33 @@ int peer_sign(struct peer *peer, uint64_t transaction_id, const struct reload_co
     return err;
 }
 
-void peer_answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
-                      const struct slice *value_certs, size_t value_cert_count)
+void peer_answer_contents(struct peer *peer, struct now now, const struct reply *reply,
+                          const struct reload_contents *contents, const struct slice *value_certs,
+                          size_t value_cert_count)
 {
     struct buf rest;
     buf_init(&rest, RELOAD_MESSAGE_OCTETS_MAX);
-    struct reload_contents contents = {.code = code, .body = body};
-    int err = peer_sign(peer, reply->transaction_id, &contents, value_certs, value_cert_count, &rest);
+    int err = peer_sign(peer, reply->transaction_id, contents, value_certs, value_cert_count, &rest);
     size_t octets = rest.n + RELOAD_HEADER_FIXED_OCTETS + reply->destinations.n;
     size_t limit = peer->config->max_message_size;
     if (reply->max_response_length && reply->max_response_length < limit)
         limit = reply->max_response_length;
     if (err) {
         peer->counters.memory_refused++;
-    } else if (octets > limit && code != RELOAD_ERROR) {
+    } else if (octets > limit && contents->code != RELOAD_ERROR) {
         peer_answer_error(peer, now, reply, RELOAD_ERROR_RESPONSE_TOO_LARGE, "larger than max_response_length");
     } else {
         served_remember(peer, reply, buf_slice(&rest));
         send_answer(peer, now, reply, buf_slice(&rest));
     }
     buf_fini(&rest);
+}
+
+void peer_answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
+                      const struct slice *value_certs, size_t value_cert_count)
+{
+    struct reload_contents contents = {.code = code, .body = body};
+    peer_answer_contents(peer, now, reply, &contents, value_certs, value_cert_count);
 }
 
 void peer_answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body)

@@ -125,7 +125,7 @@ static void range_changed(struct peer *peer, struct now now, struct id before, s
     bool smaller = id_eq(before, self) || id_in_open_open(before, after, self);
     if (smaller) {
         if (!handed_over)
-            peer_transfer_start(peer, now, TRANSFER_OWNER, after, before, after, 1, delay_ms, NULL, NULL);
+            chord_handover(peer, now, before);
         return;
     }
     /* What was a copy for the failed predecessor is ours now, and wants as many copies as before. */
@@ -235,8 +235,9 @@ static bool duty_responsible(void *ctx, struct id resource)
     return peer_forward_is_ours(ctx, resource);
 }
 
-/* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; for what is ours, any peer that we know;
- * else, a neighbor, if we are one of the successors that get copies. */
+/* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; a neighbor, if we are one of the successors
+ * that get copies. What is ours may come from anybody who was responsible for it in another part of the ring: it is verified, and neither
+ * older than what we have nor longer to live than its signer could have asked for. */
 static bool duty_replica(void *ctx, struct id resource, struct id sender)
 {
     const struct peer *peer = ctx;
@@ -245,8 +246,7 @@ static bool duty_replica(void *ctx, struct id resource, struct id sender)
     if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
         return false;
     size_t steps = chord_table_steps_behind(&peer->table, resource);
-    return steps ? steps <= peer->options.replicas && chord_is_neighbor(peer, sender)
-                 : chord_table_has(&peer->table, sender);
+    return steps == 0 || (steps <= peer->options.replicas && chord_is_neighbor(peer, sender));
 }
 
 static size_t duty_replicas(void *ctx, struct id resource, struct id *ret_nodes, size_t max)

@@ -246,6 +246,7 @@ void chord_join_again(struct peer *peer, struct now now)
     log_event(peer->ports.log, LEVEL_WARNING, "ring.lost", "no peer is left: joining again");
     chord_stabilize_stop(peer);
     chord_fingers_stop(peer);
+    chord_handover_stop(peer);
     chord_join_start(peer, now);
 }
 

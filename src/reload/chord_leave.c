@@ -99,6 +99,7 @@ void peer_leave(struct peer *peer, struct now now)
     chord_stabilize_stop(peer);
     chord_fingers_stop(peer);
     chord_partition_stop(peer);
+    chord_handover_stop(peer);
     peer_transfers_fini(peer);
     chord_admissions_fini(peer);
     chord_set_state(peer, PEER_LEAVING);
@@ -116,6 +117,7 @@ void peer_leave_at_once(struct peer *peer, struct now now)
     chord_stabilize_stop(peer);
     chord_fingers_stop(peer);
     chord_partition_stop(peer);
+    chord_handover_stop(peer);
     peer_transfers_fini(peer);
     chord_admissions_fini(peer);
     left(peer, now);

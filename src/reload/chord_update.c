@@ -2,8 +2,6 @@
 #include "reload/peer_internal.h"
 
 #define FINGERS_IN_UPDATE_MAX 128
-#define KEEP_ONLY_AFTER_MS 60000 /* copies of others are dropped when nothing has changed for so long */
-#define KEEP_ONLY_PORTION 256    /* resources */
 
 static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
@@ -162,16 +160,6 @@ static void stabilize_schedule(struct peer *peer, struct now now)
     heap_set(&peer->timers, &peer->stabilize_timer.node, mono_after_ms(now.mono, ms));
 }
 
-/* Data of which three peers before us are nearer to its owner's duty than we is dropped (10.7.3), when things have been quiet. */
-static void drop_foreign_copies(struct peer *peer, struct now now)
-{
-    if (peer->table.n <= peer->options.replicas + 1 || !peer_transfers_idle(peer) ||
-        mono_since_us(now.mono, peer->neighbors_changed) < (int64_t)KEEP_ONLY_AFTER_MS * 1000)
-        return;
-    struct id from = chord_table_predecessor(&peer->table, peer->options.replicas);
-    storage_keep_only(peer->ports.storage, now, from, peer->options.self, KEEP_ONLY_PORTION);
-}
-
 static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
@@ -179,7 +167,7 @@ static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer
         return;
     stabilize_schedule(peer, now);
     send_to_links(peer, now, true);
-    drop_foreign_copies(peer, now);
+    chord_handover_drop(peer, now);
 }
 
 void chord_stabilize_start(struct peer *peer, struct now now)

@@ -289,6 +289,9 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(neighbors_failed)                                                                          \
     X(replicas_sent) /* Store requests with a replica number, and hand-over */                   \
     X(replicas_failed)                                                                           \
+    X(compares_sent) /* ranges compared before they are copied */                                \
+    X(compares_served)                                                                           \
+    X(ranges_alike) /* parts that had not to be copied */                                        \
     X(partition_found)                                                                           \
     X(memory_refused) /* something was not done because the allocator refused */
 

@@ -65,6 +65,11 @@ void chord_admit_serve(struct peer *peer, struct now now, struct request *reques
 void chord_admit_node_lost(struct peer *peer, struct now now, struct id node);
 void chord_admissions_fini(struct peer *peer);
 
+/* chord_handover.c */
+void chord_handover(struct peer *peer, struct now now, struct id from); /* we were responsible from here on */
+void chord_handover_drop(struct peer *peer, struct now now);            /* what is no duty of ours, bit by bit */
+void chord_handover_stop(struct peer *peer);
+
 /* chord_leave.c */
 void chord_leave_serve(struct peer *peer, struct now now, struct request *request);
 void peer_leave_at_once(struct peer *peer, struct now now);
@@ -80,10 +85,29 @@ void chord_partition_connect_failed(struct peer *peer, struct now now, uint64_t 
 void peer_values_serve(struct peer *peer, struct now now, struct request *request);
 void peer_values_fini(struct peer *peer);
 
+/* Comparing a range with another peer's (transfer_compare.c): a Ping with an extension, which others answer as any Ping. */
+#define COMPARE_EXTENSION 0x0001 /* exp-ext (14.11) */
+#define COMPARE_PARTS_MAX 16
+
+struct comparison {
+    uint64_t key[2];
+    struct id bounds[COMPARE_PARTS_MAX + 1]; /* part i is (bounds[i], bounds[i + 1]] */
+    size_t parts;
+};
+int peer_compare_start(struct peer *peer, struct now now, struct id node, const struct comparison *comparison,
+                       answer_fn *done, void *ctx);
+
+/* What the other peer has in each part. False if it does not compare. */
+bool peer_compare_answer(const struct outcome *outcome, const struct comparison *comparison,
+                         struct storage_digest *ret_digests);
+
+/* Appends the extension of the answer. False: there is nothing to say. */
+bool peer_compare_serve(struct peer *peer, struct now now, const struct request *request, struct buf *out);
+
 enum transfer_purpose {
     TRANSFER_REPLICA, /* a successor became one of those that get copies */
     TRANSFER_ADMIT,   /* to a joining node, all that will be its */
-    TRANSFER_OWNER,   /* to a peer that turned out to be responsible */
+    TRANSFER_OWNER,   /* to a peer that turned out to be responsible; it may be without a link */
     TRANSFER_LEAVE    /* to our successors, before we go */
 };
 

@@ -184,6 +184,19 @@ struct peer {
     struct id partition_bootstrap; /* through which the last check went */
     size_t partition_at;           /* the bootstrap node of the last check */
     bool partition_unreachable;    /* it was not there */
+    struct handover {
+        struct timer timer;
+        bool pending;
+        struct id from;      /* what lies from here to our range was ours, or is no duty of ours */
+        size_t skip;         /* so many predecessors have theirs from each other */
+        unsigned runs;       /* so often has it been offered to those who are responsible */
+        bool failed;         /* and not taken by one of them, in the last run */
+        bool seeking;        /* who is responsible for what lies beyond our neighbors is being asked */
+        struct id beyond;    /* up to there */
+        struct id sought;    /* the place that is asked for */
+        struct mono offered; /* when the neighbors had changed last, the last time that all was offered */
+        bool all_offered;
+    } handover;
     struct timer leave_timer;
     size_t leaves_pending;
 

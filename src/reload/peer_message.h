@@ -73,6 +73,9 @@ uint32_t peer_uptime_s(const struct peer *peer, struct now now);
 
 /* Each answers exactly one request, now or later. The reply is left intact. */
 void peer_answer_body(struct peer *peer, struct now now, const struct reply *reply, const struct reload_body *body);
+void peer_answer_contents(struct peer *peer, struct now now, const struct reply *reply,
+                          const struct reload_contents *contents, const struct slice *value_certs,
+                          size_t value_cert_count);
 void peer_answer_with(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, struct slice body,
                       const struct slice *value_certs, size_t value_cert_count);
 void peer_answer_error(struct peer *peer, struct now now, const struct reply *reply, uint16_t code, const char *text);
@@ -114,6 +117,11 @@ int peer_transaction_start(struct peer *peer, struct now now, const struct route
 int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
                                   struct slice body, const struct slice *value_certs, size_t value_cert_count,
                                   answer_fn *done, void *ctx);
+
+/* The same with message extensions (6.3.3). */
+int peer_transaction_start_contents(struct peer *peer, struct now now, const struct route *route,
+                                    const struct reload_contents *contents, const struct slice *value_certs,
+                                    size_t value_cert_count, answer_fn *done, void *ctx);
 
 /* No answer is wanted any more: done is not called. */
 void peer_transactions_forget(struct peer *peer, const void *ctx);

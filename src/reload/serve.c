@@ -4,9 +4,25 @@
 static void ping_serve(struct peer *peer, struct now now, struct request *request)
 {
     struct reload_body answer = {.code = RELOAD_PING_ANS};
+    struct reload_extension digests;
+    struct buf body, extension;
     answer.ping_ans.response_id = entropy_u64(&peer->ports.entropy);
     answer.ping_ans.time_ms = (uint64_t)now.wall.ms;
-    peer_answer_body(peer, now, request->reply, &answer);
+    buf_init(&body, RELOAD_MESSAGE_OCTETS_MAX);
+    buf_init(&extension, RELOAD_MESSAGE_OCTETS_MAX);
+    struct reload_contents contents = {.code = RELOAD_PING_ANS, .extensions = &digests};
+    if (peer_compare_serve(peer, now, request, &extension)) {
+        digests = (struct reload_extension){COMPARE_EXTENSION, false, buf_slice(&extension)};
+        contents.extension_count = 1;
+    }
+    reload_body_encode(&answer, &body);
+    contents.body = buf_slice(&body);
+    if (body.err || extension.err)
+        peer->counters.memory_refused++;
+    else
+        peer_answer_contents(peer, now, request->reply, &contents, NULL, 0);
+    buf_fini(&body);
+    buf_fini(&extension);
 }
 
 uint32_t peer_uptime_s(const struct peer *peer, struct now now)

@@ -188,6 +188,20 @@ struct storage_portion {
 int storage_walk_next(const struct storage *storage, struct storage_walk *walk, struct now now, uint8_t replica_number,
                       size_t octets_max, struct region *region, struct storage_portion *ret_portion);
 
+/* What lies in (from, to], removed values included, as a number that two peers can compare. The key is drawn for each comparison. */
+struct storage_digest {
+    uint64_t sum;
+    uint32_t values;
+};
+void storage_digest(const struct storage *storage, struct now now, struct id from, struct id to, const uint64_t key[2],
+                    struct storage_digest *ret_digest);
+
+/* Up to max places, in order, that cut (from, to] into parts with about equally many resources. Returns how many. */
+size_t storage_divide(const struct storage *storage, struct id from, struct id to, struct id *ret_places, size_t max);
+
+/* The first resource in (from, to]. False if there is none. */
+bool storage_first_resource(const struct storage *storage, struct id from, struct id to, struct id *ret_resource);
+
 /* Removes up to max resources that do not lie in (from, to], durably; those with a store under way stay until they are asked about again. Returns how many are left
  * to remove or busy, at least: call again while it is not 0. */
 size_t storage_keep_only(struct storage *storage, struct now now, struct id from, struct id to, size_t max);

@@ -114,21 +114,20 @@ static struct transaction *transaction_new(struct peer *peer, const struct route
     return t;
 }
 
-int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
-                                  struct slice body, const struct slice *value_certs, size_t value_cert_count,
-                                  answer_fn *done, void *ctx)
+int peer_transaction_start_contents(struct peer *peer, struct now now, const struct route *route,
+                                    const struct reload_contents *contents, const struct slice *value_certs,
+                                    size_t value_cert_count, answer_fn *done, void *ctx)
 {
     if (peer->transactions.n >= peer->options.transactions_max)
         return ERR_LIMIT;
-    struct transaction *t = transaction_new(peer, route, code);
+    struct transaction *t = transaction_new(peer, route, contents->code);
     if (!t) {
         peer->counters.memory_refused++;
         return ERR_NO_MEMORY;
     }
     struct buf rest;
     buf_init(&rest, RELOAD_MESSAGE_OCTETS_MAX);
-    struct reload_contents contents = {.code = code, .body = body};
-    int err = peer_sign(peer, t->id, &contents, value_certs, value_cert_count, &rest);
+    int err = peer_sign(peer, t->id, contents, value_certs, value_cert_count, &rest);
     if (!err && rest.n + 256 > peer->config->max_message_size)
         err = ERR_LIMIT;
     if (!err)
@@ -147,6 +146,14 @@ int peer_transaction_start_octets(struct peer *peer, struct now now, const struc
     peer->counters.requests_sent++;
     transmit(peer, now, t);
     return 0;
+}
+
+int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
+                                  struct slice body, const struct slice *value_certs, size_t value_cert_count,
+                                  answer_fn *done, void *ctx)
+{
+    struct reload_contents contents = {.code = code, .body = body};
+    return peer_transaction_start_contents(peer, now, route, &contents, value_certs, value_cert_count, done, ctx);
 }
 
 int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,

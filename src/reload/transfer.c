@@ -1,10 +1,13 @@
 /* Copying stored data to other peers (RFC 6940 10.4, 10.5, 10.7.3): to replicas, to a joining node, to who turned out to be responsible, and
- * to our successor before we leave. Per node and purpose one transfer, which works off its jobs in order, a few Stores under way at a time. */
+ * to our successor before we leave. Per node and purpose one transfer, which works off its jobs in order, a few Stores under way at a time.
+ * A range is compared first (transfer_compare.c): only parts that differ are copied. */
 #include "reload/peer_internal.h"
 
 #define TRANSFER_RETRY_MS 5000
 #define TRANSFER_RETRIES_MAX 5
 #define PORTION_OVERHEAD_OCTETS 2048 /* header, lists, our own certificate and signature */
+#define COMPARE_VALUES_MIN 3         /* fewer are sent without comparing */
+#define COMPARE_VALUES_LEAF 16       /* a part that differs and has no more is sent as a whole */
 
 /* A part of the ring, or one resource, to be copied. */
 struct job {
@@ -12,6 +15,8 @@ struct job {
     struct storage_walk walk;
     struct mono not_before;
     uint8_t replica_number;
+    bool compare; /* before it is copied */
+    bool asked;   /* the comparison is under way */
 };
 
 struct transfer {
@@ -25,7 +30,8 @@ struct transfer {
     struct id to;
     unsigned under_way;
     unsigned retries;
-    struct list sent; /* struct portion_sent: not answered yet */
+    struct list sent;      /* struct portion_sent: not answered yet */
+    struct list comparing; /* struct comparing */
     int err;
     transfer_fn *done;
     void *ctx;
@@ -36,6 +42,14 @@ struct portion_sent {
     struct transfer *transfer;
     struct id resource;
     uint32_t kind; /* its first */
+};
+
+/* A comparison that is not answered yet. */
+struct comparing {
+    struct list order;
+    struct transfer *transfer;
+    struct job *job;
+    struct comparison with;
 };
 
 /* A Fetch of what another node has newer than we. */
@@ -57,6 +71,11 @@ static void transfer_free(struct peer *peer, struct transfer *transfer)
         struct portion_sent *sent = CONTAINER_OF(it, struct portion_sent, order);
         peer_transactions_forget(peer, sent);
         mem_free(sent);
+    }
+    LIST_EACH(it, &transfer->comparing) {
+        struct comparing *comparing = CONTAINER_OF(it, struct comparing, order);
+        peer_transactions_forget(peer, comparing);
+        mem_free(comparing);
     }
     LIST_EACH(it, &transfer->jobs)
         job_free(transfer, CONTAINER_OF(it, struct job, order));
@@ -176,11 +195,93 @@ static int send_portion(struct peer *peer, struct now now, struct transfer *tran
     return err;
 }
 
+static int job_add(struct peer *peer, struct now now, struct transfer *transfer, const struct storage_walk *walk,
+                   uint8_t replica_number, int64_t delay_ms, bool compare);
+
+/* A part that differs is compared again in smaller parts, or copied. */
+static void copy_part(struct peer *peer, struct now now, struct transfer *transfer, const struct comparing *comparing,
+                      size_t part, const struct storage_digest *theirs)
+{
+    const struct comparison *with = &comparing->with;
+    struct storage_digest ours;
+    struct storage_walk walk;
+    storage_digest(peer->ports.storage, now, with->bounds[part], with->bounds[part + 1], with->key, &ours);
+    if (ours.sum == theirs->sum && ours.values == theirs->values) {
+        peer->counters.ranges_alike++;
+        return;
+    }
+    if (!ours.values)
+        return;
+    storage_walk_init(&walk, with->bounds[part], with->bounds[part + 1], 0);
+    int err = job_add(peer, now, transfer, &walk, comparing->job->replica_number, 0,
+                      with->parts > 1 && theirs->values && ours.values > COMPARE_VALUES_LEAF);
+    if (err && !transfer->err)
+        transfer->err = err;
+}
+
+static void compared(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    struct comparing *comparing = ctx;
+    struct transfer *transfer = comparing->transfer;
+    struct job *job = comparing->job;
+    struct storage_digest theirs[COMPARE_PARTS_MAX];
+    transfer->under_way--;
+    job->asked = false;
+    if (outcome->err) {
+        transfer->err = transfer->err ? transfer->err : outcome->err;
+    } else if (!peer_compare_answer(outcome, &comparing->with, theirs)) {
+        job->compare = false; /* it does not know of this */
+    } else {
+        for (size_t i = 0; i < comparing->with.parts; i++)
+            copy_part(peer, now, transfer, comparing, i, &theirs[i]);
+        job_free(transfer, job);
+    }
+    list_remove(&comparing->order);
+    mem_free(comparing);
+    pump(peer, now, transfer);
+}
+
+/* 0; ERR_NOT_FOUND: there is nothing in the range; or why not. */
+static int compare(struct peer *peer, struct now now, struct transfer *transfer, struct job *job)
+{
+    struct storage *storage = peer->ports.storage;
+    struct storage_digest ours;
+    struct comparing *comparing = mem_alloc(sizeof *comparing);
+    if (!comparing)
+        return ERR_NO_MEMORY;
+    struct comparison *with = &comparing->with;
+    struct id from = job->walk.from, to = job->walk.to;
+    with->key[0] = entropy_u64(&peer->ports.entropy);
+    with->key[1] = entropy_u64(&peer->ports.entropy);
+    storage_digest(storage, now, from, to, with->key, &ours);
+    int err = ours.values ? 0 : ERR_NOT_FOUND;
+    job->compare = ours.values >= COMPARE_VALUES_MIN;
+    if (!err && job->compare) {
+        with->bounds[0] = from;
+        with->parts = storage_divide(storage, from, to, with->bounds + 1, COMPARE_PARTS_MAX - 1) + 1;
+        with->bounds[with->parts] = to;
+        err = peer_compare_start(peer, now, transfer->node, with, compared, comparing);
+    }
+    if (err || !job->compare) {
+        mem_free(comparing);
+        return err;
+    }
+    comparing->transfer = transfer;
+    comparing->job = job;
+    list_init(&comparing->order);
+    list_append(&transfer->comparing, &comparing->order);
+    transfer->under_way++;
+    job->asked = true;
+    return 0;
+}
+
 static struct job *due_job(const struct transfer *transfer, struct now now, struct mono *ret_next)
 {
     *ret_next = MONO_NEVER;
     for (struct list *it = transfer->jobs.next; it != &transfer->jobs; it = it->next) {
         struct job *job = CONTAINER_OF(it, struct job, order);
+        if (job->asked)
+            continue;
         if (mono_due(job->not_before, now.mono))
             return job;
         *ret_next = mono_min(*ret_next, job->not_before);
@@ -192,8 +293,7 @@ static struct job *due_job(const struct transfer *transfer, struct now now, stru
 static void transfer_failed(struct peer *peer, struct now now, struct transfer *transfer)
 {
     int err = transfer->err;
-    bool wanted = transfer->purpose == TRANSFER_REPLICA ? chord_is_replica_holder(peer, transfer->node)
-                                                        : transfer->purpose == TRANSFER_OWNER;
+    bool wanted = transfer->purpose == TRANSFER_REPLICA && chord_is_replica_holder(peer, transfer->node);
     if (!wanted || !peer_link_to(peer, transfer->node) || transfer->retries++ >= TRANSFER_RETRIES_MAX) {
         transfer_end(peer, now, transfer, err);
         return;
@@ -208,11 +308,10 @@ static void transfer_failed(struct peer *peer, struct now now, struct transfer *
         transfer_end(peer, now, transfer, err);
         return;
     }
-    bool replica = transfer->purpose == TRANSFER_REPLICA;
-    storage_walk_init(&job->walk, replica ? chord_predecessor(peer) : transfer->from,
-                      replica ? peer->options.self : transfer->to, 0);
+    storage_walk_init(&job->walk, chord_predecessor(peer), peer->options.self, 0);
     job->not_before = again;
     job->replica_number = 1;
+    job->compare = true;
     list_init(&job->order);
     list_append(&transfer->jobs, &job->order);
     transfer->job_count = 1;
@@ -226,7 +325,7 @@ static void pump(struct peer *peer, struct now now, struct transfer *transfer)
         struct job *job = due_job(transfer, now, &next);
         if (!job)
             break;
-        int err = send_portion(peer, now, transfer, job);
+        int err = job->compare ? compare(peer, now, transfer, job) : send_portion(peer, now, transfer, job);
         if (err == ERR_NOT_FOUND)
             job_free(transfer, job);
         else if (err)
@@ -272,6 +371,7 @@ static struct transfer *transfer_new(struct peer *peer, enum transfer_purpose pu
     list_init(&transfer->order);
     list_init(&transfer->jobs);
     list_init(&transfer->sent);
+    list_init(&transfer->comparing);
     transfer->timer.fire = transfer_timer_fire;
     transfer->purpose = purpose;
     transfer->node = node;
@@ -282,7 +382,7 @@ static struct transfer *transfer_new(struct peer *peer, enum transfer_purpose pu
 
 /* From a timer, not at once: whoever asks for a transfer must not have it end under his feet. */
 static int job_add(struct peer *peer, struct now now, struct transfer *transfer, const struct storage_walk *walk,
-                   uint8_t replica_number, int64_t delay_ms)
+                   uint8_t replica_number, int64_t delay_ms, bool compare_first)
 {
     struct job *job = mem_alloc(sizeof *job);
     if (!job) {
@@ -293,6 +393,7 @@ static int job_add(struct peer *peer, struct now now, struct transfer *transfer,
     job->walk = *walk;
     job->not_before = mono_after_ms(now.mono, delay_ms);
     job->replica_number = replica_number;
+    job->compare = compare_first;
     list_append(&transfer->jobs, &job->order);
     transfer->job_count++;
     if (!transfer->timer.node.index || job->not_before.us < transfer->timer.node.due.us)
@@ -314,7 +415,7 @@ int peer_transfer_start(struct peer *peer, struct now now, enum transfer_purpose
     }
     struct storage_walk walk;
     storage_walk_init(&walk, from, to, 0);
-    int err = job_add(peer, now, transfer, &walk, replica_number, delay_ms);
+    int err = job_add(peer, now, transfer, &walk, replica_number, delay_ms, true);
     if (err) {
         if (!transfer->job_count && !transfer->under_way)
             transfer_free(peer, transfer);
@@ -330,11 +431,16 @@ int peer_transfer_start(struct peer *peer, struct now now, enum transfer_purpose
 /* So many changes at once that copying everything is less work than remembering them. */
 static void collapse(struct peer *peer, struct now now, struct transfer *transfer, uint8_t replica_number)
 {
-    LIST_EACH(it, &transfer->jobs)
-        job_free(transfer, CONTAINER_OF(it, struct job, order));
+    bool replica = transfer->purpose == TRANSFER_REPLICA;
+    LIST_EACH(it, &transfer->jobs) {
+        struct job *job = CONTAINER_OF(it, struct job, order);
+        if (!job->asked)
+            job_free(transfer, job);
+    }
     struct storage_walk walk;
-    storage_walk_init(&walk, chord_predecessor(peer), peer->options.self, 0);
-    job_add(peer, now, transfer, &walk, replica_number, 0);
+    storage_walk_init(&walk, replica ? chord_predecessor(peer) : transfer->from,
+                      replica ? peer->options.self : transfer->to, 0);
+    job_add(peer, now, transfer, &walk, replica_number, 0, true);
 }
 
 static void add_resource(struct peer *peer, struct now now, struct transfer *transfer, struct id resource,
@@ -346,7 +452,7 @@ static void add_resource(struct peer *peer, struct now now, struct transfer *tra
         return;
     }
     storage_walk_resource(&walk, resource, since);
-    job_add(peer, now, transfer, &walk, replica_number, 0);
+    job_add(peer, now, transfer, &walk, replica_number, 0, false);
 }
 
 void peer_transfers_stored(struct peer *peer, struct now now, struct id resource, uint64_t revision)
