@@ -80,6 +80,11 @@ void storage_free(struct storage *s)
     mem_free(s);
 }
 
+void storage_set_lifetime_max(struct storage *s, uint32_t lifetime_max_s)
+{
+    s->options.lifetime_max_s = lifetime_max_s;
+}
+
 void storage_set_duty(struct storage *s, const struct storage_duty *duty)
 {
     s->duty = *duty;

@@ -110,6 +110,10 @@ void storage_set_quota(struct storage *storage, const struct storage_quota *quot
  * the security object, to be told first, does not admit any more (11.1). */
 void storage_set_kinds(struct storage *storage, struct now now, const struct kind_table *kinds);
 
+/* Longer lifetimes are cut to this. A copy is never granted more than what is left of it since its storage_time: who keeps an old value and
+ * sends it as a copy cannot make it live longer than its signer could have. */
+void storage_set_lifetime_max(struct storage *storage, uint32_t lifetime_max_s);
+
 /* ---- Store (7.4.1) ---- */
 
 struct storage_outcome {
@@ -241,6 +245,8 @@ struct mono storage_deadline(const struct storage *storage);
     X(refused_busy) /* pending_max, waiting_max */                               \
     X(refused_memory)                                                            \
     X(writes_failed)                                                             \
+    X(generations_bounded) /* a copy's counter that was far ahead of ours */     \
+    X(copies_too_old)      /* of values that must have expired: left aside */    \
     X(lifetimes_cut)                                                             \
     X(rows_loaded)                                                               \
     X(rows_corrupt)                                                              \

@@ -146,6 +146,15 @@ static struct refusal place_values(struct operation *op, struct plan *plan)
     return GRANTED;
 }
 
+/* How long a value may live from now on at most: a copy since it was signed. */
+static int64_t longest_life_s(const struct operation *op, const struct reload_stored_data *data)
+{
+    int64_t max_s = op->storage->options.lifetime_max_s;
+    if (!op->replica || data->storage_time_ms > (uint64_t)op->now.wall.ms)
+        return max_s;
+    return max_s - (op->now.wall.ms - (int64_t)data->storage_time_ms) / 1000;
+}
+
 /* "Storing peers MUST reject Store requests with storage times smaller than or equal to those that they are currently storing" (13.5.3).
  * A copy that is not newer is left aside, so that the newer ones in the same message get in. */
 static struct refusal check_storage_times(struct operation *op, struct plan *plan)
@@ -153,6 +162,11 @@ static struct refusal check_storage_times(struct operation *op, struct plan *pla
     struct storage *s = op->storage;
     for (size_t i = 0; i < plan->n; i++) {
         struct plan_value *value = &plan->values[i];
+        if (longest_life_s(op, value->data) <= 0) {
+            value->kept = true;
+            s->counters.copies_too_old++;
+            continue;
+        }
         if (!value->old || value->data->storage_time_ms > value->old->storage_time_ms)
             continue;
         if (!op->replica)
@@ -214,6 +228,17 @@ static struct refusal check_signer(struct operation *op, const struct plan *plan
     return GRANTED;
 }
 
+/* What is removed is remembered as removed at least as long as it would have lived. */
+static uint32_t granted_lifetime_s(const struct operation *op, const struct plan_value *value)
+{
+    int64_t lifetime_s = value->data->lifetime_s, max_s = longest_life_s(op, value->data);
+    if (!value->data->value.exists && value->old) {
+        int64_t left_s = storage_lifetime_left(value->old, op->now.mono);
+        lifetime_s = left_s > lifetime_s ? left_s : lifetime_s;
+    }
+    return (uint32_t)(lifetime_s < max_s ? lifetime_s : max_s);
+}
+
 static struct refusal prepare_value(struct operation *op, struct plan_value *value, const struct security_signer *by)
 {
     struct storage *s = op->storage;
@@ -235,8 +260,7 @@ static struct refusal prepare_value(struct operation *op, struct plan_value *val
         storage_signer_sweep(s, signer);
         return refuse_memory(s);
     }
-    value->lifetime_s =
-        value->data->lifetime_s < s->options.lifetime_max_s ? value->data->lifetime_s : s->options.lifetime_max_s;
+    value->lifetime_s = granted_lifetime_s(op, value);
     s->counters.lifetimes_cut += value->lifetime_s < value->data->lifetime_s;
     value->fresh->storage_time_ms = value->data->storage_time_ms;
     value->fresh->flags = (uint8_t)((value->data->value.exists ? ENTRY_EXISTS : 0) | (op->replica ? ENTRY_REPLICA : 0));

@@ -88,11 +88,22 @@ static void answer_stored(struct operation *op, bool changed)
 
 /* ---- writing ---- */
 
+#define GENERATION_JUMP_MAX (UINT64_C(1) << 32)
+
 /* 0 means "whatever is there" in a Store, and no copy may bear it (7.4.1.1): whoever pushed a counter to its end with a copy must not
  * bring it there. */
 static uint64_t generation_next(uint64_t generation)
 {
     return generation == UINT64_MAX ? 1 : generation + 1;
+}
+
+/* A copy's counter, but no more than a long partition explains. */
+static uint64_t generation_of_copy(struct storage *s, uint64_t here, uint64_t message)
+{
+    if (message <= here || message - here <= GENERATION_JUMP_MAX)
+        return message;
+    s->counters.generations_bounded++;
+    return generation_next(here);
 }
 
 /* The counters as they will be; also a slot where there is none. */
@@ -103,7 +114,9 @@ static struct refusal plan_generations(struct operation *op)
         struct plan *plan = &op->plans[i];
         uint64_t message = plan->data->generation_counter;
         if (op->replica) {
-            uint64_t next = plan->newer_kept && plan->generation > message ? plan->generation : message;
+            uint64_t here = plan->slot ? plan->generation : s->generation_floor;
+            uint64_t next = plan->newer_kept && plan->generation > message ? plan->generation
+                                                                           : generation_of_copy(s, here, message);
             plan->changed |= plan->slot && next != plan->generation;
             plan->generation = plan->slot || plan->changed ? next : 0;
         } else if (plan->changed) {

@@ -228,6 +228,7 @@ void nodes_config_apply(struct server *s, const struct config *config)
         if (!s->nodes[i])
             continue;
         storage_set_kinds(s->nodes[i]->storage, s->now, &config->kinds);
+        storage_set_lifetime_max(s->nodes[i]->storage, config->number_lifetime_s);
         peer_config_set(s->nodes[i]->peer, s->now, config);
     }
 }

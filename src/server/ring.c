@@ -31,6 +31,7 @@ void ring_quota(struct node *node)
 {
     struct storage_quota quota = {quota_allows, node};
     storage_set_quota(node->storage, &quota);
+    storage_set_lifetime_max(node->storage, node->server->config->number_lifetime_s);
 }
 
 /* The ring under the names that VServices may use: the draft's public one, and its own. */

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define T0 UINT64_C(1000000)
+#define T0 ((uint64_t)NOON_MS)
 
 static uint16_t put(struct fixture *f, const char *text, uint64_t time)
 {

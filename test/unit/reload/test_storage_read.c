@@ -2,7 +2,7 @@
 #include "crypt/digest.h"
 #include "storage_fixture.h"
 
-#define T0 UINT64_C(1000000)
+#define T0 ((uint64_t)NOON_MS)
 
 /* Decodes the answer's body. */
 static struct reload_body decode(struct fixture *f, uint16_t code, const struct buf *octets)

@@ -1,7 +1,7 @@
 /* Store, check by check (RFC 6940 sections 7.3, 7.4.1.1, 7.4.1.2): each has its error, and changes nothing. */
 #include "storage_fixture.h"
 
-#define T0 UINT64_C(1000000)
+#define T0 ((uint64_t)NOON_MS)
 
 /* What a refused request must leave as it was. */
 static void assert_untouched(struct fixture *f, uint16_t code, uint16_t expected)
@@ -527,16 +527,64 @@ static void test_copy_takes_the_generation_of_the_message(void **state)
     assert_int_equal(storage_counters(f->storage)->replica_stores, 2);
 }
 
-/* 0 would mean that no copy can be made of it any more (7.4.1.1). */
-static void test_generation_pushed_to_its_end_starts_again(void **state)
+/* A copy carries the counter on, but who sends copies cannot push it to its end. */
+static void test_generation_cannot_be_pushed_far(void **state)
 {
     struct fixture *f = *state;
     send_copy(f, f->carol, UINT64_MAX, "copy", T0, 0);
-    f->responsible = true;
-    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("after"), T0 + 1), 0);
     assert_int_equal(answer_generation(f, &f->last), 1);
-    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 1, single("again"), T0 + 2), 0);
-    assert_int_equal(answer_generation(f, &f->last), 2);
+    send_copy(f, f->carol, 1 + (UINT64_C(1) << 32), "a long partition", T0 + 1, 0);
+    assert_int_equal(answer_generation(f, &f->last), 1 + (UINT64_C(1) << 32));
+    send_copy(f, f->carol, 2 + (UINT64_C(2) << 32), "too far", T0 + 2, 0);
+    assert_int_equal(answer_generation(f, &f->last), 2 + (UINT64_C(1) << 32));
+    assert_int_equal(storage_counters(f->storage)->generations_bounded, 2);
+    f->responsible = true;
+    assert_int_equal(store_one(f, f->alice, home_of(f->alice), KIND_TEST_SINGLE, 0, single("after"), T0 + 3), 0);
+    assert_int_equal(answer_generation(f, &f->last), 3 + (UINT64_C(1) << 32));
+}
+
+/* Kept by somebody and sent as a copy long after it must have expired, or with a lifetime that was not its signer's. */
+static void test_copy_lives_no_longer_than_its_signer_could_ask_for(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t max_ms = (uint64_t)f->options.lifetime_max_s * 1000;
+    struct draft d;
+    draft_begin(&d, f, home_of(f->alice), 1);
+    draft_kind(&d, KIND_TEST_SINGLE, 1);
+    draft_value(&d, f->alice, single("old"), T0 - max_ms + 60000);
+    d.values[0][0].lifetime_s = UINT32_MAX;
+    assert_int_equal(draft_send(&d, f->carol), 0);
+    struct reload_kind_data data = fetch_all(f, home_of(f->alice), KIND_TEST_SINGLE);
+    assert_int_equal(data.value_count, 1);
+    assert_int_equal(data.values[0].lifetime_s, 60);
+    fixture_advance(f, 61000);
+    storage_tick(f->storage, f->now);
+    assert_int_equal(draft_send(&d, f->carol), 0);
+    assert_false(f->last.changed);
+    data = fetch_all(f, home_of(f->alice), KIND_TEST_SINGLE);
+    assert_true(data.value_count == 0 || !data.values[0].value.exists);
+    assert_int_equal(storage_counters(f->storage)->copies_too_old, 1);
+}
+
+/* Removed with a short lifetime: it does not come back when that ends before the value's own. */
+static void test_removal_is_remembered_as_long_as_the_value_would_have_lived(void **state)
+{
+    struct fixture *f = *state;
+    f->responsible = true;
+    struct draft d;
+    draft_begin(&d, f, home_of(f->alice), 0);
+    draft_kind(&d, KIND_TEST_SINGLE, 0);
+    draft_value(&d, f->alice, single("lives long"), T0);
+    d.values[0][0].lifetime_s = 3600;
+    assert_int_equal(draft_send(&d, f->alice), 0);
+    draft_begin(&d, f, home_of(f->alice), 0);
+    draft_kind(&d, KIND_TEST_SINGLE, 0);
+    draft_value(&d, f->alice, removed(single("")), T0 + 1);
+    d.values[0][0].lifetime_s = 10;
+    assert_int_equal(draft_send(&d, f->alice), 0);
+    fixture_advance(f, 3000000);
+    storage_tick(f->storage, f->now);
+    send_copy(f, f->carol, 1, "lives long", T0, RELOAD_ERROR_DATA_TOO_OLD);
 }
 
 static void test_copy_without_duty_is_forbidden(void **state)
@@ -634,7 +682,9 @@ int main(void)
         TEST(test_all_or_nothing),
         TEST(test_arrays_are_sparse_and_append),
         TEST(test_copy_takes_the_generation_of_the_message),
-        TEST(test_generation_pushed_to_its_end_starts_again),
+        TEST(test_generation_cannot_be_pushed_far),
+        TEST(test_copy_lives_no_longer_than_its_signer_could_ask_for),
+        TEST(test_removal_is_remembered_as_long_as_the_value_would_have_lived),
         TEST(test_copy_without_duty_is_forbidden),
         TEST(test_copy_of_what_is_here_changes_nothing),
         TEST(test_older_copy_does_not_overwrite),

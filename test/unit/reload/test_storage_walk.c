@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "storage_fixture.h"
 
-#define T0 UINT64_C(1000000)
+#define T0 ((uint64_t)NOON_MS)
 #define MANY 2000
 
 static struct id place(uint8_t first)
