@@ -1,4 +1,4 @@
-"""A VAP client written from the draft alone, for tests: what it sends and expects owes nothing to src/vap."""
+"""A VAP client written from the draft alone, for labs and tests: what it sends and expects owes nothing to src/vap."""
 import hashlib
 import hmac
 import os
@@ -72,6 +72,7 @@ class Vap:
         self.pending = b""
         self.answers = {}
         self.notifies = []
+        self.revoked = False
         self.handle = None
 
     def close(self):
@@ -122,13 +123,27 @@ class Vap:
             at += 4 + size + (-size % 4)
         return kind, transaction, attributes
 
+    def reply(self, method, transaction):
+        """Success, to a request of the server."""
+        try:
+            self.socket.sendall(self.encode(method, SUCCESS, transaction, b""))
+        except OSError as error:
+            raise Closed(str(error)) from error
+
+    def has_input(self):
+        """Whether something came that is not read yet and of which the socket itself shows nothing."""
+        return bool(self.pending) or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0)
+
     def step(self):
-        """Reads one message and keeps it; answers a Notify."""
+        """Reads one message and keeps it; answers a Notify and a PublishRevoke."""
         kind, transaction, attributes = self.read()
         if kind == message_type(NOTIFY, REQUEST):
             values = dict(attributes)
             self.notifies.append(values[CONTENT].decode())
-            self.socket.sendall(self.encode(NOTIFY, SUCCESS, transaction, b""))
+            self.reply(NOTIFY, transaction)
+        elif kind == message_type(REVOKE, REQUEST):
+            self.revoked = True
+            self.reply(REVOKE, transaction)
         else:
             self.answers[transaction] = (kind, attributes)
 
@@ -154,14 +169,22 @@ class Vap:
         self.handle = values[HANDLE]
         return values
 
+    def send_refresh(self):
+        """Registers again before the keepalive runs out; the transaction id."""
+        return self.send(REGISTER, attribute(HANDLE, self.handle) + attribute(LABEL, b"test"))
+
     def publish_vservice(self, vservice, domain, routes, version=1, **options):
         """Section 8.4.1."""
         return self.call(PUBLISH, service(4, vservice) + attribute(SERVICE_VERSION, struct.pack("!I", version)) +
                          attribute(CONTENT, description(domain, routes, **options)))
 
+    def send_number(self, vservice, number):
+        """Section 8.4.2; the transaction id."""
+        return self.send(PUBLISH, service(3, vservice) + attribute(CALLED, number.encode()))
+
     def publish_number(self, vservice, number):
-        """Section 8.4.2."""
-        return self.call(PUBLISH, service(3, vservice) + attribute(CALLED, number.encode()))
+        """The same, and its answer."""
+        return self.wait(self.send_number(vservice, number))
 
     def subscribe(self, vservice):
         """Section 8.7."""

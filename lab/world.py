@@ -374,6 +374,7 @@ def main():
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("down", help="end everything; the files stay until the next up")
+    commands.add_parser("churn", help="kill and restart its servers under load: see ./run world churn --help")
     args = parser.parse_args()
     world = World()
 
