@@ -235,8 +235,8 @@ static bool duty_responsible(void *ctx, struct id resource)
     return peer_forward_is_ours(ctx, resource);
 }
 
-/* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; a neighbor, if we are one of the successors
- * that get copies. What is ours may come from anybody who was responsible for it in another part of the ring: it is verified, and neither
+/* A copy is welcome from who may send it as far as we can see: the admitting peer while we join; a neighbor that stands between the place and
+ * us, if we are one of the successors that get copies. What is ours may come from anybody who was responsible for it in another part of the ring: it is verified, and neither
  * older than what we have nor longer to live than its signer could have asked for. */
 static bool duty_replica(void *ctx, struct id resource, struct id sender)
 {
@@ -246,7 +246,9 @@ static bool duty_replica(void *ctx, struct id resource, struct id sender)
     if (peer->state != PEER_JOINED && peer->state != PEER_LEAVING)
         return false;
     size_t steps = chord_table_steps_behind(&peer->table, resource);
-    return steps == 0 || (steps <= peer->options.replicas && chord_is_neighbor(peer, sender));
+    struct id before = id_sub(resource, id_power_of_two(0));
+    return steps == 0 || (steps <= peer->options.replicas && chord_is_neighbor(peer, sender) &&
+                          id_in_open_open(before, sender, peer->options.self));
 }
 
 static size_t duty_replicas(void *ctx, struct id resource, struct id *ret_nodes, size_t max)

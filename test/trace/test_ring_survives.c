@@ -190,6 +190,49 @@ static void test_peers_return_with_stale_disks(void **state)
     }
 }
 
+static uint64_t copies_sent(const struct world *world)
+{
+    uint64_t n = 0;
+    for (unsigned i = 1; i <= world->node_count; i++)
+        n += world->nodes[i].peer ? world_counters(world, i)->replicas_sent : 0;
+    return n;
+}
+
+/* It was away for a moment, or until the others had repaired what it left, and comes back with its disk: what it has is not sent again. */
+static void test_peer_that_returns_with_its_disk_is_sent_what_changed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        bool empty = i == 3;
+        struct world *world = world_of(8, 290 + i);
+        store_values(world, 1, "kept");
+        world_run(world, 5000);
+        world->nodes[5].knows = 2;
+        world_kill(world, 5);
+        if (i)
+            assert_true(world_run_until(world, is_whole, REPAIR_MS));
+        if (i == 2)
+            for (unsigned k = 0; k < VALUES; k += 8)
+                assert_int_equal(world_store(world, 2, place_of(k), "changed")->err, 0);
+        if (empty)
+            empty_disk(world, 5);
+        world_run(world, 20000);
+        uint64_t copies = copies_sent(world), messages = world->messages;
+        world_start(world, 5);
+        assert_true(world_run_until(world, is_whole, REPAIR_MS));
+        world_run(world, 30000);
+        copies = copies_sent(world) - copies;
+        messages = world->messages - messages;
+        print_message("%u: %d copies, %d messages\n", i, (int)copies, (int)messages);
+        if (empty)
+            assert_true(copies >= VALUES / 8 * 3); /* it holds three of eight parts */
+        else
+            assert_true(copies <= (i == 2 ? VALUES / 8 + 4 : 4));
+        expect_values(world, 5, 1, "kept");
+        world_free(world);
+    }
+}
+
 /* ---- leaving ---- */
 
 static void test_look_ups_go_on_while_peers_leave(void **state)
@@ -367,6 +410,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_acknowledged_at_the_moment_of_a_crash),
         cmocka_unit_test(test_peers_return_with_empty_disks),
         cmocka_unit_test(test_peers_return_with_stale_disks),
+        cmocka_unit_test(test_peer_that_returns_with_its_disk_is_sent_what_changed),
         cmocka_unit_test(test_look_ups_go_on_while_peers_leave),
         cmocka_unit_test(test_look_up_survives_any_peer_on_its_way),
         cmocka_unit_test(test_halves_with_a_bootstrap_node_each),
