@@ -1,4 +1,4 @@
-/* Look-ups: three fetches, one union. */
+/* Look-ups: three fetches, of which two that agree suffice, or one union. */
 #include "numbers/reader.h"
 
 #include "base/map.h"
@@ -19,10 +19,14 @@ struct lookup {
     unsigned sent;     /* fetches handed out */
     unsigned ended;    /* fetches */
     uint8_t ended_set; /* of which copies */
+    uint8_t answered_set;
     unsigned answered;
+    bool agreed;
     int err;
     uint32_t discarded;
     size_t claimant_count;
+    uint8_t seen[NUMBERS_CLAIMANTS_MAX]; /* on which copies each was, by bit */
+    bool dropped;                        /* there were too many: what is left tells nothing of who agrees */
     struct numbers_claimant claimants[NUMBERS_CLAIMANTS_MAX];
 };
 
@@ -225,6 +229,7 @@ static struct numbers_claimant *make_room(struct lookup *lookup, struct wall sto
     for (size_t i = 1; i < lookup->claimant_count; i++)
         if (lookup->claimants[i].storage_time.ms > youngest->storage_time.ms)
             youngest = &lookup->claimants[i];
+    lookup->dropped = true;
     lookup->reader->counters.claimants_dropped++;
     lookup->discarded++;
     return youngest->storage_time.ms > storage_time.ms ? youngest : NULL;
@@ -262,13 +267,34 @@ static void take_entry(struct lookup *lookup, unsigned copy, const struct number
     struct numbers_claimant *known = find_claimant(lookup, &claimant);
     if (known) {
         known->copies++;
+        lookup->seen[known - lookup->claimants] |= (uint8_t)(1u << copy);
         if (claimant.storage_time.ms < known->storage_time.ms)
             known->storage_time = claimant.storage_time;
         return;
     }
     struct numbers_claimant *room = make_room(lookup, claimant.storage_time);
-    if (room)
-        *room = claimant;
+    if (!room)
+        return;
+    *room = claimant;
+    lookup->seen[room - lookup->claimants] = (uint8_t)(1u << copy);
+}
+
+/* Whether two of the copies that answered name the same claimants. Two that name none do not count: who has lost everything, or hides it,
+ * would say the same. */
+static bool two_agree(const struct lookup *lookup)
+{
+    for (unsigned pair = 1; pair < 1u << NUMBERS_COPIES; pair++) {
+        bool is_pair = (pair & (pair - 1)) && (pair & lookup->answered_set) == pair;
+        size_t on_both = 0, on_one = 0;
+        for (size_t i = 0; is_pair && i < lookup->claimant_count; i++) {
+            unsigned seen = lookup->seen[i] & pair;
+            on_both += seen == pair;
+            on_one += seen && seen != pair;
+        }
+        if (on_both && !on_one)
+            return !lookup->dropped;
+    }
+    return false;
 }
 
 /* A dictionary has a key once; a peer that repeats one does not make a claim look better stored. */
@@ -297,6 +323,7 @@ void numbers_fetch_done(struct numbers_reader *reader, struct now now, uint64_t 
         reader->counters.fetches_failed++;
     } else {
         lookup->answered++;
+        lookup->answered_set |= (uint8_t)(1u << copy);
         size_t n = count < ENTRIES_MAX ? count : ENTRIES_MAX;
         lookup->discarded += (uint32_t)(count - n);
         for (size_t i = 0; i < n; i++) {
@@ -306,8 +333,10 @@ void numbers_fetch_done(struct numbers_reader *reader, struct now now, uint64_t 
                 take_entry(lookup, copy, &entries[i]);
         }
     }
-    if (lookup->ended < NUMBERS_COPIES)
+    lookup->agreed = lookup->ended < NUMBERS_COPIES && two_agree(lookup);
+    if (lookup->ended < NUMBERS_COPIES && !lookup->agreed)
         return;
+    reader->counters.agreed += lookup->agreed;
     reader->in_flight--;
     finish(lookup, lookup->answered ? 0 : ERR_UNREACHABLE);
     start_fetches(reader);
@@ -346,6 +375,7 @@ bool numbers_reader_next(struct numbers_reader *reader, struct numbers_reader_ef
         .token = lookup->token,
         .err = lookup->err,
         .answered = lookup->answered,
+        .agreed = lookup->agreed,
         .claimants = lookup->claimants,
         .claimant_count = lookup->claimant_count,
         .discarded = lookup->discarded,

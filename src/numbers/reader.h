@@ -1,9 +1,10 @@
-/* The reading side: who claims a number. All three copies are fetched at once and united, so that a peer that hides an entry achieves
- * nothing. An entry counts if its key names the node that signed it and its value opens for this number and place; others are counted and
+/* The reading side: who claims a number. All three copies are fetched at once. Two that name the same claimants, at least one, end the
+ * look-up: it takes as long as the second fastest copy, and a peer that is slow, gone or has nothing delays nobody. Otherwise all that
+ * answer are united, so that a peer that hides an entry achieves nothing. An entry counts if its key names the node that signed it and its value opens for this number and place; others are counted and
  * left out.
  *
  * Events in, effects out: drain numbers_reader_next after each event. There is no deadline: every fetch ends by an answer or a failure that
- * the environment reports. */
+ * the environment reports, after 15 s at the latest (RFC 6940 6.2.1). */
 #ifndef NUMBERS_READER_H
 #define NUMBERS_READER_H
 
@@ -52,8 +53,11 @@ struct numbers_reader_effect {
 
     /* NUMBERS_FOUND */
     uint64_t token;
-    int err;                                  /* 0; ERR_UNREACHABLE: no copy answered; or the error of the resolver */
-    unsigned answered;                        /* copies: fewer than NUMBERS_COPIES is worth a log line, not a failure */
+    int err;           /* 0; ERR_UNREACHABLE: no copy answered; or the error of the resolver */
+    unsigned answered; /* copies */
+    bool
+        agreed; /* two copies name the same claimants, and the third was not waited for; else, fewer than NUMBERS_COPIES that answered is
+                    worth a log line, not a failure */
     const struct numbers_claimant *claimants; /* oldest first; valid until the next call of numbers_reader_next */
     size_t claimant_count;
     uint32_t discarded; /* entries that did not verify, did not open, or were too many */
@@ -79,6 +83,7 @@ void numbers_fetch_done(struct numbers_reader *reader, struct now now, uint64_t 
     X(lookups_refused)  /* lookups_max, or no memory */                                                 \
     X(found)                                                                                            \
     X(found_none)                                                                                       \
+    X(agreed)  /* ended by two copies that agree */                                                     \
     X(unreachable)  /* no copy answered */                                                              \
     X(hash_failed)                                                                                      \
     X(fetches)                                                                                          \

@@ -454,8 +454,9 @@ void validate_looked_up(struct server *s, const struct numbers_reader_effect *fo
         validation_free(s, v);
         return;
     }
-    journal_note(s->journal, s->now, &v->record.called, "looked up: %zu claim%s this number (%u of 3 copies answered)",
-                 v->claimant_count, v->claimant_count == 1 ? "s" : "", found->answered);
+    journal_note(s->journal, s->now, &v->record.called, "looked up: %zu claim%s this number (%u of 3 copies %s)",
+                 v->claimant_count, v->claimant_count == 1 ? "s" : "", found->answered,
+                 found->agreed ? "agree" : "answered");
     if (!v->claimant_count && mono_since_us(s->now.mono, s->joined_at) < RING_SETTLES_MS * INT64_C(1000)) {
         journal_note(s->journal, s->now, &v->record.called, "the ring was joined just now: to be looked up again");
         postpone(s, vcr, RING_SETTLES_MS, PVP_REASON_RING_DOWN, false);

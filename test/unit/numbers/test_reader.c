@@ -112,7 +112,7 @@ static void test_claimants_oldest_first(void **state)
     struct numbers_reader_effect effect;
     begin(&f, 10, 10);
     look_up(&f, 77);
-    for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++) {
+    for (unsigned copy = 0; copy < 2; copy++) {
         struct stored young, old;
         store(&young, &f, copy, 1, 5, 1000 + copy);
         store(&old, &f, copy, 2, 6, 9000 + copy);
@@ -123,14 +123,16 @@ static void test_claimants_oldest_first(void **state)
     effect = found(&f);
     assert_int_equal(effect.token, 77);
     assert_int_equal(effect.err, 0);
-    assert_int_equal(effect.answered, 3);
+    assert_int_equal(effect.answered, 2);
+    assert_true(effect.agreed);
     assert_int_equal(effect.discarded, 0);
     assert_int_equal(effect.claimant_count, 2);
     assert_true(id_eq(effect.claimants[0].node_id, node(2)));
     assert_int_equal(effect.claimants[0].vservice_id, 6);
-    assert_int_equal(effect.claimants[0].storage_time.ms, now.wall.ms - 9002); /* the earliest of the three */
-    assert_int_equal(effect.claimants[0].copies, 3);
+    assert_int_equal(effect.claimants[0].storage_time.ms, now.wall.ms - 9001); /* the earlier of the two */
+    assert_int_equal(effect.claimants[0].copies, 2);
     assert_true(id_eq(effect.claimants[1].node_id, node(1)));
+    reply(&f, 2, NULL, 0); /* nobody waits for it any more */
     assert_false(numbers_reader_next(f.reader, &effect));
     finish(&f);
 }
@@ -173,8 +175,8 @@ static void test_values_open_with_the_slow_hash_only(void **state)
     assert_int_equal(effect.err, 0);
     assert_int_equal(effect.claimant_count, 1);
     assert_true(id_eq(effect.claimants[0].node_id, node(1)));
-    assert_int_equal(effect.claimants[0].copies, 3);
-    assert_int_equal(numbers_reader_counters(f.reader)->entries_not_opened, 3);
+    assert_int_equal(effect.claimants[0].copies, 2);
+    assert_int_equal(numbers_reader_counters(f.reader)->entries_not_opened, 2);
     finish(&f);
     finish(&fast);
 }
@@ -217,6 +219,83 @@ static void test_hidden_entry_is_found_elsewhere(void **state)
     assert_int_equal(effect.claimants[0].copies, 1);
     assert_int_equal(effect.claimants[1].copies, 2);
     assert_int_equal(numbers_reader_counters(f.reader)->copies_disagreed, 1);
+    finish(&f);
+}
+
+static void reply_with(struct fixture *f, unsigned copy, const uint8_t *owners, size_t count)
+{
+    struct stored stored[4];
+    struct numbers_entry entries[4];
+    for (size_t i = 0; i < count; i++) {
+        store(&stored[i], f, copy, owners[i], 5, 10);
+        entries[i] = stored[i].entry;
+    }
+    reply(f, copy, entries, count);
+}
+
+/* In whatever order the copies come, those that have nothing, something else, or do not answer. */
+static void test_two_that_agree_suffice(void **state)
+{
+    (void)state;
+    static const struct {
+        const uint8_t owners[NUMBERS_COPIES][3]; /* of the copies as they come; 0xff: it fails */
+        unsigned ends_after;
+        unsigned claimants;
+        bool agreed;
+    } cases[] =
+        {
+            {{{1}, {1}, {1}}, 2, 1, true},
+            {{{1, 2}, {1, 2}, {0}}, 2, 2, true},
+            {{{1, 2}, {2, 1}, {0}}, 2, 2, true},
+            {{{0xff}, {1}, {1}}, 3, 1, false}, /* all have ended: nothing was left out */
+            {{{1}, {0xff}, {1}}, 3, 1, false},
+            {{{0}, {0}, {1}}, 3, 1, false}, /* that nobody claims it is not believed of two */
+            {{{0}, {1}, {1}}, 3, 1, false},
+            {{{1}, {1, 2}, {1}}, 3, 2, false}, /* two agree in the end, but the third has told us more */
+            {{{1}, {2}, {3}}, 3, 3, false},
+            {{{1}, {1, 2}, {1, 2}}, 3, 2, false},
+        };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        struct numbers_reader_effect effect;
+        begin(&f, 10, 10);
+        look_up(&f, 1);
+        for (unsigned k = 0; k < cases[i].ends_after; k++) {
+            unsigned copy = (unsigned)(k + i) % NUMBERS_COPIES;
+            const uint8_t *owners = cases[i].owners[k];
+            assert_false(numbers_reader_next(f.reader, &effect));
+            if (owners[0] == 0xff)
+                numbers_fetch_done(f.reader, now, f.fetches[copy], ERR_UNREACHABLE, NULL, 0);
+            else
+                reply_with(&f, copy, owners, (size_t)(owners[0] != 0) + (owners[1] != 0));
+        }
+        effect = found(&f);
+        assert_int_equal(effect.err, 0);
+        assert_int_equal(effect.claimant_count, cases[i].claimants);
+        assert_int_equal(effect.agreed, cases[i].agreed);
+        finish(&f);
+    }
+}
+
+/* Entries that nobody stored do not count: two peers that make up the same one agree on nothing. */
+static void test_made_up_entries_make_no_agreement(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct numbers_reader_effect effect;
+    begin(&f, 10, 10);
+    look_up(&f, 1);
+    for (unsigned copy = 0; copy < 2; copy++) {
+        struct stored made_up;
+        store(&made_up, &f, copy, 7, 5, 10);
+        made_up.entry.signer = node(8);
+        reply(&f, copy, &made_up.entry, 1);
+        assert_false(numbers_reader_next(f.reader, &effect));
+    }
+    reply_with(&f, 2, (const uint8_t[]){1}, 1);
+    effect = found(&f);
+    assert_int_equal(effect.claimant_count, 1);
+    assert_true(id_eq(effect.claimants[0].node_id, node(1)));
     finish(&f);
 }
 
@@ -358,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_values_open_with_the_slow_hash_only),
         cmocka_unit_test(test_nobody_claims_it),
         cmocka_unit_test(test_hidden_entry_is_found_elsewhere),
+        cmocka_unit_test(test_two_that_agree_suffice),
+        cmocka_unit_test(test_made_up_entries_make_no_agreement),
         cmocka_unit_test(test_no_copy_answers),
         cmocka_unit_test(test_forged_entries_are_left_out),
         cmocka_unit_test(test_too_many_claimants_the_oldest_stay),
