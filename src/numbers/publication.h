@@ -31,6 +31,7 @@ struct copy {
     struct list link;
     struct timer timer;
     enum copy_state state;
+    bool again; /* to be stored again as soon as the store under way is done */
     bool fresh; /* done as wanted since it was last asked for */
     bool failed;
     enum numbers_outcome outcome;
@@ -88,7 +89,8 @@ struct store {
 struct numbers_publisher {
     struct numbers_publisher_config config;
     struct numbers_publisher_ports ports;
-    uint64_t generation;     /* of the resolver's profile */
+    struct wall signed_since; /* copies stored before may be signed with a certificate that ends */
+    uint64_t generation;      /* of the resolver's profile */
     struct map publications; /* by VServiceID and number */
     uint32_t publication_count;
     struct heap timers;

@@ -233,6 +233,9 @@ static void copy_done(struct copy *copy, struct now now, uint32_t lifetime_s)
     if (pub->wanted && copy->expires.ms < pub->held_until.ms)
         timer_set(p, &copy->timer,
                   mono_after_ms(now.mono, entropy_between(&p->ports.entropy, lifetime_ms / 2, lifetime_ms * 3 / 4)));
+    if (copy->again)
+        timer_set(p, &copy->timer, now.mono);
+    copy->again = false;
     settle(pub, now);
 }
 
@@ -578,6 +581,30 @@ void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct n
     while (map_iter_next(&p->publications, &it))
         start_over(it.value, now);
     numbers_publisher_tick(p, now);
+}
+
+void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, struct wall since,
+                                  struct wall until)
+{
+    struct numbers_publisher *p = publisher;
+    struct map_iter it;
+    p->signed_since = since;
+    int64_t left_ms = until.ms > now.wall.ms ? until.ms - now.wall.ms : 0;
+    map_iter_init(&it);
+    while (map_iter_next(&p->publications, &it)) {
+        struct publication *pub = it.value;
+        for (size_t i = 0; pub->wanted && i < NUMBERS_COPIES; i++) {
+            struct copy *copy = &pub->copies[i];
+            copy->again = copy->state == COPY_STORING;
+            if (copy->state != COPY_IDLE || !copy->stored_at.ms || copy->stored_at.ms >= since.ms ||
+                copy->expires.ms <= until.ms)
+                continue;
+            p->counters.signed_again++;
+            struct mono due = mono_after_ms(now.mono, entropy_between(&p->ports.entropy, 0, left_ms / 2));
+            struct timer *timer = pub->known ? &copy->timer : &pub->begin; /* its places are found first */
+            timer_set(p, timer, mono_min(timer->node.due, due));
+        }
+    }
 }
 
 /* ---- effects ---- */

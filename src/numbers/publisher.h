@@ -120,6 +120,11 @@ struct mono numbers_publisher_deadline(const struct numbers_publisher *publisher
 void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct now now, uint32_t quota,
                                    uint32_t lifetime_s);
 
+/* Our certificate is another one since then, and the one before ends at `until`: copies that were stored before and live longer are stored
+ * again, spread over half of the time that is left (RFC 6940 5.1: their signatures end with the certificate). */
+void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, struct wall since,
+                                  struct wall until);
+
 /* ---- looking at it ---- */
 
 /* For the Quota attribute of VAP (9.4.1): how many numbers may be, and are, published. */
@@ -188,6 +193,7 @@ void numbers_publisher_view(const struct numbers_publisher *publisher, struct no
     X(stores_unavailable)  /* no answer, or nobody responsible */     \
     X(retries)  /* of stores */                                       \
     X(refreshes)                                                      \
+    X(signed_again)  /* copies to be stored again under another certificate */ \
     X(publications_ended)  /* removed, or not held any longer */      \
     X(hash_failed)                                                    \
     X(seal_failed)                                                    \

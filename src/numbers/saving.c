@@ -69,7 +69,8 @@ void save_stored_at(struct publication *pub)
     for (size_t i = 1; i < NUMBERS_COPIES; i++)
         if (pub->copies[i].stored_at.ms < first.ms)
             first = pub->copies[i].stored_at;
-    if (first.ms - pub->row_stored_at.ms < (int64_t)p->config.lifetime_s * 1000 / 4)
+    bool same_signature = pub->row_stored_at.ms >= p->signed_since.ms || first.ms < p->signed_since.ms;
+    if (same_signature && first.ms - pub->row_stored_at.ms < (int64_t)p->config.lifetime_s * 1000 / 4)
         return;
     struct wall before = pub->row_stored_at;
     pub->row_stored_at = first;

@@ -269,6 +269,9 @@ void ring_watch(struct server *s);
 void ring_config_apply(struct server *s);
 bool ring_is_up(const struct server *s);
 
+/* signing.c: after the certificate may have changed; the commit is the caller's */
+int signing_check(struct server *s);
+
 /* clients.c: VAP requests */
 void clients_effect(struct server *s, const struct vap_server_effect *e);
 void clients_deliver(struct server *s, uint64_t vservice_id);

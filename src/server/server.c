@@ -50,6 +50,8 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
     s->now = now;
     s->certificate_end = certificate_end;
     server_identity_refresh(s);
+    alert_store(s, signing_check(s));
+    kv_commit(s->ports.kv, NULL, NULL);
     alerts_check(s);
 }
 
@@ -155,6 +157,8 @@ int server_new(const struct server_options *options, const struct server_ports *
         err = clients_init(s);
     if (!err)
         err = make_validation(s);
+    if (!err)
+        err = signing_check(s);
     if (!err)
         err = kv_put(ports->kv, KV_SERVER_META, slice_str(CONFIG_KEY), config->document);
     if (err) {

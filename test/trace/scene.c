@@ -753,6 +753,8 @@ void scene_free(struct scene *scene)
         agent_stop(c);
         company_crash(c);
         memory_store_free(c->disk);
+        for (unsigned node = 0; node < SCENE_NODES_MAX; node++)
+            cert_free(c->certs[node]);
         server_options_fini(&c->options);
     }
     for (struct heap_node *left; (left = heap_pop_due(&scene->events, MONO_NEVER)) != NULL;)

@@ -65,6 +65,7 @@ struct company {
     unsigned node_count;                          /* Node-IDs that it is to have: 1 unless a test says otherwise */
     bool has_node[SCENE_NODES_MAX];               /* a certificate for this further one lies on the disk */
     struct security *securities[SCENE_NODES_MAX]; /* of further ones */
+    struct cert *certs[SCENE_NODES_MAX];          /* in place of those that live for more than a year */
     struct addr ring_address;
     struct addr pvp_address;
     struct memory_store *disk;
@@ -128,6 +129,10 @@ void company_stop(struct company *c);
 
 /* The process is killed or the power fails: what is not durable is lost. */
 void company_crash(struct company *c);
+
+/* The server, running or not, gets another certificate for its Node-ID, as from the enrollment server: it lives for so long from now on. Without
+ * that its certificates live for more than a year. */
+void company_renew(struct company *c, unsigned node, int64_t life_ms);
 
 /* The agent appears: connects, publishes its VService, subscribes. Or goes away without a word. */
 void agent_start(struct company *c);

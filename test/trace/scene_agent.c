@@ -255,7 +255,7 @@ static json_t *ask(struct company *c, const char *command, const char *arguments
     server_set_now(c->server, company_now(c));
     assert_int_equal(ctl_session_input(session, buf_slice(&line)), 0);
     company_drain(c);
-    for (unsigned i = 0; i < 1000 && !ctl_session_output(session).n; i++)
+    for (unsigned i = 0; i < 6000 && !ctl_session_output(session).n; i++)
         scene_run(c->scene, 10);
     struct slice out = ctl_session_output(session);
     assert_true(out.n > 1);

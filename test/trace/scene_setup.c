@@ -30,7 +30,8 @@ static struct {
     struct cert *authority, *signer, *certs[SCENE_COMPANIES_MAX + 1][SCENE_NODES_MAX];
 } pki;
 
-static struct cert *issue(const struct key *key, struct id id, const char *user)
+static struct cert *issue_between(const struct key *key, struct id id, const char *user, struct wall begin,
+                                  struct wall end)
 {
     struct cert *cert;
     struct cert_request request = {
@@ -39,14 +40,21 @@ static struct cert *issue(const struct key *key, struct id id, const char *user)
         .node_ids = &id,
         .node_id_count = 1,
         .user = user,
-        .not_before = {WALL_BEGAN_MS - 86400000},
-        .not_after = {WALL_BEGAN_MS + INT64_C(380) * 86400000},
+        .not_before = begin,
+        .not_after = end,
     };
     memcpy(request.serial, id.octets, sizeof request.serial);
+    memcpy(request.serial + 2, &end, sizeof end);
     request.serial[0] &= 0x7f;
     request.serial[1] |= 1;
     assert_int_equal(cert_issue(pki.authority_key, pki.authority, &request, &cert), 0);
     return cert;
+}
+
+static struct cert *issue(const struct key *key, struct id id, const char *user)
+{
+    return issue_between(key, id, user, (struct wall){WALL_BEGAN_MS - 86400000},
+                         (struct wall){WALL_BEGAN_MS + INT64_C(380) * 86400000});
 }
 
 static struct id signer_id(void)
@@ -102,7 +110,27 @@ const struct key *scene_key(const struct company *c)
 
 const struct cert *scene_cert(const struct company *c, unsigned node)
 {
-    return pki.certs[c->number][node];
+    return c->certs[node] ? c->certs[node] : pki.certs[c->number][node];
+}
+
+void company_renew(struct company *c, unsigned node, int64_t life_ms)
+{
+    char user[32];
+    struct now now = company_now(c);
+    struct wall end = wall_after_ms(c->scene->now.wall, life_ms);
+    struct cert *old = c->certs[node];
+    snprintf(user, sizeof user, "ime-%s@ring.test", c->letter);
+    c->certs[node] = issue_between(pki.keys[c->number], place(c->number, node), user,
+                                   wall_after_ms(c->scene->now.wall, -SCENE_HOUR), end);
+    struct security *security = node ? c->securities[node] : c->security;
+    if (security)
+        assert_int_equal(
+            security_x509_set_own(security, scene_key(c), c->certs[node], place(c->number, node), now.wall), 0);
+    if (security && node == 0) {
+        server_certificate_renewed(c->server, now, end);
+        company_drain(c);
+    }
+    cert_free(old);
 }
 
 /* Further Node-IDs listen at the ports behind the first one's. */

@@ -1,0 +1,65 @@
+/* Which certificate has signed what we have in the ring. A value cannot be read any longer once the certificate of its signature has ended
+ * (RFC 6940 5.1, 7.1): what was stored under the one before, and outlives it, is stored again. The store remembers it, for what a restart
+ * interrupts. */
+#include "server/internal.h"
+
+#define SIGNING_KEY "signing"
+
+struct signing {
+    uint8_t hash[SECURITY_HASH_OCTETS]; /* of the certificate in use */
+    struct wall end;
+    struct wall since;        /* in use */
+    struct wall previous_end; /* of the one before; 0: there was none */
+};
+
+static int signing_read(const struct server *s, struct signing *ret_signing)
+{
+    struct slice row;
+    struct reader r;
+    struct signing signing;
+    int err = kv_get(s->ports.kv, KV_SERVER_META, slice_str(SIGNING_KEY), &row);
+    if (err)
+        return err;
+    reader_init(&r, row);
+    read_copy(&r, signing.hash, sizeof signing.hash, "hash");
+    signing.end.ms = (int64_t)read_u64(&r, "end");
+    signing.since.ms = (int64_t)read_u64(&r, "since");
+    signing.previous_end.ms = (int64_t)read_u64(&r, "end of the one before");
+    err = reader_end(&r, "end of row");
+    if (!err)
+        *ret_signing = signing;
+    return err;
+}
+
+static int signing_write(struct server *s, const struct signing *signing)
+{
+    struct buf row;
+    buf_init(&row, 256);
+    buf_put(&row, signing->hash, sizeof signing->hash);
+    buf_u64(&row, (uint64_t)signing->end.ms);
+    buf_u64(&row, (uint64_t)signing->since.ms);
+    buf_u64(&row, (uint64_t)signing->previous_end.ms);
+    int err = row.err ? row.err : kv_put(s->ports.kv, KV_SERVER_META, slice_str(SIGNING_KEY), buf_slice(&row));
+    buf_fini(&row);
+    return err;
+}
+
+int signing_check(struct server *s)
+{
+    const struct security_cert *own = security_own(s->ports.security).cert;
+    struct signing signing;
+    bool known = signing_read(s, &signing) == 0;
+    bool same = known && memcmp(signing.hash, own->hash, sizeof signing.hash) == 0;
+    int err = 0;
+    if (!same) {
+        struct signing next = {.end = own->not_after, .since = s->now.wall};
+        memcpy(next.hash, own->hash, sizeof next.hash);
+        if (known)
+            next.previous_end = signing.end;
+        signing = next;
+        err = signing_write(s, &signing);
+    }
+    if (!err && signing.previous_end.ms)
+        numbers_publisher_sign_again(s->publisher, s->now, signing.since, signing.previous_end);
+    return err;
+}
