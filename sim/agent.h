@@ -5,14 +5,13 @@
 #ifndef SIM_AGENT_H
 #define SIM_AGENT_H
 
+#include "node.h"
+
 #include "base/e164.h"
 #include "vap/client.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct sim_node;
-struct sim_world;
 
 #define SIM_NUMBERS_MAX 1000u /* of one company */
 
@@ -37,15 +36,23 @@ struct sim_agent {
     struct sim_node *node;
     struct vap_client *client; /* NULL: stopped */
     bool online;
+    struct sim_tick tick;
     int64_t armed_us; /* when the world calls next; INT64_MAX: never */
     uint8_t *numbers; /* options.numbers of enum sim_number_state; owned */
     uint32_t uploads_under_way;
     uint64_t routes_told;
 };
 
+/* For the world. */
+void sim_agent_init(struct sim_node *node);
+void sim_agent_fini(struct sim_node *node);
+
 /* It appears: connects and goes on trying, publishes its VService, subscribes. Or goes away without a word. */
 void sim_agent_start(struct sim_node *node);
 void sim_agent_stop(struct sim_node *node);
+
+/* To be called after calling the client directly: carries out what it wants. */
+void sim_agent_settle(struct sim_node *node);
 
 /* One publish_begun and one publish_ended. Again after a failure; one that is under way or acknowledged is left alone. */
 void sim_agent_publish(struct sim_node *node, uint32_t k);

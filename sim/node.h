@@ -11,7 +11,18 @@
 
 struct sim_agent;
 struct sim_conn_end;
+struct sim_tap;
 struct sim_world;
+
+#define SIM_RING_PORT 6084
+#define SIM_PVP_PORT 8470
+#define SIM_MONO_BEGAN_US INT64_C(1000000) /* what the monotonic clocks show at the beginning of the world */
+
+/* What waits in the queue of the world when a node or its agent has a deadline. */
+struct sim_tick {
+    uint8_t type; /* enum sim_event_type; every event begins with it */
+    struct sim_node *node;
+};
 
 enum sim_node_state {
     SIM_NODE_NEW, /* has never run */
@@ -34,6 +45,7 @@ struct sim_node {
     bool joined;   /* in this life */
     bool left;     /* sim_node_leave is done: the process has ended */
     bool banned;   /* it says so itself */
+    bool dark;     /* its machine has no power: it answers nothing */
     struct id id;
     struct addr ring_address;
     struct addr pvp_address;
@@ -58,9 +70,10 @@ struct sim_node {
     struct sim_agent *agent; /* NULL: it has none */
     const struct sim_tap *tap;
 
-    struct sim_conn_end *conns; /* open ends of this node, of all kinds: network_internal.h */
+    struct sim_conn_end *conns; /* open ends of this node and its agent, of all kinds: conn.h */
     uint32_t links;             /* of them, ring connections that stand */
-    int64_t armed_us;           /* when the world calls next; INT64_MAX: never */
+    struct sim_tick tick;
+    int64_t armed_us; /* when the world calls next; INT64_MAX: never */
     int64_t started_us;
     int64_t joined_us;
 
@@ -69,6 +82,10 @@ struct sim_node {
 };
 
 /* ---- life ---- */
+
+/* For the world, which has its options, nature, network and identities already. */
+void sim_node_init(struct sim_world *world, uint32_t index);
+void sim_node_fini(struct sim_node *node);
 
 /* With what is on its disk; goes on trying to join. Its agent, if it has one, is left alone. Nothing if it runs. 0, or the error of
  * server_new: a damaged store or a certificate that is not admitted; then it is down. */

@@ -22,12 +22,16 @@
 #include "options.h"
 #include "queue.h"
 
+#include "base/list.h"
+
 #define SIM_MS INT64_C(1000) /* times of the world are microseconds since its beginning */
 #define SIM_SECOND (1000 * SIM_MS)
 #define SIM_MINUTE (60 * SIM_SECOND)
 #define SIM_HOUR (60 * SIM_MINUTE)
 #define SIM_BEGAN_MS INT64_C(1772366400000) /* 2026-03-01T12:00:00Z */
 #define SIM_OBSERVERS_MAX 8
+#define SIM_BOOTSTRAPS_MAX 8 /* as many as a server tries of its configuration */
+#define SIM_NODES_PER_BOOTSTRAP 8u
 
 /* ---- who watches ---- */
 
@@ -87,8 +91,8 @@ struct sim_observer {
 
 /* ---- the world ---- */
 
+struct sim_hops;
 struct sim_network;
-struct sim_pool;
 
 struct sim_world {
     const struct sim_options *options;
@@ -106,15 +110,32 @@ struct sim_world {
     const struct sim_observer *observers[SIM_OBSERVERS_MAX];
     unsigned observer_count;
     enum log_level log_level;  /* of the nodes' logs, for observers: LEVEL_ERROR when nobody watches them */
-    struct sim_node *answerer; /* who answered the response that is being delivered; NULL */
+    struct sim_node *answerer; /* who gave the answer that is being delivered; NULL */
+    struct sim_hops *hops;
     uint64_t next_token;
-    struct sim_lookup_table *lookups; /* under way */
+    struct list lookups; /* under way */
     uint32_t lookups_under_way;
+    bool measuring; /* look-ups, and the hops of requests, go into the result */
     uint64_t events;
+    uint64_t same_time; /* events since the time last moved */
     uint64_t trace_hash;
+    struct seeded_entropy identity_seed;
+    struct entropy identity_entropy;
+
+    struct sim_node **ring; /* running members, by Node-ID; made anew when it is asked for and `ring_stale` */
+    uint32_t ring_count;
+    bool ring_stale;
+
     struct sim_result result; /* filled in as it goes; finished by sim_world_result */
+    int64_t moment_us;        /* length of the result's rows */
     int64_t next_moment_us;
-    int64_t moment_us; /* length of the result's rows */
+    size_t moment_capacity;
+    uint64_t moment_messages, moment_octets;
+    uint32_t moment_lookups, moment_failed;
+    uint64_t joins; /* and the messages that were sent while the ring grew */
+    uint64_t join_messages;
+    int64_t idle_us; /* time in which nothing was asked of the ring, and the octets sent in it */
+    uint64_t idle_octets;
 };
 
 /* Options and nature are settled (options.h). The options must outlive the world; the nature is copied. */
@@ -146,6 +167,18 @@ bool sim_world_run_until(struct sim_world *world, sim_world_condition_fn *condit
 
 /* True time as a wall clock without fault would show it. */
 struct wall sim_world_wall(const struct sim_world *world);
+
+/* ---- for the parts of the simulator ---- */
+
+/* Goes into the trace hash. */
+void sim_world_hash(struct sim_world *world, const void *octets, size_t n);
+void sim_world_tell(struct sim_world *world, struct sim_node *node, enum sim_node_event event);
+
+/* A member came or went. */
+void sim_world_ring_changed(struct sim_world *world);
+
+/* The nodes 0 … so many - 1 are bootstrap nodes. */
+unsigned sim_world_bootstraps(const struct sim_world *world);
 
 /* ---- nodes ---- */
 
@@ -180,12 +213,16 @@ void sim_world_ban(struct sim_world *world, struct sim_node *publisher, struct s
 /* Every agent publishes its numbers; waits until all are acknowledged, trying failed ones again. */
 bool sim_world_publish(struct sim_world *world, int64_t for_us);
 
-/* So many look-ups of published numbers by drawn members, spread over the time, and waits for their ends. What is not found counts as failed. */
+/* So many look-ups of published numbers by drawn members, spread over the time, and waits for their ends. They are measured; what is not
+ * found counts as failed. */
 void sim_world_look_up(struct sim_world *world, uint32_t count, int64_t over_us);
 
 /* Adds a violation to the result. Any number: those beyond the limit are counted. The rule is static. */
 void sim_world_violation(struct sim_world *world, const char *rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Nothing is asked of the ring for so long: what its upkeep costs. */
+void sim_world_idle(struct sim_world *world, int64_t for_us);
 
 /* What is known at the end: links, records, load, memory, convergence. The result stays the world's. */
 struct sim_result *sim_world_result(struct sim_world *world);
