@@ -21,6 +21,7 @@ struct lookup {
     uint8_t ended_set; /* of which copies */
     uint8_t answered_set;
     unsigned answered;
+    bool wants_all;
     bool agreed;
     int err;
     uint32_t discarded;
@@ -177,7 +178,8 @@ static void resolved(struct numbers_wait *wait, struct now now, int err, const s
     have_slots(lookup);
 }
 
-int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number)
+static int look_up(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number,
+                   bool wants_all)
 {
     struct lookup *lookup = mem_alloc(sizeof *lookup);
     if (!lookup)
@@ -186,6 +188,7 @@ int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t toke
     lookup->id = ++reader->last_id;
     lookup->token = token;
     lookup->number = *number;
+    lookup->wants_all = wants_all;
     list_init(&lookup->link);
     numbers_wait_init(&lookup->wait, resolved);
     int err = map_set(&reader->lookups, id_key(&lookup->id), lookup);
@@ -206,6 +209,16 @@ int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t toke
     if (err == 0)
         have_slots(lookup);
     return 0;
+}
+
+int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number)
+{
+    return look_up(reader, now, token, number, false);
+}
+
+int numbers_look_up_all(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number)
+{
+    return look_up(reader, now, token, number, true);
 }
 
 /* ---- entries ---- */
@@ -333,7 +346,7 @@ void numbers_fetch_done(struct numbers_reader *reader, struct now now, uint64_t 
                 take_entry(lookup, copy, &entries[i]);
         }
     }
-    lookup->agreed = lookup->ended < NUMBERS_COPIES && two_agree(lookup);
+    lookup->agreed = !lookup->wants_all && lookup->ended < NUMBERS_COPIES && two_agree(lookup);
     if (lookup->ended < NUMBERS_COPIES && !lookup->agreed)
         return;
     reader->counters.agreed += lookup->agreed;

@@ -35,6 +35,9 @@ void numbers_reader_free(struct numbers_reader *reader);
 /* Ends in one NUMBERS_FOUND with the token. ERR_LIMIT, ERR_NO_MEMORY: it does not even begin. */
 int numbers_look_up(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number);
 
+/* The same, and all three copies are waited for: for who wants to see what each has. */
+int numbers_look_up_all(struct numbers_reader *reader, struct now now, uint64_t token, const struct e164 *number);
+
 struct numbers_claimant {
     struct id node_id;
     uint64_t vservice_id;

@@ -57,7 +57,7 @@ static void deliver_request(struct peer *peer, struct now now, struct link *from
         if (err) {
             peer->counters.message_malformed++;
             peer_answer_error(peer, now, &reply, RELOAD_ERROR_INVALID_MESSAGE, fault.rule ? fault.rule : "");
-        } else {
+        } else if (peer_rate_request(peer, now, &request)) {
             peer_serve_request(peer, now, &request);
         }
     }

@@ -422,6 +422,8 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
                   fault.rule);
         return;
     }
+    if (reload_code_is_request(peek_code(&received, message)) && !peer_rate_link(peer, now, from))
+        return;
     if (!header_is_ours(peer, now, from, &received, message))
         return;
     struct reload_header header = received;

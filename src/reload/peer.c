@@ -14,6 +14,8 @@ void peer_options_default(struct peer_options *options)
         .links_max = 512,
         .link_queue_octets_max = 4u << 20,
         .transactions_max = 4096,
+        .requests_per_s = 500,
+        .requests_burst = 5000,
         .via_octets_max = 20 * (ID_OCTETS + 2),
         .neighbor_keepalive_ms = 10000,
         .link_keepalive_ms = 60000,
@@ -58,6 +60,7 @@ int peer_new(const struct peer_options *options, const struct peer_ports *ports,
     list_init(&peer->uppers);
     map_init(&peer->transactions, options->transactions_max, entropy_u64(&ports->entropy));
     peer_served_init(peer);
+    peer_rates_init(peer);
     peer_opaque_init(peer);
     peer_reassembly_init(peer);
     chord_table_init(&peer->table, options->self);
@@ -78,6 +81,7 @@ void peer_free(struct peer *peer)
     peer_transactions_fini(peer);
     peer_requests_fini(peer);
     peer_served_fini(peer);
+    peer_rates_fini(peer);
     peer_opaque_fini(peer);
     reload_reassembly_fini(&peer->reassembly);
     peer_links_fini(peer);

@@ -46,6 +46,8 @@ struct peer_options {
     uint32_t links_max;             /* open links; the least useful one gives way, or the new one is refused */
     uint32_t link_queue_octets_max; /* sent and not acknowledged: beyond it the link is closed */
     uint32_t transactions_max;      /* own requests under way */
+    uint32_t requests_per_s;        /* that one node may ask of us, weighed by cost; 0: no limit */
+    uint32_t requests_burst;        /* so many at once, once */
     uint32_t via_octets_max;        /* a longer via list is kept here behind an opaque id (6.1.3) */
     int64_t neighbor_keepalive_ms;  /* a quiet link to a neighbor is pinged; 0: never */
     int64_t link_keepalive_ms;      /* other links */
@@ -265,6 +267,7 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(requests_retransmitted)                                                                    \
     X(requests_timed_out)                                                                        \
     X(requests_received)                                                                         \
+    X(requests_slowed) /* dropped: their node asks for too much */                               \
     X(requests_duplicate)                                                                        \
     X(responses_received)                                                                        \
     X(responses_unexpected) /* late, or of no transaction of ours */                             \
@@ -309,6 +312,15 @@ struct peer_link_view {
     uint32_t unacknowledged_octets;
 };
 
+/* A node that asked for too much lately. */
+struct peer_slowed_view {
+    struct id node;
+    uint64_t requests; /* that were dropped */
+    int64_t since_us;  /* the last one */
+};
+
+#define PEER_SLOWED_MAX 16
+
 struct peer_view {
     enum peer_state state;
     enum peer_health health;
@@ -318,6 +330,8 @@ struct peer_view {
     size_t predecessor_count, successor_count, finger_count;
     struct peer_link_view *links;
     size_t link_count;
+    struct peer_slowed_view *slowed; /* the latest first, PEER_SLOWED_MAX at most */
+    size_t slowed_count;
     double ring_size; /* estimated number of nodes */
     double owned;     /* fraction of the ring we are responsible for */
     double duty;      /* the same with what we hold as replica: the share that quotas are reckoned by */

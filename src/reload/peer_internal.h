@@ -160,6 +160,9 @@ struct peer {
     size_t served_octets;
     struct timer served_timer;
 
+    struct map rates; /* by Node-ID: who asks for how much */
+    struct list rate_order;
+
     struct reload_reassembly reassembly;
     struct timer reassembly_timer;
     struct map opaque; /* via lists kept here, by opaque id */

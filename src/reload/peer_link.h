@@ -49,6 +49,7 @@ struct link {
     struct mono since;                              /* of the state */
     struct mono heard;                              /* octets came */
     struct mono suspected;
+    struct mono asked_until; /* when all requests that came are worked off at the rate that a link may have */
     uint32_t next_sequence;
     uint32_t received_last;
     uint32_t received_mask;  /* bit k: received_last - k came too, for the ack */

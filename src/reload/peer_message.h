@@ -92,6 +92,15 @@ void peer_served_begin(struct peer *peer, struct now now, const struct reply *re
 void peer_served_init(struct peer *peer);
 void peer_served_fini(struct peer *peer);
 
+/* ---- rates (rate.c) ---- */
+
+/* False: too much came over this link, or from this signer, and the request is to be dropped. */
+bool peer_rate_link(struct peer *peer, struct now now, struct link *from);
+bool peer_rate_request(struct peer *peer, struct now now, const struct request *request);
+void peer_rates_init(struct peer *peer);
+void peer_rates_fini(struct peer *peer);
+size_t peer_rates_view(const struct peer *peer, struct now now, struct peer_slowed_view *ret_slowed, size_t max);
+
 /* ---- our requests (transaction.c) ---- */
 
 struct outcome {

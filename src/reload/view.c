@@ -83,8 +83,10 @@ int peer_view(const struct peer *peer, struct now now, struct region *region, st
     view.successors = region_array(region, n + 1, sizeof *view.successors);
     view.fingers = region_array(region, peer->by_node_count + 1, sizeof *view.fingers);
     view.links = region_array(region, peer->link_count + 1, sizeof *view.links);
-    if (!view.predecessors || !view.successors || !view.fingers || !view.links)
+    view.slowed = region_array(region, PEER_SLOWED_MAX, sizeof *view.slowed);
+    if (!view.predecessors || !view.successors || !view.fingers || !view.links || !view.slowed)
         return ERR_NO_MEMORY;
+    view.slowed_count = peer_rates_view(peer, now, view.slowed, PEER_SLOWED_MAX);
     for (size_t i = 0; i < n; i++) {
         view.predecessors[i] = chord_table_predecessor(&peer->table, i);
         view.successors[i] = chord_table_successor(&peer->table, i);

@@ -136,7 +136,7 @@ void lookup_command(void *ctx, struct ctl_request *request)
         return;
     }
     int err = begin(s, &number, &l);
-    if (!err && (err = numbers_look_up(s->reader, s->now, l->token, &number)) != 0)
+    if (!err && (err = numbers_look_up_all(s->reader, s->now, l->token, &number)) != 0)
         lookup_free(s, l);
     if (err)
         ctl_refuse(request, err, err == ERR_WRONG_STATE ? "not in the ring yet" : NULL,

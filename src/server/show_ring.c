@@ -82,6 +82,20 @@ static void put_peers(struct server *s, const struct node *n, struct ctl_writer 
     region_fini(&region);
 }
 
+/* Nodes that ask for too much, and are slowed by it. */
+static void put_slowed(struct server *s, const struct peer_view *v, struct ctl_writer *w)
+{
+    ctl_open_array(w, "slowed");
+    for (size_t i = 0; i < v->slowed_count; i++) {
+        ctl_open_object(w, NULL);
+        ctl_put_id(w, "node_id", v->slowed[i].node);
+        ctl_put_unsigned(w, "requests_dropped", v->slowed[i].requests);
+        ctl_put_time(w, "last_at", wall_after_ms(s->now.wall, -(v->slowed[i].since_us / 1000)));
+        ctl_close(w);
+    }
+    ctl_close(w);
+}
+
 void show_ring(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
@@ -111,6 +125,7 @@ void show_ring(void *ctx, struct ctl_request *request)
     put_ids(w, "fingers", v.fingers, v.finger_count);
     if (nodes_count(s, &in_ring) > 1)
         put_nodes(s, w);
+    put_slowed(s, &v, w);
     ctl_open_array(w, "peers");
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
         if (s->nodes[i])

@@ -303,6 +303,88 @@ static void test_look_up_survives_any_peer_on_its_way(void **state)
     }
 }
 
+/* ---- floods ---- */
+
+static void tune_slow(struct peer_options *options)
+{
+    options->requests_per_s = 50;
+    options->requests_burst = 200;
+}
+
+static uint64_t slowed_by(struct world *world, unsigned node, unsigned flooder)
+{
+    struct region region;
+    struct peer_view view;
+    uint64_t requests = 0;
+    region_init(&region, 1u << 20);
+    assert_int_equal(peer_view(world->nodes[node].peer, world->now, &region, &view), 0);
+    for (size_t i = 0; i < view.slowed_count; i++) {
+        assert_true(id_eq(view.slowed[i].node, world->nodes[flooder].id));
+        requests += view.slowed[i].requests;
+    }
+    region_fini(&region);
+    return requests;
+}
+
+/* It asks one peer for more than it may have: it gets what it may have, and is named; others notice nothing. */
+static void test_node_that_floods_is_slowed_and_named(void **state)
+{
+    (void)state;
+    struct world *world = world_new(300);
+    world->tune = tune_slow;
+    for (unsigned i = 0; i < 6; i++)
+        world_add(world, world_place(i, 6));
+    for (unsigned i = 1; i <= 6; i++)
+        world_start(world, i);
+    assert_true(world_run_until(world, world_is_right, 60000));
+    store_values(world, 1, "kept");
+    world_run(world, 20000); /* all buckets are full again */
+    struct id place = id_sub(world->nodes[4].id, id_power_of_two(3));
+    struct peer_target target = {true, world->nodes[4].id};
+    uint64_t served = world_counters(world, 4)->requests_received;
+    for (unsigned i = 0; i < 2000; i++)
+        peer_ping(world->nodes[2].peer, world->now, 100000 + i, target);
+    world_run(world, 1000);
+    served = world_counters(world, 4)->requests_received - served;
+    assert_true(served <= 900); /* four times what one node may ask for comes over a link, with others' requests … */
+    assert_true(slowed_by(world, 4, 2) >= 1700); /* … of which one node gets its part */
+    assert_int_equal(slowed_by(world, 5, 2), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        const struct peer_result *result = world_fetch(world, 6, place);
+        assert_int_equal(result->err, 0);
+        assert_true(result->elapsed_us < 500000);
+    }
+    assert_int_equal(world_counters(world, 5)->requests_slowed, 0);
+    expect_values(world, 3, 1, "kept");
+    /* It is not cut off for good. */
+    world_run(world, 60000);
+    assert_int_equal(world_ping(world, 2, target)->err, 0);
+    world_free(world);
+}
+
+/* What honest nodes do at their worst: everything is handed over, copied and read at once. */
+static void test_honest_bursts_are_not_slowed(void **state)
+{
+    (void)state;
+    struct world *world = world_of(4, 301);
+    for (unsigned i = 0; i < 8; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "value %u", i);
+        store_values(world, 1 + i % 4, text);
+    }
+    world_kill(world, 2);
+    assert_true(world_run_until(world, is_whole, REPAIR_MS));
+    empty_disk(world, 2);
+    world_start(world, 2);
+    assert_true(world_run_until(world, is_whole, REPAIR_MS));
+    for (unsigned i = 0; i < 1000; i++) /* more than a server's pace allows in ten seconds */
+        peer_fetch(world->nodes[1].peer, world->now, 200000 + i, place_of(i % VALUES), WORLD_KIND);
+    world_run(world, 3000);
+    for (unsigned i = 1; i <= 4; i++)
+        assert_int_equal(world_counters(world, i)->requests_slowed, 0);
+    world_free(world);
+}
+
 /* ---- partitions ---- */
 
 struct split {
@@ -413,6 +495,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_peer_that_returns_with_its_disk_is_sent_what_changed),
         cmocka_unit_test(test_look_ups_go_on_while_peers_leave),
         cmocka_unit_test(test_look_up_survives_any_peer_on_its_way),
+        cmocka_unit_test(test_node_that_floods_is_slowed_and_named),
+        cmocka_unit_test(test_honest_bursts_are_not_slowed),
         cmocka_unit_test(test_halves_with_a_bootstrap_node_each),
         cmocka_unit_test(test_half_without_a_bootstrap_node),
     };

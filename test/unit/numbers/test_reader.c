@@ -277,6 +277,25 @@ static void test_two_that_agree_suffice(void **state)
     }
 }
 
+static void test_all_copies_are_waited_for_if_asked(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct numbers_reader_effect effect;
+    begin(&f, 10, 10);
+    assert_int_equal(numbers_look_up_all(f.reader, now, 1, &number), 0);
+    take_fetches(&f);
+    for (unsigned copy = 0; copy < NUMBERS_COPIES; copy++) {
+        assert_false(numbers_reader_next(f.reader, &effect));
+        reply_with(&f, copy, (const uint8_t[]){1}, 1);
+    }
+    effect = found(&f);
+    assert_int_equal(effect.answered, 3);
+    assert_int_equal(effect.claimants[0].copies, 3);
+    assert_false(effect.agreed);
+    finish(&f);
+}
+
 /* Entries that nobody stored do not count: two peers that make up the same one agree on nothing. */
 static void test_made_up_entries_make_no_agreement(void **state)
 {
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_nobody_claims_it),
         cmocka_unit_test(test_hidden_entry_is_found_elsewhere),
         cmocka_unit_test(test_two_that_agree_suffice),
+        cmocka_unit_test(test_all_copies_are_waited_for_if_asked),
         cmocka_unit_test(test_made_up_entries_make_no_agreement),
         cmocka_unit_test(test_no_copy_answers),
         cmocka_unit_test(test_forged_entries_are_left_out),
