@@ -23,7 +23,8 @@ static bool d_has_three(struct scene *scene)
 
 static bool d_has_one(struct scene *scene)
 {
-    return is_in(scene_company(scene, 'D'), 1) && !scene_company(scene, 'D')->has_node[2];
+    const struct company *d = scene_company(scene, 'D');
+    return is_in(d, 1) && !d->has_node[1] && !d->has_node[2];
 }
 
 /* A, B, C with one Node-ID each and D with three. */
