@@ -67,7 +67,7 @@ static void draw_hops(FILE *out, struct sim_result *r)
     sim_chart_mark(&c, limit, 0, SIM_SVG_LIMIT, word);
     snprintf(word, sizeof word, "mean = %.2f log\xe2\x82\x82 N", limit > 0 ? mean / limit : 0);
     if (r->hops.n)
-        sim_chart_mark(&c, mean, 0, SIM_SVG_SECOND, word);
+        sim_chart_mark(&c, mean, limit - mean < 0.55 * (c.x_max - c.x_min), SIM_SVG_SECOND, word);
 }
 
 static void draw_latency(FILE *out, struct sim_result *r)
@@ -78,7 +78,7 @@ static void draw_latency(FILE *out, struct sim_result *r)
              sim_samples_mean(&r->latency_us) / 1000, sim_samples_percentile(&r->latency_us, 99) / 1000.0,
              sim_samples_mean(&r->direct_us) / 1000);
     struct sim_chart c = panel(out, 1, "Time of a look-up", below);
-    c.x_max = sim_chart_round_up(
+    c.x_max = sim_chart_range(
         fmax(sim_samples_percentile(&r->latency_us, 99.5), sim_samples_percentile(&r->direct_us, 99.5)) / 1000);
     share_bins(&r->latency_us, 1e-3, c.x_max, BINS, looked);
     share_bins(&r->direct_us, 1e-3, c.x_max, BINS, direct);
@@ -111,7 +111,7 @@ static void draw_load(FILE *out, struct sim_result *r)
     snprintf(below, sizeof below, "share of the nodes that send so much; mean %.0f kB, at most %.0f",
              sim_samples_mean(&r->node_octets) * scale, most);
     struct sim_chart c = panel(out, 2, "Load of a node", below);
-    c.x_max = sim_chart_round_up(most);
+    c.x_max = sim_chart_range(most);
     draw_spread(c, BINS, &r->node_octets, scale, "kB sent per hour");
 }
 

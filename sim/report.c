@@ -117,7 +117,7 @@ static void print_traffic(FILE *out, const struct sim_traffic *t)
         octets += t->octets[row];
     if (!octets)
         return;
-    fputs("messages     over links         made      octets  share\n", out);
+    fputs("messages     over links     requests      octets  share\n", out);
     bool shown[SIM_TRAFFIC_ROWS] = {false};
     for (;;) {
         unsigned most = SIM_TRAFFIC_ROWS;
@@ -126,11 +126,12 @@ static void print_traffic(FILE *out, const struct sim_traffic *t)
                 most = row;
         if (most == SIM_TRAFFIC_ROWS)
             return;
-        char text[OCTETS_TEXT];
+        char text[OCTETS_TEXT], made[OCTETS_TEXT] = "";
         shown[most] = true;
-        fprintf(out, "  %-18s %12" PRIu64 " %12" PRIu64 " %11s %5.1f%%\n", sim_traffic_name(most), t->messages[most],
-                t->made[most], format_octets((double)t->octets[most], text),
-                100 * ratio((double)t->octets[most], (double)octets));
+        if (t->made[most])
+            snprintf(made, sizeof made, "%" PRIu64, t->made[most]);
+        fprintf(out, "  %-18s %12" PRIu64 " %12s %11s %5.1f%%\n", sim_traffic_name(most), t->messages[most], made,
+                format_octets((double)t->octets[most], text), 100 * ratio((double)t->octets[most], (double)octets));
     }
 }
 
@@ -227,7 +228,8 @@ static json_t *traffic_json(const struct sim_traffic *t, bool *failed)
             continue;
         json_t *kind = json_object();
         set(kind, "messages", integer(t->messages[row]), failed);
-        set(kind, "made", integer(t->made[row]), failed);
+        if (t->made[row])
+            set(kind, "made", integer(t->made[row]), failed);
         set(kind, "octets", integer(t->octets[row]), failed);
         set(kinds, sim_traffic_name(row), kind, failed);
     }

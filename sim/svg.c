@@ -91,16 +91,28 @@ static double y_of(const struct sim_chart *c, double y)
     return c->top + c->height - y / c->y_max * c->height;
 }
 
-double sim_chart_round_up(double value)
+/* The least of these numbers, times a power of ten, that is not below the value. */
+static double round_up(double value, const double *steps, size_t n)
 {
-    static const double steps[] = {1, 2, 2.5, 5, 10};
     if (!(value > 0))
         return 1;
     double power = pow(10, floor(log10(value)));
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+    for (size_t i = 0; i < n; i++)
         if (steps[i] * power >= value * (1 - 1e-9))
             return steps[i] * power;
     return 10 * power;
+}
+
+static double tick_of(double value)
+{
+    static const double steps[] = {1, 2, 2.5, 5};
+    return round_up(value, steps, sizeof steps / sizeof *steps);
+}
+
+double sim_chart_range(double value)
+{
+    static const double steps[] = {1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8};
+    return round_up(value, steps, sizeof steps / sizeof *steps);
 }
 
 /* "1500", "2.5", "1.2M": short, and never rounded. */
@@ -119,7 +131,7 @@ void sim_chart_axes(const struct sim_chart *c, const char *x_name, const char *y
 {
     char text[40];
     double bottom = c->top + c->height;
-    double step = sim_chart_round_up(c->y_max / TICKS);
+    double step = tick_of(c->y_max / TICKS);
     for (double y = 0; y <= c->y_max * (1 + 1e-9); y += step) {
         fprintf(c->out, "<path class=\"grid\" d=\"M%.1f %.1fh%.1f\"/>\n", c->left, y_of(c, y), c->width);
         format_tick(y_percent ? y * 100 : y, y_percent ? step * 100 : step, text, sizeof text - 1);
@@ -127,7 +139,7 @@ void sim_chart_axes(const struct sim_chart *c, const char *x_name, const char *y
             snprintf(text + strlen(text), 2, "%%");
         sim_svg_text(c->out, c->left - 6, y_of(c, y) + 4, "r", text);
     }
-    step = sim_chart_round_up((c->x_max - c->x_min) / (TICKS + 2));
+    step = tick_of((c->x_max - c->x_min) / (TICKS + 2));
     for (double x = ceil(c->x_min / step) * step; x <= c->x_max * (1 + 1e-9); x += step) {
         fprintf(c->out, "<path class=\"axis\" d=\"M%.1f %.1fv4\"/>\n", x_of(c, x), bottom);
         format_tick(x, step, text, sizeof text);

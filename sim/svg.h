@@ -49,7 +49,7 @@ void sim_chart_mark(const struct sim_chart *chart, double x, unsigned row, const
 /* What stands for what: the place of the next one is returned. */
 double sim_chart_legend(const struct sim_chart *chart, double x, const char *class, const char *word);
 
-/* A round number at or above this one: 1, 2, 2.5 or 5 times a power of ten. */
-double sim_chart_round_up(double value);
+/* How far an axis goes that has to show this value. */
+double sim_chart_range(double value);
 
 #endif

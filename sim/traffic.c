@@ -24,20 +24,20 @@ static unsigned row_of_code(uint32_t code)
     return code < SIM_TRAFFIC_CODES && reload_code_name((uint16_t)code) ? code : SIM_TRAFFIC_OTHER;
 }
 
-/* What kind of message this is, and whether it was made by who sends it. */
+/* What kind of message this is, and whether it is a request of who sends it. */
 static unsigned row_of_message(struct slice message, bool *ret_made)
 {
-    *ret_made = true;
     if (message.n < RELOAD_HEADER_FIXED_OCTETS)
         return SIM_TRAFFIC_OTHER;
     uint32_t via = u16_at(message, HEADER_VIA_LENGTH);
     size_t lists = via + u16_at(message, HEADER_VIA_LENGTH + 2) + u16_at(message, HEADER_VIA_LENGTH + 4);
-    *ret_made = via == 0;
     if (u24_at(message, HEADER_FRAGMENT + 1) != 0)
         return SIM_TRAFFIC_FRAGMENT;
     if (message.n < RELOAD_HEADER_FIXED_OCTETS + lists + 2)
         return SIM_TRAFFIC_OTHER;
-    return row_of_code(u16_at(message, RELOAD_HEADER_FIXED_OCTETS + lists));
+    uint32_t code = u16_at(message, RELOAD_HEADER_FIXED_OCTETS + lists);
+    *ret_made = via == 0 && reload_code_is_request((uint16_t)code);
+    return row_of_code(code);
 }
 
 static void count(struct sim_traffic *traffic, unsigned row, bool made, size_t octets)
@@ -53,7 +53,7 @@ void sim_traffic_count(struct sim_traffic *traffic, struct slice octets)
     while (octets.n) {
         size_t frame = octets.n;
         unsigned row = SIM_TRAFFIC_OTHER;
-        bool made = true;
+        bool made = false;
         if (octets.p[0] == RELOAD_FRAME_ACK && octets.n >= FRAME_ACK) {
             frame = FRAME_ACK;
             row = SIM_TRAFFIC_ACK;

@@ -18,7 +18,7 @@ enum sim_traffic_row {
 struct sim_traffic {
     uint64_t messages[SIM_TRAFFIC_ROWS]; /* each link that a message crosses counts */
     uint64_t octets[SIM_TRAFFIC_ROWS];   /* frames included */
-    uint64_t made[SIM_TRAFFIC_ROWS];     /* of the messages: those that begin here, not forwarded ones */
+    uint64_t made[SIM_TRAFFIC_ROWS];     /* of the requests: those that begin here, not forwarded ones */
 };
 
 /* What a node hands to a link at once: whole frames. */

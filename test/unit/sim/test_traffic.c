@@ -49,6 +49,7 @@ static void kinds_are_told_apart(void **state)
     assert_int_equal(t.made[RELOAD_FETCH_REQ], 1);
     assert_true(t.octets[RELOAD_FETCH_REQ] > 2 * fetch);
     assert_int_equal(t.messages[SIM_TRAFFIC_ERROR], 1);
+    assert_int_equal(t.made[SIM_TRAFFIC_ERROR], 0); /* an answer: its Via List does not tell */
     assert_int_equal(t.messages[SIM_TRAFFIC_FRAGMENT], 1);
     assert_int_equal(t.made[SIM_TRAFFIC_FRAGMENT], 0);
     assert_int_equal(t.messages[SIM_TRAFFIC_OTHER], 1);
