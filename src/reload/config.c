@@ -72,6 +72,45 @@ bool config_is_bad_node(const struct config *config, struct id node)
     return false;
 }
 
+const struct config_ban *config_ban_of(const struct config *config, struct id node)
+{
+    size_t low = 0, high = config->ban_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = id_cmp(config->bans[middle].node, node);
+        if (c == 0)
+            return &config->bans[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* The number before the next dot; 0 behind the end. What is no digit ends the version. */
+static uint32_t next_number(struct slice *rest)
+{
+    uint32_t n = 0;
+    size_t i = 0;
+    for (; i < rest->n && rest->p[i] >= '0' && rest->p[i] <= '9'; i++)
+        n = n > UINT32_MAX / 10 - 1 ? UINT32_MAX : 10 * n + (uint32_t)(rest->p[i] - '0');
+    bool more = i < rest->n && rest->p[i] == '.';
+    *rest = more ? slice_of(rest->p + i + 1, rest->n - i - 1) : slice_of(NULL, 0);
+    return n;
+}
+
+bool config_wants_newer(const struct config *config, const char *version)
+{
+    struct slice wanted = config->required_version, own = slice_str(version);
+    while (wanted.n || own.n) {
+        uint32_t a = next_number(&wanted), b = next_number(&own);
+        if (a != b)
+            return b < a;
+    }
+    return false;
+}
+
 uint32_t config_overlay_hash(const struct config *config)
 {
     return reload_overlay_hash(config->instance_name);

@@ -16,9 +16,10 @@
 
 #define CONFIG_DOCUMENT_OCTETS_MAX (256u << 10)
 #define CONFIG_DEPTH_MAX 16
-#define CONFIG_ELEMENTS_MAX 20000u         /* of one document, of all its configurations */
-#define CONFIG_LIST_MAX 4096u              /* of one kind of repeated element: bootstrap-node, bad-node … */
-#define CONFIG_TEXT_OCTETS_MAX 1024u       /* of one text value; certificates: CERT_DER_OCTETS_MAX */
+#define CONFIG_ELEMENTS_MAX 20000u   /* of one document, of all its configurations */
+#define CONFIG_LIST_MAX 4096u        /* of one kind of repeated element: bootstrap-node, bad-node … */
+#define CONFIG_TEXT_OCTETS_MAX 1024u /* of one text value; certificates: CERT_DER_OCTETS_MAX */
+#define CONFIG_BAN_REASON_OCTETS_MAX 200u
 #define CONFIG_SIGNATURES_MAX 4            /* of one configuration: one that verifies is enough */
 #define CONFIG_SIGNATURE_OCTETS_MAX 65536u /* a SecurityBlock */
 
@@ -47,10 +48,19 @@ enum config_number_hash { CONFIG_HASH_SHA1, CONFIG_HASH_ARGON2ID };
 #define CONFIG_NS_CHORD "urn:ietf:params:xml:ns:p2p:config-chord"
 #define CONFIG_NS_IME "urn:openime:config:1"
 
+/* Why a node is a bad-node, and of which server it is: element `ban` of our namespace. It explains; the bad-node element bans. */
+struct config_ban {
+    struct id node;
+    struct slice server_id; /* empty: not known */
+    struct slice reason;    /* printable ASCII, at most CONFIG_BAN_REASON_OCTETS_MAX */
+    struct wall at;         /* 0: not known */
+};
+
 struct config {
     /* Attributes of `configuration`. */
     struct slice instance_name; /* the overlay's name */
     uint16_t sequence;
+    bool has_sequence; /* it was given; if not, it is 0 */
     bool expires;
     struct wall expiration;
 
@@ -95,6 +105,11 @@ struct config {
     uint32_t number_lifetime_s;          /* of number records in the ring */
     struct slice message_of_the_day;     /* empty: none */
     struct slice required_version;       /* of the software; empty: any */
+    struct wall required_version_by;     /* until when servers should have it; 0: as soon as possible */
+    struct config_ban *bans;             /* sorted by node */
+    size_t ban_count;
+
+    unsigned unknown_line; /* of the first element that this version does not know and ignores; 0: there is none */
 
     /* Of a parsed document; empty in one that is yet to be built. */
     struct slice document;      /* all of it, as received: what ConfigUpdate passes on */
@@ -151,6 +166,12 @@ static inline bool config_expired(const struct config *config, struct wall now)
 
 bool config_is_bad_node(const struct config *config, struct id node);
 
+/* What the document says about a ban; NULL: nothing. */
+const struct config_ban *config_ban_of(const struct config *config, struct id node);
+
+/* Whether software of this version ("0.1.0", numbers between dots; what follows them does not count) is older than what is required. */
+bool config_wants_newer(const struct config *config, const char *version);
+
 /* The overlay's name as the 32 bits of the forwarding header: low 32 bits of SHA-1 (6.3.2). */
 uint32_t config_overlay_hash(const struct config *config);
 
@@ -158,5 +179,8 @@ uint32_t config_overlay_hash(const struct config *config);
  * The result is what config_parse accepts. 0, ERR_RANGE (values that config_parse would refuse), ERR_CRYPTO or the buffer's error. */
 int config_build(const struct config *config, const struct key *key, const struct cert *certificate,
                  struct buf *ret_document);
+
+/* The same without sequence and signatures: what people edit. */
+int config_format(const struct config *config, struct buf *ret_document);
 
 #endif

@@ -114,6 +114,29 @@ static void put_base(const struct config *c, struct buf *out)
     put_texts(out, "mandatory-extension", c->mandatory_extensions, c->mandatory_extension_count);
 }
 
+/* An attribute; none for no time. */
+static void put_date(struct buf *out, const char *name, struct wall time)
+{
+    char text[WALL_TEXT_OCTETS];
+    if (time.ms)
+        buf_printf(out, " %s=\"%s\"", name, wall_format(time, text));
+}
+
+static void put_ban(struct buf *out, const struct config_ban *ban)
+{
+    char hex[ID_HEX_OCTETS];
+    buf_printf(out, "    <ime:ban node=\"%s\"", id_format(ban->node, hex));
+    if (ban->server_id.n) {
+        buf_str(out, " server-id=\"");
+        put_escaped(out, ban->server_id);
+        buf_u8(out, '"');
+    }
+    put_date(out, "at", ban->at);
+    buf_u8(out, '>');
+    put_escaped(out, ban->reason);
+    buf_str(out, "</ime:ban>\n");
+}
+
 static void put_ime(const struct config *c, struct buf *out)
 {
     if (c->number_hash == CONFIG_HASH_ARGON2ID)
@@ -127,8 +150,15 @@ static void put_ime(const struct config *c, struct buf *out)
     put_number(out, "ime:number-lifetime", c->number_lifetime_s);
     if (c->message_of_the_day.n)
         put_text(out, "ime:message-of-the-day", c->message_of_the_day);
-    if (c->required_version.n)
-        put_text(out, "ime:required-version", c->required_version);
+    if (c->required_version.n) {
+        buf_str(out, "    <ime:required-version");
+        put_date(out, "by", c->required_version_by);
+        buf_u8(out, '>');
+        put_escaped(out, c->required_version);
+        buf_str(out, "</ime:required-version>\n");
+    }
+    for (size_t i = 0; i < c->ban_count; i++)
+        put_ban(out, &c->bans[i]);
 }
 
 /* From `<kind` to `</kind>`: exactly what its signature covers. Registered Kinds stand with their name. */
@@ -150,7 +180,7 @@ static void put_kind(const struct kind *kind, struct buf *out)
 
 struct author {
     const struct config *config;
-    const struct key *key;
+    const struct key *key; /* NULL: nothing is signed */
     const struct cert *certificate;
 };
 
@@ -161,7 +191,7 @@ static int put_signature(const struct author *a, const struct id *nodes, size_t 
     struct config_signers signers = {
         .overlay = a->config->instance_name, .nodes = nodes, .node_count = node_count, .bans = a->config};
     struct buf block;
-    if (out->err)
+    if (out->err || !a->key)
         return out->err;
     buf_init(&block, CONFIG_SIGNATURE_OCTETS_MAX);
     int err = config_signature_make(&signers, slice_of(out->p + begin, end - begin), a->key, a->certificate, &block);
@@ -194,15 +224,16 @@ static int put_kinds(const struct author *a, struct buf *out)
 static int put_document(const struct author *a, struct buf *out)
 {
     const struct config *c = a->config;
-    char date[WALL_TEXT_OCTETS];
     buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<overlay xmlns=\"" CONFIG_NS_BASE
                  "\"\n    xmlns:chord=\"" CONFIG_NS_CHORD "\"\n    xmlns:ime=\"" CONFIG_NS_IME "\">\n  ");
     size_t begin = out->n;
     buf_str(out, "<configuration instance-name=\"");
     put_escaped(out, c->instance_name);
-    buf_printf(out, "\" sequence=\"%u\"", c->sequence);
+    buf_u8(out, '"');
+    if (a->key)
+        buf_printf(out, " sequence=\"%u\"", c->sequence);
     if (c->expires)
-        buf_printf(out, " expiration=\"%s\"", wall_format(c->expiration, date));
+        put_date(out, "expiration", c->expiration);
     buf_str(out, ">\n");
     put_base(c, out);
     put_ime(c, out);
@@ -217,17 +248,15 @@ static int put_document(const struct author *a, struct buf *out)
     return err ? err : out->err;
 }
 
-int config_build(const struct config *config, const struct key *key, const struct cert *certificate,
-                 struct buf *ret_document)
+static int build(const struct author *author, struct buf *ret_document)
 {
-    struct author author = {config, key, certificate};
     struct config_fault fault;
     struct config *parsed;
     struct buf document;
     buf_init(&document, CONFIG_DOCUMENT_OCTETS_MAX);
-    int err = put_document(&author, &document);
+    int err = put_document(author, &document);
     if (!err) { /* nobody must be sent what nobody accepts */
-        err = config_parse(buf_slice(&document), config->instance_name, &parsed, &fault);
+        err = config_parse(buf_slice(&document), author->config->instance_name, &parsed, &fault);
         if (!err)
             config_free(parsed);
         else if (err != ERR_NO_MEMORY)
@@ -239,4 +268,15 @@ int config_build(const struct config *config, const struct key *key, const struc
     }
     buf_fini(&document);
     return err;
+}
+
+int config_build(const struct config *config, const struct key *key, const struct cert *certificate,
+                 struct buf *ret_document)
+{
+    return build(&(struct author){config, key, certificate}, ret_document);
+}
+
+int config_format(const struct config *config, struct buf *ret_document)
+{
+    return build(&(struct author){.config = config}, ret_document);
 }

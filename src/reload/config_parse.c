@@ -315,6 +315,55 @@ static int parse_enrollment_server(struct parse *p, const xmlNode *node)
     return add_slice(p, node, &p->config->enrollment_servers, &p->config->enrollment_server_count, text);
 }
 
+/* An attribute with a date; absent: 0. */
+static int date_attribute(struct parse *p, const xmlNode *node, const char *name, struct wall *ret_time)
+{
+    struct slice text;
+    int err = attribute(p, node, name, &text);
+    if (err || !text.p)
+        return err;
+    return parse_date(text, ret_time) ? fail_at(p, node, ERR_SYNTAX, "an RFC 3339 date in UTC") : 0;
+}
+
+static int parse_required_version(struct parse *p, const xmlNode *node)
+{
+    struct config *c = p->config;
+    int err = element_text(p, node, CONFIG_TEXT_OCTETS_MAX, &c->required_version);
+    if (!err)
+        err = date_attribute(p, node, "by", &c->required_version_by);
+    if (!err && !text_is_printable(c->required_version))
+        return fail_at(p, node, ERR_SYNTAX, "required-version: printable ASCII");
+    return err;
+}
+
+static int parse_ban(struct parse *p, const xmlNode *node)
+{
+    struct config *c = p->config;
+    struct config_ban ban = {.server_id = {NULL, 0}};
+    struct slice id;
+    int err = element_text(p, node, CONFIG_BAN_REASON_OCTETS_MAX, &ban.reason);
+    if (!err)
+        err = attribute(p, node, "node", &id);
+    if (!err)
+        err = attribute(p, node, "server-id", &ban.server_id);
+    if (!err)
+        err = date_attribute(p, node, "at", &ban.at);
+    if (err)
+        return err;
+    if (!id.p || id_parse(id, &ban.node))
+        return fail_at(p, node, ERR_SYNTAX, "node of ban: 32 hexadecimal digits");
+    if (!text_is_printable(ban.reason) || !text_is_printable(ban.server_id) || ban.server_id.n > CERT_USER_OCTETS_MAX)
+        return fail_at(p, node, ERR_SYNTAX, "ban: reason and server-id are printable ASCII");
+    if (c->ban_count == CONFIG_LIST_MAX)
+        return fail_at(p, node, ERR_LIMIT, "more elements of one name than allowed");
+    struct config_ban *more = list_room(p, c->bans, c->ban_count, sizeof *more);
+    if (!more)
+        return fail_memory(p);
+    c->bans = more;
+    more[c->ban_count++] = ban;
+    return 0;
+}
+
 static int parse_mandatory_extension(struct parse *p, const xmlNode *node)
 {
     struct slice text;
@@ -392,7 +441,8 @@ static const struct element {
     {CONFIG_NS_IME, "number-lifetime", VALUE_NUMBER, FIELD(number_lifetime_s), .low = CONFIG_NUMBER_LIFETIME_S_MIN,
      .high = CONFIG_NUMBER_LIFETIME_S_MAX},
     {CONFIG_NS_IME, "message-of-the-day", VALUE_TEXT, FIELD(message_of_the_day)},
-    {CONFIG_NS_IME, "required-version", VALUE_TEXT, FIELD(required_version)},
+    {CONFIG_NS_IME, "required-version", VALUE_SPECIAL, .special = parse_required_version},
+    {CONFIG_NS_IME, "ban", VALUE_SPECIAL, .repeats = true, .special = parse_ban},
 #undef FIELD
 #undef LIST
 };
@@ -444,7 +494,10 @@ static int parse_element(struct parse *p, const xmlNode *node)
         p->seen |= bit;
         return parse_value(p, node, &elements[i]);
     }
-    return 0; /* not known: for a later version, or of somebody else's namespace */
+    /* Not known: for a later version, or of somebody else's namespace. */
+    if (node->type == XML_ELEMENT_NODE && !p->config->unknown_line)
+        p->config->unknown_line = xmlGetLineNo(node) > 0 ? (unsigned)xmlGetLineNo(node) : 1;
+    return 0;
 }
 
 /* ---- Kinds ---- */
@@ -614,6 +667,7 @@ static int parse_attributes(struct parse *p, const xmlNode *node)
     if (sequence.p && u64_parse(sequence, CONFIG_SEQUENCE_COUNT - 1, &number))
         return fail_at(p, node, ERR_RANGE, "sequence: 0 to 65534");
     c->sequence = (uint16_t)number;
+    c->has_sequence = sequence.p != NULL;
     c->expires = expiration.p != NULL;
     if (c->expires && parse_date(expiration, &c->expiration))
         return fail_at(p, node, ERR_SYNTAX, "expiration: an RFC 3339 date in UTC");
@@ -623,6 +677,11 @@ static int parse_attributes(struct parse *p, const xmlNode *node)
 static int compare_ids(const void *a, const void *b)
 {
     return id_cmp(*(const struct id *)a, *(const struct id *)b);
+}
+
+static int compare_bans(const void *a, const void *b)
+{
+    return id_cmp(((const struct config_ban *)a)->node, ((const struct config_ban *)b)->node);
 }
 
 static int parse_configuration(struct parse *p, const xmlNode *node)
@@ -637,6 +696,8 @@ static int parse_configuration(struct parse *p, const xmlNode *node)
         return err;
     if (c->bad_node_count)
         qsort(c->bad_nodes, c->bad_node_count, sizeof *c->bad_nodes, compare_ids);
+    if (c->ban_count)
+        qsort(c->bans, c->ban_count, sizeof *c->bans, compare_bans);
     c->signed_octets = element_octets(p, node);
     return 0;
 }

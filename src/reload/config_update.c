@@ -204,12 +204,13 @@ void peer_config_set(struct peer *peer, struct now now, const struct config *con
     peer->config = config;
     peer->overlay = config_overlay_hash(config);
     if (config_is_bad_node(config, peer->options.self)) {
-        struct peer_effect *effect = peer_effect_new(peer, PEER_BANNED);
-        if (effect)
-            peer_effect_queue(peer, effect);
-        log_event(peer->ports.log, LEVEL_ERROR, "ring.banned", "the configuration lists us as bad-node");
-        peer_leave_at_once(peer, now);
+        if (peer->state != PEER_IDLE)
+            peer_shut_out(peer, now);
         return;
+    }
+    if (peer->state == PEER_SHUT_OUT) {
+        log_event(peer->ports.log, LEVEL_NOTICE, "ring.unbanned", "joining again");
+        chord_join_start(peer, now);
     }
     peer_links_ban(peer, now);
     if (peer->state == PEER_JOINED) {

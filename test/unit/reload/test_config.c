@@ -90,7 +90,10 @@ static const char everything[] = HEAD
     "    <i:number-hash passes=\"2\" memory-kib=\"1024\" lanes=\"2\">argon2id</i:number-hash>\n"
     "    <i:lattice-ms>2000</i:lattice-ms><i:quota>500</i:quota><i:number-lifetime>86400</i:number-lifetime>\n"
     "    <i:message-of-the-day>Grüße &amp; &lt;more&gt;</i:message-of-the-day>\n"
-    "    <i:required-version>0.2.0</i:required-version>\n"
+    "    <i:required-version by=\"2026-12-01T00:00:00Z\">0.2.0</i:required-version>\n"
+    "    <i:ban node=\"" NODE_B
+    "\" server-id=\"ime1.b.example\" at=\"2026-11-22T08:00:00Z\"> floods &amp; lies </i:ban>\n"
+    "    <i:ban node=\"" NODE_A "\"/>\n"
     "    <required-kinds>\n"
     "      <kind-block><kind name=\"TURN-SERVICE\"><data-model>ARRAY</data-model>\n"
     "        <access-control>USER-MATCH</access-control><max-count>1</max-count><max-size>100</max-size></kind>\n"
@@ -152,6 +155,16 @@ static void test_every_element(void **state)
     assert_int_equal(c->number_lifetime_s, 86400);
     assert_slice_text(c->message_of_the_day, "Grüße & <more>");
     assert_slice_text(c->required_version, "0.2.0");
+    assert_int_equal(c->required_version_by.ms, INT64_C(1796083200000));
+    assert_int_equal(c->ban_count, 2);
+    const struct config_ban *ban = config_ban_of(c, c->bad_nodes[1]);
+    assert_non_null(ban);
+    assert_slice_text(ban->server_id, "ime1.b.example");
+    assert_slice_text(ban->reason, "floods & lies");
+    assert_int_equal(ban->at.ms, INT64_C(1795334400000));
+    assert_int_equal(config_ban_of(c, c->bad_nodes[0])->reason.n, 0);
+    assert_null(config_ban_of(c, node_filled(0x55)));
+    assert_int_not_equal(c->unknown_line, 0); /* example-extension */
     config_free(c);
 }
 
@@ -234,6 +247,9 @@ static void test_other_spelling_and_other_overlay(void **state)
     assert_int_equal(config_parse(slice_str(everything), slice_str("third.example"), &c, &fault), ERR_NOT_FOUND);
 }
 
+#define TEXT_20 "01234567890123456789"
+#define TEXT_100 TEXT_20 TEXT_20 TEXT_20 TEXT_20 TEXT_20
+
 static void test_refused_values(void **state)
 {
     (void)state;
@@ -276,6 +292,12 @@ static void test_refused_values(void **state)
         {DOC("", "<i:number-hash memory-kib=\"7\">argon2id</i:number-hash>"), ERR_RANGE},
         {DOC("", "<i:number-hash memory-kib=\"8\" lanes=\"2\">argon2id</i:number-hash>"), ERR_RANGE},
         {DOC("", "<i:lattice-ms>999</i:lattice-ms>"), ERR_RANGE},
+        {DOC("", "<i:required-version by=\"soon\">1</i:required-version>"), ERR_SYNTAX},
+        {DOC("", "<i:ban>no node</i:ban>"), ERR_SYNTAX},
+        {DOC("", "<i:ban node=\"12\">short</i:ban>"), ERR_SYNTAX},
+        {DOC("", "<i:ban node=\"" NODE_A "\" at=\"today\">x</i:ban>"), ERR_SYNTAX},
+        {DOC("", "<i:ban node=\"" NODE_A "\">two\nlines</i:ban>"), ERR_SYNTAX},
+        {DOC("", "<i:ban node=\"" NODE_A "\">" TEXT_100 TEXT_100 "x</i:ban>"), ERR_LIMIT},
         {HEAD "<configuration/></overlay>", ERR_NOT_FOUND},
         {HEAD "</overlay>", ERR_NOT_FOUND},
         {HEAD "<configuration instance-name='" OVERLAY "'/><configuration instance-name='" OVERLAY "'/></overlay>",
@@ -480,6 +502,7 @@ struct fixture {
     struct addr bootstraps[2];
     struct slice protocols[1];
     struct id bad[2];
+    struct config_ban bans[2];
     struct buf document;
 };
 
@@ -528,6 +551,11 @@ static int set_up(void **state)
     v->number_lifetime_s = 3600;
     v->message_of_the_day = slice_str("maintenance & <rest>, \"Sunday\"");
     v->required_version = slice_str("0.1.0");
+    v->required_version_by = wall_after_ms(noon, 7 * DAY_MS);
+    f->bans[0] = (struct config_ban){f->bad[0], slice_str("ime1.b.example"), slice_str("floods & <lies>"), noon};
+    f->bans[1] = (struct config_ban){.node = f->bad[1]};
+    v->bans = f->bans;
+    v->ban_count = 2;
     struct kind kind;
     static const char *const names[] = {"VIPR-REGISTRATION", "CERTIFICATE_BY_NODE", "TURN-SERVICE"};
     for (size_t i = 0; i < 3; i++) {
@@ -592,12 +620,56 @@ static void test_round_trip(void **state)
     assert_int_equal(c->number_lifetime_s, 3600);
     assert_slice_equal(c->message_of_the_day, v->message_of_the_day);
     assert_slice_equal(c->required_version, v->required_version);
+    assert_int_equal(c->required_version_by.ms, v->required_version_by.ms);
+    assert_int_equal(c->ban_count, 2);
+    assert_slice_equal(c->bans[0].server_id, v->bans[0].server_id);
+    assert_slice_equal(c->bans[0].reason, v->bans[0].reason);
+    assert_int_equal(c->bans[0].at.ms, v->bans[0].at.ms);
+    assert_int_equal(c->bans[1].at.ms, 0);
+    assert_int_equal(c->unknown_line, 0);
     assert_int_equal(c->kinds.n, v->kinds.n);
     for (size_t i = 0; i < v->kinds.n; i++)
         assert_memory_equal(&c->kinds.kinds[i], &v->kinds.kinds[i], sizeof v->kinds.kinds[i]);
     assert_int_equal(config_overlay_hash(c), reload_overlay_hash(slice_str(OVERLAY)));
     assert_int_equal(config_verify(c, c, noon), 0);
     config_free(c);
+}
+
+/* What people edit is the same document without sequence and signatures. */
+static void test_the_editable_form(void **state)
+{
+    struct fixture *f = *state;
+    struct config *c;
+    struct config_fault fault;
+    buf_clear(&f->document);
+    assert_int_equal(config_format(&f->values, &f->document), 0);
+    assert_null(strstr(buf_text(&f->document), "sequence="));
+    assert_null(strstr(buf_text(&f->document), "signature>"));
+    assert_int_equal(config_parse(buf_slice(&f->document), slice_str(OVERLAY), &c, &fault), 0);
+    assert_false(c->has_sequence);
+    assert_int_equal(c->signature_count, 0);
+    assert_int_equal(c->kinds.n, f->values.kinds.n);
+    assert_slice_equal(c->message_of_the_day, f->values.message_of_the_day);
+    assert_int_equal(config_verify(c, c, noon), ERR_AUTH);
+    config_free(c);
+}
+
+static void test_versions_are_compared_by_number(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *required, *own;
+        bool older;
+    } cases[] = {
+        {"", "0.1.0", false},        {"0.1.0", "0.1.0", false}, {"0.2", "0.1.9", true},     {"0.10.0", "0.9.0", true},
+        {"0.9", "0.10", false},      {"1", "1.0.0", false},     {"1.0.1", "1.0", true},     {"1.0-rc1", "1.0", false},
+        {"no number", "0.1", false}, {"2", "1.99.99", true},    {"99999999999", "1", true}, {"1.0", "1.0.1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config c = {.required_version = slice_str(cases[i].required)};
+        if (config_wants_newer(&c, cases[i].own) != cases[i].older)
+            fail_msg("%s is required, %s is there", cases[i].required, cases[i].own);
+    }
 }
 
 /* Every octet between `<configuration` and `</configuration>` counts, none outside of it does. */
@@ -768,7 +840,9 @@ int main(void)
         cmocka_unit_test(test_short_of_memory),
         cmocka_unit_test(test_sequences_wrap_before_65535),
         cmocka_unit_test(test_only_a_greater_sequence_of_the_same_overlay_follows),
+        cmocka_unit_test(test_versions_are_compared_by_number),
         SIGNED(test_round_trip),
+        SIGNED(test_the_editable_form),
         SIGNED(test_one_changed_octet_breaks_the_signature),
         SIGNED(test_signer_must_be_of_the_previous_configuration),
         SIGNED(test_signatures_that_are_refused),
