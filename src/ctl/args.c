@@ -50,7 +50,7 @@ static void put_bounds(const struct ctl_arg *arg, struct buf *out)
 static void put_rule(const struct ctl_arg *arg, struct buf *out)
 {
     long long min = arg->min ? arg->min : 1;
-    long long max = arg->max ? arg->max : TEXT_OCTETS_MAX_DEFAULT;
+    long long max = arg->max ? arg->max : arg->type == CTL_FILE ? CTL_FILE_OCTETS_MAX : TEXT_OCTETS_MAX_DEFAULT;
     switch (arg->type) {
     case CTL_INTEGER:
     case CTL_DURATION:
@@ -80,6 +80,9 @@ static void put_rule(const struct ctl_arg *arg, struct buf *out)
     case CTL_SWITCH:
         buf_str(out, "given without a value");
         break;
+    case CTL_FILE:
+        buf_printf(out, "a text file of %lld to %lld octets", min, max);
+        break;
     }
 }
 
@@ -91,7 +94,7 @@ static bool in_bounds(const struct ctl_arg *arg, int64_t value)
 static bool length_fits(const struct ctl_arg *arg, size_t n)
 {
     size_t min = arg->min ? (size_t)arg->min : 1;
-    size_t max = arg->max ? (size_t)arg->max : TEXT_OCTETS_MAX_DEFAULT;
+    size_t max = arg->max ? (size_t)arg->max : arg->type == CTL_FILE ? CTL_FILE_OCTETS_MAX : TEXT_OCTETS_MAX_DEFAULT;
     return n >= min && n <= max;
 }
 
@@ -150,6 +153,10 @@ static int check(const struct ctl_arg *arg, struct slice text, int64_t *ret_inte
     case CTL_SWITCH:
         *ret_integer = 1;
         return text.n == 0 || slice_eq_str(text, "true") ? 0 : ERR_SYNTAX;
+    case CTL_FILE:
+        if (!text_is_utf8(text) || (text.n && memchr(text.p, 0, text.n)))
+            return ERR_SYNTAX;
+        return length_fits(arg, text.n) ? 0 : ERR_RANGE;
     }
     return ERR_UNSUPPORTED;
 }
@@ -171,7 +178,8 @@ int ctl_args_add(struct ctl_args *a, const struct ctl_arg *arg, struct slice tex
         put_name(arg, why);
         buf_str(why, arg->type == CTL_SWITCH ? " is " : " must be ");
         put_rule(arg, why);
-        if (arg->type != CTL_SECRET && arg->type != CTL_SWITCH && text_is_printable(text) && text.n <= 128)
+        if (arg->type != CTL_SECRET && arg->type != CTL_SWITCH && arg->type != CTL_FILE && text_is_printable(text) &&
+            text.n <= 128)
             buf_printf(why, ", not `%.*s`", SLICE_PRINT(text));
         return err;
     }
@@ -184,10 +192,23 @@ int ctl_args_add(struct ctl_args *a, const struct ctl_arg *arg, struct slice tex
     return 0;
 }
 
-int ctl_args_complete(const struct ctl_args *a, bool with_secrets, struct buf *why)
+static bool is_apart(const struct ctl_arg *arg)
+{
+    return arg->type == CTL_SECRET || arg->type == CTL_FILE;
+}
+
+const struct ctl_arg *ctl_command_apart(const struct ctl_command *command)
+{
+    for (const struct ctl_arg *arg = command->args; arg && arg->name; arg++)
+        if (is_apart(arg))
+            return arg;
+    return NULL;
+}
+
+int ctl_args_complete(const struct ctl_args *a, bool with_apart, struct buf *why)
 {
     for (const struct ctl_arg *arg = a->command->args; arg && arg->name; arg++) {
-        bool needed = !(arg->flags & CTL_OPTIONAL) && (with_secrets || arg->type != CTL_SECRET);
+        bool needed = !(arg->flags & CTL_OPTIONAL) && (with_apart || !is_apart(arg));
         if (needed && !ctl_args_has(a, arg->name)) {
             put_name(arg, why);
             buf_printf(why, " is missing: %s", arg->help);
@@ -245,7 +266,7 @@ static const char *type_word(const struct ctl_arg *arg)
     static const char *const words[] = {
         [CTL_INTEGER] = "N",   [CTL_DURATION] = "DURATION", [CTL_NUMBER] = "+E.164", [CTL_NODE_ID] = "NODE-ID",
         [CTL_DOMAIN] = "NAME", [CTL_HOST] = "NAME|IP",      [CTL_HEX] = "HEX",       [CTL_TEXT] = "TEXT",
-        [CTL_SWITCH] = "",     [CTL_SECRET] = "",
+        [CTL_SWITCH] = "",     [CTL_SECRET] = "",           [CTL_FILE] = "FILE",
     };
     return words[arg->type];
 }

@@ -28,8 +28,8 @@ void ctl_args_fini(struct ctl_args *a);
  * (given twice), ERR_LIMIT, ERR_NO_MEMORY. */
 int ctl_args_add(struct ctl_args *a, const struct ctl_arg *arg, struct slice text, struct buf *why);
 
-/* All that is mandatory must be there; secrets only if with_secrets. 0 or ERR_NOT_FOUND with the reason. */
-int ctl_args_complete(const struct ctl_args *a, bool with_secrets, struct buf *why);
+/* All that is mandatory must be there; secrets and files only if with_apart. 0 or ERR_NOT_FOUND with the reason. */
+int ctl_args_complete(const struct ctl_args *a, bool with_apart, struct buf *why);
 
 /* Values by the argument's name, which must be in the table (asserted). Absent: false, 0, NULL, the zero id. */
 bool ctl_args_has(const struct ctl_args *a, const char *name);
@@ -40,10 +40,14 @@ struct id ctl_args_id(const struct ctl_args *a, const char *name);
 /* Repeated arguments: the i-th value, NULL after the last. */
 const char *ctl_args_text_at(const struct ctl_args *a, const char *name, size_t i);
 
-/* A command line, split into words already. Finds the command and checks its arguments, except that a secret is still to be had from
- * the file named in ret_secret_file (NULL: ask). On failure: ERR_NOT_FOUND (no such command) or another error with the reason. */
+/* A command line, split into words already. Finds the command and checks its arguments, except that a secret or a file is still to be
+ * had from what is named in ret_file (NULL, only for a secret: ask). On failure: ERR_NOT_FOUND (no such command) or another error with
+ * the reason. */
 int ctl_args_from_words(struct ctl_args *a, const char *const *words, size_t n, unsigned programs,
-                        const char **ret_secret_file, struct buf *why);
+                        const char **ret_file, struct buf *why);
+
+/* The argument of the command that is read from a file or a terminal; NULL if there is none. */
+const struct ctl_arg *ctl_command_apart(const struct ctl_command *command);
 
 /* Splits a line as a shell does: spaces, double quotes, single quotes, backslash. The words lie in `storage`, which has as many octets
  * as the line and one more. ERR_SYNTAX for an open quote, ERR_LIMIT for more than `max` words. */

@@ -21,6 +21,7 @@ enum ctl_type {
     CTL_TEXT,   /* min … max octets of printable ASCII */
     CTL_SWITCH, /* there or not; takes no value */
     CTL_SECRET, /* as CTL_TEXT, without spaces; never on a command line: asked for, read from standard input, or from --file */
+    CTL_FILE, /* the contents of a file whose name stands on the command line ("-": standard input), min … max octets of text */
 };
 
 enum ctl_arg_flag {
@@ -33,7 +34,7 @@ struct ctl_arg {
     const char *name; /* without dashes; the key in the request's "args" */
     enum ctl_type type;
     unsigned flags;
-    int64_t min, max; /* both 0: 1 … 255 octets for texts, no bounds for numbers */
+    int64_t min, max; /* both 0: 1 … 255 octets for texts, no bounds for numbers, 1 … CTL_FILE_OCTETS_MAX for files */
     const char *help; /* a phrase */
 };
 
@@ -54,10 +55,12 @@ struct ctl_command {
     const char *rows;                 /* the array in the result; NULL: none */
     const struct ctl_column *columns; /* ends with a NULL key; may be NULL */
     const char *empty;                /* what to say when there are no rows */
+    const char *raw; /* the member of the result that is shown as it stands, instead of all others; NULL: none */
 };
 
 #define CTL_ARGS_MAX 8   /* arguments that a command may declare */
 #define CTL_WORDS_MAX 64 /* words of a command line */
+#define CTL_FILE_OCTETS_MAX (256 * 1024)
 
 /* The table, in the order of the help. */
 extern const struct ctl_command ctl_commands[];

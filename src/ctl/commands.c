@@ -265,6 +265,66 @@ const struct ctl_command ctl_commands[] = {
         .empty = "nobody claims this number",
     },
     {
+        .words = "ring config show",
+        .programs = BOTH,
+        .args = ARGS(
+            {"signed", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the document as it is signed, octet for octet"}),
+        .help = "the ring's configuration in use, in the form that `ring config publish` takes",
+        .detail = "With --signed it is the document that the ring's servers give one another; another server takes it "
+                  "with `ring config load`.",
+        .raw = "document",
+    },
+    {
+        .words = "ring config publish",
+        .programs = CTL_ENROLL,
+        .args = ARGS({"file", CTL_FILE, 0, 0, 0,
+                      "the configuration as `ring config show` prints it, edited; \"-\": standard input"},
+                     {"dry-run", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "only show what would change"}),
+        .help = "sign a changed configuration with the next sequence number; it reaches all servers by itself",
+        .detail =
+            "The file is checked as a whole first. Without the attribute sequence it gets the next one; a sequence "
+            "that is "
+            "not newer is refused, as is the configuration of another ring, one without this ring's authority and "
+            "signer, and one that is signed already. Bans are kept: only `ring unban` ends them.",
+        .rows = "differences",
+        .columns = COLUMNS({"change", "CHANGE"}, {"line", "LINE"}),
+        .empty = "nothing differs from the configuration in use",
+    },
+    {
+        .words = "ring config load",
+        .programs = CTL_SERVER,
+        .args = ARGS({"file", CTL_FILE, 0, 0, 0, "a signed configuration document; \"-\": standard input"}),
+        .help = "give this server a newer signed configuration, which it takes into use and passes on",
+        .detail = "For signers that are kept away from the network. Only a document with a greater sequence number, "
+                  "signed by a "
+                  "configuration-signer of the one in use, is taken.",
+    },
+    {
+        .words = "ring ban",
+        .programs = CTL_ENROLL,
+        .args = ARGS({"who", CTL_TEXT, 0, 1, 64, "a server ID, or a Node-ID of 32 hexadecimal digits"},
+                     {"reason", CTL_TEXT, CTL_OPTION, 1, 200, "why; all servers are told, the banned one as well"}),
+        .help = "shut a server out of the ring: no links, no certificates, nothing of it is kept",
+        .detail =
+            "All Node-IDs that the server was ever given are banned, whichever is named. The ban is part of the ring's "
+            "configuration, which is published at once.",
+    },
+    {
+        .words = "ring unban",
+        .programs = CTL_ENROLL,
+        .args = ARGS({"who", CTL_TEXT, 0, 1, 64, "a server ID, or a Node-ID of 32 hexadecimal digits"}),
+        .help = "end a ban; the server comes back by itself",
+    },
+    {
+        .words = "ring bans",
+        .programs = BOTH,
+        .help = "who is banned, why and since when",
+        .rows = "bans",
+        .columns =
+            COLUMNS({"server_id", "SERVER ID"}, {"node_id", "NODE-ID"}, {"since_at", "SINCE"}, {"reason", "REASON"}),
+        .empty = "nobody is banned",
+    },
+    {
         .words = "wait ring",
         .programs = CTL_SERVER,
         .args =
@@ -292,7 +352,8 @@ const struct ctl_command ctl_commands[] = {
              "a host name or IP address that the certificate shall carry"},
             {"expires", CTL_DURATION, CTL_OPTION | CTL_OPTIONAL, 60000, 366 * DAY_MS,
              "how long it may be used (default 24h)"},
-            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16, "Node-IDs that the server may have (default 1)"}),
+            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16,
+             "Node-IDs that the server may have (default 1)"}),
         .help = "accept a server: make the one-time token with which it enrolls",
         .detail = "The token is shown once and only its digest is kept. Give it to the server as its enrollment token.",
     },

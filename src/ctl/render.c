@@ -35,6 +35,21 @@ static void put_clean(struct buf *out, const char *text)
     }
 }
 
+/* Text that has lines already. */
+static void put_lines(struct buf *out, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        char one[3] = {*p};
+        if (*p == '\n' || *p == '\t') {
+            buf_u8(out, (uint8_t)*p);
+            continue;
+        }
+        if ((uint8_t)*p == 0xc2 && p[1])
+            one[1] = *++p;
+        put_clean(out, one);
+    }
+}
+
 /* Two digits at each of the places of "YYYY-MM-DDTHH:MM:SSZ". */
 static bool parse_time(const char *text, int64_t *ret_seconds)
 {
@@ -329,6 +344,10 @@ void ctl_render(const struct ctl_command *command, const struct json_t *result, 
     size_t start = out->n;
     const char *key;
     json_t *value;
+    if (command->raw && json_is_string(json_object_get(result, command->raw))) {
+        put_lines(out, json_string_value(json_object_get(result, command->raw)));
+        return;
+    }
     put_fields(&r, result, command->rows, 0);
     const json_t *rows = command->rows ? json_object_get(result, command->rows) : NULL;
     if (json_is_array(rows)) {

@@ -12,7 +12,7 @@
 #include "ctl/args.h"
 #include "ctl/writer.h"
 
-#define CTL_REQUEST_OCTETS_MAX (64 * 1024)
+#define CTL_REQUEST_OCTETS_MAX (CTL_FILE_OCTETS_MAX + 64 * 1024) /* quotes and ends of lines take two octets each */
 #define CTL_REPLY_OCTETS_MAX (16 * 1024 * 1024)
 #define CTL_OUTPUT_OCTETS_MAX (32 * 1024 * 1024) /* answers waiting to be sent */
 #define CTL_PENDING_MAX 16                       /* requests of one session that wait for their answer */

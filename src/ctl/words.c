@@ -42,17 +42,15 @@ static const struct ctl_arg *find_option(const struct ctl_command *command, stru
 
 static bool has_secret(const struct ctl_command *command)
 {
-    for (const struct ctl_arg *arg = command->args; arg && arg->name; arg++)
-        if (arg->type == CTL_SECRET)
-            return true;
-    return false;
+    const struct ctl_arg *arg = ctl_command_apart(command);
+    return arg && arg->type == CTL_SECRET;
 }
 
 /* The positional argument that the next word is for; NULL if there is none left. */
-static const struct ctl_arg *next_positional(const struct ctl_args *a)
+static const struct ctl_arg *next_positional(const struct ctl_args *a, bool has_file)
 {
     for (const struct ctl_arg *arg = a->command->args; arg && arg->name; arg++) {
-        bool positional = !(arg->flags & CTL_OPTION) && arg->type != CTL_SECRET;
+        bool positional = !(arg->flags & CTL_OPTION) && arg->type != CTL_SECRET && !(arg->type == CTL_FILE && has_file);
         if (positional && (arg->flags & CTL_REPEATED || !ctl_args_has(a, arg->name)))
             return arg;
     }
@@ -80,7 +78,7 @@ struct word_cursor {
 };
 
 /* An option at the cursor, with its value after a "=" or in the next word. */
-static int take_option(struct ctl_args *a, struct word_cursor *c, const char **ret_secret_file, struct buf *why)
+static int take_option(struct ctl_args *a, struct word_cursor *c, const char **ret_file, struct buf *why)
 {
     struct slice value = slice_str(c->words[c->at++] + 2);
     struct slice name = text_cut(&value, '=');
@@ -99,16 +97,20 @@ static int take_option(struct ctl_args *a, struct word_cursor *c, const char **r
         value = slice_str(c->words[c->at++]);
     }
     if (file) {
-        *ret_secret_file = (const char *)value.p;
+        *ret_file = (const char *)value.p;
         return 0;
     }
     return ctl_args_add(a, arg, value, why);
 }
 
-static int take_positional(struct ctl_args *a, struct word_cursor *c, struct buf *why)
+static int take_positional(struct ctl_args *a, struct word_cursor *c, const char **ret_file, struct buf *why)
 {
-    const struct ctl_arg *arg = next_positional(a);
+    const struct ctl_arg *arg = next_positional(a, *ret_file != NULL);
     const char *word = c->words[c->at++];
+    if (arg && arg->type == CTL_FILE) {
+        *ret_file = word;
+        return 0;
+    }
     if (arg)
         return ctl_args_add(a, arg, slice_str(word), why);
     if (has_secret(a->command))
@@ -119,12 +121,12 @@ static int take_positional(struct ctl_args *a, struct word_cursor *c, struct buf
 }
 
 int ctl_args_from_words(struct ctl_args *a, const char *const *words, size_t n, unsigned programs,
-                        const char **ret_secret_file, struct buf *why)
+                        const char **ret_file, struct buf *why)
 {
     size_t own = 0;
     const struct ctl_command *command = ctl_command_find(words, n, &own);
     ctl_args_init(a, command);
-    *ret_secret_file = NULL;
+    *ret_file = NULL;
     if (!command || !(command->programs & programs)) {
         ctl_command_explain_unknown(words, n, why);
         return ERR_NOT_FOUND;
@@ -137,13 +139,18 @@ int ctl_args_from_words(struct ctl_args *a, const char *const *words, size_t n, 
             options = false;
             c.at++;
         } else if (options && strncmp(words[c.at], "--", 2) == 0) {
-            err = take_option(a, &c, ret_secret_file, why);
+            err = take_option(a, &c, ret_file, why);
         } else {
-            err = take_positional(a, &c, why);
+            err = take_positional(a, &c, ret_file, why);
         }
     }
     if (!err)
         err = ctl_args_complete(a, false, why);
+    const struct ctl_arg *apart = ctl_command_apart(command);
+    if (!err && apart && apart->type == CTL_FILE && !*ret_file) {
+        buf_printf(why, "FILE is missing: %s", apart->help);
+        err = ERR_NOT_FOUND;
+    }
     if (err)
         ctl_args_fini(a);
     return err;

@@ -262,14 +262,14 @@ static void show_status(void *ctx, struct ctl_request *request)
         const struct token *token = CONTAINER_OF(link, struct token, link);
         open += token->state == TOKEN_OPEN && token->expires.ms > e->now.wall.ms;
     }
-    bool works = e->authority && e->document.n && !e->write_err;
+    bool works = e->authority && e->config && !e->write_err;
     bool ends = e->authority && cert_not_after(e->authority).ms - e->now.wall.ms < WARNING_MS;
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_text(w, "overlay", e->options.overlay);
     ctl_put_text(w, "version", IME_VERSION);
     ctl_put_text(w, "health", !works ? "red" : ends ? "yellow" : "green");
     ctl_put_text(w, "state", works ? "serving" : "not serving");
-    ctl_put_integer(w, "configuration_sequence", e->sequence);
+    ctl_put_integer(w, "configuration_sequence", e->config ? e->config->sequence : 0);
     ctl_put_id(w, "configuration_signer", e->signer_id);
     ctl_put_time(w, "started_at", e->started_at);
     if (e->authority)
@@ -277,10 +277,14 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_put_unsigned(w, "servers", e->holders.n);
     ctl_put_unsigned(w, "certificates", e->issued_count);
     ctl_put_unsigned(w, "tokens_open", open);
+    ctl_put_unsigned(w, "nodes_banned", e->config ? e->config->bad_node_count : 0);
+    if (e->config && e->config->message_of_the_day.n)
+        ctl_put_slice(w, "message_of_the_day", e->config->message_of_the_day);
     ctl_open_array(w, "warnings");
     if (e->write_err)
-        put_warning(w, "alert", "ConfigurationNotPublished",
-                    "the last configuration could not be stored: look at the disk, then send SIGHUP");
+        put_warning(
+            w, "alert", "ConfigurationNotPublished",
+            "the last configuration could not be stored: look at the disk, then publish it again or send SIGHUP");
     if (ends)
         put_warning(w, "warning", "AuthorityExpiring",
                     "the authority's certificate ends soon: a new overlay authority is needed");
@@ -338,6 +342,11 @@ const struct ctl_handler enroll_handlers[] = {
     {"enroll token list", list_tokens},
     {"enroll token revoke", revoke_token},
     {"enroll certificate list", list_certificates},
+    {"ring config show", publish_show},
+    {"ring config publish", publish_file},
+    {"ring ban", ban_add},
+    {"ring unban", ban_end},
+    {"ring bans", ban_list},
 };
 
 const size_t enroll_handler_count = sizeof enroll_handlers / sizeof enroll_handlers[0];

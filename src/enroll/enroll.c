@@ -16,7 +16,6 @@ int enroll_new(const struct enroll_options *options, const struct enroll_ports *
     e->now = now;
     e->started_at = now.wall;
     guard_init(&e->guard, entropy_u64(ports->entropy), options->failures_max, options->failures_refill_ms);
-    buf_init(&e->document, CONFIG_DOCUMENT_OCTETS_MAX);
     list_init(&e->tokens);
     list_init(&e->issued);
     list_init(&e->waiting);
@@ -54,8 +53,7 @@ void enroll_free(struct enroll *e)
     map_fini(&e->node_ids);
     map_fini(&e->tokens_by_id);
     map_fini(&e->issued_by_serial);
-    buf_fini(&e->document);
-    mem_free(e->bad_nodes);
+    config_free(e->config);
     cert_free(e->authority);
     cert_free(e->signer);
     key_free(e->authority_key);

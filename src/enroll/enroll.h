@@ -69,6 +69,7 @@ struct enroll_ports {
     X(refused_ban)                                                         \
     X(failed_store)                                                        \
     X(configurations_served)                                               \
+    X(configurations_unchanged) /* asked for by somebody who has it */     \
     X(tokens_added)
 COUNTERS_DECLARE(enroll_counters, ENROLL_COUNTERS)
 
@@ -100,6 +101,7 @@ bool enroll_settled(const struct enroll *enroll, int *ret_err);
 /* Valid as long as the core, or until the next enroll_set_ring. */
 const struct cert *enroll_authority(const struct enroll *enroll);
 struct slice enroll_document(const struct enroll *enroll); /* empty: not built yet */
+uint16_t enroll_sequence(const struct enroll *enroll);     /* of it */
 
 /* A certificate for the enrollment server's own HTTPS: no Node-ID, for these names. Not kept. */
 int enroll_issue_server(struct enroll *enroll, struct now now, const struct key *public_key, const char *const *names,

@@ -81,11 +81,8 @@ struct enroll {
     struct cert *signer;
     struct id signer_id;
 
-    struct buf document;
-    uint16_t sequence;
-    uint8_t fingerprint[SHA256_OCTETS]; /* of the document's content */
-    struct id *bad_nodes;
-    size_t bad_node_count;
+    struct config *config;           /* in use: its document is what is served; NULL: none yet */
+    uint8_t settings[SHA256_OCTETS]; /* of what enroll_set_ring was given when it was last listened to */
 
     struct list tokens;
     size_t token_count;
@@ -97,7 +94,7 @@ struct enroll {
     struct map node_ids; /* all that were ever given → struct holder */
 
     struct list waiting; /* struct waiting */
-    unsigned writes;     /* of enroll_found and enroll_set_ring that are under way */
+    unsigned writes;     /* of the authority and the configuration that are under way */
     int write_err;
     bool shutdown;
 };
@@ -127,6 +124,43 @@ int enroll_load(struct enroll *e);
 /* authority.c, document.c: their rows. ERR_NOT_FOUND: there are none yet. */
 int authority_load(struct enroll *e);
 int document_load(struct enroll *e);
+/* document.c: a change of the configuration. */
+#define EDITION_TEXT_OCTETS 200
+
+/* Answers the request of a command when the edition is durable. `old` is still there. */
+typedef void edition_reply_fn(struct ctl_request *request, const struct config *old, const struct config *next,
+                              const char *text);
+
+struct edition_order {
+    const struct config *content; /* as config_build wants it */
+    const uint8_t *settings;      /* SHA256_OCTETS of them; NULL: they have not changed */
+    struct ctl_request *request;  /* NULL: nobody waits */
+    edition_reply_fn *reply;
+    const char *text; /* for it; copied */
+};
+
+/* 0: it is on its way to the disk, and the request will be answered. Else nothing has begun: ERR_WRONG_STATE (another one is under way),
+ * ERR_RANGE (what no server would accept), ERR_LIMIT (it does not fit into a message), the store's error … */
+const char *edition_problem(int err); /* for people; NULL: the error says enough */
+int edition_publish(struct enroll *e, const struct edition_order *order);
+uint16_t edition_next_sequence(const struct enroll *e);
+
+/* Whether two say the same, whatever their sequence and signatures. */
+bool edition_is_same(const struct config *a, const struct config *b);
+
+/* Adds bans, as far as they are still needed; those that the content has for the same nodes give way. Lists are made in the region. 0,
+ * ERR_LIMIT, ERR_NO_MEMORY. */
+int edition_with_bans(const struct enroll *e, const struct config_ban *bans, size_t count, struct region *region,
+                      struct config *content);
+
+/* ban.c, publish.c: the handlers of their commands; whether a server is shut out. */
+bool ban_covers(const struct enroll *e, const struct holder *holder);
+void ban_add(void *ctx, struct ctl_request *request);
+void ban_end(void *ctx, struct ctl_request *request);
+void ban_list(void *ctx, struct ctl_request *request);
+void publish_show(void *ctx, struct ctl_request *request);
+void publish_file(void *ctx, struct ctl_request *request);
+
 /* The completion of what enroll_settled waits for; arg: the core. */
 void enroll_written(struct enroll *e, int err);
 

@@ -327,15 +327,6 @@ static void enroll_with_token(const struct asker *a, struct wish *wish)
     }
 }
 
-static bool is_bad_node(const struct enroll *e, const struct issued *issued)
-{
-    for (size_t i = 0; i < issued->node_ids; i++)
-        for (size_t j = 0; j < e->bad_node_count; j++)
-            if (id_eq(issued->holder->node_ids[issued->first + i], e->bad_nodes[j]))
-                return true;
-    return false;
-}
-
 /* Which of the holder's Node-IDs: those of the certificate shown, unless a further one is asked for. */
 static const char *choose_node_ids(const struct enroll *e, struct wish *wish)
 {
@@ -368,10 +359,6 @@ static void renew(const struct asker *a, struct wish *wish)
     struct enroll *e = a->enroll;
     struct holder *holder = wish->held->holder;
     struct cert *newest = NULL;
-    if (is_bad_node(e, wish->held)) {
-        refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
-        return;
-    }
     if (wish->server_id.n && !slice_eq_str(wish->server_id, holder->server_id)) {
         refuse(a, 403, USERNAME_NOT_AVAILABLE, holder->server_id, &e->counters.refused_authentication);
         return;
@@ -382,10 +369,6 @@ static void renew(const struct asker *a, struct wish *wish)
         return;
     }
     const struct issued *latest = holder->newest[wish->first];
-    if (latest && is_bad_node(e, latest)) {
-        refuse(a, 403, FAILED_AUTHENTICATION, holder->server_id, &e->counters.refused_ban);
-        return;
-    }
     int err = read_certificate(e, serial_of(latest ? latest : wish->held), &newest, &wish->names);
     if (!err && latest && is_repetition(e, wish, latest, newest)) {
         e->counters.certificates_repeated++;
@@ -513,6 +496,11 @@ void enroll_ask(struct enroll *e, struct now now, const struct enroll_question *
     if (!authenticate(&asker, &wish, field_value(&form, "certificate")))
         return;
     const char *who = wish.token ? wish.token->server_id : wish.held->holder->server_id;
+    const struct holder *holder = wish.token ? holder_find(e, slice_str(who)) : wish.held->holder;
+    if (holder && ban_covers(e, holder)) {
+        refuse(&asker, 403, FAILED_AUTHENTICATION, who, &e->counters.refused_ban);
+        return;
+    }
     if (wish.node_ids == 0 || !is_node || (wish.first && wish.token))
         refuse(&asker, 403, NODE_IDS_NOT_AVAILABLE, who, &e->counters.refused_node_ids);
     else if (csr_parse(field_value(&form, "csr"), &wish.public_key) != 0)

@@ -8,8 +8,8 @@
 
 #define BOUNDARY "----openime-enrollment-form-7f3a91c2"
 
-int enroll_fetch_config(struct loop *loop, struct tls_context *tls, const char *url, int64_t timeout_ms,
-                        http_answer_fn *fn, void *arg, struct http_call **ret_call)
+int enroll_fetch_config(struct loop *loop, struct tls_context *tls, const char *url, const char *known_version,
+                        int64_t timeout_ms, http_answer_fn *fn, void *arg, struct http_call **ret_call)
 {
     struct buf text;
     size_t n = strlen(url);
@@ -21,6 +21,7 @@ int enroll_fetch_config(struct loop *loop, struct tls_context *tls, const char *
     struct http_call_options options = {
         .tls = tls,
         .method = HTTP_GET,
+        .known_version = known_version,
         .url = buf_text(&text),
         .body_octets_max = ENROLL_DOCUMENT_OCTETS_MAX,
         .timeout_ms = timeout_ms,

@@ -8,9 +8,10 @@
 #define ENROLL_DOCUMENT_OCTETS_MAX (256u << 10)
 #define ENROLL_CERTIFICATE_OCTETS_MAX (16u << 10)
 
-/* GET <url>/.well-known/reload-config; a slash at the end of the URL does not count. As http_call. */
-int enroll_fetch_config(struct loop *loop, struct tls_context *tls, const char *url, int64_t timeout_ms,
-                        http_answer_fn *fn, void *arg, struct http_call **ret_call);
+/* GET <url>/.well-known/reload-config; a slash at the end of the URL does not count. known_version: the sequence in quotes of what we have,
+ * answered with 304 if there is nothing else; NULL: whatever there is. As http_call. */
+int enroll_fetch_config(struct loop *loop, struct tls_context *tls, const char *url, const char *known_version,
+                        int64_t timeout_ms, http_answer_fn *fn, void *arg, struct http_call **ret_call);
 
 struct enroll_form {
     const char *username; /* the server ID */

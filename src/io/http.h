@@ -55,6 +55,11 @@ struct addr http_request_peer(const struct http_request *request);
 /* The client's certificate, verified by TLS, as DER; empty if it showed none. */
 struct slice http_request_certificate(struct http_request *request);
 
+/* The answer to a GET whose contents are known by a version ("\"7\""): 304 without them if the client has that one already (RFC 9110
+ * 13.1.2), else 200. Returns which. */
+int http_reply_versioned(struct http_request *request, const char *version, const char *content_type,
+                         struct slice body);
+
 void http_reply(struct http_request *request, int status, const char *content_type, struct slice body);
 
 /* Client. One request, one answer; redirections are not followed (the status says 3xx). */
@@ -77,8 +82,9 @@ struct http_call_options {
         url; /* https://host[:port]/path; the host is a DNS name, an IPv4 address or an [IPv6 address], and is verified */
     const char *content_type; /* of a POST */
     struct slice body;
-    size_t body_octets_max; /* of the answer */
-    int64_t timeout_ms;     /* for the whole exchange */
+    const char *known_version; /* of a GET: answered with 304 if it is still that one. NULL: none is known */
+    size_t body_octets_max;    /* of the answer */
+    int64_t timeout_ms;        /* for the whole exchange */
 };
 
 /* 0, ERR_SYNTAX (the URL), ERR_NO_MEMORY, ERR_IO. The answer is called back once, later, unless the call is canceled; the call is dead then. */

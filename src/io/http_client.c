@@ -190,6 +190,8 @@ static int request_send(struct http_call *call, const struct http_call_options *
     evhttp_add_header(headers, "Host", url->authority);
     evhttp_add_header(headers, "Connection", "close");
     bool post = options->method == HTTP_POST;
+    if (options->known_version)
+        evhttp_add_header(headers, "If-None-Match", options->known_version);
     if (post) {
         evhttp_add_header(headers, "Content-Type",
                           options->content_type ? options->content_type : "application/octet-stream");

@@ -193,6 +193,18 @@ static void request_free(struct http_request *request)
     mem_free(request);
 }
 
+int http_reply_versioned(struct http_request *request, const char *version, const char *content_type, struct slice body)
+{
+    const char *known = http_request_header(request, "If-None-Match");
+    bool same = known && strcmp(known, version) == 0;
+    evhttp_add_header(evhttp_request_get_output_headers(request->request), "ETag", version);
+    if (same)
+        http_reply(request, 304, NULL, slice_of(NULL, 0));
+    else
+        http_reply(request, 200, content_type, body);
+    return same ? 304 : 200;
+}
+
 void http_reply(struct http_request *request, int status, const char *content_type, struct slice body)
 {
     struct evhttp_request *evrequest = request->request;

@@ -565,6 +565,15 @@ static void start_over(struct publication *pub, struct now now)
         timer_set(p, &pub->begin, now.mono);
 }
 
+void numbers_publisher_again(struct numbers_publisher *publisher, struct now now)
+{
+    struct map_iter it;
+    map_iter_init(&it);
+    while (map_iter_next(&publisher->publications, &it))
+        start_over(it.value, now);
+    numbers_publisher_tick(publisher, now);
+}
+
 void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct now now, uint32_t quota,
                                    uint32_t lifetime_s)
 {
@@ -576,11 +585,7 @@ void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct n
     if (p->generation == numbers_resolver_generation(p->ports.resolver))
         return;
     p->generation = numbers_resolver_generation(p->ports.resolver);
-    struct map_iter it;
-    map_iter_init(&it);
-    while (map_iter_next(&p->publications, &it))
-        start_over(it.value, now);
-    numbers_publisher_tick(p, now);
+    numbers_publisher_again(p, now);
 }
 
 void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, struct wall since,

@@ -115,6 +115,9 @@ void numbers_store_done(struct numbers_publisher *publisher, struct now now, uin
 void numbers_publisher_tick(struct numbers_publisher *publisher, struct now now);
 struct mono numbers_publisher_deadline(const struct numbers_publisher *publisher);
 
+/* The ring has dropped what we stored, as after a ban: everything is hashed and stored again. */
+void numbers_publisher_again(struct numbers_publisher *publisher, struct now now);
+
 /* Another ring configuration: its profile has been set in the resolver. If that differs, everything is hashed and stored again; else the
  * lifetime counts from the next store on. hold_s becomes at least the lifetime, which clients are told to refresh by. */
 void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct now now, uint32_t quota,

@@ -4,13 +4,18 @@
 #define LEAVE_HAND_OVER_MS 10000 /* then we go without having handed over all */
 #define LEAVE_ANSWERS_MS 2000
 
-static void left(struct peer *peer, struct now now)
+static void end(struct peer *peer, struct now now, enum peer_state state, const char *reason)
 {
     heap_remove(&peer->timers, &peer->leave_timer.node);
-    chord_set_state(peer, PEER_LEFT);
+    chord_set_state(peer, state);
     peer_transfers_fini(peer);
     peer_transactions_end(peer, now, ERR_CLOSED);
-    peer_links_close(peer, now, "leaving the ring");
+    peer_links_close(peer, now, reason);
+}
+
+static void left(struct peer *peer, struct now now)
+{
+    end(peer, now, PEER_LEFT, "leaving the ring");
 }
 
 static void leave_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
@@ -111,8 +116,13 @@ void peer_leave(struct peer *peer, struct now now)
     peer_settle(peer, now);
 }
 
-void peer_leave_at_once(struct peer *peer, struct now now)
+/* Without a word to anybody: nobody would listen. */
+void peer_shut_out(struct peer *peer, struct now now)
 {
+    if (peer->state == PEER_SHUT_OUT || peer->state == PEER_LEFT)
+        return;
+    bool leaving = peer->state == PEER_LEAVING;
+    log_event(peer->ports.log, LEVEL_ERROR, "ring.banned", "the configuration lists us as bad-node");
     chord_join_stop(peer);
     chord_stabilize_stop(peer);
     chord_fingers_stop(peer);
@@ -120,7 +130,10 @@ void peer_leave_at_once(struct peer *peer, struct now now)
     chord_handover_stop(peer);
     peer_transfers_fini(peer);
     chord_admissions_fini(peer);
-    left(peer, now);
+    end(peer, now, leaving ? PEER_LEFT : PEER_SHUT_OUT, "banned from the ring");
+    struct peer_effect *effect = peer_effect_new(peer, PEER_BANNED);
+    if (effect)
+        peer_effect_queue(peer, effect);
     peer_settle(peer, now);
 }
 

@@ -111,7 +111,10 @@ void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps
         copy[i].addr = bootstraps[i];
     peer->join.bootstraps = copy;
     peer->join.bootstrap_count = count;
-    chord_join_start(peer, now);
+    if (config_is_bad_node(peer->config, peer->options.self))
+        peer_shut_out(peer, now);
+    else
+        chord_join_start(peer, now);
     peer_settle(peer, now);
 }
 

@@ -115,7 +115,8 @@ enum peer_state {
     PEER_JOINING,    /* Join sent; data is handed over to us */
     PEER_JOINED,
     PEER_LEAVING,
-    PEER_LEFT
+    PEER_LEFT,
+    PEER_SHUT_OUT /* banned: no links; begins anew when a configuration comes that does not list us any longer */
 };
 const char *peer_state_name(enum peer_state state);
 
@@ -134,7 +135,7 @@ enum peer_effect_type {
     PEER_STATE,   /* state, health */
     PEER_CONFIG_CHANGED, /* octets: a newer signed document, verified; make it durable, then peer_config_set */
     PEER_APP_ATTACHED, /* node, application, addr: a node announces from where its application connects or where it listens */
-    PEER_BANNED        /* we are listed as bad-node in the configuration: all links are closed */
+    PEER_BANNED        /* we are listed as bad-node in the configuration: all links are closed. After PEER_STATE */
 };
 
 /* The ring's answer to a request of the layer above. Slices and arrays live as long as the effect. */

@@ -72,7 +72,7 @@ void chord_handover_stop(struct peer *peer);
 
 /* chord_leave.c */
 void chord_leave_serve(struct peer *peer, struct now now, struct request *request);
-void peer_leave_at_once(struct peer *peer, struct now now);
+void peer_shut_out(struct peer *peer, struct now now);
 
 /* chord_partition.c */
 void chord_partition_start(struct peer *peer, struct now now);

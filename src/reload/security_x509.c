@@ -118,8 +118,8 @@ static bool is_bad_node(const struct x509 *x, struct id node)
     return false;
 }
 
-/* Parses and judges. The caller frees it. */
-static int examine(const struct x509 *x, struct slice der, struct wall now, struct known **ret_known)
+/* Parses and judges. Our own may be banned: others judge that, and we go on to see when the ban ends. The caller frees it. */
+static int examine(const struct x509 *x, struct slice der, struct wall now, bool own, struct known **ret_known)
 {
     struct known *k = mem_alloc(sizeof *k);
     if (!k)
@@ -143,7 +143,7 @@ static int examine(const struct x509 *x, struct slice der, struct wall now, stru
     err = trust_verify(x->trust, k->parsed, now);
     if (!err && c->node_id_count == 0)
         err = ERR_RANGE;
-    for (size_t i = 0; !err && i < c->node_id_count; i++)
+    for (size_t i = 0; !own && !err && i < c->node_id_count; i++)
         err = is_bad_node(x, c->node_ids[i]) ? ERR_FORBIDDEN : 0;
     if (err) {
         known_free(k);
@@ -191,7 +191,7 @@ static int x509_admit(void *ctx, struct slice der, struct wall now, const struct
     if (err != ERR_NOT_FOUND)
         return err;
     struct known *k;
-    err = examine(x, der, now, &k);
+    err = examine(x, der, now, false, &k);
     if (err)
         return err;
     err = remember(x, k);
@@ -254,7 +254,7 @@ static void drop_config(struct x509 *x)
 static int examine_own(const struct x509 *x, struct slice der, struct id node, struct wall now, struct known **ret_own)
 {
     struct known *own;
-    int err = examine(x, der, now, &own);
+    int err = examine(x, der, now, true, &own);
     if (err)
         return err;
     for (size_t i = 0; i < own->cert.node_id_count; i++)

@@ -35,6 +35,18 @@ const char *alert_severity(enum alert which)
     return alerts[which].severity;
 }
 
+static void ban_text(const struct server *s, char *text, size_t octets)
+{
+    char since[WALL_TEXT_OCTETS];
+    bool banned;
+    const struct config_ban *ban = configuration_own_ban(s, &banned);
+    snprintf(text, octets,
+             "banned from the ring%s%s, reason: %.*s; the ring's operator can end this (ring unban), then this server "
+             "comes back by itself",
+             ban && ban->at.ms ? " since " : "", ban && ban->at.ms ? wall_format(ban->at, since) : "",
+             SLICE_PRINT(ban && ban->reason.n ? ban->reason : slice_str("not given")));
+}
+
 void alert_text(const struct server *s, enum alert which, char *text, size_t octets)
 {
     char end[WALL_TEXT_OCTETS];
@@ -42,7 +54,7 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
     unsigned in_ring;
     switch (which) {
     case ALERT_BANNED:
-        snprintf(text, octets, "the ring's configuration bans this server: ask the operator of the ring why");
+        ban_text(s, text, octets);
         break;
     case ALERT_CERTIFICATE_EXPIRING:
         snprintf(text, octets, "the certificate %s at %s: look at the log for why its renewal fails",
@@ -57,8 +69,9 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
                  "a call agent uses a wrong VAP user or password: compare it with [client] in server.conf");
         break;
     case ALERT_SOFTWARE_UPDATE:
-        snprintf(text, octets, "the ring requires version %.*s: update this server",
-                 SLICE_PRINT(s->config->required_version));
+        snprintf(text, octets, "the ring asks for version %.*s%s%s, this is " IME_VERSION ": update this server",
+                 SLICE_PRINT(s->config->required_version), s->config->required_version_by.ms ? " by " : "",
+                 s->config->required_version_by.ms ? wall_format(s->config->required_version_by, end) : "");
         break;
     case ALERT_VALIDATIONS_PENDING:
         snprintf(text, octets, "more validations wait than can be worked off: see `imectl show validations`");
@@ -80,7 +93,7 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
 void alert_set(struct server *s, enum alert which, bool raised)
 {
     struct alert_state *a = &s->alerts[which];
-    char text[256] = "";
+    char text[ALERT_TEXT_OCTETS] = "";
     if (!raised) {
         if (a->raised)
             log_event(s->ports.log, LEVEL_NOTICE, "alert.ended", "name=%s", alerts[which].name);
@@ -125,12 +138,21 @@ static int64_t certificate_warning_ms(const struct server *s)
     return part < CERTIFICATE_WARNING_MS ? part : CERTIFICATE_WARNING_MS;
 }
 
+static bool is_banned(const struct server *s)
+{
+    bool banned = false;
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        banned = banned || (s->nodes[i] && config_is_bad_node(s->config, s->nodes[i]->self));
+    return banned;
+}
+
 void alerts_check(struct server *s)
 {
     struct pvp_vcr_totals totals;
     unsigned in_ring;
     nodes_count(s, &in_ring);
     pvp_vcr_table_totals(s->vcrs, &totals);
+    alert_set(s, ALERT_BANNED, is_banned(s));
     alert_set(s, ALERT_VALIDATIONS_PENDING, totals.pending + totals.active > (size_t)setting(s, SETTING_PENDING_ALERT));
     alert_set(s, ALERT_CERTIFICATE_EXPIRING, nodes_certificate_end(s).ms - s->now.wall.ms < certificate_warning_ms(s));
     /* A server that has just started is not in the ring yet: that is no failure. */
@@ -138,7 +160,6 @@ void alerts_check(struct server *s)
         alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);
     if (s->now.wall.ms - s->started_at.ms > 60000)
         alert_set(s, ALERT_NODE_IDS, in_ring > 0 && in_ring < s->options->node_ids);
-    alert_set(s, ALERT_SOFTWARE_UPDATE,
-              s->config->required_version.n && !slice_eq_str(s->config->required_version, IME_VERSION));
+    alert_set(s, ALERT_SOFTWARE_UPDATE, config_wants_newer(s->config, IME_VERSION));
     check_credentials(s);
 }

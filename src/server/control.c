@@ -349,6 +349,7 @@ void server_control_waiters(struct server *s)
 
 void server_control_drop(struct server *s)
 {
+    configuration_drop_waiter(s);
     LIST_EACH(it, &s->derivations) {
         struct derivation *d = CONTAINER_OF(it, struct derivation, link);
         ctl_refuse(d->reply->request, ERR_CLOSED, "the daemon ends", NULL);
@@ -403,6 +404,9 @@ const struct ctl_handler server_handlers[] = {
     {"ticket revoke number", revoke_number},
     {"ticket verify", verify},
     {"ring lookup", lookup_command},
+    {"ring config show", show_ring_config},
+    {"ring config load", configuration_load},
+    {"ring bans", show_ring_bans},
     {"wait ring", wait_ring},
     {"leave", leave},
     {"shutdown", shutdown_now},

@@ -120,6 +120,8 @@ enum alert {
     ALERTS
 };
 
+#define ALERT_TEXT_OCTETS 512
+
 struct alert_state {
     bool raised;
     struct wall since;
@@ -162,8 +164,9 @@ COUNTERS_DECLARE(server_counters, SERVER_COUNTERS)
 struct server {
     const struct server_options *options;
     struct server_ports ports;
-    struct config *config;      /* in use */
-    struct config *next_config; /* being written */
+    struct config *config;             /* in use */
+    struct config *next_config;        /* being written */
+    struct ctl_request *config_waiter; /* answered when it is; NULL: none */
     struct id self;
     struct wall certificate_end;
     struct wall started_at;
@@ -215,6 +218,7 @@ struct server {
     bool leaving;              /* all nodes, the highest number first */
     bool joined;               /* once */
     bool ring_announced;       /* VServices may be published */
+    bool was_banned;           /* since we were in the ring: what we stored in it is gone */
     uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
     struct mono next_delivery; /* routes that were not taken are told again */
     struct mono joined_at;     /* the last time */
@@ -266,11 +270,20 @@ int ring_init(struct server *s);
 void ring_fini(struct server *s);
 void ring_start(struct server *s);
 void ring_watch(struct server *s);
-void ring_config_apply(struct server *s);
+void ring_reconfigure(struct server *s);
 bool ring_is_up(const struct server *s);
 
 /* signing.c: after the certificate may have changed; the commit is the caller's */
 int signing_check(struct server *s);
+
+/* configuration.c: the ring's configuration */
+void configuration_start(struct server *s);
+void configuration_arrived(struct server *s, struct slice document);
+void configuration_apply(struct server *s);
+void configuration_load(void *ctx, struct ctl_request *request);
+void configuration_drop_waiter(struct server *s);
+/* What it says about a ban of ours; NULL: nothing. */
+const struct config_ban *configuration_own_ban(const struct server *s, bool *ret_banned);
 
 /* clients.c: VAP requests */
 void clients_effect(struct server *s, const struct vap_server_effect *e);

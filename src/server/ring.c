@@ -174,70 +174,14 @@ void ring_watch(struct server *s)
     }
 }
 
-/* ---- configuration ---- */
-
-static void config_stored(void *arg, int err)
+/* Another configuration is in use. */
+void ring_reconfigure(struct server *s)
 {
-    struct server *s = arg;
-    struct out *o = err ? NULL : server_out(s, SERVER_CONFIG, 0, (struct slice){NULL, 0});
-    alert_store(s, err);
-    if (o) {
-        o->effect.config = s->next_config;
-        return;
-    }
-    /* The ring goes on sending it, since we go on saying that we have an older one. */
-    log_event(s->ports.log, LEVEL_ERROR, "config.not_stored", "error=%s", err_name(err ? err : ERR_NO_MEMORY));
-    s->counters.configs_refused++;
-    config_free(s->next_config);
-    s->next_config = NULL;
-}
-
-static void config_arrived(struct server *s, struct slice document)
-{
-    struct config *config = NULL;
-    struct config_fault fault;
-    if (s->next_config) /* the ring sends it again */
-        return;
-    int err = config_parse(document, s->config->instance_name, &config, &fault);
-    if (!err && config->sequence == s->config->sequence) { /* another of our nodes was first */
-        config_free(config);
-        return;
-    }
-    if (!err)
-        err = kv_put(s->ports.kv, KV_SERVER_META, slice_str("config"), document);
-    if (err) {
-        log_event(s->ports.log, LEVEL_ERROR, "config.refused", "error=%s", err_name(err));
-        alert_store(s, err);
-        s->counters.configs_refused++;
-        config_free(config);
-        return;
-    }
-    s->next_config = config;
-    kv_commit(s->ports.kv, config_stored, s);
-}
-
-/* The program has told security and TLS of it. */
-void ring_config_apply(struct server *s)
-{
-    struct config *config = s->next_config;
-    if (!config)
-        return;
-    struct numbers_profile profile = profile_of(config);
-    s->next_config = NULL;
-    server_identity_refresh(s);
-    nodes_config_apply(s, config);
+    struct numbers_profile profile = profile_of(s->config);
     numbers_resolver_set_profile(s->resolver, s->now, &profile);
-    numbers_publisher_reconfigure(s->publisher, s->now, config->quota, config->number_lifetime_s);
-    pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
-    config_free(s->config);
-    s->config = config;
+    numbers_publisher_reconfigure(s->publisher, s->now, s->config->quota, s->config->number_lifetime_s);
     if (s->ring_announced || !s->joined)
         announce_ring(s); /* its quota or lifetime may have changed */
-    s->counters.configs_applied++;
-    log_event(s->ports.log, LEVEL_NOTICE, "config.applied", "sequence=%u", config->sequence);
-    if (config->message_of_the_day.n)
-        log_event(s->ports.log, LEVEL_NOTICE, "MessageOfTheDay", "%.*s", SLICE_PRINT(config->message_of_the_day));
-    alerts_check(s);
 }
 
 /* ---- effects of the peer ---- */
@@ -280,6 +224,10 @@ static void state_changed(struct server *s, enum peer_state state)
 {
     if (state == PEER_JOINED)
         s->joined_at = s->now.mono;
+    if (state == PEER_JOINED && s->was_banned) {
+        s->was_banned = false;
+        numbers_publisher_again(s->publisher, s->now);
+    }
     if (state == PEER_JOINED && !s->joined) {
         s->joined = true;
         server_out(s, SERVER_JOINED, 0, (struct slice){NULL, 0});
@@ -297,6 +245,7 @@ static void banned(struct server *s, const struct node *node)
         return;
     revoke_ring(s);
     s->ring_announced = false;
+    s->was_banned = true;
     server_out(s, SERVER_BANNED, 0, (struct slice){NULL, 0});
 }
 
@@ -312,7 +261,7 @@ void ring_effect(struct server *s, struct node *node, struct peer_effect *e)
         nodes_state_changed(s, node, e->state);
         break;
     case PEER_CONFIG_CHANGED:
-        config_arrived(s, e->octets);
+        configuration_arrived(s, e->octets);
         break;
     case PEER_APP_ATTACHED:
         if (e->application == PVP_APPLICATION_ID)

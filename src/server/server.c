@@ -457,7 +457,7 @@ bool server_next(struct server *s, struct now now, struct server_effect *ret_eff
     s->held_out = NULL;
     if (s->config_pending) {
         s->config_pending = false;
-        ring_config_apply(s);
+        configuration_apply(s);
     }
     for (;;) {
         bool inside = false;
@@ -477,6 +477,7 @@ void server_start(struct server *s, struct now now)
 {
     s->now = now;
     s->next_sweep = now.mono;
+    configuration_start(s);
     ring_start(s);
     nodes_start(s);
 }

@@ -58,6 +58,13 @@ struct peer *server_peer(struct server *s); /* of the server's own Node-ID: node
 struct vap_server *server_vap(struct server *s);
 const struct config *server_config_of(const struct server *s); /* in use */
 
+/* A signed document from elsewhere than the ring (the enrollment server, an operator): if it is newer and its signer is one of the
+ * configuration in use, it is made durable, used and passed on. 0: it is on its way. Else it is not taken, and the text says why:
+ * ERR_CONFLICT (not newer), ERR_AUTH, ERR_FORBIDDEN, ERR_EXPIRED (its signature), ERR_NOT_FOUND (another ring's), ERR_WRONG_STATE (another
+ * one is being written), what config_parse says, or the store's error. */
+#define SERVER_WHY_OCTETS 256
+int server_config_offer(struct server *s, struct now now, struct slice document, char ret_why[SERVER_WHY_OCTETS]);
+
 /* ---- further Node-IDs ----
  *
  * A server with more capacity takes more of the ring: each further Node-ID is a peer of its own, with its own certificate, listener, links

@@ -25,6 +25,16 @@ static enum peer_health health_of(const struct server *s)
     return s->alerts[ALERT_STORE_FAILURE].raised || s->alerts[ALERT_BANNED].raised ? PEER_RED : health;
 }
 
+static void put_own_ban(const struct server *s, struct ctl_writer *w)
+{
+    bool banned;
+    const struct config_ban *ban = configuration_own_ban(s, &banned);
+    if (!banned)
+        return;
+    ctl_put_time(w, "banned_since_at", ban ? ban->at : (struct wall){0});
+    ctl_put_slice(w, "ban_reason", ban ? ban->reason : slice_str("not given"));
+}
+
 void show_status(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
@@ -48,6 +58,7 @@ void show_status(void *ctx, struct ctl_request *request)
     ctl_put_text(w, "version", IME_VERSION);
     ctl_put_text(w, "health", health_name(health_of(s)));
     ctl_put_text(w, "state", peer_state_name(peer_state(s->peer)));
+    put_own_ban(s, w);
     ctl_put_slice(w, "overlay", s->config->instance_name);
     ctl_put_integer(w, "configuration_sequence", s->config->sequence);
     ctl_put_printf(w, "node_count_estimate", "%.0f", peer_ring_size(s->peer));
@@ -68,9 +79,11 @@ void show_status(void *ctx, struct ctl_request *request)
     ctl_put_unsigned(w, "routes", route_table_count(s->routes));
     if (s->config->message_of_the_day.n)
         ctl_put_slice(w, "message_of_the_day", s->config->message_of_the_day);
+    if (s->config->required_version.n)
+        ctl_put_slice(w, "required_version", s->config->required_version);
     ctl_open_array(w, "warnings");
     for (enum alert a = 0; a < ALERTS; a++) {
-        char text[256] = "";
+        char text[ALERT_TEXT_OCTETS] = "";
         if (!s->alerts[a].raised)
             continue;
         alert_text(s, a, text, sizeof text);

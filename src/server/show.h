@@ -21,6 +21,8 @@ void show_settings(void *ctx, struct ctl_request *request);
 void show_tickets(void *ctx, struct ctl_request *request);
 void show_revocations(void *ctx, struct ctl_request *request);
 void show_counters(void *ctx, struct ctl_request *request);
+void show_ring_config(void *ctx, struct ctl_request *request);
+void show_ring_bans(void *ctx, struct ctl_request *request);
 void show_explain(void *ctx, struct ctl_request *request);
 
 #endif

@@ -23,13 +23,17 @@ static void ask(struct daemon *d, struct http_request *request)
 
 static void serve_document(struct daemon *d, struct http_request *request)
 {
+    char version[32];
     struct slice document = enroll_document(d->enroll);
     if (document.n == 0) {
         http_reply(request, 503, "text/plain", slice_str("temporarily_unavailable"));
         return;
     }
-    enroll_counters(d->enroll)->configurations_served++;
-    http_reply(request, 200, "application/p2p-overlay+xml", document);
+    snprintf(version, sizeof version, "\"%u\"", enroll_sequence(d->enroll));
+    if (http_reply_versioned(request, version, "application/p2p-overlay+xml", document) == 200)
+        enroll_counters(d->enroll)->configurations_served++;
+    else
+        enroll_counters(d->enroll)->configurations_unchanged++;
 }
 
 struct route {

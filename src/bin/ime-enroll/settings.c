@@ -71,6 +71,8 @@ static const struct conf_key keys[] = {
     {"ring", "chord-reactive", CONF_BOOLEAN, 0, "yes", 0, 0, NULL, NULL, "Whether updates are also sent at once when neighbors change."},
     {"ring", "overlay-reliability-timer", CONF_INTEGER, 0, "3000", 200, 15000, NULL, NULL,
      "Milliseconds until a request is sent again from end to end (RFC 6940 6.2.1)."},
+    {"ring", "max-message-size", CONF_OCTETS, 0, "320K", RELOAD_MESSAGE_OCTETS_DEFAULT, RELOAD_MESSAGE_OCTETS_MAX, NULL, NULL,
+     "Of one message of the ring. The configuration itself must fit into one; 320K is enough for the longest one, with thousands of bans."},
     {"ring", "number-hash", CONF_CHOICE, 0, "sha1", 0, 0, "sha1|argon2id", NULL,
      "How numbers become places in the ring. argon2id makes it slow to try all numbers, for everybody: see the next three keys."},
     {"ring", "argon2-passes", CONF_INTEGER, 0, "3", CONFIG_ARGON2_PASSES_MIN, CONFIG_ARGON2_PASSES_MAX, NULL, NULL, "Passes over the memory."},
@@ -86,7 +88,8 @@ static const struct conf_key keys[] = {
      "Node-IDs that are shut out of the ring and get no new certificate."},
     {"ring", "message-of-the-day", CONF_TEXT, 0, NULL, 1, 500, NULL, "Maintenance on Sunday from 02:00 UTC.",
      "A notice to the operators of all servers."},
-    {"ring", "required-version", CONF_TEXT, 0, NULL, 1, 32, NULL, "1.0.0", "Servers with an older version warn their operators."},
+    {"ring", "required-version", CONF_TEXT, 0, NULL, 1, 32, NULL, "1.0.0",
+     "Servers with an older version warn their operators; they go on working."},
 
     {"server", "node-ids", CONF_INTEGER, 0, "1", 1, CERT_NODE_IDS_MAX, NULL, NULL, "Node-IDs that this server may have."},
 };
@@ -195,6 +198,7 @@ static int load_ring(struct settings *s)
     c->chord_ping_interval_s = count_of(g, "chord-ping-interval");
     c->chord_reactive = conf_boolean(g, "chord-reactive");
     c->overlay_reliability_timer_ms = count_of(g, "overlay-reliability-timer");
+    c->max_message_size = (uint32_t)conf_integer(g, "max-message-size");
     c->number_hash = conf_choice(g, "number-hash") == 1 ? CONFIG_HASH_ARGON2ID : CONFIG_HASH_SHA1;
     c->number_hash_cost = (struct argon2_cost){
         .passes = count_of(g, "argon2-passes"),

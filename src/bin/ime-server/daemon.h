@@ -69,6 +69,7 @@ struct daemon {
     struct buf key_pem;       /* a secret */
     struct buf authority_pem; /* the enrollment authority, from the file of [enroll] ca */
     struct node nodes[SERVER_NODES_MAX];
+    struct config_poll *poll;
 
     struct tls_context *vap_tls, *pvp_server, *pvp_client;
     struct service vap, pvp;
@@ -115,6 +116,11 @@ void derive_ticket_key(struct daemon *d, struct keyring_job *job);
 int identity_prepare(struct daemon *d, struct config **ret_config);
 void identity_config(struct daemon *d, const struct config *config);
 void identity_fini(struct daemon *d);
+
+/* config_poll.c: newer configurations from the enrollment server */
+int config_poll_start(struct daemon *d);
+void config_poll_again(struct daemon *d);
+void config_poll_stop(struct daemon *d);
 
 /* nodes.c: the Node-IDs. Those that the settings ask for, as soon as there are certificates for them; those that there are certificates for
  * but that the settings ask for no longer, until they have left. */

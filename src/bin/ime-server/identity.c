@@ -80,8 +80,8 @@ static int prepare_config(struct daemon *d, struct tls_context *tls, struct conf
     if (server_stored_config(sqlite_store_kv(d->store), &document) == 0)
         parse_config(d, document, NULL, &stored);
     answer_init(&a);
-    int err = enroll_fetch_config(d->loop, tls, d->settings.enroll_url, stored ? REFETCH_TIMEOUT_MS : ENROLL_TIMEOUT_MS,
-                                  answer_came, &a, &call);
+    int err = enroll_fetch_config(d->loop, tls, d->settings.enroll_url, NULL,
+                                  stored ? REFETCH_TIMEOUT_MS : ENROLL_TIMEOUT_MS, answer_came, &a, &call);
     err = answer_await(d, &a, err);
     if (!err && a.status != 200)
         err = ERR_NOT_FOUND;

@@ -59,6 +59,7 @@ static void perform(struct daemon *d, const struct server_effect *e)
         break;
     case SERVER_CONFIG:
         identity_config(d, e->config);
+        config_poll_again(d);
         break;
     case SERVER_JOINED: /* the peer has logged it */
     case SERVER_LOOKED_UP:
@@ -70,7 +71,7 @@ static void perform(struct daemon *d, const struct server_effect *e)
         node_left(&d->nodes[e->node]);
         break;
     case SERVER_BANNED:
-        log_event(&d->log, LEVEL_ERROR, "BannedFromNetwork", "the ring's configuration shuts this server out");
+        config_poll_again(d); /* the core has raised the alert */
         break;
     }
 }
@@ -271,6 +272,8 @@ static int start(struct daemon *d)
     if (!err)
         err = open_control(d);
     if (!err)
+        err = config_poll_start(d);
+    if (!err)
         err = loop_on_signal(d->loop, SIGTERM, on_signal, d);
     if (!err)
         err = loop_on_signal(d->loop, SIGINT, on_signal, d);
@@ -299,6 +302,7 @@ static void stop(struct daemon *d)
     service_fini(&d->pvp);
     if (d->store)
         sqlite_store_turn(d->store);
+    config_poll_stop(d);
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
         certificate_unwatch(&d->nodes[i]);
     worker_pool_free(d->workers);

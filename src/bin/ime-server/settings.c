@@ -46,6 +46,9 @@ static const struct conf_key keys[] = {
     {"enroll", "renew-before", CONF_DURATION, 0, "30d", HOUR, 365 * DAY, NULL, NULL,
      "How long before its end the certificate is renewed. The alert DistributedCacheCertificateExpiring comes 14 days before its end."},
 
+    {"enroll", "poll", CONF_DURATION, 0, NULL, SECOND, 30 * DAY, NULL, "30s",
+     "How often the enrollment server is asked for a newer configuration of the ring. If absent: every 30s by a bootstrap server, which the others learn it from, else every 6h; by a banned server every 60s at least."},
+
     {"ring", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
      "Where other servers connect."},
     {"ring", "address", CONF_ADDR, 0, NULL, 6084, 0, NULL, "192.0.2.1:6084",
@@ -230,6 +233,7 @@ static int load_all(struct settings *s, struct buf *errors)
     s->enroll_ca = conf_text(enroll, "ca");
     s->enroll_token_file = conf_has(enroll, "token-file") ? conf_text(enroll, "token-file") : NULL;
     s->renew_before_ms = conf_ms(enroll, "renew-before");
+    s->poll_ms = conf_has(enroll, "poll") ? conf_ms(enroll, "poll") : 0;
     s->ring_listen = conf_addr(conf_section(s->conf, "ring"), "listen");
     s->node_ids = s->server.node_ids = count_of(conf_section(s->conf, "ring"), "node-ids");
     s->pvp_listen = conf_addr(conf_section(s->conf, "pvp"), "listen");

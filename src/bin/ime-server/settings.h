@@ -18,6 +18,7 @@ struct settings {
     const char *enroll_ca;
     const char *enroll_token_file; /* NULL: enrolled already, or an error */
     int64_t renew_before_ms;
+    int64_t poll_ms; /* 0: as the role wants it */
     struct addr ring_listen;
     unsigned node_ids;
     size_t vap_listen_count; /* conf_addr_at(vap, "listen", i) */

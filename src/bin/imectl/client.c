@@ -36,6 +36,10 @@ static void socket_path(const struct options *o, unsigned programs, char *ret_pa
         snprintf(ret_path, octets, "%s", from_environment);
     else
         snprintf(ret_path, octets, "%s/%s.sock", CONTROL_FOLDER, programs & CTL_SERVER ? "server" : "enroll");
+    /* What both daemons answer is asked of the one that is there. */
+    if (!o->socket && !o->name && !(from_environment && *from_environment) && (programs & CTL_ENROLL) &&
+        (programs & CTL_SERVER) && access(ret_path, F_OK) != 0)
+        snprintf(ret_path, octets, "%s/enroll.sock", CONTROL_FOLDER);
 }
 
 static void explain_connect(const char *path, const char *daemon, int error)

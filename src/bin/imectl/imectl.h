@@ -26,6 +26,9 @@ enum exit_code client_exchange(const struct options *o, unsigned programs, struc
 /* Reads the password of a command from the file, or asks for it, or takes the first line of standard input, and adds it. */
 enum exit_code secret_add(const struct options *o, const char *file, struct ctl_args *args);
 
+/* Reads what a command wants of a file, or of standard input for "-", and adds it. */
+enum exit_code file_add(const struct options *o, const char *file, struct ctl_args *args);
+
 /* Runs one command line: help is answered here, everything else by a daemon. */
 enum exit_code run_words(const struct options *o, const char *const *words, size_t n);
 

@@ -105,9 +105,9 @@ enum exit_code run_words(const struct options *o, const char *const *words, size
         return help(words + 1, n - 1);
     struct ctl_args args;
     struct buf why;
-    const char *secret_file;
+    const char *file;
     buf_init(&why, 1 << 16);
-    if (ctl_args_from_words(&args, words, n, ~0u, &secret_file, &why) != 0) {
+    if (ctl_args_from_words(&args, words, n, ~0u, &file, &why) != 0) {
         size_t own;
         const struct ctl_command *command = ctl_command_find(words, n, &own);
         fprintf(stderr, "imectl: %s\n", buf_text(&why));
@@ -122,7 +122,9 @@ enum exit_code run_words(const struct options *o, const char *const *words, size
         return EXIT_USAGE;
     }
     buf_fini(&why);
-    enum exit_code code = secret_add(o, secret_file, &args);
+    enum exit_code code = secret_add(o, file, &args);
+    if (code == EXIT_GOOD)
+        code = file_add(o, file, &args);
     if (code == EXIT_GOOD)
         code = ask_daemon(o, &args);
     ctl_args_fini(&args);

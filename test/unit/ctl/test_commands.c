@@ -74,9 +74,8 @@ static void test_unknown_words(void **state)
     assert_explained("shwo routes", "no command `shwo`; did you mean `show routes`?");
     assert_explained("explian +4930123", "no command `explian`; did you mean `explain`?");
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
-    assert_explained(
-        "xyzzyxyzzy",
-        "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, ring, wait, leave, shutdown, enroll");
+    assert_explained("xyzzyxyzzy", "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, ring, "
+                                   "wait, leave, shutdown, enroll");
 }
 
 static void assert_usage(const char *line, const char *expected)

@@ -54,6 +54,15 @@ static void test_fields(void **state)
         "  ID:   5\n");
 }
 
+/* A document is shown as it stands, but for what would move the cursor. */
+static void test_raw(void **state)
+{
+    (void)state;
+    assert_rendered("ring config show", "{\"sequence\":3,\"document\":\"<a>\\n\\t<b/>\\u001b[2J \\u00fc\\n\"}",
+                    "<a>\n\t<b/>?[2J \xc3\xbc\n");
+    assert_rendered("ring config show", "{\"sequence\":3}", "Sequence: 3\n");
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -105,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_raw),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_numbers_are_aligned_at_their_end),
         cmocka_unit_test(test_unknown_table_is_shown_too),

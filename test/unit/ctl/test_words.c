@@ -71,6 +71,32 @@ static void test_values(void **state)
     ctl_args_fini(&a);
 }
 
+/* A file's contents are an argument, its name is not. */
+static void test_files(void **state)
+{
+    (void)state;
+    struct ctl_args a;
+    const char *file;
+    struct buf why;
+    buf_init(&why, 1000);
+    assert_int_equal(take("ring config publish ring.xml --dry-run", &a, &file, ""), 0);
+    assert_string_equal(file, "ring.xml");
+    assert_false(ctl_args_has(&a, "file"));
+    const struct ctl_arg *arg = ctl_command_apart(a.command);
+    assert_string_equal(arg->name, "file");
+    assert_int_equal(ctl_args_add(&a, arg, slice_of("a\0b", 3), &why), ERR_SYNTAX);
+    assert_string_equal(buf_text(&why), "FILE must be a text file of 1 to 262144 octets");
+    assert_int_equal(ctl_args_add(&a, arg, slice_str("\xff"), &why), ERR_SYNTAX);
+    assert_int_equal(ctl_args_add(&a, arg, slice_str(""), &why), ERR_RANGE);
+    assert_int_equal(ctl_args_add(&a, arg, slice_str("<a>\n\xc3\xbc</a>\n"), &why), 0);
+    assert_string_equal(ctl_args_text(&a, "file"), "<a>\n\xc3\xbc</a>\n");
+    ctl_args_fini(&a);
+    buf_fini(&why);
+    assert_refused("ring config publish", ERR_NOT_FOUND,
+                   "FILE is missing: the configuration as `ring config show` prints it, edited; \"-\": standard input");
+    assert_refused("ring config publish one two", ERR_SYNTAX, "too many arguments for `ring config publish`");
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -136,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_secret_is_no_argument),
     };
