@@ -234,7 +234,7 @@ class World(Processes):
             } for s in range(1, servers + 1)],
         }
 
-    def configure_server(self, company, server_index, hold, validator):
+    def configure_server(self, company, server_index, hold, validator, enroll=None):
         """Writes a server's files; its token is asked of the enrollment server."""
         server = company["servers"][server_index]
         home = os.path.dirname(server["control"])
@@ -253,6 +253,7 @@ class World(Processes):
                 "url": self.description["enroll"],
                 "ca": self.description["ca"],
                 "token-file": os.path.join(home, "token"),
+                **(enroll or {}),
             }),
             ("ring", {"listen": server["ring"], "bootstrap": "yes" if server["bootstrap"] else "no"}),
             ("vap", {"listen": server["vap"]}),
@@ -292,8 +293,9 @@ class World(Processes):
         """What world.json says of every server."""
         return [server for company in self.description["companies"] for server in company["servers"]]
 
-    def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, bootstraps=1, tell=lambda text: None):
-        """Starts everything. tell is called with each step."""
+    def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, bootstraps=1, tell=lambda text: None,
+           enroll=None):
+        """Starts everything. tell is called with each step; enroll: {server's name: further keys of its section [enroll]}."""
         if self.load() and any(self.alive(name) for name in self.processes):
             self.processes = {}  # not ours: whoever fails here must not end them
             raise WorldError("a world is up already: ./run world down ends it")
@@ -312,8 +314,9 @@ class World(Processes):
             self.start_enroll()
             self.save()
             for company in self.description["companies"]:
-                for s in range(servers):
-                    self.configure_server(company, s, hold, validator)
+                for s, server in enumerate(company["servers"]):
+                    name = os.path.basename(os.path.dirname(server["control"]))
+                    self.configure_server(company, s, hold, validator, (enroll or {}).get(name))
             self.start_server(1, 1)
             self.save()
             self.wait_server(1, 1)
