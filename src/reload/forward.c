@@ -215,10 +215,19 @@ static bool place_of(const struct reload_destination *destination, struct id *re
     return true;
 }
 
+static unsigned times_in_via(const struct reload_header *header, struct id node)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < header->via_count; i++)
+        n += header->via[i].type == RELOAD_DESTINATION_NODE && id_eq(header->via[i].node, node);
+    return n;
+}
+
 enum hop { HOP_HERE, HOP_LINK, HOP_DROP, HOP_NO_ROUTE };
 
 /* 6.1.1 and 6.1.2 for the first entry of a Destination List that is no opaque id. */
-static enum hop next_hop(const struct peer *peer, const struct reload_destination *first, struct link **ret_link)
+static enum hop next_hop(const struct peer *peer, const struct reload_destination *first, bool again,
+                         struct link **ret_link)
 {
     struct id place, node;
     if (!place_of(first, &place))
@@ -230,6 +239,9 @@ static enum hop next_hop(const struct peer *peer, const struct reload_destinatio
         return HOP_LINK;
     if (peer_forward_is_ours(peer, place))
         return is_node ? HOP_DROP : HOP_HERE;
+    /* It has come through here before: the peer before the place does not know, or cannot reach, the one behind it that we know. */
+    if (again && (*ret_link = peer_link_to(peer, chord_table_responsible(&peer->table, place))) != NULL)
+        return HOP_LINK;
     if (!chord_table_next_hop(&peer->table, place, &node) || (*ret_link = peer_link_to(peer, node)) == NULL)
         return HOP_NO_ROUTE;
     return HOP_LINK;
@@ -238,7 +250,7 @@ static enum hop next_hop(const struct peer *peer, const struct reload_destinatio
 bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node)
 {
     struct link *link;
-    enum hop hop = next_hop(peer, place, &link);
+    enum hop hop = next_hop(peer, place, false, &link);
     if (hop == HOP_LINK)
         *ret_node = link->node;
     else
@@ -258,7 +270,7 @@ static enum hop resolve(struct peer *peer, struct reload_header *header, struct 
             }
             continue;
         }
-        enum hop hop = next_hop(peer, first, ret_link);
+        enum hop hop = next_hop(peer, first, times_in_via(header, peer->options.self) > 0, ret_link);
         if (hop != HOP_HERE || header->destination_count == 1)
             return hop;
         /* A resource, or the wildcard, with something behind it (6.1.1): dropped, or consumed. Our own Node-ID: on to the next entry. */
@@ -297,14 +309,6 @@ static bool is_before_attach(struct link *from, const struct reload_header *head
     if (code == RELOAD_ATTACH_REQ && !header->via_count)
         from->must_attach = false;
     return code != RELOAD_ATTACH_REQ && code != RELOAD_PING_REQ;
-}
-
-static unsigned times_in_via(const struct reload_header *header, struct id node)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < header->via_count; i++)
-        n += header->via[i].type == RELOAD_DESTINATION_NODE && id_eq(header->via[i].node, node);
-    return n;
 }
 
 /* Passes a message on. `received` is its header as it came, `header` the copy with the Destination List worked through. */

@@ -303,6 +303,44 @@ static void test_look_up_survives_any_peer_on_its_way(void **state)
     }
 }
 
+/* Two neighbors cannot reach each other, and everybody else can reach both: look-ups find a way around, and do not go in circles. */
+static void two_are_apart(unsigned a, unsigned b)
+{
+    struct world *world = world_of(10, 320);
+    store_values(world, 1, "kept");
+    world->apart[0] = a;
+    world->apart[1] = b;
+    world_cut(world, a, b);
+    world_run(world, 30000);
+    for (unsigned reader = 1; reader <= 10; reader++)
+        for (unsigned i = 0; i < VALUES; i++) {
+            const struct peer_result *result = world_fetch(world, reader, place_of(i));
+            assert_int_equal(result->err, 0);
+            assert_int_equal(result->item_count, 1);
+            assert_true(result->elapsed_us < 1000000);
+        }
+    store_values(world, 5, "stored meanwhile");
+    for (unsigned reader = 1; reader <= 10; reader++)
+        if (reader != a && reader != b) /* which take themselves for neighbors of others */
+            expect_values(world, reader, 5, "stored meanwhile");
+    world->apart[0] = world->apart[1] = 0;
+    assert_true(world_run_until(world, is_whole, 120000));
+    world_run(world, 30000);
+    for (unsigned reader = 1; reader <= 10; reader++)
+        expect_values(world, reader, 5, "stored meanwhile");
+    world_free(world);
+}
+
+static void test_neighbors_that_cannot_reach_each_other(void **state)
+{
+    (void)state;
+    two_are_apart(2, 3);
+    two_are_apart(3, 2);
+    two_are_apart(6, 7);
+    two_are_apart(6, 8);
+    two_are_apart(10, 1);
+}
+
 /* ---- floods ---- */
 
 static void tune_slow(struct peer_options *options)
@@ -495,6 +533,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_peer_that_returns_with_its_disk_is_sent_what_changed),
         cmocka_unit_test(test_look_ups_go_on_while_peers_leave),
         cmocka_unit_test(test_look_up_survives_any_peer_on_its_way),
+        cmocka_unit_test(test_neighbors_that_cannot_reach_each_other),
         cmocka_unit_test(test_node_that_floods_is_slowed_and_named),
         cmocka_unit_test(test_honest_bursts_are_not_slowed),
         cmocka_unit_test(test_halves_with_a_bootstrap_node_each),

@@ -151,7 +151,9 @@ static void connect_link(struct world *world, struct world_node *from, const str
     struct world_node *to = pipe->node[1] ? &world->nodes[pipe->node[1]] : NULL;
     if (from->frozen || (to && to->frozen))
         return; /* never an answer */
-    if (to && to->side != from->side)
+    bool apart = (world->apart[0] == from->number && world->apart[1] == pipe->node[1]) ||
+                 (world->apart[1] == from->number && world->apart[0] == pipe->node[1]);
+    if (to && (to->side != from->side || apart))
         to = NULL;
     if (!to || !to->peer)
         event_add(world, EVENT_FAILED, pipe, 0, 2 * world->latency_us);

@@ -63,7 +63,8 @@ struct world {
     struct buf trace;
     world_tap_fn *tap;
     void *tap_ctx;
-    unsigned firsts; /* nodes 1 to this are bootstrap nodes that may start a ring; 0: node 1 alone */
+    unsigned apart[2]; /* these two cannot reach each other, all others can; 0: all can */
+    unsigned firsts;   /* nodes 1 to this are bootstrap nodes that may start a ring; 0: node 1 alone */
     void (*tune)(struct peer_options *options); /* changes a node's options before it starts */
     bool print;
     uint64_t next_token;
