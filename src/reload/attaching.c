@@ -99,17 +99,6 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
         attach_end(peer, now, attach, ERR_NO_MEMORY);
 }
 
-struct reload_candidate peer_own_candidate(const struct addr *addr)
-{
-    return (struct reload_candidate){
-        .address = reload_address_of(addr),
-        .link = RELOAD_LINK_TLS_TCP_FH_NO_ICE,
-        .foundation = slice_str("1"),
-        .priority = CANDIDATE_PRIORITY,
-        .type = RELOAD_CANDIDATE_HOST,
-    };
-}
-
 int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
 {
     if (peer->attach_count >= ATTACHES_MAX)
@@ -125,11 +114,11 @@ int peer_attach_start(struct peer *peer, struct now now, const struct route *rou
     attach->asked = now.mono;
     attach->done = done;
     attach->ctx = ctx;
-    struct reload_candidate candidate = peer_own_candidate(&peer->options.address);
+    struct reload_candidate candidates[2];
     struct reload_body body = {.code = RELOAD_ATTACH_REQ};
     body.attach.role = slice_str("passive");
-    body.attach.candidates = &candidate;
-    body.attach.candidate_count = 1;
+    body.attach.candidates = candidates;
+    body.attach.candidate_count = peer_candidates(&peer->options.address, &peer->options.other_address, candidates);
     body.attach.send_update = true;
     int err = peer_transaction_start(peer, now, route, &body, attach_answered, attach);
     if (err) {
@@ -201,28 +190,13 @@ void peer_attaches_fini(struct peer *peer)
 
 /* ---- being asked ---- */
 
-/* The first candidate that a link can be made to. */
-static bool usable_candidate(const struct reload_attach *attach, bool ring_link, struct addr *ret_addr)
-{
-    for (size_t i = 0; i < attach->candidate_count; i++) {
-        const struct reload_candidate *c = &attach->candidates[i];
-        if (ring_link && (c->link != RELOAD_LINK_TLS_TCP_FH_NO_ICE || c->type != RELOAD_CANDIDATE_HOST))
-            continue;
-        if (!c->address.addr.family || !c->address.addr.port)
-            continue;
-        *ret_addr = c->address.addr;
-        return true;
-    }
-    return false;
-}
-
 static void attach_answer(struct peer *peer, struct now now, const struct request *request)
 {
-    struct reload_candidate candidate = peer_own_candidate(&peer->options.address);
+    struct reload_candidate candidates[2];
     struct reload_body body = {.code = RELOAD_ATTACH_ANS};
     body.attach.role = slice_str("active");
-    body.attach.candidates = &candidate;
-    body.attach.candidate_count = 1;
+    body.attach.candidates = candidates;
+    body.attach.candidate_count = peer_candidates(&peer->options.address, &peer->options.other_address, candidates);
     peer_answer_body(peer, now, request->reply, &body);
 }
 
@@ -241,9 +215,12 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
             chord_update_send(peer, now, node, RELOAD_CHORD_FULL);
         return;
     }
-    if (!usable_candidate(asked, true, &addr)) {
+    enum candidate_choice choice = peer_candidate_choose(peer, asked, true, &addr);
+    if (choice != CANDIDATE_CHOSEN) {
+        peer->counters.attach_no_family += choice == CANDIDATE_OTHER_FAMILY;
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE,
-                          "no TLS-TCP-FH-NO-ICE host candidate");
+                          choice == CANDIDATE_NONE ? "no TLS-TCP-FH-NO-ICE host candidate"
+                                                   : "no candidate of a family of addresses that is here");
         return;
     }
     /* Both asked at once (6.5.1.2). Ours may have been lost, though: for good, if the node is only just about to join. */
@@ -274,11 +251,11 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
 
 /* ---- AppAttach ---- */
 
-static struct application *application_find(struct peer *peer, uint16_t id)
+static struct application *application_find(const struct peer *peer, uint16_t id)
 {
     for (size_t i = 0; i < peer->application_count; i++)
         if (peer->applications[i].id == id)
-            return &peer->applications[i];
+            return (struct application *)(uintptr_t)&peer->applications[i];
     return NULL;
 }
 
@@ -290,17 +267,55 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own)
             *known = peer->applications[--peer->application_count];
         return 0;
     }
-    if (!known && peer->application_count == PEER_APPLICATIONS_MAX)
+    if (known && known->addr.family != own.family) {
+        known->other = own;
+        return 0;
+    }
+    if (known) {
+        known->addr = own;
+        return 0;
+    }
+    if (peer->application_count == PEER_APPLICATIONS_MAX)
         return ERR_LIMIT;
-    if (!known)
-        known = &peer->applications[peer->application_count++];
-    *known = (struct application){application, own};
+    peer->applications[peer->application_count++] = (struct application){.id = application, .addr = own};
     return 0;
 }
 
-bool peer_app_attach_address(const struct reload_body *answer, struct addr *ret_addr)
+size_t peer_app_candidates(const struct peer *peer, uint16_t application, struct addr own,
+                           struct reload_candidate ret_candidates[2])
 {
-    return usable_candidate(&answer->attach, false, ret_addr);
+    const struct application *known = application_find(peer, application);
+    struct addr other = {0};
+    if (known && known->addr.family != own.family)
+        other = known->addr;
+    else if (known)
+        other = known->other;
+    return peer_candidates(&own, &other, ret_candidates);
+}
+
+bool peer_app_attach_address(const struct peer *peer, const struct reload_body *answer, struct addr *ret_addr)
+{
+    return peer_candidate_choose(peer, &answer->attach, false, ret_addr) == CANDIDATE_CHOSEN;
+}
+
+/* From each of its addresses it may connect. */
+static void tell_of_application(struct peer *peer, const struct request *request)
+{
+    struct reload_attach one = request->body.attach;
+    for (size_t i = 0; i < request->body.attach.candidate_count; i++) {
+        struct addr addr;
+        one.candidates = &request->body.attach.candidates[i];
+        one.candidate_count = 1;
+        if (peer_candidate_choose(peer, &one, false, &addr) != CANDIDATE_CHOSEN)
+            continue;
+        struct peer_effect *effect = peer_effect_new(peer, PEER_APP_ATTACHED);
+        if (!effect)
+            return;
+        effect->node = request->signer->node;
+        effect->application = one.application;
+        effect->addr = addr;
+        peer_effect_queue(peer, effect);
+    }
 }
 
 void peer_app_attach_serve(struct peer *peer, struct now now, struct request *request)
@@ -311,18 +326,12 @@ void peer_app_attach_serve(struct peer *peer, struct now now, struct request *re
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_NOT_FOUND, "no such application here");
         return;
     }
-    struct reload_candidate candidate = peer_own_candidate(&application->addr);
+    struct reload_candidate candidates[2];
     struct reload_body body = {.code = RELOAD_APP_ATTACH_ANS};
     body.attach.application = asked->application;
     body.attach.role = slice_str("passive");
-    body.attach.candidates = &candidate;
-    body.attach.candidate_count = 1;
+    body.attach.candidates = candidates;
+    body.attach.candidate_count = peer_candidates(&application->addr, &application->other, candidates);
     peer_answer_body(peer, now, request->reply, &body);
-    struct peer_effect *effect = peer_effect_new(peer, PEER_APP_ATTACHED);
-    if (!effect)
-        return;
-    effect->node = request->signer->node;
-    effect->application = asked->application;
-    usable_candidate(asked, false, &effect->addr);
-    peer_effect_queue(peer, effect);
+    tell_of_application(peer, request);
 }

@@ -12,7 +12,7 @@
 
 static bool is_own(const struct peer *peer, const struct bootstrap *b)
 {
-    return addr_eq(&b->addr, &peer->options.address);
+    return peer_is_own_address(peer, &b->addr);
 }
 
 static struct bootstrap *bootstrap_of(struct peer *peer, uint64_t link)

@@ -65,7 +65,7 @@ static struct bootstrap *choose(struct peer *peer)
     peer->partition_unreachable = false;
     for (size_t i = 0; i < join->bootstrap_count; i++, peer->partition_at++) {
         struct bootstrap *b = &join->bootstraps[peer->partition_at % join->bootstrap_count];
-        if (!addr_eq(&b->addr, &peer->options.address))
+        if (!peer_is_own_address(peer, &b->addr))
             return b;
     }
     return NULL;

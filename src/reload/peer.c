@@ -107,10 +107,17 @@ void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps
         peer->counters.memory_refused++;
         count = 0;
     }
+    size_t n = 0;
     for (size_t i = 0; i < count; i++)
-        copy[i].addr = bootstraps[i];
+        if (peer_has_family(peer, bootstraps[i].family))
+            copy[n++].addr = bootstraps[i];
+        else
+            peer->counters.bootstrap_no_family++;
     peer->join.bootstraps = copy;
-    peer->join.bootstrap_count = count;
+    peer->join.bootstrap_count = n;
+    if (count && !n)
+        log_event(peer->ports.log, LEVEL_ERROR, "ring.no_bootstrap",
+                  "all bootstrap nodes have addresses of a family that this node does not have");
     if (config_is_bad_node(peer->config, peer->options.self))
         peer_shut_out(peer, now);
     else

@@ -37,7 +37,9 @@ struct peer;
 struct peer_options {
     struct id self;
     struct addr address; /* our ring listener as others reach it: the candidate in Attach (6.5.1.11) */
-    bool first;          /* may start a ring alone when no bootstrap node answers (4.5.2); for bootstrap nodes only */
+    struct addr
+        other_address; /* the same in the other family of addresses: a second candidate; family 0: there is none */
+    bool first;        /* may start a ring alone when no bootstrap node answers (4.5.2); for bootstrap nodes only */
 
     /* What follows has defaults: peer_options_default. */
     unsigned neighbors;             /* wanted on each side: 3 to PEER_NEIGHBORS_MAX (10.1) */
@@ -74,8 +76,8 @@ void peer_free(struct peer *peer);
 
 /* ---- events ---- */
 
-/* Joins the ring through the first bootstrap node that answers; goes on trying with growing intervals. Our own address in the list is
- * skipped. Addresses are copied. */
+/* Joins the ring through the first bootstrap node that answers; goes on trying with growing intervals. Our own addresses in the list, and
+ * those of a family that we do not have, are skipped. Addresses are copied. */
 void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps, size_t count);
 
 /* Hands data over, tells neighbors and closes all links; PEER_STATE with PEER_LEFT tells when it is done (bounded time). */
@@ -221,12 +223,13 @@ void peer_probe(struct peer *peer, struct now now, uint64_t token, struct peer_t
 void peer_route_query(struct peer *peer, struct now now, uint64_t token, struct id node,
                       struct peer_target destination);
 
-/* Asks a node for an application's address (6.5.2); ours goes along as the candidate. */
+/* Asks a node for an application's address (6.5.2); ours goes along as the candidate, and what we have registered in the other family. */
 void peer_app_attach(struct peer *peer, struct now now, uint64_t token, struct id node, uint16_t application,
                      struct addr own);
 
 /* Answers AppAttach requests for this application with this address; PEER_APP_ATTACHED tells of each. Without registration the answer is
- * Error_Not_Found. 0 or ERR_LIMIT. A second call replaces the address; family 0 takes the registration back. */
+ * Error_Not_Found. 0 or ERR_LIMIT. A second call replaces the address of its family or adds that of the other one; family 0 takes the
+ * registration back. */
 int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
 
 /* ---- looking at it ---- */
@@ -285,6 +288,8 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(config_updates_refused)                                                                    \
     X(attaches_sent)                                                                             \
     X(attaches_failed)                                                                           \
+    X(attach_no_family) /* of nodes that have no family of addresses in common with us */        \
+    X(bootstrap_no_family)                                                                       \
     X(joins_admitted)                                                                            \
     X(joins_refused)                                                                             \
     X(leaves_received)                                                                           \

@@ -44,6 +44,7 @@
 #define REFUSED_MAX 64 /* requests without memory: more are never answered */
 #define FRAMES_UNACKNOWLEDGED_MAX 4096
 #define CANDIDATE_PRIORITY 2130706431u /* RFC 5245 4.1.2.1: host, highest local preference, component 1 */
+#define CANDIDATE_PRIORITY_OTHER (CANDIDATE_PRIORITY - 256u) /* the next local preference */
 
 /* ---- effects (effects.c) ---- */
 
@@ -85,6 +86,7 @@ struct config_push {
 struct application {
     uint16_t id;
     struct addr addr;
+    struct addr other; /* of the other family; family 0: none */
 };
 
 /* A message to ourselves. */

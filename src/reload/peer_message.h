@@ -153,8 +153,21 @@ bool peer_attach_pending(const struct peer *peer, struct id node);
 void peer_attach_link_up(struct peer *peer, struct now now, struct id node);
 void peer_attach_link_failed(struct peer *peer, struct now now, struct id node);
 void peer_attach_cancel(struct peer *peer, const void *ctx);
-bool peer_app_attach_address(const struct reload_body *answer, struct addr *ret_addr);
-struct reload_candidate peer_own_candidate(const struct addr *addr);
+bool peer_app_attach_address(const struct peer *peer, const struct reload_body *answer, struct addr *ret_addr);
+size_t peer_app_candidates(const struct peer *peer, uint16_t application, struct addr own,
+                           struct reload_candidate ret_candidates[2]);
+
+/* candidate.c: our addresses (other: family 0 if there is none), and which one of theirs a connection can be made to. */
+enum candidate_choice {
+    CANDIDATE_CHOSEN,
+    CANDIDATE_OTHER_FAMILY, /* there are some, of a family of addresses that we do not have */
+    CANDIDATE_NONE
+};
+size_t peer_candidates(const struct addr *addr, const struct addr *other, struct reload_candidate ret_candidates[2]);
+bool peer_has_family(const struct peer *peer, uint8_t family);
+bool peer_is_own_address(const struct peer *peer, const struct addr *addr);
+enum candidate_choice peer_candidate_choose(const struct peer *peer, const struct reload_attach *attach, bool ring_link,
+                                            struct addr *ret_addr);
 void peer_attach_serve(struct peer *peer, struct now now, struct request *request);
 void peer_app_attach_serve(struct peer *peer, struct now now, struct request *request);
 void peer_attaches_fini(struct peer *peer);

@@ -156,7 +156,7 @@ static int fill(struct peer *peer, struct now now, const struct upper *upper, co
         result->next = outcome->body->route_query_ans;
         return 0;
     case RELOAD_APP_ATTACH_REQ:
-        return peer_app_attach_address(outcome->body, &result->addr) ? 0 : ERR_UNREACHABLE;
+        return peer_app_attach_address(peer, outcome->body, &result->addr) ? 0 : ERR_UNREACHABLE;
     default:
         return 0;
     }
@@ -337,12 +337,12 @@ void peer_app_attach(struct peer *peer, struct now now, uint64_t token, struct i
                      struct addr own)
 {
     struct upper *upper = upper_new(peer, token, RELOAD_APP_ATTACH_REQ, node, 0);
-    struct reload_candidate candidate = peer_own_candidate(&own);
+    struct reload_candidate candidates[2];
     struct reload_body body = {.code = RELOAD_APP_ATTACH_REQ};
     body.attach.application = application;
     body.attach.role = slice_str("active"); /* we connect to the address in the answer */
-    body.attach.candidates = &candidate;
-    body.attach.candidate_count = own.family ? 1 : 0;
+    body.attach.candidates = candidates;
+    body.attach.candidate_count = peer_app_candidates(peer, application, own, candidates);
     if (upper)
         upper_start(peer, now, upper, &(struct route){.is_node = true, .id = node}, &body);
 }

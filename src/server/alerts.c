@@ -8,6 +8,7 @@
 #define DAY_MS (24 * HOUR_MS)
 #define CERTIFICATE_WARNING_MS (14 * DAY_MS) /* … or a twentieth of its life, if that is less: by then it is renewed */
 #define CREDENTIALS_WINDOW_MS (10 * 60000)
+#define FAMILY_WINDOW_MS HOUR_MS
 
 static const struct {
     const char *name;
@@ -22,6 +23,7 @@ static const struct {
     [ALERT_SOFTWARE_UPDATE] = {"SWUpdateRequired", "warning", LEVEL_WARNING, HOUR_MS},
     [ALERT_VALIDATIONS_PENDING] = {"ValidationsPendingExceeded", "critical", LEVEL_ERROR, HOUR_MS},
     [ALERT_NODE_IDS] = {"NodeIdsIncomplete", "warning", LEVEL_WARNING, HOUR_MS},
+    [ALERT_NO_COMMON_FAMILY] = {"NoCommonAddressFamily", "error", LEVEL_ERROR, HOUR_MS},
     [ALERT_STORE_FAILURE] = {"StoreFailure", "critical", LEVEL_ERROR, HOUR_MS},
 };
 
@@ -81,6 +83,11 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
         snprintf(text, octets, "%u of %u Node-IDs are in the ring: `imectl show ring` and the log tell which and why",
                  in_ring, s->options->node_ids);
         break;
+    case ALERT_NO_COMMON_FAMILY:
+        snprintf(text, octets,
+                 "the ring has servers with addresses of another family only (IPv4, IPv6): give this server, or them, "
+                 "both in [ring] listen");
+        break;
     case ALERT_STORE_FAILURE:
         snprintf(text, octets,
                  "the database cannot be written: make room or repair its disk; nothing is acknowledged meanwhile");
@@ -131,6 +138,20 @@ static void check_credentials(struct server *s)
     s->bad_credentials = bad;
 }
 
+/* A ring in which some nodes cannot be linked falls apart at their places: this does not mend itself. */
+static void check_families(struct server *s)
+{
+    uint64_t n = nodes_without_family(s);
+    if (n > s->no_family)
+        s->no_family_at = s->now.mono;
+    if (n > s->no_family)
+        alert_set(s, ALERT_NO_COMMON_FAMILY, true);
+    else if (s->alerts[ALERT_NO_COMMON_FAMILY].raised &&
+             mono_since_us(s->now.mono, s->no_family_at) > FAMILY_WINDOW_MS * 1000)
+        alert_set(s, ALERT_NO_COMMON_FAMILY, false);
+    s->no_family = n;
+}
+
 static int64_t certificate_warning_ms(const struct server *s)
 {
     const struct security_cert *own = security_own(s->ports.security).cert;
@@ -161,5 +182,6 @@ void alerts_check(struct server *s)
     if (s->now.wall.ms - s->started_at.ms > 60000)
         alert_set(s, ALERT_NODE_IDS, in_ring > 0 && in_ring < s->options->node_ids);
     alert_set(s, ALERT_SOFTWARE_UPDATE, config_wants_newer(s->config, IME_VERSION));
+    check_families(s);
     check_credentials(s);
 }

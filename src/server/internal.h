@@ -33,6 +33,7 @@ struct node {
     unsigned number;
     struct id self;
     struct addr address;
+    struct addr other_address;
     struct security *security;
     struct node_rows rows; /* not of node 0 */
     struct storage *storage;
@@ -117,6 +118,7 @@ enum alert {
     ALERT_VALIDATIONS_PENDING,
     ALERT_STORE_FAILURE,
     ALERT_NODE_IDS,
+    ALERT_NO_COMMON_FAMILY,
     ALERTS
 };
 
@@ -219,6 +221,8 @@ struct server {
     bool joined;               /* once */
     bool ring_announced;       /* VServices may be published */
     bool was_banned;           /* since we were in the ring: what we stored in it is gone */
+    uint64_t no_family;        /* peers without a family of ours, when alerts were checked last */
+    struct mono no_family_at;  /* the last one */
     uint64_t bad_credentials;  /* of VAP clients, when alerts were checked last */
     struct mono next_delivery; /* routes that were not taken are told again */
     struct mono joined_at;     /* the last time */
@@ -256,6 +260,8 @@ void nodes_config_apply(struct server *s, const struct config *config);
 void nodes_start(struct server *s); /* but node 0 */
 void nodes_leave(struct server *s);
 void nodes_state_changed(struct server *s, struct node *node, enum peer_state state);
+uint64_t
+nodes_without_family(const struct server *s); /* attempts to link of nodes that we have no family in common with */
 struct wall nodes_certificate_end(const struct server *s); /* the first one to end */
 void nodes_stored(const struct server *s, uint64_t *ret_entries, uint64_t *ret_octets);
 unsigned nodes_count(const struct server *s, unsigned *ret_in_ring); /* those that do not retire */

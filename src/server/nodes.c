@@ -25,6 +25,7 @@ static int make_peer(struct node *n, bool first)
     peer_options_default(&options);
     options.self = n->self;
     options.address = n->address;
+    options.other_address = n->other_address;
     options.first = first;
     return peer_new(&options, &ports, s->config, s->now, &n->peer);
 }
@@ -56,6 +57,7 @@ int nodes_add_own(struct server *s)
     s->nodes[0] = n;
     n->self = s->self;
     n->address = s->options->ring_address;
+    n->other_address = s->options->ring_other_address;
     n->security = s->ports.security;
     int err = make_storage(n, s->ports.kv);
     if (!err)
@@ -86,6 +88,7 @@ int server_node_add(struct server *s, struct now now, const struct server_node *
         return ERR_NO_MEMORY;
     n->self = node->self;
     n->address = node->address;
+    n->other_address = node->other_address;
     n->security = node->security;
     n->retires = node->retires;
     node_rows_init(&n->rows, s->ports.kv, (uint8_t)n->number);
@@ -243,6 +246,15 @@ unsigned nodes_count(const struct server *s, unsigned *ret_in_ring)
         in_ring += peer_state(s->nodes[i]->peer) == PEER_JOINED;
     }
     *ret_in_ring = in_ring;
+    return n;
+}
+
+uint64_t nodes_without_family(const struct server *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i])
+            n += peer_counters(s->nodes[i]->peer)->attach_no_family;
     return n;
 }
 

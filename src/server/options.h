@@ -18,7 +18,9 @@ struct server_options {
 
     /* Addresses under which others reach us. */
     struct addr ring_address;
+    struct addr ring_other_address; /* in the other family of addresses; family 0: there is none */
     struct addr pvp_address;
+    struct addr pvp_other_address;
     bool bootstrap;    /* may start the ring alone */
     unsigned node_ids; /* that it is to have: fewer in the ring raise an alert */
 

@@ -62,6 +62,8 @@ static int make_ring(struct server *s)
     int err = nodes_add_own(s);
     if (!err)
         err = peer_app_register(s->peer, PVP_APPLICATION_ID, s->options->pvp_address);
+    if (!err && s->options->pvp_other_address.family)
+        err = peer_app_register(s->peer, PVP_APPLICATION_ID, s->options->pvp_other_address);
     if (!err)
         err = ring_init(s);
     return err;

@@ -75,6 +75,7 @@ struct server_node {
     unsigned number; /* 1 to SERVER_NODES_MAX - 1 */
     struct id self;
     struct addr address;       /* of its ring listener, as others reach it */
+    struct addr other_address; /* in the other family; family 0: there is none */
     struct security *security; /* of its own certificate; outlives the server */
     bool
         retires; /* not wanted any longer: it joins once more to hand over what it stores, then SERVER_NODE_LEFT; its rows are removed */

@@ -48,6 +48,8 @@ static void put_nodes(struct server *s, struct ctl_writer *w)
         ctl_put_unsigned(w, "number", n->number);
         ctl_put_id(w, "node_id", n->self);
         ctl_put_addr(w, "address", &n->address);
+        if (n->other_address.family)
+            ctl_put_addr(w, "other_address", &n->other_address);
         ctl_put_text(w, "state", n->retires && !n->gone ? "retiring" : peer_state_name(peer_state(n->peer)));
         ctl_put_text(w, "health", health_name(peer_health(n->peer)));
         ctl_put_printf(w, "share_owned", "%.4f", peer_share_owned(n->peer));

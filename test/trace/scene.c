@@ -15,7 +15,8 @@ struct pipe {
     struct list order;
     enum pipe_kind kind;
     unsigned company[2];
-    unsigned node[2]; /* of a ring link: which Node-ID of the company */
+    unsigned node[2];  /* of a ring link: which Node-ID of the company */
+    bool other_family; /* than the first one of who connects */
     uint64_t conn[2];
     bool open[2]; /* the side has this end and has not closed it */
     bool up;      /* both ends know that it stands */
@@ -236,13 +237,16 @@ static void connect_ring(struct company *c, const struct server_effect *e)
     unsigned to = 0, node = 0;
     for (unsigned i = 1; i <= c->scene->company_count; i++)
         for (unsigned k = 0; k < SCENE_NODES_MAX; k++) {
-            struct addr addr = scene_node_address(&c->scene->companies[i], k);
-            if (addr_eq(&addr, &e->addr)) {
+            const struct company *other = &c->scene->companies[i];
+            struct addr addr = scene_node_address(other, k);
+            if (addr_eq(&addr, &e->addr) || (k == 0 && addr_eq(&other->options.ring_other_address, &e->addr))) {
                 to = i;
                 node = k;
             }
         }
-    struct pipe *pipe = pipe_new(c, PIPE_RING, e->conn, to);
+    bool reachable = e->addr.family == c->ring_address.family || e->addr.family == c->options.ring_other_address.family;
+    struct pipe *pipe = pipe_new(c, PIPE_RING, e->conn, reachable ? to : 0);
+    pipe->other_family = e->addr.family != c->ring_address.family;
     pipe->node[0] = e->node;
     pipe->node[1] = node;
 }
@@ -253,11 +257,13 @@ static void connect_pvp(struct company *c, const struct server_effect *e)
     unsigned to = 0;
     char text[128];
     for (unsigned i = 1; i <= scene->company_count; i++)
-        if (addr_eq(&scene->companies[i].pvp_address, &e->addr))
+        if (addr_eq(&scene->companies[i].pvp_address, &e->addr) ||
+            addr_eq(&scene->companies[i].options.pvp_other_address, &e->addr))
             to = i;
     snprintf(text, sizeof text, "to=%s username=%s", to ? scene->companies[to].letter : "?", e->username);
     scene_line(scene, c, "connects", text);
     struct pipe *pipe = pipe_new(c, PIPE_PVP, e->conn, to);
+    pipe->other_family = e->addr.family != c->pvp_address.family;
     memcpy(pipe->username, e->username, strlen(e->username) + 1);
     memcpy(pipe->password, e->password, strlen(e->password) + 1);
     entropy_fill(&scene->entropy, pipe->exporter, sizeof pipe->exporter);
@@ -392,7 +398,8 @@ void agent_disconnect(struct company *c, unsigned server)
 
 static void accept_ring(struct scene *scene, struct pipe *pipe, struct company *c, const struct company *from)
 {
-    struct addr remote = scene_node_address(from, pipe->node[0]);
+    struct addr remote =
+        pipe->other_family ? from->options.ring_other_address : scene_node_address(from, pipe->node[0]);
     struct peer *peer = server_node_peer(c->server, pipe->node[1]);
     if (!peer || peer_link_accept(peer, company_now(c), &remote, cert_der(scene_cert(from, pipe->node[0])),
                                   &pipe->conn[1]) != 0) {
@@ -418,7 +425,7 @@ static void accept_vap(struct scene *scene, struct pipe *pipe, struct company *c
 /* As the listener: a connection comes, then its username. */
 static void accept_pvp(struct scene *scene, struct pipe *pipe, struct company *c, const struct company *from)
 {
-    struct addr source = from->pvp_address;
+    struct addr source = pipe->other_family ? from->options.pvp_other_address : from->pvp_address;
     struct buf password;
     source.port = 40000;
     if (server_pvp_accept(c->server, company_now(c), &source, &pipe->conn[1]) != 0) {

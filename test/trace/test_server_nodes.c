@@ -59,7 +59,7 @@ static void publish_all(struct company *c)
     }
 }
 
-/* Every number that B publishes is found by A, each with all three copies, when A has made a call to it. */
+/* Every number that B publishes is found by A when A has made a call to it. */
 static void assert_found(struct scene *scene)
 {
     char number[24], text[96];
@@ -68,7 +68,7 @@ static void assert_found(struct scene *scene)
         scene_call(scene, &(struct call){.from = 'A', .to = 'B', .calling = "+4930555", .called = number});
         snprintf(text, sizeof text, "number=%s", number);
         scene_expect(scene, 60000, "A validation.proved", text);
-        assert_int_equal(scene_count(scene, "A numbers.found", "answered=2 claimants=1"), i / 3 + 1);
+        assert_int_equal(scene_count(scene, "A numbers.found", " claimants=1"), i / 3 + 1);
     }
 }
 

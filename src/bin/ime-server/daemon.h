@@ -48,7 +48,7 @@ struct node {
     struct security *security;
     struct tls_context *tls_server, *tls_client;
     struct service links;
-    struct listener *listener;
+    struct listener *listeners[2]; /* one for each family of addresses */
     struct certificate_renewal *renewal;
 };
 
@@ -103,6 +103,8 @@ void service_send(struct daemon *d, const struct server_effect *e);
 /* ring.c, vap.c, pvp.c: listeners, and what the core wants */
 int ring_listen(struct node *n);
 void ring_connect(struct daemon *d, const struct server_effect *e);
+/* From where to connect: what listens in the family of the remote address, with any port. */
+struct addr local_for(const struct addr listen[2], const struct addr *remote);
 int vap_listen(struct daemon *d);
 int pvp_listen(struct daemon *d);
 void pvp_connect(struct daemon *d, const struct server_effect *e);

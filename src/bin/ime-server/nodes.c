@@ -13,11 +13,18 @@ void daemon_init_nodes(struct daemon *d)
     }
 }
 
+static void node_deafen(struct node *n)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        listener_close(n->listeners[i]);
+        n->listeners[i] = NULL;
+    }
+}
+
 void daemon_close_nodes(struct daemon *d)
 {
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++) {
-        listener_close(d->nodes[i].listener);
-        d->nodes[i].listener = NULL;
+        node_deafen(&d->nodes[i]);
         service_fini(&d->nodes[i].links);
     }
 }
@@ -101,13 +108,14 @@ int node_run(struct node *n)
     int err = node_tls(n, config);
     if (!err && !n->security)
         err = node_security(n, config);
-    if (!err && !n->listener)
+    if (!err)
         err = ring_listen(n);
     if (!err) {
         const struct server_node node = {
             .number = n->number,
             .self = n->id,
-            .address = settings_ring_address(&d->settings, n->number),
+            .address = settings_behind(d->settings.server.ring_address, n->number),
+            .other_address = settings_behind(d->settings.server.ring_other_address, n->number),
             .security = n->security,
             .retires = n->retires,
         };
@@ -123,8 +131,7 @@ int node_run(struct node *n)
 
 void node_left(struct node *n)
 {
-    listener_close(n->listener);
-    n->listener = NULL;
+    node_deafen(n);
     certificate_unwatch(n);
     certificate_forget(n);
 }

@@ -110,12 +110,16 @@ static int make_contexts(struct daemon *d)
 int pvp_listen(struct daemon *d)
 {
     struct listener_options options = {
-        .bind = d->settings.pvp_listen,
         .stream = {.counters = &d->pvp.counters, .service = "pvp", .log = &d->log},
     };
     int err = make_contexts(d);
     options.stream.tls = d->pvp_server;
-    return err ? err : daemon_listen(d, "pvp", &options, pvp_accept, d);
+    for (unsigned i = 0; !err && i < 2; i++) {
+        options.bind = d->settings.pvp_listen[i];
+        if (options.bind.family)
+            err = daemon_listen(d, "pvp", &options, pvp_accept, d);
+    }
+    return err;
 }
 
 void pvp_connect(struct daemon *d, const struct server_effect *e)
@@ -123,12 +127,11 @@ void pvp_connect(struct daemon *d, const struct server_effect *e)
     struct link *l = link_new(&d->pvp, false);
     struct stream_connect_options options = {
         .remote = e->addr,
-        .local = d->settings.pvp_listen,
+        .local = local_for(d->settings.pvp_listen, &e->addr),
         .srp_username = e->username,
         .srp_password = e->password,
         .stream = {.tls = d->pvp_client, .counters = &d->pvp.counters, .service = "pvp", .log = &d->log},
     };
-    options.local.port = 0;
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
     if (!err)
         err = stream_connect(d->loop, &options, &pvp_handler, l, &l->stream);

@@ -99,11 +99,24 @@ static struct stream_options stream_of(struct node *n, struct tls_context *tls)
 
 int ring_listen(struct node *n)
 {
-    struct listener_options options = {
-        .bind = settings_ring_listen(&n->daemon->settings, n->number),
-        .stream = stream_of(n, n->tls_server),
-    };
-    return daemon_open_listener(n->daemon, "ring", &options, ring_accept, n, &n->listener);
+    struct listener_options options = {.stream = stream_of(n, n->tls_server)};
+    int err = 0;
+    for (unsigned i = 0; !err && i < 2; i++) {
+        options.bind = settings_behind(n->daemon->settings.ring_listen[i], n->number);
+        if (options.bind.family && !n->listeners[i])
+            err = daemon_open_listener(n->daemon, "ring", &options, ring_accept, n, &n->listeners[i]);
+    }
+    return err;
+}
+
+struct addr local_for(const struct addr listen[2], const struct addr *remote)
+{
+    struct addr local = {0};
+    for (unsigned i = 0; i < 2; i++)
+        if (listen[i].family == remote->family)
+            local = listen[i];
+    local.port = 0;
+    return local;
 }
 
 void ring_connect(struct daemon *d, const struct server_effect *e)
@@ -112,10 +125,9 @@ void ring_connect(struct daemon *d, const struct server_effect *e)
     struct link *l = link_new(&n->links, false);
     struct stream_connect_options options = {
         .remote = e->addr,
-        .local = d->settings.ring_listen,
+        .local = local_for(d->settings.ring_listen, &e->addr),
         .stream = stream_of(n, n->tls_client),
     };
-    options.local.port = 0;
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
     if (!err)
         err = stream_connect(d->loop, &options, &ring_handler, l, &l->stream);

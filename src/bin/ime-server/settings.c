@@ -49,10 +49,10 @@ static const struct conf_key keys[] = {
     {"enroll", "poll", CONF_DURATION, 0, NULL, SECOND, 30 * DAY, NULL, "30s",
      "How often the enrollment server is asked for a newer configuration of the ring. If absent: every 30s by a bootstrap server, which the others learn it from, else every 6h; by a banned server every 60s at least."},
 
-    {"ring", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
-     "Where other servers connect."},
-    {"ring", "address", CONF_ADDR, 0, NULL, 6084, 0, NULL, "192.0.2.1:6084",
-     "The address that others are told, if it differs from `listen`."},
+    {"ring", "listen", CONF_ADDR, CONF_LIST | CONF_REQUIRED, NULL, 6084, 0, NULL, "192.0.2.1:6084",
+     "Where other servers connect: an address of IPv4, of IPv6, or one of each. All servers of a ring need a family in common; in a mixed ring a server should have both."},
+    {"ring", "address", CONF_ADDR, CONF_LIST, NULL, 6084, 0, NULL, "192.0.2.1:6084",
+     "The addresses that others are told, if they differ from `listen`."},
     {"ring", "node-ids", CONF_INTEGER, 0, "1", 1, SERVER_NODES_MAX, NULL, NULL,
      "Places in the ring. Each further one carries the load of one more server, has a certificate of its own, and listens at the next port: 6085, 6086, … The enrollment server must allow them."},
     {"ring", "bootstrap", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL,
@@ -82,7 +82,7 @@ static const struct conf_key keys[] = {
     {"client", "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/pbx1.password",
      "File with the password in its first line; readable by this user only."},
 
-    {"pvp", "listen", CONF_ADDR, CONF_REQUIRED, NULL, 8470, 0, NULL, "192.0.2.1:8470",
+    {"pvp", "listen", CONF_ADDR, CONF_LIST | CONF_REQUIRED, NULL, 8470, 0, NULL, "192.0.2.1:8470",
      "Where other servers connect to prove their calls."},
     {"pvp", "address", CONF_ADDR, 0, NULL, 8470, 0, NULL, "192.0.2.1:8470",
      "The address that others are told, if it differs from `listen`."},
@@ -173,9 +173,35 @@ static int load_client(const struct conf_group *g, struct settings *s, struct bu
     return err;
 }
 
-static struct addr addr_or(const struct conf_group *g, const char *key, struct addr otherwise)
+/* What others are told in place of an address that we listen at: the `address` of its family, if there is one. */
+static struct addr address_of(const struct conf_group *g, struct addr listen)
 {
-    return conf_has(g, key) ? conf_addr(g, key) : otherwise;
+    for (size_t i = 0; listen.family && i < conf_count(g, "address"); i++) {
+        struct addr addr = conf_addr_at(g, "address", i);
+        if (addr.family == listen.family)
+            return addr;
+    }
+    return listen;
+}
+
+/* One address of each family at most, and no `address` of a family in which nobody listens. */
+static int load_listen(const struct conf_group *g, const char *section, struct buf *errors, struct addr ret_listen[2])
+{
+    const char *problem = NULL;
+    size_t n = conf_count(g, "listen");
+    ret_listen[1] = (struct addr){0};
+    for (size_t i = 0; i < n && i < 2; i++)
+        ret_listen[i] = conf_addr_at(g, "listen", i);
+    if (n > 2 || (n == 2 && ret_listen[0].family == ret_listen[1].family))
+        problem = "listen: give one address, or one of IPv4 and one of IPv6";
+    for (size_t i = 0; i < conf_count(g, "address"); i++) {
+        uint8_t family = conf_addr_at(g, "address", i).family;
+        if (family != ret_listen[0].family && family != ret_listen[1].family)
+            problem = "address: there is no `listen` of this family of addresses";
+    }
+    if (problem)
+        buf_printf(errors, "[%s] %s\n", section, problem);
+    return problem ? ERR_RANGE : 0;
 }
 
 static uint32_t count_of(const struct conf_group *g, const char *key)
@@ -193,8 +219,10 @@ static void load_server_options(struct settings *s)
     const struct conf_group *ticket = conf_section(s->conf, "ticket");
 
     o->server_id = conf_text(conf_section(s->conf, "server"), "id");
-    o->ring_address = addr_or(ring, "address", s->ring_listen);
-    o->pvp_address = addr_or(pvp, "address", s->pvp_listen);
+    o->ring_address = address_of(ring, s->ring_listen[0]);
+    o->ring_other_address = address_of(ring, s->ring_listen[1]);
+    o->pvp_address = address_of(pvp, s->pvp_listen[0]);
+    o->pvp_other_address = address_of(pvp, s->pvp_listen[1]);
     o->bootstrap = conf_boolean(ring, "bootstrap");
     o->store_rate = count_of(ring, "store-rate");
     o->read_rate = count_of(ring, "read-rate");
@@ -221,6 +249,16 @@ static void load_server_options(struct settings *s)
     o->ticket_grace_ms = conf_ms(ticket, "grace");
 }
 
+static unsigned highest_port(const struct settings *s)
+{
+    const uint16_t ports[] = {s->ring_listen[0].port, s->ring_listen[1].port, s->server.ring_address.port,
+                              s->server.ring_other_address.port};
+    unsigned highest = 0;
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
+        highest = ports[i] > highest ? ports[i] : highest;
+    return highest;
+}
+
 static int load_all(struct settings *s, struct buf *errors)
 {
     const struct conf_group *server = conf_section(s->conf, "server");
@@ -234,19 +272,19 @@ static int load_all(struct settings *s, struct buf *errors)
     s->enroll_token_file = conf_has(enroll, "token-file") ? conf_text(enroll, "token-file") : NULL;
     s->renew_before_ms = conf_ms(enroll, "renew-before");
     s->poll_ms = conf_has(enroll, "poll") ? conf_ms(enroll, "poll") : 0;
-    s->ring_listen = conf_addr(conf_section(s->conf, "ring"), "listen");
     s->node_ids = s->server.node_ids = count_of(conf_section(s->conf, "ring"), "node-ids");
-    s->pvp_listen = conf_addr(conf_section(s->conf, "pvp"), "listen");
+    int err = load_listen(conf_section(s->conf, "ring"), "ring", errors, s->ring_listen);
+    int pvp_err = load_listen(conf_section(s->conf, "pvp"), "pvp", errors, s->pvp_listen);
+    err = err ? err : pvp_err;
     s->vap_listen_count = conf_count(vap, "listen");
     s->vap_plain_count = conf_count(vap, "plain-listen");
     load_server_options(s);
 
-    int err = 0;
     if (s->server.delay_max_ms < s->server.delay_min_ms) {
         buf_printf(errors, "[validator]: delay-max is less than delay-min\n");
         err = ERR_RANGE;
     }
-    if (s->ring_listen.port + s->node_ids > 65536 || s->server.ring_address.port + s->node_ids > 65536) {
+    if (highest_port(s) + s->node_ids > 65536) {
         buf_printf(errors, "[ring] node-ids: there are not so many ports behind the first one\n");
         err = ERR_RANGE;
     }
@@ -319,20 +357,11 @@ void settings_fini(struct settings *s)
     s->conf = NULL;
 }
 
-static struct addr behind(struct addr addr, unsigned node)
+struct addr settings_behind(struct addr addr, unsigned node)
 {
-    addr.port = (uint16_t)(addr.port + node);
+    if (addr.family)
+        addr.port = (uint16_t)(addr.port + node);
     return addr;
-}
-
-struct addr settings_ring_listen(const struct settings *s, unsigned node)
-{
-    return behind(s->ring_listen, node);
-}
-
-struct addr settings_ring_address(const struct settings *s, unsigned node)
-{
-    return behind(s->server.ring_address, node);
 }
 
 struct addr settings_vap_listen(const struct settings *s, size_t i)

@@ -18,12 +18,12 @@ struct settings {
     const char *enroll_ca;
     const char *enroll_token_file; /* NULL: enrolled already, or an error */
     int64_t renew_before_ms;
-    int64_t poll_ms; /* 0: as the role wants it */
-    struct addr ring_listen;
+    int64_t poll_ms;            /* 0: as the role wants it */
+    struct addr ring_listen[2]; /* one for each family of addresses; family 0: none */
     unsigned node_ids;
     size_t vap_listen_count; /* conf_addr_at(vap, "listen", i) */
     size_t vap_plain_count;
-    struct addr pvp_listen;
+    struct addr pvp_listen[2];
     struct server_options server;
 };
 
@@ -35,8 +35,7 @@ void settings_fini(struct settings *s);
 int settings_check_files(const struct settings *s, const char *path, struct buf *errors);
 
 /* Further Node-IDs have the ports behind the first one's. */
-struct addr settings_ring_listen(const struct settings *s, unsigned node);
-struct addr settings_ring_address(const struct settings *s, unsigned node);
+struct addr settings_behind(struct addr addr, unsigned node);
 
 struct addr settings_vap_listen(const struct settings *s, size_t i);
 struct addr settings_vap_plain(const struct settings *s, size_t i);
