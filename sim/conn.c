@@ -340,11 +340,11 @@ static void shaken(struct sim_world *world, struct sim_conn *conn)
 {
     if (!conn->ends[1].open)
         return;
-    sim_intake_shaken(world, conn);
-    if (conn->pvp->proved) {
+    if (conn->pvp->proved) /* before what the server says then */
         sim_conn_transmit(world, &conn->ends[1], sim_event_new(SIM_EVENT_UP, 0), 0);
+    sim_intake_shaken(world, conn);
+    if (conn->pvp->proved)
         return;
-    }
     forget_end(world, &conn->ends[1]);
     refuse(world, conn, ERR_AUTH);
 }
