@@ -14,9 +14,10 @@
 #define RECONNECT_MS 60000
 #define URI_OCTETS 160
 #define CALLING_COUNTRY "49"
-#define PUBLISHED_COUNTRY "44"
-#define COMPANY_DIGITS 7
+#define PUBLISHED_COUNTRY "883510" /* no country: international networks */
+#define COMPANY_DIGITS 6
 #define NUMBER_DIGITS 3
+#define CLAIM_TOKEN UINT32_MAX /* of publications that are none of the company's numbers */
 #define VSERVICE_BASE UINT64_C(0x1000000)
 
 /* ---- whose is what ---- */
@@ -315,4 +316,14 @@ void sim_agent_call(struct sim_world *world, const struct sim_call *call)
     if (!call->one_sided)
         upload(&world->nodes[call->to], call, VAP_RECEIVED);
     upload(&world->nodes[call->from], call, VAP_SENT);
+}
+
+void sim_agent_claim(struct sim_node *node, const struct sim_call *call)
+{
+    struct sim_agent *agent = node->agent;
+    struct e164 number = sim_number(call->to, call->k);
+    if (!agent || !agent->client)
+        return;
+    vap_client_publish_number(agent->client, sim_node_now(node), &number, CLAIM_TOKEN); /* again: it has it already */
+    upload(node, call, VAP_RECEIVED);
 }

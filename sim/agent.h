@@ -15,6 +15,10 @@
 
 #define SIM_NUMBERS_MAX 1000u /* of one company */
 
+/* What all numbers of the first thousand companies begin with, and what all domains end in: one look finds any of them where none may be. */
+#define SIM_NUMBER_DIGITS "883510000"
+#define SIM_DOMAIN_SUFFIX ".example"
+
 /* The k-th number of a company, and back. False: nobody's. */
 struct e164 sim_number(uint32_t company, uint32_t k);
 bool sim_number_owner(const struct e164 *number, uint32_t *ret_company, uint32_t *ret_k);
@@ -73,5 +77,9 @@ struct sim_call {
     bool one_sided;   /* the called company uploads nothing */
 };
 void sim_agent_call(struct sim_world *world, const struct sim_call *call);
+
+/* This company says that the number is its own, and that it took the call; the times are the call's with its offsets. No observer is told of
+ * the publication: it is no honest one. */
+void sim_agent_claim(struct sim_node *node, const struct sim_call *call);
 
 #endif
