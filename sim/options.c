@@ -102,6 +102,13 @@ static const char *set_progress(struct sim_options *o, const char *value)
     return NULL;
 }
 
+static const char *set_verbose(struct sim_options *o, const char *value)
+{
+    (void)value;
+    o->verbose = true;
+    return NULL;
+}
+
 static const char *set_pcap(struct sim_options *o, const char *value)
 {
     o->pcap = value;
@@ -116,16 +123,17 @@ static const char *set_plot(struct sim_options *o, const char *value)
 
 static const struct option options[] = {
     {"seed", "S", set_seed, "all that is not fixed is drawn from it (otherwise taken from the clock)"},
-    {"nodes", "N", set_nodes, "servers in the ring (64)"},
+    {"nodes", "N", set_nodes, "servers in the ring (64; in storms as the seed has it, 8 to 16)"},
     {"scenario", "NAME", set_scenario, "what happens (calm); below"},
     {"hours", "H", set_hours, "of virtual time, once the ring stands (as long as the work takes)"},
     {"lookups", "L", set_lookups, "numbers that are looked up (as many as there are nodes)"},
     {"agents", "A", set_agents, "companies that publish (all of them, 1,000 at the most)"},
-    {"numbers", "K", set_numbers, "numbers that each of them publishes (4)"},
+    {"numbers", "K", set_numbers, "numbers that each of them publishes (4; in storms as the seed has it)"},
     {"signatures", "KIND", set_signatures, "real, or stand-in: a cheap keyed hash (real up to 64 nodes)"},
     {"json", NULL, set_json, "one JSON object on standard output, nothing else there"},
     {"pcap", "FILE", set_pcap, "the ring's messages in the clear, for Wireshark"},
     {"plot", "FILE", set_plot, "hops, latency and load as SVG"},
+    {"verbose", NULL, set_verbose, "print on standard error what goes wrong, and when"},
     {"progress", NULL, set_progress, "tell on standard error how far it is (otherwise on a terminal only)"},
 };
 
@@ -148,7 +156,7 @@ static void help(FILE *to)
 
 void sim_options_default(struct sim_options *o)
 {
-    *o = (struct sim_options){.nodes = SIM_NODES_DEFAULT, .scenario = "calm", .lookups = UINT32_MAX, .numbers = 4};
+    *o = (struct sim_options){.scenario = "calm", .lookups = UINT32_MAX};
 }
 
 static const struct option *find(const char *name, size_t n)
@@ -197,6 +205,10 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv)
 
 void sim_options_settle(struct sim_options *o)
 {
+    if (!o->nodes)
+        o->nodes = SIM_NODES_DEFAULT;
+    if (!o->numbers)
+        o->numbers = SIM_NUMBERS_DEFAULT;
     if (o->lookups == UINT32_MAX)
         o->lookups = o->nodes;
     if (!o->agents || o->agents > o->nodes)

@@ -8,6 +8,7 @@
 
 #define SIM_NODES_MAX 1000000u
 #define SIM_NODES_DEFAULT 64u
+#define SIM_NUMBERS_DEFAULT 4u
 #define SIM_REAL_SIGNATURES_MAX \
     64u /* nodes: above it signatures are the stand-in unless the command line says otherwise */
 #define SIM_AGENTS_DEFAULT_MAX 1000u
@@ -24,15 +25,16 @@ const char *sim_signatures_name(enum sim_signatures signatures); /* as in the re
 /* Texts belong to whoever made the options (argv). */
 struct sim_options {
     uint64_t seed;
-    uint32_t nodes;
+    uint32_t nodes;       /* 0, before sim_options_settle only: as the scenario has it */
     const char *scenario; /* "calm": nothing goes wrong */
     double hours;         /* of virtual time, behind the growth of the ring; 0: as long as the work takes */
     uint32_t lookups;     /* UINT32_MAX: as many as there are nodes */
-    uint32_t numbers;     /* that each company publishes */
+    uint32_t numbers;     /* that each company publishes; 0 as above */
     uint32_t agents;      /* companies with a call agent: the nodes 0 to agents - 1 */
     enum sim_signatures signatures;
     bool json;
     bool progress;
+    bool verbose;
     const char *pcap; /* files; NULL: none */
     const char *plot;
 };

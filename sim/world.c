@@ -202,6 +202,15 @@ void sim_world_observe(struct sim_world *world, const struct sim_observer *obser
         world->log_level = LEVEL_NOTICE;
 }
 
+void sim_world_unobserve(struct sim_world *world, const struct sim_observer *observer)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < world->observer_count; i++)
+        if (world->observers[i] != observer)
+            world->observers[kept++] = world->observers[i];
+    world->observer_count = kept;
+}
+
 void sim_world_tell(struct sim_world *world, struct sim_node *node, enum sim_node_event event)
 {
     for (unsigned i = 0; i < world->observer_count; i++)

@@ -144,6 +144,7 @@ void sim_world_free(struct sim_world *world);
 
 /* The observer is borrowed. Asserts that there are not too many. */
 void sim_world_observe(struct sim_world *world, const struct sim_observer *observer);
+void sim_world_unobserve(struct sim_world *world, const struct sim_observer *observer);
 
 /* A stream of random numbers of its own for this concern ("fault") and index. */
 void sim_entropy_init(struct seeded_entropy *stream, uint64_t seed, const char *concern, uint64_t index);
