@@ -11,12 +11,10 @@ static struct sim_node *node_at(const struct sim_world *world, const struct sim_
     return &world->nodes[end->node];
 }
 
-/* From where a connection comes. */
-static struct addr source_of(const struct sim_node *node)
+/* From where a connection comes: by IPv6 if both have it. */
+static struct addr source_of(const struct sim_node *from, const struct sim_node *to)
 {
-    struct addr source = node->ring_address;
-    source.port = EPHEMERAL_PORT;
-    return source;
+    return sim_address(from->index, from->ipv6 && to->ipv6, EPHEMERAL_PORT);
 }
 
 /* ---- accepting ---- */
@@ -25,7 +23,7 @@ static bool accept_ring(struct sim_world *world, struct sim_conn *conn, struct s
                         const struct sim_node *from)
 {
     uint64_t link;
-    struct addr source = source_of(from);
+    struct addr source = source_of(from, node);
     if (peer_link_accept(server_peer(node->server), sim_node_now(node), &source, sim_node_certificate(from), &link))
         return false;
     sim_conn_name(world, &conn->ends[1], link);
@@ -46,7 +44,7 @@ static bool accept_pvp(struct sim_world *world, struct sim_conn *conn, struct si
                        const struct sim_node *from)
 {
     uint64_t id;
-    struct addr source = source_of(from);
+    struct addr source = source_of(from, node);
     struct now now = sim_node_now(node);
     if (server_pvp_accept(node->server, now, &source, &id))
         return false;

@@ -38,9 +38,8 @@ bool sim_address_node(const struct sim_world *world, const struct addr *addr, ui
         number |= (uint32_t)low[0] << 24;
     if (!number || number > world->node_count)
         return false;
-    struct addr is = world->nodes[number - 1].ring_address;
-    is.port = addr->port;
-    if (!addr_eq(&is, addr))
+    struct addr is = sim_address(number - 1, addr->family == 6, addr->port);
+    if (!addr_eq(&is, addr) || (addr->family == 6 && !world->nodes[number - 1].ipv6))
         return false;
     *ret_node = number - 1;
     return true;

@@ -291,9 +291,9 @@ void sim_node_init(struct sim_world *world, uint32_t index)
     node->world = world;
     node->index = index;
     entropy_fill(e, node->id.octets, sizeof node->id.octets);
-    bool ipv6 = entropy_below(e, 1000000) < (uint64_t)(nature->ipv6 * 1e6);
-    node->ring_address = sim_address(index, ipv6, SIM_RING_PORT);
-    node->pvp_address = sim_address(index, ipv6, SIM_PVP_PORT);
+    node->ipv6 = entropy_below(e, 1000000) < (uint64_t)(nature->ipv6 * 1e6);
+    node->ring_address = sim_address(index, node->ipv6, SIM_RING_PORT);
+    node->pvp_address = sim_address(index, node->ipv6, SIM_PVP_PORT);
     node->place.city = sim_city_draw(e);
     node->place.access_us = (uint32_t)entropy_between(e, nature->access_us_min, nature->access_us_max);
     sim_network_place(world, index, node->place);
@@ -310,6 +310,10 @@ void sim_node_init(struct sim_world *world, uint32_t index)
     node->options.server_id = "";
     node->options.ring_address = node->ring_address;
     node->options.pvp_address = node->pvp_address;
+    if (node->ipv6) {
+        node->options.ring_other_address = sim_address(index, false, SIM_RING_PORT);
+        node->options.pvp_other_address = sim_address(index, false, SIM_PVP_PORT);
+    }
     node->options.bootstrap = index < sim_world_bootstraps(world);
 }
 

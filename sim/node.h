@@ -47,7 +47,8 @@ struct sim_node {
     bool banned;   /* it says so itself */
     bool dark;     /* its machine has no power: it answers nothing */
     struct id id;
-    struct addr ring_address;
+    bool ipv6;                /* it has addresses of both families, and names IPv6 first; all have IPv4 */
+    struct addr ring_address; /* the first one */
     struct addr pvp_address;
     struct sim_place place;
     unsigned side; /* network.h */

@@ -46,7 +46,7 @@ struct sim_nature {
     int64_t access_us_max;
     double jitter;           /* mean, as a fraction of the latency; exponential */
     double loss;             /* of a segment, which TCP then sends again */
-    double ipv6;             /* share of the nodes with IPv6 addresses */
+    double ipv6;             /* share of the nodes with IPv6 besides IPv4 */
     int64_t clock_offset_ms; /* clocks are off by up to so much, either way */
     double clock_drift_ppm;  /* and run fast or slow by up to so much */
     int64_t disk_us_min;     /* from a commit to its completion: each node has a mean between these */

@@ -248,7 +248,7 @@ static void list_bootstraps(void *ctx, struct config *config, struct region *reg
     if (!addrs)
         sim_die("no memory for a configuration");
     for (unsigned i = 0; i < n; i++)
-        addrs[i] = world->nodes[i].ring_address;
+        addrs[i] = sim_address(i, false, SIM_RING_PORT); /* which everybody can reach */
     config->bootstrap_nodes = addrs;
     config->bootstrap_node_count = n;
 }
