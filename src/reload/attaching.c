@@ -91,7 +91,10 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
     }
     attach->node = outcome->responder;
     attach->waiting = true;
-    if (id_eq(attach->node, peer->options.self) || peer_link_to(peer, attach->node)) {
+    struct link *link = peer_link_to(peer, attach->node);
+    if (link)
+        link->asked_by_us = true;
+    if (id_eq(attach->node, peer->options.self) || link) {
         attach_end(peer, now, attach, 0);
         return;
     }
@@ -99,7 +102,8 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
         attach_end(peer, now, attach, ERR_NO_MEMORY);
 }
 
-int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
+static int attach_start(struct peer *peer, struct now now, const struct route *route, bool send_update, attach_fn *done,
+                        void *ctx)
 {
     if (peer->attach_count >= ATTACHES_MAX)
         return ERR_LIMIT;
@@ -119,7 +123,7 @@ int peer_attach_start(struct peer *peer, struct now now, const struct route *rou
     body.attach.role = slice_str("passive");
     body.attach.candidates = candidates;
     body.attach.candidate_count = peer_candidates(&peer->options.address, &peer->options.other_address, candidates);
-    body.attach.send_update = true;
+    body.attach.send_update = send_update;
     int err = peer_transaction_start(peer, now, route, &body, attach_answered, attach);
     if (err) {
         mem_free(attach);
@@ -129,6 +133,16 @@ int peer_attach_start(struct peer *peer, struct now now, const struct route *rou
     peer->attach_count++;
     peer->counters.attaches_sent++;
     return 0;
+}
+
+int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx)
+{
+    return attach_start(peer, now, route, true, done, ctx);
+}
+
+int peer_attach_finger(struct peer *peer, struct now now, const struct route *route, attach_fn *done)
+{
+    return attach_start(peer, now, route, false, done, NULL);
 }
 
 /* Our Attach to this very node, or the one that it answered, if there is one. */
@@ -164,7 +178,10 @@ void peer_attach_cancel(struct peer *peer, const void *ctx)
 void peer_attach_link_up(struct peer *peer, struct now now, struct id node)
 {
     struct attach *attach;
+    struct link *link = peer_link_to(peer, node);
     while ((attach = attach_to(peer, node)) != NULL) {
+        if (link)
+            link->asked_by_us = true;
         peer_transactions_forget(peer, attach);
         attach->node = node;
         attach_end(peer, now, attach, 0);
@@ -209,7 +226,9 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "this is you");
         return;
     }
-    if (peer_link_to(peer, node)) {
+    struct link *known = peer_link_to(peer, node);
+    if (known) {
+        known->asked_by_them = true;
         attach_answer(peer, now, request);
         if (asked->send_update && peer->state == PEER_JOINED)
             chord_update_send(peer, now, node, RELOAD_CHORD_FULL);
@@ -221,6 +240,11 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE,
                           choice == CANDIDATE_NONE ? "no TLS-TCP-FH-NO-ICE host candidate"
                                                    : "no candidate of a family of addresses that is here");
+        return;
+    }
+    if (!peer_link_connecting(peer, node) && !chord_make_room_for(peer, now, node)) {
+        peer->counters.attaches_declined++;
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_FORBIDDEN, "no room for another finger's link");
         return;
     }
     /* Both asked at once (6.5.1.2). Ours may have been lost, though: for good, if the node is only just about to join. */
@@ -245,6 +269,7 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
             return;
         }
         link->update_wanted = asked->send_update;
+        link->asked_by_them = true;
     }
     attach_answer(peer, now, request);
 }

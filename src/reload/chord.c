@@ -19,19 +19,6 @@ bool chord_is_neighbor(const struct peer *peer, struct id node)
            chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors);
 }
 
-bool chord_is_finger(const struct peer *peer, struct id node)
-{
-    if (!chord_table_has(&peer->table, node))
-        return false;
-    for (unsigned i = 1; i <= 128; i++) {
-        struct id first, last, finger;
-        chord_finger_range(peer->options.self, i, &first, &last);
-        if (!id_cmp(first, node) || id_in_open_closed(first, node, last))
-            return chord_table_in_range(&peer->table, first, last, &finger) && id_eq(finger, node);
-    }
-    return false;
-}
-
 size_t chord_replica_holders(const struct peer *peer, struct id *ret_nodes, size_t max)
 {
     size_t n = 0;
@@ -216,6 +203,7 @@ void chord_node_lost(struct peer *peer, struct now now, struct id node, bool fai
     changed(peer, now, &before, failed, false);
     if (failed && neighbor && peer->state == PEER_JOINED)
         reconnect(peer, now, node);
+    chord_finger_lost(peer, now, node);
 }
 
 void chord_became_member(struct peer *peer, struct now now)

@@ -36,7 +36,7 @@ static void handed_over(struct peer *peer, struct now now, void *ctx, int err)
         peer->counters.joins_admitted++;
         link->member = true;
         chord_node_ready(peer, now, node, true);
-        chord_updates_send_all(peer, now);
+        chord_updates_send_neighbors(peer, now);
     } else {
         log_event(peer->ports.log, LEVEL_NOTICE, "ring.admission.failed", "node=%s error=%s", id_format(node, hex),
                   err_name(err));

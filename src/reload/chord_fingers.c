@@ -1,104 +1,397 @@
-/* Fingers (RFC 6940 10.5, 10.7.4.2, 10.7.4.3): found once after joining, then searched for at random where they are missing. */
+/* Fingers (RFC 6940 10.5, 10.7.4.2, 10.7.4.3): every cell of the finger table (reload/chord_cells.h) wants one, the nearest in time of those that
+ * are known. They are looked for in rounds: soon after joining, then at growing intervals up to chord-ping-interval, and soon again
+ * when a finger has failed. A link that has become useless to us, and that the other side never asked for, is closed. */
 #include "reload/peer_internal.h"
 
-#define FINGERS_MAX 128
+#define ROUND_MS 5000  /* the second round after the first; each one three times as long after the one before */
+#define ROUND_FACTOR 3 /* … up to chord-ping-interval */
+#define ROUND_AFTER_LOSS_MS 3000
+#define ROUND_AFTER_QUESTION_MS 3000 /* the Updates that were asked for are there */
+#define QUESTIONS_PER_ROUND 2
+#define NEAR_LINKS 6       /* of which these are asked */
+#define BETTER_PER_ROUND 6 /* fingers that are replaced by nearer ones */
+#define NEARER 0.75f       /* of the present round trip, and so many milliseconds less: worth a link */
+#define NEARER_MS 3.0f
+#define OWNED_MAX 6 /* times the average, that we believe of a node */
+#define CORRECTION_PAUSE_MS 1000
+#define POPULOUS 3                    /* nodes that a cell holds for a place in it to be asked for unseen */
+#define SURPLUS_QUIET_MS 20000        /* that long nothing came over a link that is useless */
+#define SURPLUS_HURRIED_QUIET_MS 3000 /* … when somebody wants one */
 
-/* How many fingers are worth having: 16, or what the size of the ring asks for. */
-static unsigned wanted_fingers(const struct peer *peer)
+/* ---- what is there ---- */
+
+/* As long as nothing is measured, what the coordinates foretell; else so long that everything is better. */
+static float round_trip_ms(const struct peer *peer, const struct link *link)
 {
-    unsigned wanted = 1;
-    for (double nodes = peer_ring_size(peer); nodes > 1 && wanted < FINGERS_MAX; nodes /= 2)
-        wanted++;
-    return wanted > peer->options.fingers ? wanted : peer->options.fingers;
+    if (link->srtt_us)
+        return (float)link->srtt_us / 1000;
+    return coordinate_is_known(&link->coordinate) ? coordinate_rtt_ms(&peer->coordinate, &link->coordinate)
+                                                  : FINGER_UNKNOWN_MS;
 }
 
-/* Whether there is no need to ask who is at a place, because it lies among our neighbors. */
-static bool is_among_neighbors(const struct peer *peer, struct id place)
+/* A bootstrap node that we came in through, or who came in through us, may go at any time. */
+static bool is_kept(const struct link *link)
 {
-    size_t n = peer->options.neighbors;
-    if (peer->table.n < 2 * n)
-        return true; /* all peers of the ring are neighbors */
-    return id_in_open_closed(peer->options.self, place, chord_table_successor(&peer->table, n - 1)) ||
-           id_in_open_closed(chord_table_predecessor(&peer->table, n - 1), place, peer->options.self);
+    return link->asked_by_us || link->asked_by_them;
 }
 
-static bool is_missing(const struct peer *peer, unsigned i, struct id *ret_first)
+/* The nearest entry of a cell. NULL: it is empty. */
+static struct link *nearest_in_cell(const struct peer *peer, unsigned cell)
 {
-    struct id first, last, finger;
-    chord_finger_range(peer->options.self, i, &first, &last);
-    *ret_first = first;
-    return !is_among_neighbors(peer, first) && !chord_table_in_range(&peer->table, first, last, &finger);
-}
-
-static void fingers_fill(struct peer *peer, struct now now)
-{
-    unsigned wanted = wanted_fingers(peer);
-    for (unsigned i = 1; i <= wanted; i++) {
-        struct id place;
-        if (is_missing(peer, i, &place))
-            peer_attach_start(peer, now, &(struct route){.id = place}, NULL, NULL);
+    struct link *nearest = NULL;
+    for (size_t i = 0; i < peer->table.n; i++) {
+        struct link *link;
+        if (chord_cells_of(&peer->cells, peer->options.self, peer->table.nodes[i]) != cell ||
+            (link = peer_link_to(peer, peer->table.nodes[i])) == NULL || !is_kept(link))
+            continue;
+        if (!nearest || round_trip_ms(peer, link) < round_trip_ms(peer, nearest))
+            nearest = link;
     }
+    return nearest;
 }
 
-/* Somebody stands where a finger was missing: attach to it if it is in the range. */
+bool chord_is_finger(const struct peer *peer, struct id node)
+{
+    unsigned cell = chord_cells_of(&peer->cells, peer->options.self, node);
+    if (cell >= peer->cells.count || !chord_table_has(&peer->table, node))
+        return false;
+    struct link *nearest = nearest_in_cell(peer, cell);
+    return nearest && id_eq(nearest->node, node);
+}
+
+/* All peers in the table that are no neighbors, in numerical order. Returns how many. */
+size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < peer->by_node_count && n < max; i++) {
+        struct id node = peer->by_node[i]->node;
+        if (chord_table_has(&peer->table, node) && !chord_is_neighbor(peer, node))
+            ret_fingers[n++] = node;
+    }
+    return n;
+}
+
+/* Not more than a few times what a node has on average: it may be long ago that it said so. */
+static bool is_said_to_own(const struct peer *peer, const struct link *link, struct id place)
+{
+    return !id_is_zero(link->begins) && id_in_open_closed(link->begins, place, link->node) &&
+           id_fraction(link->begins, link->node) * peer->ring_size < OWNED_MAX;
+}
+
+/* The table's rule (10.3), but for one hop that it wastes: the last entry before a place is next to the owner, not the owner. When the entry behind
+ * the place has said that it is responsible from before it, the message is for that one. */
+bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_link)
+{
+    struct id node;
+    struct link *link;
+    if (chord_table_at_or_behind(&peer->table, place, &node) && (link = peer_link_to(peer, node)) != NULL &&
+        is_said_to_own(peer, link, place)) {
+        *ret_link = link;
+        return true;
+    }
+    return chord_table_next_hop(&peer->table, place, &node) && (*ret_link = peer_link_to(peer, node)) != NULL;
+}
+
+/* By the table's rule nobody sends us what lies between itself and us: it takes us for the owner, who we no longer are. The Update is there before
+ * the message can come back. */
+void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place)
+{
+    bool lately = from->corrected.us && mono_since_us(now.mono, from->corrected) < (int64_t)CORRECTION_PAUSE_MS * 1000;
+    if (peer->state != PEER_JOINED || !from->member || lately ||
+        !id_in_open_open(from->node, place, peer->options.self))
+        return;
+    from->corrected = now.mono;
+    chord_update_send(peer, now, from->node, RELOAD_CHORD_NEIGHBORS);
+}
+
+/* Neighbors-to-be count as neighbors: in a changing ring they come and go. */
+static bool is_near_self(const struct peer *peer, struct id node)
+{
+    return chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors + 2);
+}
+
+bool chord_link_is_surplus(const struct peer *peer, struct now now, const struct link *link, int64_t quiet_ms)
+{
+    struct mono quiet_since = mono_max(link->since, link->heard);
+    return peer->state == PEER_JOINED && link->state == LINK_UP && (link->asked_by_us || link->bootstrap) &&
+           !link->asked_by_them && !link->sent_count && mono_since_us(now.mono, quiet_since) >= quiet_ms * 1000 &&
+           !is_near_self(peer, link->node) && !chord_is_finger(peer, link->node);
+}
+
+/* ---- candidates that turned out not to be better ---- */
+
+static uint32_t mark_of(struct id node)
+{
+    return (uint32_t)node.octets[12] << 24 | (uint32_t)node.octets[13] << 16 | (uint32_t)node.octets[14] << 8 |
+           node.octets[15];
+}
+
+static void reject(struct peer *peer, struct id node)
+{
+    peer->rejected[peer->rejected_next++ % FINGERS_REJECTED_MAX] = mark_of(node);
+}
+
+static bool is_rejected(const struct peer *peer, struct id node)
+{
+    for (unsigned i = 0; i < FINGERS_REJECTED_MAX; i++)
+        if (peer->rejected[i] == mark_of(node))
+            return true;
+    return false;
+}
+
+/* ---- what is not needed any more ---- */
+
+static void links_trim(struct peer *peer, struct now now, int64_t quiet_ms)
+{
+    struct id surplus[16];
+    size_t n = 0;
+    for (size_t i = 0; i < peer->by_node_count && n < 16; i++)
+        if (chord_link_is_surplus(peer, now, peer->by_node[i], quiet_ms))
+            surplus[n++] = peer->by_node[i]->node;
+    for (size_t i = 0; i < n; i++)
+        chord_link_close_surplus(peer, now, peer_link_to(peer, surplus[i]));
+}
+
+void chord_link_close_surplus(struct peer *peer, struct now now, struct link *link)
+{
+    peer->counters.links_surplus++;
+    reject(peer, link->node);
+    peer_link_close(peer, now, link, "neither neighbor nor finger any more");
+}
+
+static bool has_room(const struct peer *peer)
+{
+    return peer->link_count + peer->attach_count + peer->options.neighbors < peer->options.links_wanted;
+}
+
+bool chord_make_room_for(struct peer *peer, struct now now, struct id node)
+{
+    if (peer->state != PEER_JOINED || is_near_self(peer, node) || has_room(peer))
+        return true;
+    links_trim(peer, now, SURPLUS_HURRIED_QUIET_MS);
+    return has_room(peer);
+}
+
+/* ---- candidates ---- */
+
+static bool is_possible(const struct peer *peer, struct now now, struct id node)
+{
+    return !id_is_zero(node) && !id_is_wildcard(node) && !id_eq(node, peer->options.self) &&
+           !peer_link_to(peer, node) && !is_near_self(peer, node) && !is_rejected(peer, node) &&
+           !peer_node_is_shunned(peer, now, node) && !config_is_bad_node(peer->config, node);
+}
+
+static float foretold_ms(const struct peer *peer, const struct coordinate *coordinate)
+{
+    return coordinate_is_known(coordinate) && coordinate_is_known(&peer->coordinate)
+               ? coordinate_rtt_ms(&peer->coordinate, coordinate)
+               : FINGER_UNKNOWN_MS;
+}
+
+/* Whether a node that is foretold to be so near would be a gain for its cell. */
+static bool is_gain(const struct peer *peer, unsigned cell, float foretold)
+{
+    const struct link *present = nearest_in_cell(peer, cell);
+    if (!present)
+        return true;
+    float ms = round_trip_ms(peer, present);
+    return foretold < ms * NEARER && foretold + NEARER_MS < ms;
+}
+
+void chord_finger_offer(struct peer *peer, struct now now, struct id node, struct id via,
+                        const struct coordinate *coordinate)
+{
+    if (!is_possible(peer, now, node))
+        return;
+    if (peer->state == PEER_JOINED && peer->finger_round) {
+        unsigned cell = chord_cells_of(&peer->cells, peer->options.self, node);
+        if (cell >= peer->cells.count || !is_gain(peer, cell, foretold_ms(peer, coordinate)))
+            return;
+    }
+    if (!peer->candidates)
+        peer->candidates = mem_alloc(CANDIDATES_MAX * sizeof *peer->candidates);
+    if (!peer->candidates) {
+        peer->counters.memory_refused++;
+        return;
+    }
+    size_t at = peer->candidate_count;
+    for (size_t i = 0; i < peer->candidate_count; i++)
+        if (id_eq(peer->candidates[i].node, node))
+            at = i;
+    if (at == CANDIDATES_MAX)
+        at = (size_t)entropy_below(&peer->ports.entropy, CANDIDATES_MAX);
+    else if (at == peer->candidate_count)
+        peer->candidate_count++;
+    peer->candidates[at] = (struct candidate){node, via, *coordinate};
+}
+
+static void candidates_drop(struct peer *peer)
+{
+    mem_free(peer->candidates);
+    peer->candidates = NULL;
+    peer->candidate_count = 0;
+}
+
+/* The candidate of a cell that is foretold to be the nearest; of those of whom nothing is known any one. */
+static const struct candidate *best_candidate(struct peer *peer, struct now now, unsigned cell, float *ret_ms)
+{
+    const struct candidate *best = NULL;
+    float best_ms = FINGER_UNKNOWN_MS;
+    unsigned unknown = 0;
+    for (size_t i = 0; i < peer->candidate_count; i++) {
+        const struct candidate *c = &peer->candidates[i];
+        if (chord_cells_of(&peer->cells, peer->options.self, c->node) != cell || !is_possible(peer, now, c->node) ||
+            peer_attach_pending(peer, c->node))
+            continue;
+        float ms = foretold_ms(peer, &c->coordinate);
+        bool pick = ms < best_ms;
+        if (best_ms >= FINGER_UNKNOWN_MS && ms >= FINGER_UNKNOWN_MS)
+            pick = entropy_below(&peer->ports.entropy, ++unknown) == 0;
+        if (pick) {
+            best = c;
+            best_ms = ms;
+        }
+    }
+    *ret_ms = best_ms;
+    return best;
+}
+
+/* ---- attaching ---- */
+
+static void finger_attached(struct peer *peer, struct now now, void *ctx, int err, struct id node)
+{
+    (void)now, (void)ctx;
+    if (err && !id_is_zero(node))
+        reject(peer, node);
+}
+
+/* Through who told us of it, whose link we have: two hops, where the way through the ring takes more (10.6 wants it for neighbors). */
+static void attach_candidate(struct peer *peer, struct now now, const struct candidate *c)
+{
+    struct route route = {.is_node = true, .id = c->node, .has_via = peer_link_to(peer, c->via) != NULL, .via = c->via};
+    peer_attach_finger(peer, now, &route, finger_attached);
+}
+
+/* Somebody stands where a finger was missing: attach to it if it is in a cell that is still empty. */
 static void finger_found(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
     (void)ctx;
-    struct id node = outcome->responder, place;
-    if (outcome->err || peer->state != PEER_JOINED || peer_link_to(peer, node) || peer_attach_pending(peer, node) ||
-        id_eq(node, peer->options.self))
+    struct id node = outcome->responder;
+    if (outcome->err || peer->state != PEER_JOINED || !is_possible(peer, now, node) || peer_attach_pending(peer, node))
         return;
-    unsigned wanted = wanted_fingers(peer);
-    for (unsigned i = 1; i <= wanted; i++) {
-        struct id first, last;
-        chord_finger_range(peer->options.self, i, &first, &last);
-        bool in_range = id_eq(node, first) || id_in_open_closed(first, node, last);
-        if (in_range && is_missing(peer, i, &place))
-            peer_attach_start(peer, now, &(struct route){.is_node = true, .id = node}, NULL, NULL);
+    unsigned cell = chord_cells_of(&peer->cells, peer->options.self, node);
+    if (cell < peer->cells.count && !nearest_in_cell(peer, cell))
+        peer_attach_finger(peer, now, &(struct route){.is_node = true, .id = node}, finger_attached);
+}
+
+/* A place at random in a cell of which we know nobody: whoever is there, when there surely is somebody; else a Ping first. True if it was one. */
+static bool search(struct peer *peer, struct now now, unsigned cell, bool may_ping)
+{
+    double part = (double)entropy_below(&peer->ports.entropy, 1000) / 1000;
+    struct route route = {.id = chord_cells_place(&peer->cells, peer->options.self, cell, part)};
+    if (chord_cells_population(&peer->cells, peer->ring_size, cell) >= POPULOUS) {
+        peer_attach_finger(peer, now, &route, finger_attached);
+        return false;
+    }
+    if (!may_ping || entropy_below(&peer->ports.entropy, 2))
+        return false;
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    return peer_transaction_start(peer, now, &route, &body, finger_found, NULL) == 0;
+}
+
+/* Cells that are empty first, from the far side on (10.7.4.2); then nearer ones for those that are not. */
+static void cells_fill(struct peer *peer, struct now now)
+{
+    bool may_ping = true;
+    unsigned better = 0;
+    float ms;
+    for (unsigned cell = 0; cell < peer->cells.count && has_room(peer); cell++) {
+        if (nearest_in_cell(peer, cell))
+            continue;
+        const struct candidate *c = best_candidate(peer, now, cell, &ms);
+        if (c)
+            attach_candidate(peer, now, c);
+        else if (search(peer, now, cell, may_ping))
+            may_ping = false;
+    }
+    for (unsigned cell = 0; cell < peer->cells.count && has_room(peer) && better < BETTER_PER_ROUND; cell++) {
+        const struct candidate *c = nearest_in_cell(peer, cell) ? best_candidate(peer, now, cell, &ms) : NULL;
+        if (!c || !is_gain(peer, cell, ms))
+            continue;
+        peer->counters.fingers_improved++;
+        attach_candidate(peer, now, c);
+        better++;
     }
 }
 
-/* A place at random in the range of a finger. */
-static struct id random_place(struct peer *peer, unsigned i)
-{
-    struct id first, last, offset, size = id_power_of_two(128 - i);
-    chord_finger_range(peer->options.self, i, &first, &last);
-    struct id mask = id_sub(size, id_power_of_two(0));
-    entropy_fill(&peer->ports.entropy, offset.octets, sizeof offset.octets);
-    for (size_t k = 0; k < ID_OCTETS; k++)
-        offset.octets[k] &= mask.octets[k];
-    return id_add(first, offset);
-}
+/* ---- rounds ---- */
 
-static void fingers_schedule(struct peer *peer, struct now now)
+static void round_schedule(struct peer *peer, struct now now, int64_t ms)
 {
-    int64_t interval_ms = (int64_t)peer->config->chord_ping_interval_s * 1000;
-    int64_t ms = entropy_between(&peer->ports.entropy, interval_ms * 3 / 4, interval_ms * 5 / 4);
+    ms = entropy_between(&peer->ports.entropy, ms * 3 / 4, ms * 5 / 4);
     heap_set(&peer->timers, &peer->finger_timer.node, mono_after_ms(now.mono, ms));
 }
 
-/* Alternative 1 of 10.7.4.2: one Ping, for an earlier entry twice as likely as for the next one. */
+static int64_t round_interval_ms(const struct peer *peer)
+{
+    int64_t ms = ROUND_MS, longest = (int64_t)peer->config->chord_ping_interval_s * 1000;
+    for (unsigned i = 1; i < peer->finger_round && ms < longest; i++)
+        ms *= ROUND_FACTOR;
+    return ms < longest ? ms : longest;
+}
+
+static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)peer, (void)now, (void)ctx, (void)outcome; /* the Update that it brings is what counts */
+}
+
+/* Nodes that are near in time are asked for their full tables: what is near to them is near to us, wherever in the ring it stands. */
+static void ask_near(struct peer *peer, struct now now)
+{
+    struct link *near[NEAR_LINKS];
+    size_t n = 0;
+    for (size_t i = 0; i < peer->table.n; i++) {
+        struct link *link = peer_link_to(peer, peer->table.nodes[i]);
+        if (!link || !link->srtt_us)
+            continue;
+        size_t at = n < NEAR_LINKS ? n++ : NEAR_LINKS;
+        for (; at > 0 && link->srtt_us < near[at - 1]->srtt_us; at--)
+            if (at < NEAR_LINKS)
+                near[at] = near[at - 1];
+        if (at < NEAR_LINKS)
+            near[at] = link;
+    }
+    for (unsigned i = 0; i < QUESTIONS_PER_ROUND && n; i++) {
+        size_t at = (size_t)entropy_below(&peer->ports.entropy, n);
+        struct route route = {.is_node = true, .id = near[at]->node};
+        struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
+        body.route_query.send_update = true;
+        body.route_query.destination = reload_destination_node(peer->options.self);
+        near[at] = near[--n];
+        peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+    }
+}
+
 static void finger_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
     if (peer->state != PEER_JOINED)
         return;
-    if (!peer->fingers_filled) {
-        peer->fingers_filled = true;
-        fingers_schedule(peer, now);
-        fingers_fill(peer, now);
-        return;
-    }
-    fingers_schedule(peer, now);
-    unsigned wanted = wanted_fingers(peer);
-    for (unsigned i = 1; i <= wanted; i++) {
-        struct id place;
-        if (!is_missing(peer, i, &place) || entropy_below(&peer->ports.entropy, 2))
-            continue;
-        struct route route = {.id = random_place(peer, i)};
-        struct reload_body body = {.code = RELOAD_PING_REQ};
-        peer_transaction_start(peer, now, &route, &body, finger_found, NULL);
-        return;
+    peer->ring_size = peer_ring_size(peer);
+    chord_cells_choose(&peer->cells, peer->ring_size, peer->options.neighbors, peer->options.fingers);
+    chord_coordinates_settle(peer);
+    peer->finger_round++;
+    if (peer->table.n > 2 * (size_t)peer->options.neighbors)
+        cells_fill(peer, now);
+    candidates_drop(peer);
+    links_trim(peer, now, SURPLUS_QUIET_MS);
+    if (peer->fingers_asked) {
+        peer->fingers_asked = false;
+        round_schedule(peer, now, round_interval_ms(peer));
+    } else {
+        peer->fingers_asked = true;
+        ask_near(peer, now);
+        round_schedule(peer, now, ROUND_AFTER_QUESTION_MS);
     }
 }
 
@@ -106,13 +399,24 @@ static void finger_timer_fire(struct peer *peer, struct now now, struct timer *t
 void chord_fingers_start(struct peer *peer, struct now now)
 {
     peer->finger_timer.fire = finger_timer_fire;
-    peer->fingers_filled = false;
+    peer->finger_round = 0;
     heap_set(&peer->timers, &peer->finger_timer.node, mono_after_ms(now.mono, FINGERS_AFTER_MS));
 }
 
 void chord_fingers_stop(struct peer *peer)
 {
     heap_remove(&peer->timers, &peer->finger_timer.node);
+    candidates_drop(peer);
+}
+
+/* "If using reactive recovery, the peer MUST initiate a search for a new Finger Table entry" (10.7.2). */
+void chord_finger_lost(struct peer *peer, struct now now, struct id node)
+{
+    unsigned cell = chord_cells_of(&peer->cells, peer->options.self, node);
+    struct mono soon = mono_after_ms(now.mono, ROUND_AFTER_LOSS_MS);
+    if (peer->state == PEER_JOINED && peer->config->chord_reactive && peer->finger_round && cell < peer->cells.count &&
+        !nearest_in_cell(peer, cell) && soon.us < peer->finger_timer.node.due.us)
+        round_schedule(peer, now, ROUND_AFTER_LOSS_MS);
 }
 
 /* 6.4.2.4, 10.8. */

@@ -83,6 +83,15 @@ bool chord_table_next_hop(const struct chord_table *table, struct id place, stru
     return true;
 }
 
+bool chord_table_at_or_behind(const struct chord_table *table, struct id place, struct id *ret_node)
+{
+    size_t at = entries_below(table, distance(table, place));
+    if (at == table->n)
+        return false;
+    *ret_node = table->nodes[at];
+    return true;
+}
+
 bool chord_table_in_range(const struct chord_table *table, struct id first, struct id last, struct id *ret_node)
 {
     struct id from = distance(table, first), to = distance(table, last);
@@ -107,6 +116,21 @@ size_t chord_table_steps_behind(const struct chord_table *table, struct id place
 {
     struct id d = distance(table, place);
     return id_is_zero(d) ? 0 : table->n - entries_below(table, d);
+}
+
+/* Signed position on the ring with self at 0: successors 1, 2 …, predecessors -1, -2 …, whichever is nearer. */
+static ptrdiff_t position(const struct chord_table *table, struct id node)
+{
+    size_t at = entries_below(table, distance(table, node));
+    size_t behind = table->n - at;
+    return at + 1 <= behind ? (ptrdiff_t)at + 1 : -(ptrdiff_t)behind;
+}
+
+size_t chord_table_between(const struct chord_table *table, struct id a, struct id b)
+{
+    ptrdiff_t steps = position(table, a) - position(table, b);
+    size_t apart = (size_t)(steps < 0 ? -steps : steps);
+    return apart ? apart - 1 : 0;
 }
 
 bool chord_table_would_be_neighbor(const struct chord_table *table, struct id node, size_t wanted)

@@ -38,6 +38,9 @@ static inline struct id chord_table_predecessor(const struct chord_table *table,
 /* Where the message for this place goes next: the last entry not behind it, else the first one (10.3). False if the table is empty. */
 bool chord_table_next_hop(const struct chord_table *table, struct id place, struct id *ret_node);
 
+/* The first entry at or behind a place. False: that is self, or the table is empty. */
+bool chord_table_at_or_behind(const struct chord_table *table, struct id place, struct id *ret_node);
+
 /* The entry nearest to, and not before, the start of a range of the ring (both ends included) that lies in it. False if there is none. */
 bool chord_table_in_range(const struct chord_table *table, struct id first, struct id last, struct id *ret_node);
 
@@ -46,6 +49,9 @@ struct id chord_table_responsible(const struct chord_table *table, struct id pla
 
 /* How many peers stand between the one responsible for the place and self: 0 if that is self itself, 1 if it is the predecessor … */
 size_t chord_table_steps_behind(const struct chord_table *table, struct id place);
+
+/* How many entries stand between two of them, on the shorter way over self (self is one of them) or beside it. */
+size_t chord_table_between(const struct chord_table *table, struct id a, struct id b);
 
 /* Whether a node is, or would be once known, among the `wanted` nearest on one of the sides. */
 bool chord_table_would_be_neighbor(const struct chord_table *table, struct id node, size_t wanted);

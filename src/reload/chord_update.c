@@ -8,18 +8,6 @@ static void ignore_answer(struct peer *peer, struct now now, void *ctx, const st
     (void)peer, (void)now, (void)ctx, (void)outcome; /* the next Update will tell as much */
 }
 
-/* All peers in the table that are no neighbors, in numerical order. Returns how many. */
-size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < peer->by_node_count && n < max; i++) {
-        struct id node = peer->by_node[i]->node;
-        if (chord_table_has(&peer->table, node) && !chord_is_neighbor(peer, node))
-            ret_fingers[n++] = node;
-    }
-    return n;
-}
-
 void chord_update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type)
 {
     struct id predecessors[PEER_NEIGHBORS_MAX], successors[PEER_NEIGHBORS_MAX], fingers[FINGERS_IN_UPDATE_MAX];
@@ -38,24 +26,41 @@ void chord_update_send(struct peer *peer, struct now now, struct id node, enum r
     if (type == RELOAD_CHORD_FULL)
         body.update_req.fingers = (struct reload_ids){fingers, chord_fingers(peer, fingers, FINGERS_IN_UPDATE_MAX)};
     struct route route = {.is_node = true, .id = node};
-    if (peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL) == 0)
+    struct buf coordinates;
+    buf_init(&coordinates, (2 * PEER_NEIGHBORS_MAX + FINGERS_IN_UPDATE_MAX + 1) * COORDINATE_OCTETS);
+    chord_coordinates_encode(peer, &body.update_req, &coordinates);
+    struct reload_extension extension = {.type = EXTENSION_COORDINATES, .contents = buf_slice(&coordinates)};
+    if (peer_transaction_start_extended(peer, now, &route, &body, &extension, ignore_answer, NULL) == 0)
         peer->counters.updates_sent++;
+    buf_fini(&coordinates);
+}
+
+enum whom { TO_ALL, TO_NEIGHBORS, TO_DUE };
+
+static bool is_meant(const struct peer *peer, const struct link *link, enum whom whom)
+{
+    return whom == TO_ALL || (whom == TO_DUE ? link->update_due : chord_is_neighbor(peer, link->node));
 }
 
 /* A link may close meanwhile, so by Node-ID. */
-static void send_to_links(struct peer *peer, struct now now, bool neighbors_only)
+static void send_to_links(struct peer *peer, struct now now, enum whom whom)
 {
     struct id nodes[64];
     struct id after = {{0}};
     size_t n;
+    chord_coordinates_settle(peer);
     do {
         n = 0;
         for (size_t i = 0; i < peer->by_node_count && n < 64; i++)
             if (id_cmp(peer->by_node[i]->node, after) > 0)
                 nodes[n++] = peer->by_node[i]->node;
-        for (size_t i = 0; i < n; i++)
-            if (!neighbors_only || chord_is_neighbor(peer, nodes[i]))
-                chord_update_send(peer, now, nodes[i], RELOAD_CHORD_NEIGHBORS);
+        for (size_t i = 0; i < n; i++) {
+            struct link *link = peer_link_to(peer, nodes[i]);
+            if (!link || !is_meant(peer, link, whom))
+                continue;
+            link->update_due = false;
+            chord_update_send(peer, now, nodes[i], RELOAD_CHORD_NEIGHBORS);
+        }
         if (n)
             after = nodes[n - 1];
     } while (n == 64);
@@ -64,22 +69,66 @@ static void send_to_links(struct peer *peer, struct now now, bool neighbors_only
 void chord_updates_send_all(struct peer *peer, struct now now)
 {
     heap_remove(&peer->timers, &peer->update_timer.node);
-    send_to_links(peer, now, false);
+    send_to_links(peer, now, TO_ALL);
+}
+
+void chord_updates_send_neighbors(struct peer *peer, struct now now)
+{
+    heap_remove(&peer->timers, &peer->update_timer.node);
+    send_to_links(peer, now, TO_NEIGHBORS);
 }
 
 static void update_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
-    if (peer->state == PEER_JOINED)
-        chord_updates_send_all(peer, now);
+    if (peer->state != PEER_JOINED)
+        return;
+    peer->updates_sent = now.mono;
+    send_to_links(peer, now, TO_DUE);
 }
 
-/* To all entries of the Connection Table (10.7.3); changes of one moment go out as one. */
+/* Changes of one moment go out as one, and those of a wave once in a while. To the neighbors alone: all entries of the Connection Table, as 10.7.3
+ * has it, would be many more, and a finger does nothing with the news (README). */
 void chord_update_soon(struct peer *peer, struct now now)
 {
+    for (size_t i = 0; i < peer->by_node_count; i++)
+        if (chord_is_neighbor(peer, peer->by_node[i]->node))
+            peer->by_node[i]->update_due = true;
     peer->update_timer.fire = update_timer_fire;
+    struct mono due = mono_after_ms(now.mono, UPDATE_DELAY_MS);
+    if (peer->updates_sent.us)
+        due = mono_max(due, mono_after_ms(peer->updates_sent, UPDATE_PAUSE_MS));
     if (!peer->update_timer.node.index)
-        heap_set(&peer->timers, &peer->update_timer.node, mono_after_ms(now.mono, UPDATE_DELAY_MS));
+        heap_set(&peer->timers, &peer->update_timer.node, due);
+}
+
+static bool lists(const struct reload_update_req *update, struct id node)
+{
+    for (size_t i = 0; i < update->predecessors.count; i++)
+        if (id_eq(update->predecessors.items[i], node))
+            return true;
+    for (size_t i = 0; i < update->successors.count; i++)
+        if (id_eq(update->successors.items[i], node))
+            return true;
+    return false;
+}
+
+/* A peer that is new to us has sent its own Update to all whom it lists: they need not hear of it from us. Nor need those who are too far from
+ * it to be its neighbors. */
+static void settle_news(struct peer *peer, struct id newcomer, const struct reload_update_req *update)
+{
+    bool any = false;
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        struct link *link = peer->by_node[i];
+        if (!link->update_due)
+            continue;
+        if (id_eq(link->node, newcomer) || lists(update, link->node) ||
+            chord_table_between(&peer->table, link->node, newcomer) >= peer->options.neighbors)
+            link->update_due = false;
+        any |= link->update_due;
+    }
+    if (!any)
+        heap_remove(&peer->timers, &peer->update_timer.node);
 }
 
 void chord_update_learn(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes)
@@ -113,8 +162,12 @@ void chord_update_serve(struct peer *peer, struct now now, struct request *reque
     if ((link = peer_link_to(peer, node)) == NULL)
         return;
     link->member = true;
+    chord_coordinates_learn(peer, now, link, request);
+    bool new_here = !chord_table_has(&peer->table, node), news_waited = peer->update_timer.node.index != 0;
     if (!link->suspect)
         chord_node_ready(peer, now, node, false);
+    if (new_here && !news_waited)
+        settle_news(peer, node, update);
     if (peer->state == PEER_JOINED) {
         chord_update_learn(peer, now, node, &update->predecessors);
         chord_update_learn(peer, now, node, &update->successors);
@@ -166,7 +219,7 @@ static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer
     if (peer->state != PEER_JOINED)
         return;
     stabilize_schedule(peer, now);
-    send_to_links(peer, now, true);
+    send_to_links(peer, now, TO_NEIGHBORS);
     chord_handover_drop(peer, now);
 }
 

@@ -229,7 +229,7 @@ enum hop { HOP_HERE, HOP_LINK, HOP_DROP, HOP_NO_ROUTE };
 static enum hop next_hop(const struct peer *peer, const struct reload_destination *first, bool again,
                          struct link **ret_link)
 {
-    struct id place, node;
+    struct id place;
     if (!place_of(first, &place))
         return HOP_DROP;
     bool is_node = first->type == RELOAD_DESTINATION_NODE;
@@ -242,9 +242,7 @@ static enum hop next_hop(const struct peer *peer, const struct reload_destinatio
     /* It has come through here before: the peer before the place does not know, or cannot reach, the one behind it that we know. */
     if (again && (*ret_link = peer_link_to(peer, chord_table_responsible(&peer->table, place))) != NULL)
         return HOP_LINK;
-    if (!chord_table_next_hop(&peer->table, place, &node) || (*ret_link = peer_link_to(peer, node)) == NULL)
-        return HOP_NO_ROUTE;
-    return HOP_LINK;
+    return chord_next_hop(peer, place, ret_link) ? HOP_LINK : HOP_NO_ROUTE;
 }
 
 bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node)
@@ -432,11 +430,15 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
         return;
     struct reload_header header = received;
     struct link *to = NULL;
+    struct id place;
     switch (resolve(peer, &header, region, &to)) {
     case HOP_HERE:
         peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
+        if (from && received.destination_count == 1 && reload_code_is_request(peek_code(&received, message)) &&
+            place_of(&header.destinations[0], &place))
+            chord_correct(peer, now, from, place);
         forward(peer, now, from, message, &received, &header, to, region);
         break;
     case HOP_DROP:

@@ -3,6 +3,10 @@
 
 #include "reload/frame.h"
 
+#define FAR_NEIGHBOR_PATIENCE \
+    5 /* halves: how much longer the silence of a neighbor that is not the next one may last */
+#define BOOTSTRAP_QUIET_MS 30000
+
 /* ---- the tables of links ---- */
 
 struct link *peer_link_find(const struct peer *peer, uint64_t number)
@@ -91,6 +95,7 @@ static struct link *link_new(struct peer *peer, struct now now, const struct add
     link->addr = *addr;
     link->incoming = incoming;
     link->config_sequence = CONFIG_SEQUENCE_ANY;
+    link->coordinate = coordinate_unknown();
     link->since = link->heard = now.mono;
     link->timer.fire = link_timer_fire;
     peer->slots[slot] = link;
@@ -227,6 +232,8 @@ static bool settle_duplicate(struct peer *peer, struct now now, struct link *lin
     link->member = old->member;
     link->bootstrap |= old->bootstrap;
     link->update_wanted |= old->update_wanted;
+    link->asked_by_us |= old->asked_by_us;
+    link->asked_by_them |= old->asked_by_them;
     link->config_sequence = old->config_sequence;
     link_drain(peer, now, old);
     return true;
@@ -409,12 +416,23 @@ static void rtt_sample(struct link *link, int64_t rtt_us)
 
 /* ---- time ---- */
 
-/* Links to neighbors are watched more closely: the ring hangs on them. */
+/* Links to neighbors are watched more closely, most of all those to the next ones: the ring hangs on them. Both ends of a link see the same silence:
+ * the jitter lets one of them be first, and the other one need not ask. */
 static struct mono keepalive_due(const struct peer *peer, const struct link *link)
 {
-    int64_t quiet_ms =
-        chord_is_neighbor(peer, link->node) ? peer->options.neighbor_keepalive_ms : peer->options.link_keepalive_ms;
-    return quiet_ms ? mono_after_ms(link->heard, quiet_ms) : MONO_NEVER;
+    int64_t quiet_ms = peer->options.link_keepalive_ms;
+    if (chord_table_would_be_neighbor(&peer->table, link->node, 1))
+        quiet_ms = peer->options.neighbor_keepalive_ms;
+    else if (chord_is_neighbor(peer, link->node))
+        quiet_ms = peer->options.neighbor_keepalive_ms * FAR_NEIGHBOR_PATIENCE / 2;
+    uint32_t jitter = (uint32_t)(link->number >> 16) * 2654435761u ^ peer->options.self.octets[ID_OCTETS - 1] * 40503u;
+    if (!quiet_ms)
+        return MONO_NEVER;
+    quiet_ms -= quiet_ms / 4 * (jitter >> 24) / 256;
+    /* A bootstrap node's link was for one question. */
+    if (link->bootstrap && quiet_ms > BOOTSTRAP_QUIET_MS)
+        quiet_ms = BOOTSTRAP_QUIET_MS;
+    return mono_after_ms(link->heard, quiet_ms);
 }
 
 void peer_link_schedule(struct peer *peer, struct link *link)
@@ -471,6 +489,8 @@ static void link_timer_fire(struct peer *peer, struct now now, struct timer *tim
         link_suspect(peer, now, link);
     } else if (!mono_due(keepalive_due(peer, link), now.mono)) {
         peer_link_schedule(peer, link); /* octets came meanwhile */
+    } else if (chord_link_is_surplus(peer, now, link, 0)) {
+        chord_link_close_surplus(peer, now, link);
     } else {
         struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
         struct reload_body body = {.code = RELOAD_PING_REQ};

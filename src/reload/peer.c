@@ -9,16 +9,17 @@ void peer_options_default(struct peer_options *options)
 {
     *options = (struct peer_options){
         .neighbors = 4,
-        .fingers = 16,
+        .fingers = 20,
         .replicas = 2,
         .links_max = 512,
+        .links_wanted = 64,
         .link_queue_octets_max = 4u << 20,
         .transactions_max = 4096,
         .requests_per_s = 500,
         .requests_burst = 5000,
         .via_octets_max = 20 * (ID_OCTETS + 2),
         .neighbor_keepalive_ms = 10000,
-        .link_keepalive_ms = 60000,
+        .link_keepalive_ms = 300000,
         .partition_check_ms = 60000,
         .replacement_hold_down_ms = 15000,
         .first_wait_ms = 3000,
@@ -29,8 +30,8 @@ static bool options_are_good(const struct peer_options *o)
 {
     return !id_is_zero(o->self) && !id_is_wildcard(o->self) && o->address.family && o->neighbors >= 3 &&
            o->neighbors <= PEER_NEIGHBORS_MAX && o->fingers >= 1 && o->fingers <= 128 && o->replicas <= o->neighbors &&
-           o->links_max >= 8 && o->links_max <= 0x10000 && o->link_queue_octets_max >= RELOAD_MESSAGE_OCTETS_DEFAULT &&
-           o->transactions_max >= 16;
+           o->links_wanted > 4 * o->neighbors && o->links_max >= o->links_wanted && o->links_max <= 0x10000 &&
+           o->link_queue_octets_max >= RELOAD_MESSAGE_OCTETS_DEFAULT && o->transactions_max >= 16;
 }
 
 int peer_new(const struct peer_options *options, const struct peer_ports *ports, const struct config *config,
@@ -64,6 +65,7 @@ int peer_new(const struct peer_options *options, const struct peer_ports *ports,
     peer_opaque_init(peer);
     peer_reassembly_init(peer);
     chord_table_init(&peer->table, options->self);
+    peer->coordinate = coordinate_origin();
     chord_take_duty(peer);
     *ret_peer = peer;
     return 0;
@@ -90,6 +92,7 @@ void peer_free(struct peer *peer)
     peer_early_drop(peer);
     peer_effects_fini(peer);
     mem_free(peer->join.bootstraps);
+    mem_free(peer->candidates);
     mem_free(peer->config_pushes);
     heap_fini(&peer->timers);
     mem_free(peer);

@@ -43,17 +43,19 @@ struct peer_options {
 
     /* What follows has defaults: peer_options_default. */
     unsigned neighbors;             /* wanted on each side: 3 to PEER_NEIGHBORS_MAX (10.1) */
-    unsigned fingers;               /* asked for at least: 16 (10.7.4.3) */
+    unsigned fingers;               /* wanted, as far as the ring has them: 20 */
     unsigned replicas;              /* successors that get a copy: 2 (10.4) */
+    uint32_t links_wanted;          /* beyond it only neighbors are attached to, and admitted: 64 */
     uint32_t links_max;             /* open links; the least useful one gives way, or the new one is refused */
     uint32_t link_queue_octets_max; /* sent and not acknowledged: beyond it the link is closed */
     uint32_t transactions_max;      /* own requests under way */
     uint32_t requests_per_s;        /* that one node may ask of us, weighed by cost; 0: no limit */
     uint32_t requests_burst;        /* so many at once, once */
     uint32_t via_octets_max;        /* a longer via list is kept here behind an opaque id (6.1.3) */
-    int64_t neighbor_keepalive_ms;  /* a quiet link to a neighbor is pinged; 0: never */
-    int64_t link_keepalive_ms;      /* other links */
-    int64_t partition_check_ms;     /* Ping through a bootstrap node (10.7.4.4) */
+    int64_t
+        neighbor_keepalive_ms;  /* a quiet link to the next neighbors is pinged; to the others less often; 0: never */
+    int64_t link_keepalive_ms;  /* links to fingers */
+    int64_t partition_check_ms; /* Ping through a bootstrap node (10.7.4.4) */
     int64_t
         replacement_hold_down_ms; /* before copies go to a new successor in a failed one's place: up to 30 s (10.7.1) */
     int64_t first_wait_ms;        /* how long a `first` node looks for an existing ring before it starts one */
@@ -290,13 +292,17 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(attaches_failed)                                                                           \
     X(attach_no_family) /* of nodes that have no family of addresses in common with us */        \
     X(bootstrap_no_family)                                                                       \
+    X(attaches_declined) /* asked of us when we had all the links that we want */                \
     X(joins_admitted)                                                                            \
     X(joins_refused)                                                                             \
     X(leaves_received)                                                                           \
     X(updates_sent)                                                                              \
     X(updates_received)                                                                          \
     X(neighbors_failed)                                                                          \
-    X(replicas_sent) /* Store requests with a replica number, and hand-over */                   \
+    X(fingers_improved)    /* a node was foretold to be clearly nearer: attached to */           \
+    X(links_surplus)       /* closed: neither neighbor nor finger any more */                    \
+    X(coordinates_refused) /* in an Update: of the wrong length, or off the Earth */             \
+    X(replicas_sent)       /* Store requests with a replica number, and hand-over */             \
     X(replicas_failed)                                                                           \
     X(compares_sent) /* ranges compared before they are copied */                                \
     X(compares_served)                                                                           \

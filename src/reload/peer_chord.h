@@ -2,6 +2,7 @@
 #ifndef RELOAD_PEER_CHORD_H
 #define RELOAD_PEER_CHORD_H
 
+#include "reload/chord_cells.h"
 #include "reload/chord_table.h"
 #include "reload/peer_message.h"
 
@@ -16,7 +17,6 @@ void chord_tell_state(struct peer *peer); /* if state or health is another */
 void chord_take_duty(struct peer *peer);
 size_t chord_neighbor_count(const struct peer *peer); /* on each side */
 bool chord_is_neighbor(const struct peer *peer, struct id node);
-bool chord_is_finger(const struct peer *peer, struct id node);
 bool chord_is_replica_holder(const struct peer *peer, struct id node); /* one of the successors that get copies */
 size_t chord_replica_holders(const struct peer *peer, struct id *ret_nodes, size_t max);
 struct id chord_predecessor(const struct peer *peer); /* self when alone */
@@ -24,6 +24,7 @@ struct id chord_predecessor(const struct peer *peer); /* self when alone */
 /* chord_update.c */
 void chord_update_send(struct peer *peer, struct now now, struct id node, enum reload_chord_update_type type);
 void chord_updates_send_all(struct peer *peer, struct now now);
+void chord_updates_send_neighbors(struct peer *peer, struct now now);
 void chord_update_soon(struct peer *peer, struct now now);
 void chord_update_serve(struct peer *peer, struct now now, struct request *request);
 void chord_repair_later(struct peer *peer, struct now now, struct id node);
@@ -32,7 +33,26 @@ void chord_stabilize_start(struct peer *peer, struct now now);
 void chord_stabilize_stop(struct peer *peer);
 
 /* chord_fingers.c */
+bool chord_is_finger(const struct peer *peer, struct id node); /* the nearest of a cell */
 size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max);
+
+/* Where a message for this place goes. False: the table is empty. */
+bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_link);
+
+/* A message for this place came over this link and goes on. */
+void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place);
+
+/* An Update told of a node, and where it is. */
+void chord_finger_offer(struct peer *peer, struct now now, struct id node, struct id via,
+                        const struct coordinate *coordinate);
+void chord_finger_lost(struct peer *peer, struct now now, struct id node);
+
+/* Whether another link to this node is welcome: neighbors always, others up to links_wanted. What is surplus gives way. */
+bool chord_make_room_for(struct peer *peer, struct now now, struct id node);
+
+/* A link, quiet for so long, that only we asked for, to a node that is neither neighbor nor finger. */
+bool chord_link_is_surplus(const struct peer *peer, struct now now, const struct link *link, int64_t quiet_ms);
+void chord_link_close_surplus(struct peer *peer, struct now now, struct link *link);
 void chord_fingers_start(struct peer *peer, struct now now);
 void chord_fingers_stop(struct peer *peer);
 void chord_route_query_serve(struct peer *peer, struct now now, struct request *request);
@@ -48,6 +68,11 @@ void chord_bootstrap_lost(struct peer *peer, uint64_t link);
 void chord_bootstrap_answered(struct peer *peer, struct id node, int err); /* that it is outside itself */
 bool chord_bootstrap_connect(struct peer *peer, struct now now, struct bootstrap *bootstrap);
 struct link *chord_bootstrap_link(const struct peer *peer, const struct bootstrap *bootstrap);
+
+/* chord_coordinates.c: what Updates say of places in the network, and of the size of the ring. */
+void chord_coordinates_encode(const struct peer *peer, const struct reload_update_req *update, struct buf *out);
+void chord_coordinates_learn(struct peer *peer, struct now now, struct link *link, const struct request *request);
+void chord_coordinates_settle(struct peer *peer); /* our own, by what has been measured */
 
 /* chord_join.c */
 void chord_join_ask(struct peer *peer, struct now now, const struct link *link); /* for the admitting peer */

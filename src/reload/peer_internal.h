@@ -27,6 +27,7 @@
 #define SHUN_MS 10000                /* before a node that could not be attached to is tried again */
 #define OPAQUE_LIFE_MS 30000         /* of via lists kept here: twice the life of a request */
 #define UPDATE_DELAY_MS 20           /* changes of one moment go out as one Update */
+#define UPDATE_PAUSE_MS 1000         /* between Updates that report changes: those of a wave go out together */
 #define CONFIG_PUSH_INTERVAL_MS 5000 /* the document to one node */
 
 /* Limits of ours. */
@@ -38,13 +39,18 @@
 #define TRANSFERS_MAX 64
 #define TRANSFER_WINDOW 8
 #define TRANSFER_JOBS_MAX 4096
-#define FINGERS_AFTER_MS 2000 /* from joining: the neighbors are known by then */
+#define CANDIDATES_MAX 512 /* for fingers, between two rounds */
+#define FINGERS_REJECTED_MAX 16
+#define FINGER_UNKNOWN_MS 10000.0f /* a round trip of which nothing is known */
+#define FINGERS_AFTER_MS 2000      /* from joining: the neighbors are known by then */
 #define ADMISSIONS_MAX 32
 #define CONFIG_PUSHES_MAX 16
 #define REFUSED_MAX 64 /* requests without memory: more are never answered */
 #define FRAMES_UNACKNOWLEDGED_MAX 4096
 #define CANDIDATE_PRIORITY 2130706431u /* RFC 5245 4.1.2.1: host, highest local preference, component 1 */
 #define CANDIDATE_PRIORITY_OTHER (CANDIDATE_PRIORITY - 256u) /* the next local preference */
+
+#define EXTENSION_COORDINATES 0xf001 /* MessageExtensionType of ours (14.14), as our other private numbers */
 
 /* ---- effects (effects.c) ---- */
 
@@ -75,6 +81,12 @@ void peer_effects_fini(struct peer *peer);
 struct shunned {
     struct id node;
     struct mono until;
+};
+
+struct candidate {
+    struct id node;
+    struct id via; /* who told of it */
+    struct coordinate coordinate;
 };
 
 struct config_push {
@@ -184,7 +196,16 @@ struct peer {
     struct timer repair_timer;
     struct timer stabilize_timer;
     struct timer finger_timer;
-    bool fingers_filled;
+    struct mono updates_sent; /* that reported changes */
+    double ring_size;         /* as estimated in the last round of fingers; 0 before */
+    struct chord_cells cells;
+    struct coordinate coordinate;
+    struct candidate *candidates; /* CANDIDATES_MAX, or NULL */
+    size_t candidate_count;
+    unsigned finger_round;                   /* done since joining */
+    bool fingers_asked;                      /* for their tables, in the last round */
+    uint32_t rejected[FINGERS_REJECTED_MAX]; /* the ends of Node-IDs that were not worth a link; a ring */
+    unsigned rejected_next;
     struct timer partition_timer;
     struct id partition_bootstrap; /* through which the last check went */
     size_t partition_at;           /* the bootstrap node of the last check */

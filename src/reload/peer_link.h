@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/heap.h"
+#include "reload/coordinate.h"
 #include "reload/peer.h"
 
 struct timer;
@@ -41,6 +42,9 @@ struct link {
     bool member;              /* the node sent an Update: it is a peer, and may be routed through (6.5.1) */
     bool suspect;             /* no ack in time: out of the table until one comes */
     bool update_wanted;       /* send_update of its Attach */
+    bool asked_by_us;         /* by our Attach; the other side need not want it */
+    bool asked_by_them;       /* by an Attach of the node */
+    bool update_due;          /* a neighbor that our next Updates go to */
     bool must_attach;         /* its certificate names several nodes: only Ping and Attach before an Attach (6.1.2) */
     const char *doomed;       /* to be closed for this reason as soon as the event is done; static. NULL: no */
     bool heard_any;           /* received_last and received_mask hold */
@@ -59,7 +63,11 @@ struct link {
     uint32_t sent_octets;
     int32_t srtt_us; /* RFC 6298; 0: not measured */
     int32_t rttvar_us;
-    struct buf input; /* the part of a frame that has come so far */
+    struct coordinate coordinate; /* as the node says */
+    struct mono corrected;        /* when an Update told the node that it took us for an owner we are not */
+    struct id begins;             /* the node is responsible from behind here, its predecessor; zero: not known */
+    float gap;                    /* between nodes where it stands, as a fraction of the ring; 0: not known */
+    struct buf input;             /* the part of a frame that has come so far */
 };
 
 /* ---- who is there (link_identity.c) ---- */

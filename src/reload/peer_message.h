@@ -122,6 +122,11 @@ typedef void answer_fn(struct peer *peer, struct now now, void *ctx, const struc
 int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
                            answer_fn *done, void *ctx);
 
+/* The same with a message extension (6.3.3). */
+int peer_transaction_start_extended(struct peer *peer, struct now now, const struct route *route,
+                                    const struct reload_body *body, const struct reload_extension *extension,
+                                    answer_fn *done, void *ctx);
+
 /* The same with a body that is encoded already, and the certificates of those who signed the values in it. */
 int peer_transaction_start_octets(struct peer *peer, struct now now, const struct route *route, uint16_t code,
                                   struct slice body, const struct slice *value_certs, size_t value_cert_count,
@@ -149,6 +154,8 @@ void peer_transactions_fini(struct peer *peer);
 /* done: 0 and the node, when there is a link to it; or why not. */
 typedef void attach_fn(struct peer *peer, struct now now, void *ctx, int err, struct id node);
 int peer_attach_start(struct peer *peer, struct now now, const struct route *route, attach_fn *done, void *ctx);
+/* For a finger: no full Update is asked for, and the other side may decline. */
+int peer_attach_finger(struct peer *peer, struct now now, const struct route *route, attach_fn *done);
 bool peer_attach_pending(const struct peer *peer, struct id node);
 void peer_attach_link_up(struct peer *peer, struct now now, struct id node);
 void peer_attach_link_failed(struct peer *peer, struct now now, struct id node);

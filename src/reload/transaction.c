@@ -156,16 +156,24 @@ int peer_transaction_start_octets(struct peer *peer, struct now now, const struc
     return peer_transaction_start_contents(peer, now, route, &contents, value_certs, value_cert_count, done, ctx);
 }
 
-int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
-                           answer_fn *done, void *ctx)
+int peer_transaction_start_extended(struct peer *peer, struct now now, const struct route *route,
+                                    const struct reload_body *body, const struct reload_extension *extension,
+                                    answer_fn *done, void *ctx)
 {
     struct buf octets;
     buf_init(&octets, RELOAD_MESSAGE_OCTETS_MAX);
     int err = reload_body_encode(body, &octets);
+    struct reload_contents contents = {body->code, buf_slice(&octets), extension, extension ? 1 : 0};
     if (!err)
-        err = peer_transaction_start_octets(peer, now, route, body->code, buf_slice(&octets), NULL, 0, done, ctx);
+        err = peer_transaction_start_contents(peer, now, route, &contents, NULL, 0, done, ctx);
     buf_fini(&octets);
     return err;
+}
+
+int peer_transaction_start(struct peer *peer, struct now now, const struct route *route, const struct reload_body *body,
+                           answer_fn *done, void *ctx)
+{
+    return peer_transaction_start_extended(peer, now, route, body, NULL, done, ctx);
 }
 
 /* Errors that a peer on the way sends in the destination's place (6.1.2, 6.3.2, 6.6). */

@@ -11,11 +11,6 @@ enum peer_state peer_state(const struct peer *peer)
     return peer->state;
 }
 
-double peer_ring_size(const struct peer *peer)
-{
-    return chord_table_ring_size(&peer->table, peer->options.neighbors);
-}
-
 static double share_behind(const struct peer *peer, size_t predecessors)
 {
     if (peer->state != PEER_JOINING && peer->state != PEER_JOINED && peer->state != PEER_LEAVING)

@@ -1,0 +1,111 @@
+/* Network coordinates in Updates: a MessageExtension (RFC 6940 6.3.3), not critical, that says where the sender is and where those are whom the Update
+ * lists. Who does not know it loses nothing. */
+#include "reload/peer_internal.h"
+
+#define SETTLE_PASSES 20 /* over all links, while we know little of where we are */
+#define SETTLED_PASSES 4 /* … and later */
+#define SETTLED_ERROR 0.3f
+#define GAP_DOUBT 8 /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
+
+/* The sender, predecessors, successors, fingers: in the order of the body. */
+void chord_coordinates_encode(const struct peer *peer, const struct reload_update_req *update, struct buf *out)
+{
+    const struct reload_ids *lists[] = {&update->predecessors, &update->successors, &update->fingers};
+    struct coordinate unknown = coordinate_unknown();
+    coordinate_encode(&peer->coordinate, out);
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < lists[k]->count; i++) {
+            const struct link *link = peer_link_to(peer, lists[k]->items[i]);
+            coordinate_encode(link ? &link->coordinate : &unknown, out);
+        }
+}
+
+static float round_trip_ms(const struct link *link)
+{
+    return (float)link->srtt_us / 1000;
+}
+
+void chord_coordinates_settle(struct peer *peer)
+{
+    unsigned passes = peer->coordinate.error > SETTLED_ERROR ? SETTLE_PASSES : SETTLED_PASSES;
+    for (unsigned pass = 0; pass < passes; pass++)
+        for (size_t i = 0; i < peer->by_node_count; i++)
+            coordinate_observe(&peer->coordinate, &peer->by_node[i]->coordinate, round_trip_ms(peer->by_node[i]),
+                               &peer->ports.entropy);
+}
+
+/* How far apart nodes stand where the sender is, as a fraction of the ring: many such figures say how large the ring is. */
+static void learn_gap(struct link *link, const struct reload_update_req *update)
+{
+    size_t before = update->predecessors.count, behind = update->successors.count;
+    if (before < 3 || behind < 3)
+        return;
+    double span = id_fraction(update->predecessors.items[before - 1], update->successors.items[behind - 1]);
+    link->begins = (struct id){{0}};
+    if (id_fraction(update->predecessors.items[0], link->node) < span)
+        link->begins = update->predecessors.items[0];
+    link->gap = (float)(span / (double)(before + behind));
+}
+
+static void learn_list(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes,
+                       struct reader *coordinates)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct coordinate coordinate = coordinate_unknown();
+        if (reader_left(coordinates))
+            coordinate_decode(coordinates, &coordinate);
+        chord_finger_offer(peer, now, nodes->items[i], from, &coordinate);
+    }
+}
+
+void chord_coordinates_learn(struct peer *peer, struct now now, struct link *link, const struct request *request)
+{
+    const struct reload_contents *contents = &request->message->contents;
+    const struct reload_update_req *update = &request->body.update_req;
+    struct reader r;
+    reader_init(&r, slice_of(NULL, 0));
+    for (size_t i = 0; i < contents->extension_count; i++)
+        if (contents->extensions[i].type == EXTENSION_COORDINATES)
+            reader_init(&r, contents->extensions[i].contents);
+    size_t listed = update->predecessors.count + update->successors.count + update->fingers.count;
+    if (reader_left(&r) && reader_left(&r) != (listed + 1) * COORDINATE_OCTETS) {
+        peer->counters.coordinates_refused++;
+        reader_init(&r, slice_of(NULL, 0));
+    }
+    if (reader_left(&r)) {
+        struct coordinate coordinate;
+        struct reader all = r;
+        for (size_t i = 0; i <= listed; i++)
+            coordinate_decode(&all, &coordinate);
+        if (all.err) {
+            peer->counters.coordinates_refused++;
+            reader_init(&r, slice_of(NULL, 0));
+        } else {
+            coordinate_decode(&r, &link->coordinate);
+            coordinate_observe(&peer->coordinate, &link->coordinate, round_trip_ms(link), &peer->ports.entropy);
+        }
+    }
+    learn_gap(link, update);
+    struct id from = link->node;
+    learn_list(peer, now, from, &update->predecessors, &r);
+    learn_list(peer, now, from, &update->successors, &r);
+    learn_list(peer, now, from, &update->fingers, &r);
+}
+
+double peer_ring_size(const struct peer *peer)
+{
+    double own = chord_table_ring_size(&peer->table, peer->options.neighbors);
+    if (peer->table.n <= 2 * (size_t)peer->options.neighbors)
+        return own;
+    double gap = 1 / own, sum = gap;
+    size_t n = 1;
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        double g = (double)peer->by_node[i]->gap;
+        if (g <= 0)
+            continue;
+        sum += g > gap * GAP_DOUBT ? gap * GAP_DOUBT : g < gap / GAP_DOUBT ? gap / GAP_DOUBT : g;
+        n++;
+    }
+    double size = (double)n / sum;
+    return size > (double)peer->table.n + 1 ? size : (double)peer->table.n + 1;
+}
