@@ -31,7 +31,7 @@ struct link *chord_bootstrap_link(const struct peer *peer, const struct bootstra
 static bool is_connecting(const struct peer *peer, const struct bootstrap *b)
 {
     const struct link *link = b->link ? peer_link_find(peer, b->link) : NULL;
-    return link && link->state == LINK_CONNECTING;
+    return link && (link->state == LINK_CONNECTING || link->state == LINK_NAMELESS);
 }
 
 bool chord_bootstrap_connect(struct peer *peer, struct now now, struct bootstrap *b)

@@ -484,7 +484,7 @@ void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_li
     enum hop hop = HOP_LINK;
     if (!first_link)
         hop = resolve(peer, &resolved, &region, &to);
-    else if (!to || to->state != LINK_UP)
+    else if (!to || (to->state != LINK_UP && to->state != LINK_NAMELESS))
         hop = HOP_NO_ROUTE;
     struct buf out;
     buf_init(&out, RELOAD_MESSAGE_OCTETS_MAX);

@@ -280,18 +280,45 @@ static bool is_closed_for_links(const struct peer *peer)
     return peer->state == PEER_IDLE || peer->state == PEER_LEAVING || peer->state == PEER_LEFT;
 }
 
+/* Its node is the one that signs the first message. */
+static void link_leave_nameless(struct peer *peer, struct link *link, const struct link_identity *identity)
+{
+    link->state = LINK_NAMELESS;
+    link->must_attach = link->incoming;
+    memcpy(link->certificate_hash, identity->certificate_hash, sizeof link->certificate_hash);
+    peer_link_schedule(peer, link);
+}
+
+static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)peer, (void)now, (void)ctx, (void)outcome; /* that it comes is what counts */
+}
+
+/* A bootstrap node with several Node-IDs in its certificate: whoever is at the other end (6.1.2: the wildcard) answers in its name. */
+static void link_ask_name(struct peer *peer, struct now now, struct link *link, const struct link_identity *identity)
+{
+    link->since = now.mono;
+    link_leave_nameless(peer, link, identity);
+    struct route route = {.is_node = true, .id = id_wildcard(), .first_link = link->number};
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL); /* else the link's timer ends it */
+}
+
 int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slice certificate)
 {
     struct link *link = peer_link_find(peer, number);
     if (!link || link->state != LINK_CONNECTING)
         return ERR_NOT_FOUND;
     struct link_identity identity;
-    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE
-                                        : peer_link_identify(peer, now, certificate, false, link->node, &identity);
+    int err =
+        is_closed_for_links(peer) ? ERR_WRONG_STATE : peer_link_identify(peer, now, certificate, link->node, &identity);
     if (!err) {
         peer->counters.links_opened++;
         link->node = identity.node;
-        err = link_establish(peer, now, link);
+        if (id_is_zero(identity.node))
+            link_ask_name(peer, now, link, &identity);
+        else
+            err = link_establish(peer, now, link);
     }
     if (err)
         link_lost(peer, now, link);
@@ -299,21 +326,12 @@ int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slic
     return err;
 }
 
-/* Its node is the one that signs the first message. */
-static void link_leave_nameless(struct peer *peer, struct link *link, const struct link_identity *identity)
-{
-    link->state = LINK_NAMELESS;
-    link->must_attach = true;
-    memcpy(link->certificate_hash, identity->certificate_hash, sizeof link->certificate_hash);
-    peer_link_schedule(peer, link);
-}
-
 int peer_link_accept(struct peer *peer, struct now now, const struct addr *remote, struct slice certificate,
                      uint64_t *ret_link)
 {
     struct link_identity identity;
     int err = is_closed_for_links(peer) ? ERR_WRONG_STATE
-                                        : peer_link_identify(peer, now, certificate, true, (struct id){{0}}, &identity);
+                                        : peer_link_identify(peer, now, certificate, (struct id){{0}}, &identity);
     if (!err && !link_make_room(peer, now))
         err = ERR_LIMIT;
     struct link *link = err ? NULL : link_new(peer, now, remote, true);
@@ -453,11 +471,6 @@ void peer_link_schedule(struct peer *peer, struct link *link)
     }
     if (heap_set(&peer->timers, &link->timer.node, due))
         peer->counters.memory_refused++;
-}
-
-static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
-{
-    (void)peer, (void)now, (void)ctx, (void)outcome; /* the acknowledgement of its frame is what counts */
 }
 
 static void link_suspect(struct peer *peer, struct now now, struct link *link)

@@ -10,8 +10,7 @@ static bool names(const struct security_cert *cert, struct id node)
 }
 
 /* Which node of the certificate it is; zero if only its messages can tell. False: none that may be. */
-static bool choose(const struct peer *peer, const struct security_cert *cert, bool incoming, struct id expected,
-                   struct id *ret_node)
+static bool choose(const struct peer *peer, const struct security_cert *cert, struct id expected, struct id *ret_node)
 {
     *ret_node = expected;
     if (!id_is_zero(expected))
@@ -25,10 +24,10 @@ static bool choose(const struct peer *peer, const struct security_cert *cert, bo
             return true;
         }
     *ret_node = (struct id){{0}};
-    return incoming;
+    return true;
 }
 
-int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, bool incoming, struct id expected,
+int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
                        struct link_identity *ret_identity)
 {
     struct peer_counters *counters = &peer->counters;
@@ -44,7 +43,7 @@ int peer_link_identify(struct peer *peer, struct now now, struct slice certifica
             counters->link_refused_certificate++;
         return err;
     }
-    if (!choose(peer, cert, incoming, expected, &node)) {
+    if (!choose(peer, cert, expected, &node)) {
         counters->link_refused_node_id++;
         return ERR_AUTH;
     }

@@ -20,7 +20,7 @@ struct timer {
 
 enum link_state {
     LINK_CONNECTING,
-    LINK_NAMELESS, /* accepted; which node of its certificate it is will be seen */
+    LINK_NAMELESS, /* which node of its certificate it is will be seen: accepted, or to a bootstrap node */
     LINK_UP,
     LINK_DRAINING
 };
@@ -73,12 +73,12 @@ struct link {
 /* ---- who is there (link_identity.c) ---- */
 
 struct link_identity {
-    struct id node; /* zero: an accepted link whose messages will tell */
+    struct id node; /* zero: its messages will tell */
     uint8_t certificate_hash[SECURITY_HASH_OCTETS];
 };
 
 /* Judges the certificate of a link, counting why it is refused. `expected` may be zero. */
-int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, bool incoming, struct id expected,
+int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
                        struct link_identity *ret_identity);
 
 /* The node of a nameless link's certificate that has signed this message; an error if it is none, counted. */

@@ -7,6 +7,7 @@
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define CERTIFICATE_WARNING_MS (14 * DAY_MS) /* … or a twentieth of its life, if that is less: by then it is renewed */
+#define CERTIFICATE_BACKDATE_MS HOUR_MS      /* they begin so much before they are issued, for clocks that are behind */
 #define CREDENTIALS_WINDOW_MS (10 * 60000)
 #define FAMILY_WINDOW_MS HOUR_MS
 
@@ -155,7 +156,7 @@ static void check_families(struct server *s)
 static int64_t certificate_warning_ms(const struct server *s)
 {
     const struct security_cert *own = security_own(s->ports.security).cert;
-    int64_t part = (own->not_after.ms - own->not_before.ms) / 20;
+    int64_t part = (own->not_after.ms - own->not_before.ms - CERTIFICATE_BACKDATE_MS) / 20;
     return part < CERTIFICATE_WARNING_MS ? part : CERTIFICATE_WARNING_MS;
 }
 

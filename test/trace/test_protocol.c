@@ -590,6 +590,29 @@ static void test_certificate_of_two_nodes(void **state)
     world_free(world);
 }
 
+/* The bootstrap node's certificate names another node first: which of the two it is is seen by what it signs. */
+static void test_bootstrap_node_with_two_node_ids(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < 2; order++) {
+        struct world *world = world_new(70 + order);
+        world_add(world, world_place(1, 4));
+        world_name_twice(world, 1, world_place(3, 7));
+        world_start(world, 1);
+        for (unsigned i = 2; i <= 4; i++) {
+            world_add(world, world_place(i, 4 + order));
+            if (i == 3)
+                world_name_twice(world, 3, world_place(5, 7));
+            world_start(world, i);
+        }
+        assert_true(world_run_until(world, world_is_right, 60000));
+        world_run(world, 60000);
+        assert_true(world_is_right(world));
+        assert_int_equal(world_counters(world, 2)->link_refused_node_id, 0);
+        world_free(world);
+    }
+}
+
 static void test_client_is_refused(void **state)
 {
     (void)state;
@@ -917,6 +940,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_link_to_a_wrong_node),
         cmocka_unit_test(test_certificates_of_strangers),
         cmocka_unit_test(test_certificate_of_two_nodes),
+        cmocka_unit_test(test_bootstrap_node_with_two_node_ids),
         cmocka_unit_test(test_client_is_refused),
         cmocka_unit_test(test_slow_link_is_closed),
         cmocka_unit_test(test_bad_frames_close_the_link),

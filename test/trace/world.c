@@ -447,6 +447,14 @@ struct cert *world_foreign_certificate(struct world *world, struct id id, bool f
     return cert;
 }
 
+void world_name_twice(struct world *world, unsigned node, struct id other)
+{
+    struct world_node *n = &world->nodes[node];
+    struct id ids[] = {n->id, other};
+    cert_free(n->cert);
+    n->cert = issue_for(world, n->key, ids, 2, "twice@ring.test", world->authority_key, world->authority, OVERLAY);
+}
+
 struct cert *world_double_certificate(struct world *world, struct id a, struct id b)
 {
     struct key *key;

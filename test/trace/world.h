@@ -136,6 +136,9 @@ void world_forget_trace(struct world *world);
 /* The certificate of another authority, or of another overlay, for this Node-ID. Free it with cert_free. */
 struct cert *world_foreign_certificate(struct world *world, struct id id, bool foreign_authority, const char *overlay);
 
+/* Gives a node that does not run yet a certificate that names a second Node-ID. */
+void world_name_twice(struct world *world, unsigned node, struct id other);
+
 /* A good certificate that names two nodes. Free it with cert_free. */
 struct cert *world_double_certificate(struct world *world, struct id a, struct id b);
 
