@@ -24,12 +24,13 @@ static int64_t unix_us(const struct sim_capture *capture)
     return SIM_BEGAN_MS * 1000 + capture->world->now_us;
 }
 
-/* A node that is named by its IPv6 address reaches others over IPv4 as well, and the other way round. */
+/* Over IPv6 if both ends have it; everybody has IPv4. */
 static void on_connect(void *ctx, uint64_t conn, struct sim_node *from, struct sim_node *to)
 {
     struct sim_capture *capture = ctx;
-    struct addr client = sim_address(from->index, to->ring_address.family == 6, 0);
-    struct sim_pcap_flow *flow = sim_pcap_connect(capture->pcap, unix_us(capture), &client, &to->ring_address);
+    bool ipv6 = from->ipv6 && to->ipv6;
+    struct addr client = sim_address(from->index, ipv6, 0), server = sim_address(to->index, ipv6, SIM_RING_PORT);
+    struct sim_pcap_flow *flow = sim_pcap_connect(capture->pcap, unix_us(capture), &client, &server);
     if (flow && map_set(&capture->flows, key_of(&conn), flow) != 0)
         sim_pcap_forget(capture->pcap, flow);
 }
