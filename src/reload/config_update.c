@@ -1,8 +1,13 @@
 /* How a new configuration document spreads (RFC 6940 6.3.2.1, 6.5.4): every header tells its sender's sequence number, and whoever is behind is
- * sent the document. */
+ * sent the document.
+ *
+ * Over a link it is offered first, with a Ping: who is behind answers one such offer with Error_Config_Too_New, and is sent the document by
+ * that neighbor; offers of others wait, unanswered, until the document is there or has not come. So each node gets it about once, though all
+ * of its neighbors have it at nearly the same time. Nodes farther away are not sent a document that is just spreading: it reaches them link
+ * by link, faster than a storm of copies through the ring would. */
 #include "reload/peer_internal.h"
 
-/* ---- who is behind ---- */
+/* ---- sending the document ---- */
 
 /* Not more often than every so often to the same node. */
 static bool push_is_due(struct peer *peer, struct now now, struct id node)
@@ -44,6 +49,37 @@ static void push(struct peer *peer, struct now now, struct id node, struct slice
         peer->counters.config_updates_sent++;
 }
 
+/* ---- offering it over a link ---- */
+
+static void offer_ended(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
+{
+    (void)now, (void)outcome; /* that the answer is Error_Config_Too_New has been seen */
+    struct link *link = peer_link_find(peer, (uint64_t)(uintptr_t)ctx);
+    if (link)
+        link->config_offered = false;
+}
+
+static void offer(struct peer *peer, struct now now, struct link *link)
+{
+    if (link->config_offered)
+        return;
+    struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    link->config_offered =
+        peer_transaction_start(peer, now, &route, &body, offer_ended, (void *)(uintptr_t)link->number) == 0;
+}
+
+/* Somebody said by its sequence number that it is behind. */
+static void bring(struct peer *peer, struct now now, struct id node, struct slice path)
+{
+    struct link *link = peer_link_to(peer, node);
+    bool fresh = mono_since_us(now.mono, peer->config_since) < (int64_t)CONFIG_FRESH_MS * 1000;
+    if (link)
+        offer(peer, now, link);
+    else if (!fresh)
+        push(peer, now, node, path);
+}
+
 static bool is_behind(const struct peer *peer, uint16_t sequence)
 {
     return sequence != CONFIG_SEQUENCE_ANY && config_sequence_cmp(sequence, peer->config->sequence) < 0;
@@ -55,35 +91,67 @@ void config_seen(struct peer *peer, struct now now, struct link *link, uint16_t 
         return;
     link->config_sequence = sequence;
     if (is_behind(peer, sequence))
-        push(peer, now, link->node, (struct slice){0});
+        offer(peer, now, link);
 }
 
-bool config_check(struct peer *peer, struct now now, const struct request *request)
+void config_answer_seen(struct peer *peer, struct now now, uint16_t code, uint16_t sequence, struct id node)
 {
-    uint16_t sequence = request->message->header.configuration_sequence;
-    if (sequence == CONFIG_SEQUENCE_ANY && request->message->contents.code == RELOAD_CONFIG_UPDATE_REQ)
-        return true;
-    int order = config_sequence_cmp(sequence, peer->config->sequence);
-    if (order < 0) {
-        peer->counters.config_too_old_received++;
-        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_OLD, "");
-        push(peer, now, request->signer->node, request->reply->destinations);
-    } else if (order > 0) {
-        peer->counters.config_too_new_received++;
-        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_NEW, "");
-    }
-    return order == 0;
-}
-
-void config_answer_seen(struct peer *peer, struct now now, uint16_t sequence, struct id node)
-{
-    if (is_behind(peer, sequence))
+    if (!is_behind(peer, sequence))
+        return;
+    struct link *link = peer_link_to(peer, node);
+    if (code == RELOAD_PING_REQ && link && link->config_offered)
         push(peer, now, node, (struct slice){0});
+    else
+        bring(peer, now, node, (struct slice){0});
 }
 
 void config_push(struct peer *peer, struct now now, struct id node)
 {
     push(peer, now, node, (struct slice){0});
+}
+
+/* ---- we are behind ---- */
+
+/* Whether a newer document is on its way to us, or to the disk. */
+static bool is_awaited(const struct peer *peer, struct now now, struct id from)
+{
+    if (config_sequence_cmp(peer->offered_sequence, peer->config->sequence) > 0 &&
+        !mono_due(peer->offer_again, now.mono))
+        return true;
+    return !mono_due(peer->config_awaited_until, now.mono) && !id_eq(peer->config_awaited_from, from) &&
+           peer_link_to(peer, peer->config_awaited_from);
+}
+
+/* An offer, or what may be one. False: it waits until the sender repeats it. */
+static bool take_offer(struct peer *peer, struct now now, const struct request *request)
+{
+    struct id from = request->signer->node;
+    if (is_awaited(peer, now, from)) {
+        peer->counters.config_offers_held++;
+        return false;
+    }
+    peer->config_awaited_from = from;
+    peer->config_awaited_until = mono_after_ms(now.mono, CONFIG_AWAIT_MS);
+    return true;
+}
+
+bool config_check(struct peer *peer, struct now now, const struct request *request)
+{
+    uint16_t sequence = request->message->header.configuration_sequence;
+    uint16_t code = request->message->contents.code;
+    if (sequence == CONFIG_SEQUENCE_ANY && code == RELOAD_CONFIG_UPDATE_REQ)
+        return true;
+    int order = config_sequence_cmp(sequence, peer->config->sequence);
+    if (order < 0) {
+        peer->counters.config_too_old_received++;
+        peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_OLD, "");
+        bring(peer, now, request->signer->node, request->reply->destinations);
+    } else if (order > 0) {
+        peer->counters.config_too_new_received++;
+        if (code != RELOAD_PING_REQ || !request->direct || take_offer(peer, now, request))
+            peer_answer_error(peer, now, request->reply, RELOAD_ERROR_CONFIG_TOO_NEW, "");
+    }
+    return order == 0;
 }
 
 /* ---- a document comes ---- */
@@ -100,7 +168,7 @@ static void answer_config(struct peer *peer, struct now now, const struct reques
 }
 
 /* Up to the environment; once, though several neighbors send it, unless it does not come into use for a while. */
-static void offer(struct peer *peer, struct now now, uint16_t sequence, struct slice document)
+static void hand_up(struct peer *peer, struct now now, uint16_t sequence, struct slice document)
 {
     if (peer->offered_sequence == sequence && !mono_due(peer->offer_again, now.mono))
         return;
@@ -172,28 +240,20 @@ void config_update_serve(struct peer *peer, struct now now, struct request *requ
         refuse(peer, now, request, RELOAD_ERROR_FORBIDDEN, err_text(err));
     } else {
         answer_config(peer, now, request);
-        offer(peer, now, next->sequence, update->config_data);
+        hand_up(peer, now, next->sequence, update->config_data);
     }
     config_free(next);
 }
 
 /* ---- in use ---- */
 
-static void ignore_answer(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
-{
-    (void)peer, (void)now, (void)ctx, (void)outcome; /* that it is Error_Config_Too_New is what we want to know */
-}
-
-/* A Ping to everybody we are linked to: who is behind says so and is sent the document. */
+/* To everybody we are linked to and who is not known to have it. */
 static void spread(struct peer *peer, struct now now)
 {
     for (size_t i = 0; i < peer->slot_count; i++) {
-        const struct link *link = peer->slots[i];
-        if (!link || link->state != LINK_UP || link->config_sequence == peer->config->sequence)
-            continue;
-        struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
-        struct reload_body body = {.code = RELOAD_PING_REQ};
-        peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+        struct link *link = peer->slots[i];
+        if (link && link->state == LINK_UP && link->config_sequence != peer->config->sequence)
+            offer(peer, now, link);
     }
 }
 
@@ -202,6 +262,9 @@ void peer_config_set(struct peer *peer, struct now now, const struct config *con
     bool newer = config->sequence != peer->config->sequence;
     peer->now = now;
     peer->config = config;
+    peer->config_awaited_until = now.mono;
+    if (newer)
+        peer->config_since = now.mono;
     peer->overlay = config_overlay_hash(config);
     if (config_is_bad_node(config, peer->options.self)) {
         if (peer->state != PEER_IDLE)

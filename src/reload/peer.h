@@ -285,6 +285,7 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
     X(value_signature_bad)     /* a fetched value that does not verify */                        \
     X(config_too_old_received) /* a request with an older configuration */                       \
     X(config_too_new_received)                                                                   \
+    X(config_offers_held) /* of a document that another neighbor is sending us */                \
     X(config_updates_sent)                                                                       \
     X(config_updates_received)                                                                   \
     X(config_updates_refused)                                                                    \

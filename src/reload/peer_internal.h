@@ -29,6 +29,8 @@
 #define UPDATE_DELAY_MS 20           /* changes of one moment go out as one Update */
 #define UPDATE_PAUSE_MS 1000         /* between Updates that report changes: those of a wave go out together */
 #define CONFIG_PUSH_INTERVAL_MS 5000 /* the document to one node */
+#define CONFIG_AWAIT_MS 5000         /* for the document of the neighbor whose offer was taken */
+#define CONFIG_FRESH_MS 5000         /* a new document: it is spreading from link to link */
 
 /* Limits of ours. */
 #define OPAQUE_IDS_MAX 1024
@@ -237,6 +239,9 @@ struct peer {
         [REFUSED_MAX]; /* tokens of requests for which there was no memory: their results are made when there is */
     size_t refused_count;
 
+    struct mono config_since;      /* that it is in use */
+    struct id config_awaited_from; /* a neighbor who has a newer one */
+    struct mono config_awaited_until;
     uint16_t offered_sequence; /* of the document that went up last; again after offer_again */
     struct mono offer_again;
     struct config_push *config_pushes; /* CONFIG_PUSHES_MAX of them, or NULL */

@@ -47,6 +47,7 @@ struct link {
     bool update_due;          /* a neighbor that our next Updates go to */
     bool must_attach;         /* its certificate names several nodes: only Ping and Attach before an Attach (6.1.2) */
     const char *doomed;       /* to be closed for this reason as soon as the event is done; static. NULL: no */
+    bool config_offered;      /* a Ping that offers our configuration is under way */
     bool heard_any;           /* received_last and received_mask hold */
     uint16_t config_sequence; /* of the node's own last message; CONFIG_SEQUENCE_ANY: unknown */
     uint8_t certificate_hash[SECURITY_HASH_OCTETS]; /* LINK_NAMELESS */

@@ -186,12 +186,12 @@ void peer_node_unshun(struct peer *peer, struct id node);
 
 void config_update_serve(struct peer *peer, struct now now, struct request *request);
 
-/* False: the request has been answered with Error_Config_Too_Old or Too_New. */
+/* False: the request has been answered with Error_Config_Too_Old or Too_New, or it is an offer that waits. */
 bool config_check(struct peer *peer, struct now now, const struct request *request);
 
-/* The sequence number in a message that a neighbor made itself, and in any answer. */
+/* The sequence number in a message that a neighbor made itself, and in any answer to a request of this code. */
 void config_seen(struct peer *peer, struct now now, struct link *link, uint16_t sequence);
-void config_answer_seen(struct peer *peer, struct now now, uint16_t sequence, struct id node);
+void config_answer_seen(struct peer *peer, struct now now, uint16_t code, uint16_t sequence, struct id node);
 void config_push(struct peer *peer, struct now now, struct id node);
 
 /* ---- requests of the layer above (requests.c) ---- */

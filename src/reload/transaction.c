@@ -1,7 +1,7 @@
 /* Requests of ours, from end to end (RFC 6940 6.2.1): transmitted up to five times, answered by the right node or not at all. */
 #include "reload/peer_internal.h"
 
-#define CONFIG_RETRY_MS 300 /* until the other side has worked off the ConfigUpdate that it was sent */
+#define CONFIG_RETRY_MS 300 /* times the transmissions: until the document that spreads has reached the other side */
 #define CIRCLE_RETRY_MS 200 /* times the transmissions: until the peers of a changing ring agree */
 
 struct transaction {
@@ -212,7 +212,7 @@ static bool try_again(struct peer *peer, struct now now, struct transaction *t, 
     if (t->transmissions == REQUEST_TRANSMISSIONS)
         return true;
     if (error_code == RELOAD_ERROR_CONFIG_TOO_NEW)
-        heap_set(&peer->timers, &t->timer.node, mono_after_ms(now.mono, CONFIG_RETRY_MS));
+        heap_set(&peer->timers, &t->timer.node, mono_after_ms(now.mono, CONFIG_RETRY_MS * (int64_t)t->transmissions));
     else if (error_code == RELOAD_ERROR_TTL_EXCEEDED)
         heap_set(&peer->timers, &t->timer.node, mono_after_ms(now.mono, CIRCLE_RETRY_MS * (int64_t)t->transmissions));
     return true;
@@ -241,7 +241,7 @@ void peer_transaction_answer(struct peer *peer, struct now now, const struct rel
     }
     peer->counters.responses_received++;
     peer->counters.errors_received += error_code != 0;
-    config_answer_seen(peer, now, message->header.configuration_sequence, signer->node);
+    config_answer_seen(peer, now, t->code, message->header.configuration_sequence, signer->node);
     if (try_again(peer, now, t, error_code))
         return;
     struct outcome outcome = {

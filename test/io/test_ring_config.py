@@ -166,6 +166,18 @@ class Steps:
         self.world.wait_server(1, 1)
         self.everywhere(before + 1)
 
+    def step_long(self):
+        """A document with thousands of Node-IDs goes through the ring as well, and shrinks again."""
+        plain = self.present()
+        nodes = "".join(f"    <bad-node>{n:032x}</bad-node>\n" for n in range(1, 3001))
+        done = self.world.ctl(self.enroll, "ring", "config", "publish", self.file("ring.xml", plain.replace(END, nodes + END)))
+        self.everywhere(done["sequence"])
+        assert len(self.ctl("b2", "ring", "bans")["bans"]) == 3000
+        assert len(self.present("--signed")) > 150000
+        done = self.world.ctl(self.enroll, "ring", "config", "publish", self.file("ring.xml", plain))
+        self.everywhere(done["sequence"])
+        assert self.ctl("b2", "ring", "bans")["bans"] == []
+
     def step_number(self):
         """A number of the server that will be banned."""
         company = self.world.description["companies"][1]
@@ -229,7 +241,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "ring-config"))
     args = parser.parse_args()
-    names = ("step_publish", "step_refusals", "step_offline", "step_number", "step_ban", "step_banned_start", "step_unban")
+    names = ("step_publish", "step_refusals", "step_offline", "step_long", "step_number", "step_ban", "step_banned_start", "step_unban")
     print(f"1..{len(names)}")
     world = World(args.directory, os.environ.get("IME_BUILD"), free_network(47))
     number = 0

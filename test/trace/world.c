@@ -199,7 +199,7 @@ static void take_configuration(struct world_node *node, struct slice document)
     struct config *config;
     struct config_fault fault;
     assert_int_equal(config_parse(document, slice_str(OVERLAY), &config, &fault), 0);
-    assert_true(world->config_count < 64);
+    assert_true(world->config_count < sizeof world->configs / sizeof world->configs[0]);
     world->configs[world->config_count++] = config;
     node->config = config;
     security_x509_set_config(node->security, config, world->now.wall);
@@ -509,7 +509,7 @@ static struct config *configure(struct world *world, uint16_t sequence,
     if (err)
         fail_msg("configuration line %u: %s", fault.line, fault.rule);
     buf_fini(&document);
-    assert_true(world->config_count < 64);
+    assert_true(world->config_count < sizeof world->configs / sizeof world->configs[0]);
     world->configs[world->config_count++] = parsed;
     return parsed;
 }

@@ -56,7 +56,7 @@ struct world {
     struct cert *authority;
     struct key *signer_key;
     struct cert *signer;
-    struct config *configs[64]; /* all documents that were ever in use */
+    struct config *configs[512]; /* all documents that were ever in use */
     size_t config_count;
     struct heap events;
     struct list pipes;
