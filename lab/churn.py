@@ -24,7 +24,7 @@ from agents import Account, Traffic
 from ring import REPLICATION, Ring
 from world import World, WorldError
 
-FRACTIONS = {"third": 3, "quarter": 4, "half": 2}
+FRACTIONS = {"third": 3, "quarter": 4, "half": 2, "all": 1}
 KILL_SPREAD_SECONDS = 3.0  # the kills of a round come within this time
 AWAY_SECONDS = (0.2, 8.0)  # how long a server is down
 RELAPSE = 0.15  # how many of those that were started are killed once more while they start
@@ -155,8 +155,9 @@ class Storm:
         self.tell = tell
         self.away = set()  # killed, and not green again
         self.running_since = {}  # of those that were started and are not green yet
+        self.joined = set()  # of these: members, but short of neighbors that are away themselves
         self.rounds = self.kills = self.adjacent_seen = 0
-        self.green_seconds, self.whole_seconds = [], []
+        self.joined_seconds, self.green_seconds, self.whole_seconds = [], [], []
         self.counters = audit.Counters()
         self.problems = []
 
@@ -171,6 +172,7 @@ class Storm:
         if not self.world.wait_end(name, 10):
             raise WorldError(f"{name} does not die")
         self.running_since.pop(name, None)
+        self.joined.discard(name)
         self.kills += 1
         self.adjacent_seen = max(self.adjacent_seen, self.ring.adjacent(self.away))
 
@@ -203,9 +205,13 @@ class Storm:
                 view = self.members.ask(name, "show", "ring", timeout=5)
             except WorldError:
                 continue
+            if view["state"] == "joined" and name not in self.joined:
+                self.joined_seconds.append(time.monotonic() - since)
+                self.joined.add(name)
             if view["state"] == "joined" and view["health"] == "green":
                 self.green_seconds.append(time.monotonic() - since)
                 del self.running_since[name]
+                self.joined.discard(name)
                 self.away.discard(name)
         for name in self.ring.order:
             expected = name not in self.away or name in self.running_since
@@ -249,6 +255,7 @@ class Storm:
                                      "; ".join(f"{name}: {', '.join(f)}" for name, f in sorted(faults.items())))
                 self.away.clear()
                 self.running_since.clear()
+                self.joined.clear()
                 return took
             self.watch()
             self.tell(self)
@@ -257,7 +264,7 @@ class Storm:
     def report(self):
         """Figures."""
         return {"rounds": self.rounds, "kills": self.kills, "adjacent_max": self.adjacent_seen,
-                "seconds_to_green": spread(self.green_seconds), "seconds_to_whole_ring": spread(self.whole_seconds)}
+                "seconds_to_joined": spread(self.joined_seconds), "seconds_to_green": spread(self.green_seconds), "seconds_to_whole_ring": spread(self.whole_seconds)}
 
 
 class Churn:
@@ -360,7 +367,8 @@ def print_report(report, out):
     print(f"""
 {report['servers']} servers of {report['companies']} companies, seed {report['seed']}: {report['kills']} times kill -9 in {report['rounds']} rounds, \
 {report['churn_seconds']} s; at most {report['adjacent_max']} adjacent peers away
-{seconds('a server started to green', report['seconds_to_green'])}
+{seconds('start to member of ring', report['seconds_to_joined'])}
+{seconds('start to green', report['seconds_to_green'])}
 {seconds('last start to whole ring', report['seconds_to_whole_ring'])}
 {seconds('a look-up meanwhile', lookups['seconds'])}
   look-ups meanwhile        {lookups['asked']}: {lookups['failed']} failed, {lookups['incomplete']} did not find every claimant
@@ -386,7 +394,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (default 5)")
     parser.add_argument("--rounds", type=int, help="so many rounds instead")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of victims, pauses and calls (default: drawn)")
-    parser.add_argument("--kill", default="third", metavar="PART", help="third (default), quarter, half, or how many servers per round")
+    parser.add_argument("--kill", default="third", metavar="PART", help="third (default), quarter, half, all, or how many servers per round")
     parser.add_argument("--any", action="store_true", help="any victims: more than two adjacent ones as well, of which the ring promises nothing")
     parser.add_argument("--json", action="store_true", help="the report for programs; progress goes to standard error")
     args = parser.parse_args()
@@ -394,8 +402,8 @@ def main():
     if not world.load() or not all(world.alive(name) for name in world.processes):
         print("churn: no world is up, or a part of it has ended: ./run world up starts one", file=sys.stderr)
         return 1
-    if args.kill not in FRACTIONS and not (args.kill.isdigit() and 0 < int(args.kill) < len(world.servers())):
-        parser.error(f"--kill must be {', '.join(FRACTIONS)} or 1 to {len(world.servers()) - 1}")
+    if args.kill not in FRACTIONS and not (args.kill.isdigit() and 0 < int(args.kill) <= len(world.servers())):
+        parser.error(f"--kill must be {', '.join(FRACTIONS)} or 1 to {len(world.servers())}")
     progress = sys.stderr if args.json else sys.stdout
     print(f"seed {args.seed}", file=progress, flush=True)
     churn = Churn(world, args.seed, args.kill, args.any, tell=lambda text: print(text, file=progress, flush=True))

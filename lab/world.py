@@ -116,11 +116,12 @@ def open_database(data):
 class World(Processes):
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None, network="127.1", ipv6=False):
-        """Worlds that run at the same time need networks of their own; of IPv6 there is only one."""
+    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False):
+        """Worlds that run at the same time need networks of their own; of IPv6 there is only one. mixed: every second server of a company has
+        an IPv6 address besides that of IPv4."""
         super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
-        self.ipv6 = ipv6
+        self.ipv6, self.mixed = ipv6, mixed
         self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -211,8 +212,11 @@ class World(Processes):
 
     def address(self, company, server, service):
         """Where a server offers a service."""
-        if not self.ipv6:
-            return f"{self.network}.{company}.{server}:{PORTS[service]}"
+        return self.address_ipv6(company, server, service) if self.ipv6 else f"{self.network}.{company}.{server}:{PORTS[service]}"
+
+    @staticmethod
+    def address_ipv6(company, server, service):
+        """The same in IPv6, which has but one address on a machine."""
         place = (company - 1) * SERVERS_MAX + server - 1
         return f"[::1]:{IPV6_PORT + 1 + place * len(PORTS) + list(PORTS).index(service)}"
 
@@ -227,6 +231,7 @@ class World(Processes):
             "servers": [{
                 "node_id": None,
                 **{service: self.address(index, s, service) for service in PORTS},
+                **({service + "_ipv6": self.address_ipv6(index, s, service) for service in PORTS} if self.mixed and s % 2 == 0 else {}),
                 "control": os.path.join(self.directory, self.server_name(index, s), "control"),
                 "data": os.path.join(self.directory, self.server_name(index, s), "data"),
                 "pid": None,
@@ -240,6 +245,7 @@ class World(Processes):
         home = os.path.dirname(server["control"])
         os.makedirs(home, mode=0o700, exist_ok=True)
         ip = split_address(server["ring"])[0]
+        addresses = {service: ", ".join(server[key] for key in (service, service + "_ipv6") if key in server) for service in PORTS}
         server_id = f"ime{server_index + 1}.{company['domain']}"
         token = self.ctl(os.path.join(self.directory, "enroll", "control"), "enroll", "token", "add", "--server-id",
                          server_id, "--name", ip)["token"]
@@ -255,9 +261,9 @@ class World(Processes):
                 "token-file": os.path.join(home, "token"),
                 **(enroll or {}),
             }),
-            ("ring", {"listen": server["ring"], "bootstrap": "yes" if server["bootstrap"] else "no"}),
-            ("vap", {"listen": server["vap"]}),
-            ("pvp", {"listen": server["pvp"]}),
+            ("ring", {"listen": addresses["ring"], "bootstrap": "yes" if server["bootstrap"] else "no"}),
+            ("vap", {"listen": addresses["vap"]}),
+            ("pvp", {"listen": addresses["pvp"]}),
             (f"client {company['vap']['user']}", {"password-file": os.path.join(home, "vap-password")}),
         ]
         if settings:
@@ -373,13 +379,16 @@ def main():
     up.add_argument("--companies", type=int, default=3, metavar="N", help=f"1 to {COMPANIES_MAX} (default 3)")
     up.add_argument("--servers-per-company", type=int, default=2, metavar="M", help=f"1 to {SERVERS_MAX} (default 2)")
     up.add_argument("--bootstraps", type=int, default=1, metavar="N", help="bootstrap servers: one each of the first N companies (default 1)")
+    family = up.add_mutually_exclusive_group()
+    family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
+    family.add_argument("--mixed", action="store_true", help="IPv4, and every second server of a company on ::1 as well")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("down", help="end everything; the files stay until the next up")
     commands.add_parser("churn", help="kill and restart its servers under load: see ./run world churn --help")
     args = parser.parse_args()
-    world = World()
+    world = World(ipv6=getattr(args, "ipv6", False), mixed=getattr(args, "mixed", False))
 
     if args.command == "up":
         if not 1 <= args.companies <= COMPANIES_MAX:
