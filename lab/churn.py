@@ -316,11 +316,12 @@ class Churn:
 
         if not self.wait(is_whole, WHOLE_SECONDS):
             raise WorldError(f"the ring is not whole to begin with: {faults}")
+        self.say(f"{time.monotonic() - self.began:6.1f} s  the ring is whole")
         self.traffic.begin()
         wanted = sum(len(numbers) for numbers in self.traffic.numbers)
         if not self.wait(lambda: len(self.account.claims) >= wanted, SETTLE_SECONDS):
             raise WorldError(f"only {len(self.account.claims)} of {wanted} numbers could be published before the churn")
-        self.say(f"{time.monotonic() - self.began:6.1f} s  the ring is whole, {wanted} numbers are published: the churn begins")
+        self.say(f"{time.monotonic() - self.began:6.1f} s  {wanted} numbers are published: the churn begins")
         self.lookups.begin()
         self.stormy = True
         churn_began = time.monotonic()

@@ -118,7 +118,7 @@ class World(Processes):
 
     def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False):
         """Worlds that run at the same time need networks of their own; of IPv6 there is only one. mixed: every second server of a company has
-        an IPv6 address besides that of IPv4."""
+        IPv6 addresses only, the others have both."""
         super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
         self.ipv6, self.mixed = ipv6, mixed
@@ -181,7 +181,7 @@ class World(Processes):
 
     def configure_enroll(self, hold, ring):
         """Writes the enrollment server's files."""
-        bootstraps = ", ".join(s["ring"] for s in self.servers() if s["bootstrap"])
+        bootstraps = ", ".join(s[key] for s in self.servers() for key in ("ring", "ring_ipv6") if s["bootstrap"] and key in s)
         home = os.path.join(self.directory, "enroll")
         os.makedirs(home, mode=0o700, exist_ok=True)
         settings = {} if hold else dict(SHORT_RING)
@@ -212,7 +212,9 @@ class World(Processes):
 
     def address(self, company, server, service):
         """Where a server offers a service."""
-        return self.address_ipv6(company, server, service) if self.ipv6 else f"{self.network}.{company}.{server}:{PORTS[service]}"
+        if self.ipv6 or (self.mixed and server % 2 == 0):
+            return self.address_ipv6(company, server, service)
+        return f"{self.network}.{company}.{server}:{PORTS[service]}"
 
     @staticmethod
     def address_ipv6(company, server, service):
@@ -231,7 +233,7 @@ class World(Processes):
             "servers": [{
                 "node_id": None,
                 **{service: self.address(index, s, service) for service in PORTS},
-                **({service + "_ipv6": self.address_ipv6(index, s, service) for service in PORTS} if self.mixed and s % 2 == 0 else {}),
+                **({service + "_ipv6": self.address_ipv6(index, s, service) for service in PORTS} if self.mixed and s % 2 else {}),
                 "control": os.path.join(self.directory, self.server_name(index, s), "control"),
                 "data": os.path.join(self.directory, self.server_name(index, s), "data"),
                 "pid": None,
@@ -381,7 +383,7 @@ def main():
     up.add_argument("--bootstraps", type=int, default=1, metavar="N", help="bootstrap servers: one each of the first N companies (default 1)")
     family = up.add_mutually_exclusive_group()
     family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
-    family.add_argument("--mixed", action="store_true", help="IPv4, and every second server of a company on ::1 as well")
+    family.add_argument("--mixed", action="store_true", help="every second server of a company on ::1, the others there and on IPv4")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
