@@ -298,6 +298,7 @@ void security_x509_free(struct security *security)
     struct x509 *x = security->ctx;
     forget_all(x);
     map_fini(&x->known);
+    known_free(x->own);
     drop_config(x);
     mem_free(x);
 }
