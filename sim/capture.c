@@ -32,7 +32,7 @@ static void on_connect(void *ctx, uint64_t conn, struct sim_node *from, struct s
     struct addr client = sim_address(from->index, ipv6, 0), server = sim_address(to->index, ipv6, SIM_RING_PORT);
     struct sim_pcap_flow *flow = sim_pcap_connect(capture->pcap, unix_us(capture), &client, &server);
     if (flow && map_set(&capture->flows, key_of(&conn), flow) != 0)
-        sim_pcap_forget(capture->pcap, flow);
+        sim_pcap_end(capture->pcap, flow, unix_us(capture));
 }
 
 static void on_accepted(void *ctx, uint64_t conn)
@@ -51,14 +51,18 @@ static void on_octets(void *ctx, uint64_t conn, unsigned from, struct slice octe
 static void on_closed(void *ctx, uint64_t conn, unsigned by, enum sim_conn_closed how)
 {
     struct sim_capture *capture = ctx;
-    struct sim_pcap_flow *flow = map_remove(&capture->flows, key_of(&conn));
+    struct sim_pcap_flow *flow = map_get(&capture->flows, key_of(&conn));
     enum sim_pcap_end end = by ? SIM_PCAP_SERVER : SIM_PCAP_CLIENT;
     if (how == SIM_CLOSED)
         sim_pcap_close(capture->pcap, flow, unix_us(capture), end);
     else if (how == SIM_RESET)
-        sim_pcap_reset(capture->pcap, flow, unix_us(capture), end);
-    else
-        sim_pcap_forget(capture->pcap, flow);
+        sim_pcap_reset(capture->pcap, flow, end);
+}
+
+static void on_gone(void *ctx, uint64_t conn)
+{
+    struct sim_capture *capture = ctx;
+    sim_pcap_end(capture->pcap, map_remove(&capture->flows, key_of(&conn)), unix_us(capture));
 }
 
 int sim_capture_new(struct sim_world *world, const char *path, struct sim_capture **ret_capture)
@@ -77,7 +81,8 @@ int sim_capture_new(struct sim_world *world, const char *path, struct sim_captur
                                               .link_connect = on_connect,
                                               .link_accepted = on_accepted,
                                               .link_octets = on_octets,
-                                              .link_closed = on_closed};
+                                              .link_closed = on_closed,
+                                              .link_gone = on_gone};
     sim_world_observe(world, &capture->observer);
     *ret_capture = capture;
     return 0;
@@ -90,7 +95,7 @@ int sim_capture_free(struct sim_capture *capture)
     struct map_iter it;
     map_iter_init(&it);
     while (map_iter_next(&capture->flows, &it))
-        sim_pcap_forget(capture->pcap, it.value);
+        mem_free(it.value); /* still open when the world ended */
     map_fini(&capture->flows);
     int err = sim_pcap_free(capture->pcap);
     mem_free(capture);

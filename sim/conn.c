@@ -50,10 +50,15 @@ static void forget_end(struct sim_world *world, struct sim_conn_end *end)
         end->next->prev = end->prev;
 }
 
-static void release(struct sim_conn *conn)
+/* world NULL: it is on its way out, nobody watches. */
+static void release(struct sim_world *world, struct sim_conn *conn)
 {
     if (conn->events || conn->ends[0].open || conn->ends[1].open)
         return;
+    if (world && conn->kind == SIM_CONN_RING)
+        for (unsigned i = 0; i < world->observer_count; i++)
+            if (world->observers[i]->link_gone)
+                world->observers[i]->link_gone(world->observers[i]->ctx, conn->number);
     mem_free(conn->pvp);
     mem_free(conn);
 }
@@ -61,7 +66,7 @@ static void release(struct sim_conn *conn)
 void sim_conn_forget(struct sim_conn *conn)
 {
     conn->events--;
-    release(conn);
+    release(NULL, conn);
 }
 
 /* ---- who watches ---- */
@@ -219,7 +224,7 @@ void sim_conn_close(struct sim_world *world, struct sim_conn_end *end, enum sim_
         other->heard = true;
         sim_conn_transmit(world, end, sim_event_new(SIM_EVENT_DOWN, 0), 0);
     }
-    release(conn);
+    release(world, conn);
 }
 
 void sim_conn_close_all(struct sim_world *world, uint32_t node, bool agent, enum sim_conn_closed how)
@@ -440,5 +445,5 @@ void sim_network_happen(struct sim_world *world, struct sim_event *event)
     }
     sim_event_free(event);
     conn->events--;
-    release(conn);
+    release(world, conn);
 }

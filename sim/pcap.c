@@ -36,6 +36,9 @@ struct sim_pcap_flow {
     struct addr addr[2];  /* by enum sim_pcap_end */
     uint32_t sequence[2]; /* of the next octet */
     bool accepted;
+    bool closed;
+    bool reset;
+    enum sim_pcap_end by; /* who closed or reset it */
 };
 
 /* ---- packets ---- */
@@ -245,28 +248,34 @@ void sim_pcap_send(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at
 
 void sim_pcap_close(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us, enum sim_pcap_end by)
 {
-    if (!pcap || !flow)
+    if (!pcap || !flow || flow->closed || flow->reset)
         return;
     if (!flow->accepted) {
-        sim_pcap_reset(pcap, flow, at_us, by);
+        sim_pcap_reset(pcap, flow, by);
         return;
     }
+    flow->closed = true;
+    flow->by = by;
     write_packet(pcap, flow, at_us, by, FIN | ACK, (struct slice){0});
-    write_packet(pcap, flow, at_us, !by, FIN | ACK, (struct slice){0});
-    write_packet(pcap, flow, at_us, by, ACK, (struct slice){0});
-    mem_free(flow);
 }
 
-void sim_pcap_reset(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us, enum sim_pcap_end by)
+void sim_pcap_reset(struct sim_pcap *pcap, struct sim_pcap_flow *flow, enum sim_pcap_end by)
+{
+    if (!pcap || !flow || flow->closed || flow->reset)
+        return;
+    flow->reset = true;
+    flow->by = by;
+}
+
+void sim_pcap_end(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us)
 {
     if (!pcap || !flow)
         return;
-    write_packet(pcap, flow, at_us, by, RST | ACK, (struct slice){0});
-    mem_free(flow);
-}
-
-void sim_pcap_forget(struct sim_pcap *pcap, struct sim_pcap_flow *flow)
-{
-    (void)pcap;
+    if (flow->closed) {
+        write_packet(pcap, flow, at_us, !flow->by, FIN | ACK, (struct slice){0});
+        write_packet(pcap, flow, at_us, flow->by, ACK, (struct slice){0});
+    } else if (flow->reset) {
+        write_packet(pcap, flow, at_us, flow->by, RST | ACK, (struct slice){0});
+    }
     mem_free(flow);
 }

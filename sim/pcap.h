@@ -5,6 +5,7 @@
  *     sim_pcap_accept(pcap, flow, at_us);
  *     sim_pcap_send(pcap, flow, at_us, SIM_PCAP_CLIENT, octets);
  *     sim_pcap_close(pcap, flow, at_us, SIM_PCAP_SERVER);
+ *     sim_pcap_end(pcap, flow, at_us);
  *
  * Calls come in the order of time; times are microseconds of Unix time, which the world makes of its virtual one. A pcap or flow of NULL is
  * allowed everywhere and does nothing, so that the world need not ask. Memory: one small flow per open connection. */
@@ -24,14 +25,14 @@ enum sim_pcap_end {
 /* Overwrites the file. 0, ERR_NO_MEMORY, ERR_NO_SPACE or ERR_IO. */
 int sim_pcap_new(const char *path, struct sim_pcap **ret_pcap);
 
-/* Writes out what is left. 0, or the first error that there ever was. The flows must have been closed or forgotten. */
+/* Writes out what is left. 0, or the first error that there ever was. The flows must have ended. */
 int sim_pcap_free(struct sim_pcap *pcap);
 
 /* The first error of a write (ERR_NO_SPACE: the disk is full, ERR_IO, ERR_NO_MEMORY), or 0. After one, nothing more is written. */
 int sim_pcap_error(const struct sim_pcap *pcap);
 
-/* SYN. A client's port of 0, or that of its own listener, is replaced by one of the ephemeral ports. The flow is the pcap's until one of the
- * three ends below; NULL after an error. */
+/* SYN. A client's port of 0, or that of its own listener, is replaced by one of the ephemeral ports. The flow is the pcap's until
+ * sim_pcap_end; NULL after an error. */
 struct sim_pcap_flow *sim_pcap_connect(struct sim_pcap *pcap, int64_t at_us, const struct addr *client,
                                        const struct addr *server);
 
@@ -42,13 +43,13 @@ void sim_pcap_accept(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t 
 void sim_pcap_send(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us, enum sim_pcap_end from,
                    struct slice octets);
 
-/* FIN by one end, FIN by the other, and the last ACK: the flow is gone. */
+/* One end closes in good order: FIN. The other end may still send until it hears of it. */
 void sim_pcap_close(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us, enum sim_pcap_end by);
 
-/* RST by one end: refused, or a process that died. The flow is gone. */
-void sim_pcap_reset(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us, enum sim_pcap_end by);
+/* One end is refused or its process dies: RST, which is shown when the other end hears of it, with the end of the flow. */
+void sim_pcap_reset(struct sim_pcap *pcap, struct sim_pcap_flow *flow, enum sim_pcap_end by);
 
-/* Without a trace in the capture: the peer's machine is gone, nobody says anything. The flow is gone. */
-void sim_pcap_forget(struct sim_pcap *pcap, struct sim_pcap_flow *flow);
+/* Both ends have closed, or nobody will ever say anything: the flow is gone. */
+void sim_pcap_end(struct sim_pcap *pcap, struct sim_pcap_flow *flow, int64_t at_us);
 
 #endif

@@ -69,7 +69,7 @@ static void print_lookups(FILE *out, struct sim_result *r)
     double most = log2_of(r->nodes), direct = sim_samples_mean(&r->direct_us);
     if (r->failed)
         fprintf(out, "look-ups     %" PRIu64 ", of which %" PRIu64 " FAILED\n", r->lookups, r->failed);
-    else
+    else if (r->lookups)
         fprintf(out, "look-ups     %" PRIu64 ", none failed\n", r->lookups);
     if (r->hops.n)
         fprintf(out,

@@ -81,12 +81,14 @@ struct sim_observer {
                           struct slice ticket); /* by the node's agent, in a Notify */
     void (*log)(void *ctx, struct sim_node *node, enum log_level level, const char *event, const char *text);
 
-    /* The links themselves: for the capture. `conn` is the same from connect to closed; `by` and `from`: 0 who connected, 1 who accepted.
+    /* The links themselves: for the capture. `conn` is the same from connect to gone; `by` and `from`: 0 who connected, 1 who accepted.
      * Octets are shown when they are sent. */
     void (*link_connect)(void *ctx, uint64_t conn, struct sim_node *from, struct sim_node *to);
     void (*link_accepted)(void *ctx, uint64_t conn);
     void (*link_octets)(void *ctx, uint64_t conn, unsigned from, struct slice octets);
-    void (*link_closed)(void *ctx, uint64_t conn, unsigned by, enum sim_conn_closed how);
+    void (*link_closed)(void *ctx, uint64_t conn, unsigned by,
+                        enum sim_conn_closed how); /* the other end may still send */
+    void (*link_gone)(void *ctx, uint64_t conn);   /* both ends have closed, and nothing is under way */
 };
 
 /* ---- the world ---- */

@@ -126,6 +126,8 @@ static void check_connection(const struct addr *client, const struct addr *serve
     sim_pcap_send(c.pcap, flow, start_us + 60000, SIM_PCAP_CLIENT, slice_str("odd"));
     sim_pcap_send(c.pcap, flow, start_us + 70000, SIM_PCAP_SERVER, slice_str("even"));
     sim_pcap_close(c.pcap, flow, start_us + 80000, SIM_PCAP_SERVER);
+    sim_pcap_send(c.pcap, flow, start_us + 85000, SIM_PCAP_CLIENT, slice_str("late")); /* it has not heard of it yet */
+    sim_pcap_end(c.pcap, flow, start_us + 90000);
     capture_turn(&c);
     struct packet syn = next_packet(&c), syn_ack = next_packet(&c), ack = next_packet(&c);
     assert_int_equal(syn.version, version);
@@ -147,12 +149,14 @@ static void check_connection(const struct addr *client, const struct addr *serve
     assert_int_equal(even.source_port, 6084);
     assert_int_equal(even.sequence, syn_ack.sequence + 1);
     assert_int_equal(even.acknowledged, odd.sequence + 3);
-    struct packet fin = next_packet(&c), fin_back = next_packet(&c), last = next_packet(&c);
+    struct packet fin = next_packet(&c), late = next_packet(&c), fin_back = next_packet(&c), last = next_packet(&c);
     assert_int_equal(fin.flags, FIN | ACK);
     assert_int_equal(fin.source_port, 6084);
     assert_int_equal(fin.sequence, even.sequence + 4);
+    assert_slice_text(late.data, "late");
+    assert_int_equal(late.sequence, odd.sequence + 3);
     assert_int_equal(fin_back.flags, FIN | ACK);
-    assert_int_equal(fin_back.sequence, odd.sequence + 3);
+    assert_int_equal(fin_back.sequence, late.sequence + 4);
     assert_int_equal(fin_back.acknowledged, fin.sequence + 1);
     assert_int_equal(last.flags, ACK);
     assert_int_equal(last.acknowledged, fin_back.sequence + 1);
@@ -177,7 +181,7 @@ static void a_large_write_is_cut(void **state)
     capture_open(&c);
     struct sim_pcap_flow *flow = sim_pcap_connect(c.pcap, start_us, &six, &other_six);
     sim_pcap_send(c.pcap, flow, start_us, SIM_PCAP_CLIENT, slice_of(large, LARGE));
-    sim_pcap_forget(c.pcap, flow);
+    sim_pcap_end(c.pcap, flow, start_us);
     capture_turn(&c);
     next_packet(&c);
     next_packet(&c);
@@ -203,8 +207,10 @@ static void what_was_left_out_is_made_up(void **state)
     struct sim_pcap_flow *flow = sim_pcap_connect(c.pcap, start_us, &four, &other_four);
     struct sim_pcap_flow *second = sim_pcap_connect(c.pcap, start_us, &four, &other_four);
     sim_pcap_send(c.pcap, flow, start_us, SIM_PCAP_SERVER, slice_str("x"));
-    sim_pcap_reset(c.pcap, flow, start_us, SIM_PCAP_CLIENT);
+    sim_pcap_reset(c.pcap, flow, SIM_PCAP_CLIENT);
+    sim_pcap_end(c.pcap, flow, start_us);
     sim_pcap_close(c.pcap, second, start_us, SIM_PCAP_SERVER);
+    sim_pcap_end(c.pcap, second, start_us);
     capture_turn(&c);
     struct packet first_syn = next_packet(&c), second_syn = next_packet(&c);
     assert_int_not_equal(first_syn.source_port, second_syn.source_port);
@@ -228,7 +234,7 @@ static void a_full_disk_is_told(void **state)
     sim_pcap_send(pcap, flow, start_us, SIM_PCAP_CLIENT, slice_of(much, sizeof much));
     assert_int_equal(sim_pcap_error(pcap), ERR_NO_SPACE);
     assert_null(sim_pcap_connect(pcap, start_us, &four, &other_four));
-    sim_pcap_close(pcap, flow, start_us, SIM_PCAP_CLIENT);
+    sim_pcap_end(pcap, flow, start_us);
     assert_int_equal(sim_pcap_free(pcap), ERR_NO_SPACE);
     assert_int_equal(sim_pcap_new("/nowhere/at/all", &pcap), ERR_IO);
 }
@@ -241,6 +247,7 @@ static void without_a_capture_nothing_happens(void **state)
     sim_pcap_accept(NULL, flow, start_us);
     sim_pcap_send(NULL, flow, start_us, SIM_PCAP_CLIENT, slice_str("x"));
     sim_pcap_close(NULL, flow, start_us, SIM_PCAP_CLIENT);
+    sim_pcap_end(NULL, flow, start_us);
     assert_int_equal(sim_pcap_error(NULL), 0);
     assert_int_equal(sim_pcap_free(NULL), 0);
 }
