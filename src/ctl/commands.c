@@ -35,6 +35,19 @@ const struct ctl_command ctl_commands[] = {
         .empty = "no peers: this node is alone, or has not joined yet",
     },
     {
+        .words = "show peers",
+        .programs = CTL_SERVER,
+        .help = "the live peers that this server knows: whose they are, since when, and how far away",
+        .detail = "On a bootstrap server these are its neighbors in the ring and the newcomers that came to it first; "
+                  "how many were "
+                  "refused, and why, stands above them.",
+        .rows = "peers",
+        .columns = COLUMNS({"node_id", "NODE-ID"}, {"server_id", "SERVER ID"}, {"address", "ADDRESS"},
+                           {"relation", "RELATION"}, {"since_at", "SINCE"}, {"round_trip_ms", "ROUND TRIP"},
+                           {"configuration_sequence", "SEQUENCE"}),
+        .empty = "no peers: this node is alone, or has not joined yet",
+    },
+    {
         .words = "show numbers",
         .programs = CTL_SERVER,
         .args = ARGS({"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "only this number"}),

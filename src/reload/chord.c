@@ -4,7 +4,8 @@
 
 const char *peer_state_name(enum peer_state state)
 {
-    static const char *const names[] = {"idle", "connecting", "attaching", "joining", "joined", "leaving", "left", "banned"};
+    static const char *const names[] = {"idle",   "connecting", "attaching", "joining",
+                                        "joined", "leaving",    "left",      "banned"};
     return names[state];
 }
 

@@ -277,7 +277,8 @@ static int link_establish(struct peer *peer, struct now now, struct link *link)
 
 static bool is_closed_for_links(const struct peer *peer)
 {
-    return peer->state == PEER_IDLE || peer->state == PEER_LEAVING || peer->state == PEER_LEFT;
+    return peer->state == PEER_IDLE || peer->state == PEER_LEAVING || peer->state == PEER_LEFT ||
+           peer->state == PEER_SHUT_OUT;
 }
 
 /* Its node is the one that signs the first message. */
@@ -310,11 +311,13 @@ int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slic
     if (!link || link->state != LINK_CONNECTING)
         return ERR_NOT_FOUND;
     struct link_identity identity;
-    int err =
-        is_closed_for_links(peer) ? ERR_WRONG_STATE : peer_link_identify(peer, now, certificate, link->node, &identity);
+    int err = is_closed_for_links(peer)
+                  ? ERR_WRONG_STATE
+                  : peer_link_identify(peer, now, &link->addr, certificate, link->node, &identity);
     if (!err) {
         peer->counters.links_opened++;
         link->node = identity.node;
+        memcpy(link->certificate_hash, identity.certificate_hash, sizeof link->certificate_hash);
         if (id_is_zero(identity.node))
             link_ask_name(peer, now, link, &identity);
         else
@@ -330,8 +333,9 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
                      uint64_t *ret_link)
 {
     struct link_identity identity;
-    int err = is_closed_for_links(peer) ? ERR_WRONG_STATE
-                                        : peer_link_identify(peer, now, certificate, (struct id){{0}}, &identity);
+    int err = is_closed_for_links(peer)
+                  ? ERR_WRONG_STATE
+                  : peer_link_identify(peer, now, remote, certificate, (struct id){{0}}, &identity);
     if (!err && !link_make_room(peer, now))
         err = ERR_LIMIT;
     struct link *link = err ? NULL : link_new(peer, now, remote, true);
@@ -340,6 +344,7 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
     if (!err) {
         peer->counters.links_accepted++;
         link->node = identity.node;
+        memcpy(link->certificate_hash, identity.certificate_hash, sizeof link->certificate_hash);
         uint64_t number = link->number;
         if (id_is_zero(identity.node))
             link_leave_nameless(peer, link, &identity);

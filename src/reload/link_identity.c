@@ -1,6 +1,8 @@
 /* Who is at the other end of a link: by its certificate and, if that names several nodes, by what it signs (RFC 6940 6.1.2, 6.3.4, 11.3). */
 #include "reload/peer_internal.h"
 
+#define REFUSAL_LOG_MS 1000
+
 static bool names(const struct security_cert *cert, struct id node)
 {
     for (size_t i = 0; i < cert->node_id_count; i++)
@@ -27,34 +29,49 @@ static bool choose(const struct peer *peer, const struct security_cert *cert, st
     return true;
 }
 
-int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
-                       struct link_identity *ret_identity)
+/* Counts it, and says why, not more often than every so often: who is refused may come again and again. */
+static int refuse(struct peer *peer, struct now now, const struct addr *addr, uint64_t *counter, const char *reason,
+                  int err)
+{
+    char text[ADDR_TEXT_OCTETS];
+    (*counter)++;
+    if (!mono_due(peer->refusal_log, now.mono)) {
+        peer->refusals_unsaid++;
+        return err;
+    }
+    log_event(peer->ports.log, LEVEL_NOTICE, "ring.link.refused", "addr=%s reason=\"%s\" more=%u",
+              addr_format(addr, text), reason, peer->refusals_unsaid);
+    peer->refusal_log = mono_after_ms(now.mono, REFUSAL_LOG_MS);
+    peer->refusals_unsaid = 0;
+    return err;
+}
+
+int peer_link_identify(struct peer *peer, struct now now, const struct addr *addr, struct slice certificate,
+                       struct id expected, struct link_identity *ret_identity)
 {
     struct peer_counters *counters = &peer->counters;
     const struct security_cert *cert;
     struct id node;
     int err = security_admit(peer->ports.security, certificate, now.wall, &cert);
-    if (err) {
-        if (err == ERR_FORBIDDEN)
-            counters->link_refused_banned++;
-        else if (err == ERR_RANGE)
-            counters->link_refused_overlay++;
-        else
-            counters->link_refused_certificate++;
-        return err;
-    }
-    if (!choose(peer, cert, expected, &node)) {
-        counters->link_refused_node_id++;
-        return ERR_AUTH;
-    }
-    if (names(cert, peer->options.self)) {
-        counters->link_refused_self++;
-        return ERR_FORBIDDEN;
-    }
-    if (config_is_bad_node(peer->config, node)) {
-        counters->link_refused_banned++;
-        return ERR_FORBIDDEN;
-    }
+    if (err == ERR_FORBIDDEN)
+        return refuse(peer, now, addr, &counters->link_refused_banned, "banned by the configuration", err);
+    if (err == ERR_RANGE)
+        return refuse(peer, now, addr, &counters->link_refused_overlay, "its certificate names no node of this ring",
+                      err);
+    if (err)
+        return refuse(peer, now, addr, &counters->link_refused_certificate,
+                      err == ERR_EXPIRED ? "its certificate is not valid at this time"
+                      : err == ERR_AUTH  ? "no authority of the ring issued its certificate"
+                                         : "its certificate cannot be read",
+                      err);
+    if (!choose(peer, cert, expected, &node))
+        return refuse(peer, now, addr, &counters->link_refused_node_id, "another node than the one looked for",
+                      ERR_AUTH);
+    if (names(cert, peer->options.self))
+        return refuse(peer, now, addr, &counters->link_refused_self, "it is ourselves, or somebody has our certificate",
+                      ERR_FORBIDDEN);
+    if (config_is_bad_node(peer->config, node))
+        return refuse(peer, now, addr, &counters->link_refused_banned, "banned by the configuration", ERR_FORBIDDEN);
     ret_identity->node = node;
     memcpy(ret_identity->certificate_hash, cert->hash, sizeof ret_identity->certificate_hash);
     return 0;

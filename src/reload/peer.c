@@ -98,29 +98,55 @@ void peer_free(struct peer *peer)
     mem_free(peer);
 }
 
+static struct bootstrap *bootstrap_at(struct peer *peer, const struct addr *addr)
+{
+    for (size_t i = 0; i < peer->join.bootstrap_count; i++)
+        if (addr_eq(&peer->join.bootstraps[i].addr, addr))
+            return &peer->join.bootstraps[i];
+    return NULL;
+}
+
+/* What is known of those that stay is kept. */
+static void take_bootstraps(struct peer *peer, const struct addr *bootstraps, size_t count)
+{
+    if (count > PEER_BOOTSTRAPS_MAX)
+        count = PEER_BOOTSTRAPS_MAX;
+    struct bootstrap *fresh = mem_alloc(count * sizeof *fresh);
+    if (!fresh) {
+        peer->counters.memory_refused++;
+        return;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct bootstrap *known = bootstrap_at(peer, &bootstraps[i]);
+        if (!peer_has_family(peer, bootstraps[i].family))
+            peer->counters.bootstrap_no_family++;
+        else if (known)
+            fresh[n++] = *known;
+        else
+            fresh[n++].addr = bootstraps[i];
+    }
+    mem_free(peer->join.bootstraps);
+    peer->join.bootstraps = fresh;
+    peer->join.bootstrap_count = n;
+    peer->join.next = n ? peer->join.next % n : 0;
+    if (count && !n)
+        log_event(peer->ports.log, LEVEL_ERROR, "ring.no_bootstrap",
+                  "all bootstrap nodes have addresses of a family that this node does not have");
+}
+
+void peer_bootstraps_set(struct peer *peer, const struct addr *bootstraps, size_t count)
+{
+    if (peer->state != PEER_IDLE)
+        take_bootstraps(peer, bootstraps, count);
+}
+
 void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps, size_t count)
 {
     if (peer->state != PEER_IDLE)
         return;
     peer->now = now;
-    if (count > PEER_BOOTSTRAPS_MAX)
-        count = PEER_BOOTSTRAPS_MAX;
-    struct bootstrap *copy = mem_alloc(count * sizeof *copy);
-    if (!copy) {
-        peer->counters.memory_refused++;
-        count = 0;
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        if (peer_has_family(peer, bootstraps[i].family))
-            copy[n++].addr = bootstraps[i];
-        else
-            peer->counters.bootstrap_no_family++;
-    peer->join.bootstraps = copy;
-    peer->join.bootstrap_count = n;
-    if (count && !n)
-        log_event(peer->ports.log, LEVEL_ERROR, "ring.no_bootstrap",
-                  "all bootstrap nodes have addresses of a family that this node does not have");
+    take_bootstraps(peer, bootstraps, count);
     if (config_is_bad_node(peer->config, peer->options.self))
         peer_shut_out(peer, now);
     else

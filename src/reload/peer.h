@@ -82,6 +82,9 @@ void peer_free(struct peer *peer);
  * those of a family that we do not have, are skipped. Addresses are copied. */
 void peer_start(struct peer *peer, struct now now, const struct addr *bootstraps, size_t count);
 
+/* Other bootstrap nodes than at the start, as a new configuration names them. Copied. */
+void peer_bootstraps_set(struct peer *peer, const struct addr *bootstraps, size_t count);
+
 /* Hands data over, tells neighbors and closes all links; PEER_STATE with PEER_LEFT tells when it is done (bounded time). */
 void peer_leave(struct peer *peer, struct now now);
 
@@ -322,6 +325,8 @@ struct peer_link_view {
     int64_t age_us;
     int64_t quiet_us; /* since octets came */
     int64_t rtt_us;   /* 0: not measured */
+    const char *user; /* of its certificate: "ime1.example.com@ring.example.net"; "" if it is not known (any longer) */
+    uint16_t config_sequence; /* that the node last told; CONFIG_SEQUENCE_ANY: none yet */
     uint32_t unacknowledged_octets;
 };
 

@@ -242,6 +242,8 @@ struct peer {
     struct mono config_since;      /* that it is in use */
     struct id config_awaited_from; /* a neighbor who has a newer one */
     struct mono config_awaited_until;
+    struct mono refusal_log; /* of links: the next one is said from then on */
+    unsigned refusals_unsaid;
     uint16_t offered_sequence; /* of the document that went up last; again after offer_again */
     struct mono offer_again;
     struct config_push *config_pushes; /* CONFIG_PUSHES_MAX of them, or NULL */

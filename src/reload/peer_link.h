@@ -50,7 +50,7 @@ struct link {
     bool config_offered;      /* a Ping that offers our configuration is under way */
     bool heard_any;           /* received_last and received_mask hold */
     uint16_t config_sequence; /* of the node's own last message; CONFIG_SEQUENCE_ANY: unknown */
-    uint8_t certificate_hash[SECURITY_HASH_OCTETS]; /* LINK_NAMELESS */
+    uint8_t certificate_hash[SECURITY_HASH_OCTETS]; /* zero while connecting */
     struct mono since;                              /* of the state */
     struct mono heard;                              /* octets came */
     struct mono suspected;
@@ -79,8 +79,8 @@ struct link_identity {
 };
 
 /* Judges the certificate of a link, counting why it is refused. `expected` may be zero. */
-int peer_link_identify(struct peer *peer, struct now now, struct slice certificate, struct id expected,
-                       struct link_identity *ret_identity);
+int peer_link_identify(struct peer *peer, struct now now, const struct addr *addr, struct slice certificate,
+                       struct id expected, struct link_identity *ret_identity);
 
 /* The node of a nameless link's certificate that has signed this message; an error if it is none, counted. */
 int peer_link_signer(struct peer *peer, struct now now, const struct link *link, struct slice message,

@@ -43,7 +43,18 @@ static const char *link_state_name(const struct link *link)
     return link->member ? "peer" : "attached";
 }
 
-static void link_view(const struct link *link, struct now now, struct peer_link_view *ret_view)
+static const char *user_of(const struct peer *peer, struct now now, const struct link *link, struct region *region)
+{
+    const struct security_cert *cert;
+    const struct security *security = peer->ports.security;
+    if (security->ops->lookup(security->ctx, link->certificate_hash, now.wall, &cert) != 0)
+        return "";
+    struct slice copy = region_copy(region, slice_of(cert->user, strlen(cert->user) + 1));
+    return copy.p ? (const char *)copy.p : "";
+}
+
+static void link_view(const struct peer *peer, struct now now, const struct link *link, struct region *region,
+                      struct peer_link_view *ret_view)
 {
     *ret_view = (struct peer_link_view){
         .link = link->number,
@@ -54,6 +65,8 @@ static void link_view(const struct link *link, struct now now, struct peer_link_
         .age_us = mono_since_us(now.mono, link->since),
         .quiet_us = mono_since_us(now.mono, link->heard),
         .rtt_us = link->srtt_us,
+        .user = user_of(peer, now, link, region),
+        .config_sequence = link->config_sequence,
         .unacknowledged_octets = link->sent_octets,
     };
 }
@@ -91,7 +104,7 @@ int peer_view(const struct peer *peer, struct now now, struct region *region, st
     view.finger_count = chord_fingers(peer, view.fingers, peer->by_node_count);
     for (size_t i = 0; i < peer->slot_count; i++)
         if (peer->slots[i])
-            link_view(peer->slots[i], now, &view.links[view.link_count++]);
+            link_view(peer, now, peer->slots[i], region, &view.links[view.link_count++]);
     *ret_view = view;
     return 0;
 }

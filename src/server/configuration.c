@@ -183,7 +183,7 @@ void configuration_apply(struct server *s)
     s->next_config = NULL;
     s->config = config;
     server_identity_refresh(s);
-    nodes_config_apply(s, config);
+    nodes_config_apply(s, old, config);
     ring_reconfigure(s);
     pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
     s->counters.configs_applied++;

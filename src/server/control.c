@@ -377,6 +377,7 @@ struct mono server_control_deadline(const struct server *s)
 const struct ctl_handler server_handlers[] = {
     {"show status", show_status},
     {"show ring", show_ring},
+    {"show peers", show_peers},
     {"show numbers", show_numbers},
     {"show vcrs", show_vcrs},
     {"show pools", show_pools},

@@ -256,7 +256,7 @@ bool nodes_effect(struct server *s,
                   struct server_effect *ret_effect); /* true if there was one: for the kernel if s->held */
 void nodes_tick(struct server *s);
 struct mono nodes_deadline(const struct server *s);
-void nodes_config_apply(struct server *s, const struct config *config);
+void nodes_config_apply(struct server *s, const struct config *old, const struct config *config);
 void nodes_start(struct server *s); /* but node 0 */
 void nodes_leave(struct server *s);
 void nodes_state_changed(struct server *s, struct node *node, enum peer_state state);

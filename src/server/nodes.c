@@ -67,11 +67,18 @@ int nodes_add_own(struct server *s)
     return err;
 }
 
+static size_t bootstraps_of(struct node *n, struct addr addrs[BOOTSTRAPS_MAX])
+{
+    size_t count = ring_bootstraps(n->server, addrs, n->number ? BOOTSTRAPS_MAX - 1 : BOOTSTRAPS_MAX);
+    if (n->number)
+        addrs[count++] = n->server->options->ring_address; /* in the ring like any other, or soon */
+    return count;
+}
+
 static void node_start(struct node *n)
 {
     struct addr addrs[BOOTSTRAPS_MAX];
-    size_t count = ring_bootstraps(n->server, addrs, BOOTSTRAPS_MAX - 1);
-    addrs[count++] = n->server->options->ring_address; /* in the ring like any other, or soon */
+    size_t count = bootstraps_of(n, addrs);
     peer_start(n->peer, n->server->now, addrs, count);
 }
 
@@ -225,13 +232,27 @@ struct mono nodes_deadline(const struct server *s)
     return due;
 }
 
-void nodes_config_apply(struct server *s, const struct config *config)
+static bool same_addresses(const struct config *a, const struct config *b)
 {
+    bool same = a->bootstrap_node_count == b->bootstrap_node_count;
+    for (size_t i = 0; same && i < a->bootstrap_node_count; i++)
+        same = addr_eq(&a->bootstrap_nodes[i], &b->bootstrap_nodes[i]);
+    return same;
+}
+
+void nodes_config_apply(struct server *s, const struct config *old, const struct config *config)
+{
+    bool same_bootstraps = same_addresses(old, config);
+    struct addr addrs[BOOTSTRAPS_MAX];
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++) {
         if (!s->nodes[i])
             continue;
         storage_set_kinds(s->nodes[i]->storage, s->now, &config->kinds);
         storage_set_lifetime_max(s->nodes[i]->storage, config->number_lifetime_s);
+        if (!same_bootstraps) {
+            size_t count = bootstraps_of(s->nodes[i], addrs);
+            peer_bootstraps_set(s->nodes[i]->peer, addrs, count);
+        }
         peer_config_set(s->nodes[i]->peer, s->now, config);
     }
 }

@@ -109,14 +109,19 @@ static int read_address(struct reader *r, struct addr *ret_addr)
     return r->err;
 }
 
-/* The bootstrap nodes of the configuration, then peers that we knew: a bootstrap node that was away finds its ring by them. */
+/* The bootstrap nodes of the configuration (of many, some by chance: so all of them get their share of newcomers), then peers that we knew: a
+ * bootstrap node that was away finds its ring by them. */
 size_t ring_bootstraps(struct server *s, struct addr *ret_addrs, size_t max)
 {
     struct slice row;
     struct reader r;
-    size_t n = s->config->bootstrap_node_count < BOOTSTRAPS_MAX ? s->config->bootstrap_node_count : BOOTSTRAPS_MAX;
-    n = n < max ? n : max;
-    memcpy(ret_addrs, s->config->bootstrap_nodes, n * sizeof *ret_addrs);
+    const struct config *c = s->config;
+    size_t wanted = max < BOOTSTRAPS_MAX ? max : BOOTSTRAPS_MAX, n = 0;
+    for (size_t i = 0; i < c->bootstrap_node_count && n < wanted; i++) {
+        size_t left = c->bootstrap_node_count - i;
+        if (left <= wanted - n || entropy_below(s->ports.entropy, left) < wanted - n)
+            ret_addrs[n++] = c->bootstrap_nodes[i];
+    }
     if (kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &row) == 0) {
         reader_init(&r, row);
         while (reader_left(&r) && n < max && read_address(&r, &ret_addrs[n]) == 0)

@@ -10,6 +10,7 @@ const char *health_name(enum peer_health health); /* "green" */
 
 void show_status(void *ctx, struct ctl_request *request);
 void show_ring(void *ctx, struct ctl_request *request);
+void show_peers(void *ctx, struct ctl_request *request);
 void show_numbers(void *ctx, struct ctl_request *request);
 void show_vcrs(void *ctx, struct ctl_request *request);
 void show_pools(void *ctx, struct ctl_request *request);

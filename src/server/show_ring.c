@@ -136,3 +136,56 @@ void show_ring(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
     region_fini(&region);
 }
+
+/* ---- show peers ---- */
+
+static void put_live_peer(struct ctl_writer *w, const struct server *s, const struct peer_view *v,
+                          const struct peer_link_view *l)
+{
+    /* "ime1.example.com@ring.example.net": the server ID is an account of the overlay. */
+    size_t n = strcspn(l->user, "@");
+    ctl_open_object(w, NULL);
+    ctl_put_id(w, "node_id", l->node);
+    if (n)
+        ctl_put_slice(w, "server_id", slice_of(l->user, n));
+    ctl_put_addr(w, "address", &l->addr);
+    ctl_put_text(w, "relation", relation(v, l->node));
+    ctl_put_text(w, "state", l->state);
+    ctl_put_time(w, "since_at", wall_after_ms(s->now.wall, -(l->age_us / 1000)));
+    if (l->rtt_us)
+        ctl_put_integer(w, "round_trip_ms", (l->rtt_us + 999) / 1000);
+    if (l->config_sequence != CONFIG_SEQUENCE_ANY)
+        ctl_put_integer(w, "configuration_sequence", l->config_sequence);
+    ctl_close(w);
+}
+
+static void put_live_peers(struct ctl_writer *w, const struct server *s, const struct node *node)
+{
+    struct region region;
+    struct peer_view v;
+    region_init(&region, VIEW_REGION_OCTETS);
+    if (peer_view(node->peer, s->now, &region, &v) == 0)
+        for (size_t i = 0; i < v.link_count; i++)
+            if (!id_is_zero(v.links[i].node))
+                put_live_peer(w, s, &v, &v.links[i]);
+    region_fini(&region);
+}
+
+void show_peers(void *ctx, struct ctl_request *request)
+{
+    const struct server *s = ctx;
+    const struct peer_counters *c = peer_counters(s->peer);
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_put_boolean(w, "bootstrap", s->options->bootstrap);
+    ctl_put_text(w, "state", peer_state_name(peer_state(s->peer)));
+    ctl_put_integer(w, "configuration_sequence", s->config->sequence);
+    ctl_put_unsigned(w, "links_accepted", c->links_accepted);
+    ctl_put_unsigned(w, "refused_banned", c->link_refused_banned);
+    ctl_put_unsigned(w, "refused_certificate", c->link_refused_certificate + c->link_refused_overlay);
+    ctl_open_array(w, "peers");
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i])
+            put_live_peers(w, s, s->nodes[i]);
+    ctl_close(w);
+    ctl_reply_end(request);
+}

@@ -88,6 +88,15 @@ class Steps:
         with open_database(self.servers["a1"]["data"]) as database:
             return database.execute("select count(*) from kv where tbl = ? and key = ?", (KV_SERVER_META, b"peers")).fetchone()[0] == 1
 
+    def step_peers(self):
+        """The bootstrap server knows who is there; measured round trips and server IDs included."""
+        peers = self.ctl("a1", "show", "peers")
+        assert peers["bootstrap"] is True and peers["refused_banned"] == 0, peers
+        assert sorted(p["server_id"] for p in peers["peers"]) == ["ime1.b.example", "ime2.a.example", "ime2.b.example"], peers
+        assert {p["node_id"] for p in peers["peers"]} == {self.servers[n]["node_id"] for n in self.names if n != "a1"}, peers
+        assert all(p["since_at"] and p["address"] for p in peers["peers"]), peers
+        assert self.ctl("b2", "show", "peers")["bootstrap"] is False
+
     def step_publish(self):
         """A message of the day and a required version reach everybody; only the bootstrap server asks for them."""
         pids = [self.servers[name]["pid"] for name in self.names]
@@ -241,7 +250,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "ring-config"))
     args = parser.parse_args()
-    names = ("step_publish", "step_refusals", "step_offline", "step_long", "step_number", "step_ban", "step_banned_start", "step_unban")
+    names = ("step_peers", "step_publish", "step_refusals", "step_offline", "step_long", "step_number", "step_ban", "step_banned_start", "step_unban")
     print(f"1..{len(names)}")
     world = World(args.directory, os.environ.get("IME_BUILD"), free_network(47))
     number = 0
