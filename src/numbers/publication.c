@@ -54,7 +54,15 @@ static void remove_timers(struct publication *pub)
         heap_remove(timers, &pub->copies[i].timer.node);
 }
 
-struct publication *publication_new(struct numbers_publisher *p, uint64_t vservice_id, const struct e164 *number)
+void publication_move(struct publication *pub, unsigned node)
+{
+    pub->publisher->node_counts[pub->node]--;
+    pub->node = node;
+    pub->publisher->node_counts[node]++;
+}
+
+struct publication *publication_new(struct numbers_publisher *p, unsigned node, uint64_t vservice_id,
+                                    const struct e164 *number)
 {
     uint8_t octets[PUBLICATION_KEY_OCTETS];
     struct publication *pub = mem_alloc(sizeof *pub);
@@ -63,6 +71,7 @@ struct publication *publication_new(struct numbers_publisher *p, uint64_t vservi
     pub->publisher = p;
     pub->number = *number;
     pub->vservice_id = vservice_id;
+    pub->node = node;
     list_init(&pub->waiters);
     numbers_wait_init(&pub->wait, NULL);
     for (size_t i = 0; i < NUMBERS_COPIES; i++) {
@@ -75,6 +84,7 @@ struct publication *publication_new(struct numbers_publisher *p, uint64_t vservi
         return NULL;
     }
     p->publication_count++;
+    p->node_counts[node]++;
     return pub;
 }
 
@@ -84,6 +94,7 @@ void publication_free(struct publication *pub)
     uint8_t octets[PUBLICATION_KEY_OCTETS];
     map_remove(&p->publications, publication_key(pub->vservice_id, &pub->number, octets));
     p->publication_count--;
+    p->node_counts[pub->node]--;
     remove_timers(pub);
     numbers_wait_cancel(&pub->wait);
     for (size_t i = 0; i < NUMBERS_COPIES; i++) {

@@ -45,10 +45,11 @@ struct publication {
     struct numbers_publisher *publisher;
     struct e164 number;
     uint64_t vservice_id;
-    bool saved;   /* a row of it is durable */
-    bool wanted;  /* false: to be removed */
-    bool asked;   /* and not begun since */
-    size_t saves; /* under way: the publication must stay */
+    unsigned node; /* number of the Node-ID that it belongs to */
+    bool saved;    /* a row of it is durable */
+    bool wanted;   /* false: to be removed */
+    bool asked;    /* and not begun since */
+    size_t saves;  /* under way: the publication must stay */
     struct wall held_until;
     struct wall row_stored_at; /* as the row has it */
     struct list waiters;
@@ -79,6 +80,7 @@ struct store {
     struct list link; /* in publisher->unsent or ->unused */
     uint64_t id;
     struct copy *copy; /* NULL: nobody is interested any more */
+    unsigned node;
     struct id resource;
     bool exists;
     uint32_t lifetime_s;
@@ -89,9 +91,12 @@ struct store {
 struct numbers_publisher {
     struct numbers_publisher_config config;
     struct numbers_publisher_ports ports;
-    struct wall signed_since; /* copies stored before may be signed with a certificate that ends */
-    uint64_t generation;      /* of the resolver's profile */
-    struct map publications; /* by VServiceID and number */
+    struct id nodes[NUMBERS_NODES_MAX];
+    bool has_node[NUMBERS_NODES_MAX];
+    uint32_t node_counts[NUMBERS_NODES_MAX];     /* publications of each */
+    struct wall signed_since[NUMBERS_NODES_MAX]; /* copies stored before may be signed with a certificate that ends */
+    uint64_t generation;                         /* of the resolver's profile */
+    struct map publications;                     /* by VServiceID and number */
     uint32_t publication_count;
     struct heap timers;
     struct list urgent;  /* copies that somebody waits for */
@@ -114,7 +119,9 @@ struct slice publication_key(uint64_t vservice_id, const struct e164 *number, ui
 struct publication *publication_find(const struct numbers_publisher *p, uint64_t vservice_id,
                                      const struct e164 *number);
 /* NULL: no memory. */
-struct publication *publication_new(struct numbers_publisher *p, uint64_t vservice_id, const struct e164 *number);
+struct publication *publication_new(struct numbers_publisher *p, unsigned node, uint64_t vservice_id,
+                                    const struct e164 *number);
+void publication_move(struct publication *pub, unsigned node);
 /* Forgets it, its timers and the interest in its stores; who waits must have been answered. */
 void publication_free(struct publication *pub);
 unsigned publication_copies(const struct publication *pub, struct wall now);
@@ -129,6 +136,8 @@ static inline bool copy_is_stored(const struct copy *copy, struct wall now)
 void save_wish(struct publication *pub, struct waiter *waiter, struct wall held_until);
 /* Notes in the row when the copies were stored. Nobody waits for it. */
 void save_stored_at(struct publication *pub);
+/* Notes that it belongs to another Node-ID, and is not in the ring under that. */
+void save_moved(struct publication *pub);
 void save_end(struct publication *pub);
 void save_forget_all(struct numbers_publisher *p);
 

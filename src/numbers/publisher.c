@@ -37,6 +37,8 @@ int numbers_publisher_new(const struct numbers_publisher_config *config, const s
     }
     p->config = *config;
     p->ports = *ports;
+    p->nodes[0] = config->self;
+    p->has_node[0] = true;
     p->generation = numbers_resolver_generation(ports->resolver);
     map_init(&p->publications, PUBLICATIONS_MAX, config->hash_seed);
     heap_init(&p->timers);
@@ -350,6 +352,15 @@ static struct waiter *new_waiter(uint64_t token, bool wants, const struct e164 *
     return waiter;
 }
 
+/* NUMBERS_NODES_MAX: none has. */
+static unsigned node_with_room(const struct numbers_publisher *p)
+{
+    unsigned node = 0;
+    while (node < NUMBERS_NODES_MAX && (!p->has_node[node] || p->node_counts[node] >= p->config.quota))
+        node++;
+    return node;
+}
+
 int numbers_publish(struct numbers_publisher *publisher, struct now now, uint64_t token, const struct e164 *number,
                     uint64_t vservice_id)
 {
@@ -359,13 +370,14 @@ int numbers_publish(struct numbers_publisher *publisher, struct now now, uint64_
         return ERR_NO_MEMORY;
     p->counters.publish_requests++;
     struct publication *pub = publication_find(p, vservice_id, number);
-    if (!pub && p->publication_count >= p->config.quota) {
+    unsigned node = node_with_room(p);
+    if (!pub && node == NUMBERS_NODES_MAX) {
         p->counters.over_quota++;
         answer(p, waiter, NUMBERS_OVER_QUOTA, 0);
         return 0;
     }
     if (!pub)
-        pub = publication_new(p, vservice_id, number);
+        pub = publication_new(p, node, vservice_id, number);
     if (pub)
         request(p, pub, waiter, now);
     else
@@ -402,7 +414,7 @@ static uint32_t copy_lifetime_s(const struct publication *pub, struct wall now)
 static int seal(const struct publication *pub, const struct numbers_slot *slot, struct buf *ret_value)
 {
     const struct numbers_publisher *p = pub->publisher;
-    const struct numbers_place place = {slot->resource, p->config.self, pub->vservice_id};
+    const struct numbers_place place = {slot->resource, p->nodes[pub->node], pub->vservice_id};
     return numbers_seal(slot->key, &place, &p->ports.entropy, ret_value);
 }
 
@@ -412,10 +424,15 @@ static void start_store(struct copy *copy, struct now now)
     struct numbers_publisher *p = pub->publisher;
     struct store *store = CONTAINER_OF(p->unused.next, struct store, link);
     const struct numbers_slot *slot = &pub->slots[copy - pub->copies];
+    if (!p->has_node[pub->node]) { /* not there yet: set_node begins anew */
+        copy_failed(copy, now, NUMBERS_RING_UNAVAILABLE, 0);
+        return;
+    }
     store->resource = slot->resource;
     store->exists = pub->wanted;
     store->lifetime_s = copy_lifetime_s(pub, now.wall);
-    numbers_key_format(p->config.self, pub->vservice_id, store->key);
+    store->node = pub->node;
+    numbers_key_format(p->nodes[pub->node], pub->vservice_id, store->key);
     buf_clear(&store->value);
     if (store->exists && seal(pub, slot, &store->value)) {
         p->counters.seal_failed++;
@@ -588,17 +605,63 @@ void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct n
     numbers_publisher_again(p, now);
 }
 
-void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, struct wall since,
+/* It moves, or its Node-ID is back: what is not as it should be is done at once. */
+static void resume(struct publication *pub, struct now now)
+{
+    for (size_t i = 0; i < NUMBERS_COPIES; i++) {
+        pub->copies[i].attempts = 0;
+        pub->copies[i].again = pub->copies[i].state == COPY_STORING;
+    }
+    if (pub->saved)
+        timer_set(pub->publisher, &pub->begin, now.mono);
+}
+
+void numbers_publisher_set_node(struct numbers_publisher *publisher, struct now now, unsigned number,
+                                const struct id *node)
+{
+    struct numbers_publisher *p = publisher;
+    struct map_iter it;
+    p->has_node[number] = node != NULL;
+    if (node)
+        p->nodes[number] = *node;
+    map_iter_init(&it);
+    while (map_iter_next(&p->publications, &it)) {
+        struct publication *pub = it.value;
+        bool failed = pub->copies[0].failed || pub->copies[1].failed || pub->copies[2].failed;
+        if (pub->node != number || (node && !failed))
+            continue;
+        if (!node) {
+            unsigned other = node_with_room(p);
+            publication_move(pub, other < NUMBERS_NODES_MAX ? other : 0);
+            save_moved(pub);
+            start_over(pub, now);
+        }
+        resume(pub, now);
+    }
+    numbers_publisher_tick(p, now);
+}
+
+bool numbers_publisher_node_of(const struct numbers_publisher *publisher, const struct e164 *number,
+                               uint64_t vservice_id, unsigned *ret_number)
+{
+    const struct publication *pub = publication_find(publisher, vservice_id, number);
+    if (!pub)
+        return false;
+    *ret_number = pub->node;
+    return true;
+}
+
+void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, unsigned node, struct wall since,
                                   struct wall until)
 {
     struct numbers_publisher *p = publisher;
     struct map_iter it;
-    p->signed_since = since;
+    p->signed_since[node] = since;
     int64_t left_ms = until.ms > now.wall.ms ? until.ms - now.wall.ms : 0;
     map_iter_init(&it);
     while (map_iter_next(&p->publications, &it)) {
         struct publication *pub = it.value;
-        for (size_t i = 0; pub->wanted && i < NUMBERS_COPIES; i++) {
+        for (size_t i = 0; pub->wanted && pub->node == node && i < NUMBERS_COPIES; i++) {
             struct copy *copy = &pub->copies[i];
             copy->again = copy->state == COPY_STORING;
             if (copy->state != COPY_IDLE || !copy->stored_at.ms || copy->stored_at.ms >= since.ms ||
@@ -619,6 +682,7 @@ static void store_effect(const struct store *store, struct numbers_publisher_eff
     *ret_effect = (struct numbers_publisher_effect){
         .type = NUMBERS_STORE,
         .store = store->id,
+        .node = store->node,
         .resource = store->resource,
         .key = slice_of(store->key, NUMBERS_KEY_OCTETS),
         .value = buf_slice(&store->value),

@@ -4,6 +4,9 @@
  * told of success only when all three are stored (VAP 9.4.2). A copy that is refused or times out is tried again with growing intervals for
  * as long as the publication is held: also after its failure was reported. Copies are stored again well before they expire.
  *
+ * A server may have several Node-IDs, each with a quota of its own: a publication belongs to the first one that has room when it is asked for,
+ * and stays with it.
+ *
  * A publication is held for hold_s from when it was last asked for (clients learn it as DHTLifetime); then it ends, and its copies expire
  * in the ring by themselves. It is durable before anything is stored: after a restart the publisher goes on where it was.
  *
@@ -18,9 +21,11 @@
 
 struct numbers_publisher;
 
+#define NUMBERS_NODES_MAX 16 /* Node-IDs of one server */
+
 struct numbers_publisher_config {
-    struct id self;
-    uint32_t quota;         /* Q of the ring: publications at most */
+    struct id self;         /* node 0 */
+    uint32_t quota;         /* Q of the ring: publications of one Node-ID at most */
     uint32_t lifetime_s;    /* of copies in the ring */
     uint32_t hold_s;        /* of a publication; if longer than lifetime_s, copies are refreshed without being asked */
     uint32_t stores_per_s;  /* the Store Rate Limit; 0: none */
@@ -54,6 +59,15 @@ void numbers_publisher_free(struct numbers_publisher *publisher);
 /* Takes up what was held before the restart. Call it once, first. Rows that do not hold together are counted and removed. 0, or the kv
  * port's error. */
 int numbers_publisher_load(struct numbers_publisher *publisher, struct now now);
+
+/* A further Node-ID, by its number; NULL: it is gone for good, and what belongs to it moves to the others, in spite of their quotas. What an
+ * earlier life has published under a Node-ID waits until that is set. */
+void numbers_publisher_set_node(struct numbers_publisher *publisher, struct now now, unsigned number,
+                                const struct id *node);
+
+/* The Node-ID that this number is published under; false if it is not. */
+bool numbers_publisher_node_of(const struct numbers_publisher *publisher, const struct e164 *number,
+                               uint64_t vservice_id, unsigned *ret_number);
 
 /* ---- requests ---- */
 
@@ -91,6 +105,7 @@ struct numbers_publisher_effect {
 
     /* NUMBERS_STORE: store one dictionary entry of the Kind VIPR-REGISTRATION, then numbers_store_done. The slices are valid until then. */
     uint64_t store;
+    unsigned node; /* number of the Node-ID that signs it */
     struct id resource;
     struct slice key;
     struct slice value; /* empty unless exists */
@@ -123,9 +138,9 @@ void numbers_publisher_again(struct numbers_publisher *publisher, struct now now
 void numbers_publisher_reconfigure(struct numbers_publisher *publisher, struct now now, uint32_t quota,
                                    uint32_t lifetime_s);
 
-/* Our certificate is another one since then, and the one before ends at `until`: copies that were stored before and live longer are stored
+/* The certificate of a Node-ID is another one since then, and the one before ends at `until`: copies that were stored before and live longer are stored
  * again, spread over half of the time that is left (RFC 6940 5.1: their signatures end with the certificate). */
-void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, struct wall since,
+void numbers_publisher_sign_again(struct numbers_publisher *publisher, struct now now, unsigned node, struct wall since,
                                   struct wall until);
 
 /* ---- looking at it ---- */

@@ -120,7 +120,10 @@ void numbers_publisher_view(const struct numbers_publisher *publisher, struct no
 
 void numbers_publisher_quota(const struct numbers_publisher *publisher, uint32_t *ret_limit, uint32_t *ret_current)
 {
-    *ret_limit = publisher->config.quota;
+    uint64_t limit = 0;
+    for (size_t i = 0; i < NUMBERS_NODES_MAX; i++)
+        limit += publisher->has_node[i] ? publisher->config.quota : 0;
+    *ret_limit = limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
     *ret_current = publisher->publication_count;
 }
 

@@ -1,13 +1,13 @@
 /* What survives a restart: one row per publication in KV_NUMBERS.
  *
  * key: VServiceID (8 octets), number. value: format (1), wanted (1), held until (8), all copies stored at (8, 0 if not yet), both as Unix
- * milliseconds. */
+ * milliseconds, number of the Node-ID that it belongs to (1). Format 1 is without the last one: 0. */
 #include "base/mem.h"
 #include "base/reader.h"
 #include "numbers/publication.h"
 
-#define ROW_FORMAT 1
-#define ROW_OCTETS 18
+#define ROW_FORMAT 2
+#define ROW_OCTETS 19
 
 /* A commit that somebody waits for. */
 struct save {
@@ -26,6 +26,7 @@ static int put_row(struct publication *pub, bool wanted, struct wall held_until)
     buf_u8(&row, wanted);
     buf_u64(&row, (uint64_t)held_until.ms);
     buf_u64(&row, (uint64_t)pub->row_stored_at.ms);
+    buf_u8(&row, (uint8_t)pub->node);
     int err = row.err;
     if (!err)
         err = kv_put(pub->publisher->ports.kv, KV_NUMBERS, publication_key(pub->vservice_id, &pub->number, key),
@@ -69,7 +70,8 @@ void save_stored_at(struct publication *pub)
     for (size_t i = 1; i < NUMBERS_COPIES; i++)
         if (pub->copies[i].stored_at.ms < first.ms)
             first = pub->copies[i].stored_at;
-    bool same_signature = pub->row_stored_at.ms >= p->signed_since.ms || first.ms < p->signed_since.ms;
+    struct wall since = p->signed_since[pub->node];
+    bool same_signature = pub->row_stored_at.ms >= since.ms || first.ms < since.ms;
     if (same_signature && first.ms - pub->row_stored_at.ms < (int64_t)p->config.lifetime_s * 1000 / 4)
         return;
     struct wall before = pub->row_stored_at;
@@ -80,6 +82,15 @@ void save_stored_at(struct publication *pub)
         pub->row_stored_at = before;
         p->counters.write_failed++;
     }
+}
+
+void save_moved(struct publication *pub)
+{
+    struct numbers_publisher *p = pub->publisher;
+    pub->row_stored_at = (struct wall){0};
+    /* If it does not get to the disk, the next start finds the publication with a Node-ID that is gone, and comes here again. */
+    if (pub->saved && put_row(pub, pub->wanted, pub->held_until) == 0)
+        kv_commit(p->ports.kv, NULL, NULL);
 }
 
 void save_end(struct publication *pub)
@@ -107,6 +118,7 @@ void save_forget_all(struct numbers_publisher *p)
 struct row {
     uint64_t vservice_id;
     struct e164 number;
+    uint8_t node;
     bool wanted;
     struct wall held_until;
     struct wall stored_at;
@@ -122,14 +134,17 @@ static int decode_row(struct slice key, struct slice value, struct row *ret_row)
     if (r.err || !e164_parse(number, &row.number))
         return ERR_SYNTAX;
     reader_init(&r, value);
-    if (read_u8(&r, "format") != ROW_FORMAT)
+    uint8_t format = read_u8(&r, "format");
+    if (!r.err && (format < 1 || format > ROW_FORMAT))
         reader_fail(&r, ERR_UNSUPPORTED, "format");
     uint8_t wanted = read_u8(&r, "wanted");
     row.held_until.ms = (int64_t)read_u64(&r, "held until");
     row.stored_at.ms = (int64_t)read_u64(&r, "stored at");
+    if (format > 1)
+        row.node = read_u8(&r, "node");
     if (reader_end(&r, "end of row"))
         return r.err;
-    if (wanted > 1 || row.held_until.ms < 0 || row.stored_at.ms < 0)
+    if (wanted > 1 || row.node >= NUMBERS_NODES_MAX || row.held_until.ms < 0 || row.stored_at.ms < 0)
         return ERR_RANGE;
     row.wanted = wanted;
     *ret_row = row;
@@ -163,7 +178,7 @@ static int load_row(void *arg, struct slice key, struct slice value)
         p->counters.rows_bad++;
         return 0;
     }
-    struct publication *pub = publication_new(p, row.vservice_id, &row.number);
+    struct publication *pub = publication_new(p, row.node, row.vservice_id, &row.number);
     if (!pub)
         return ERR_NO_MEMORY;
     p->counters.rows_loaded++;

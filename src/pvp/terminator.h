@@ -33,6 +33,8 @@ struct pvp_service_port {
     void *ctx;
     /* 0, ERR_NOT_FOUND (the number or VService is not published), or ERR_LIMIT (try later). */
     int (*find)(void *ctx, const struct e164 *called, uint64_t vservice_id, struct pvp_service *ret_service);
+    /* As which of our Node-IDs we claim the number. NULL (the function, or what it returns): as the one of the ports. */
+    const struct pvp_identity *(*identity)(void *ctx, const struct e164 *called, uint64_t vservice_id);
 };
 
 #define PVP_TERMINATOR_COUNTERS(X) \

@@ -15,12 +15,22 @@ static void refuse(struct pvp_inbound *in, enum pvp_refusal code)
     pvp_inbound_end(in);
 }
 
+/* The claim that the originator has looked up is that of one of our Node-IDs: that one proves, and grants. */
+static const struct pvp_identity *identity_of(const struct pvp_inbound *in)
+{
+    const struct pvp_terminator_ports *ports = &in->terminator->ports;
+    const struct pvp_identity *identity = NULL;
+    if (ports->service.identity && in->is_understood)
+        identity = ports->service.identity(ports->service.ctx, &in->username.called, in->username.vservice_id);
+    return identity ? identity : ports->identity;
+}
+
 void pvp_inbound_greet(struct pvp_inbound *in, struct now now)
 {
     struct buf octets;
     (void)now;
     buf_init(&octets, PVP_MESSAGE_OCTETS_MAX);
-    if (pvp_hello_write(in->terminator->ports.identity, PVP_ROLE_TERMINATOR, in->exporter, &octets) == 0)
+    if (pvp_hello_write(identity_of(in), PVP_ROLE_TERMINATOR, in->exporter, &octets) == 0)
         pvp_inbound_send(in, &octets);
     else
         refuse(in, PVP_REFUSED_LATER);
@@ -67,8 +77,8 @@ static int write_answer(struct pvp_inbound *in, const struct pvp_service *servic
     info.route_count = service->route_count < VALINFO_ROUTES_MAX ? service->route_count : VALINFO_ROUTES_MAX;
     for (size_t i = 0; i < info.route_count; i++)
         info.routes[i] = service->routes[i];
-    int err = keyring_issue(service->keyring, &in->username.called, slice_str(in->domain), now,
-                            wall_after_ms(now, t->config.ticket_ms), &ticket, NULL);
+    int err = keyring_issue_as(service->keyring, identity_of(in)->node_id, &in->username.called, slice_str(in->domain),
+                               now, wall_after_ms(now, t->config.ticket_ms), &ticket, NULL);
     if (!err) {
         info.ticket = buf_slice(&ticket);
         err = valinfo_format(&info, &xml);

@@ -35,9 +35,18 @@ static int find_service(void *ctx, const struct e164 *called, uint64_t vservice_
     return 0;
 }
 
+static const struct pvp_identity *find_identity(void *ctx, const struct e164 *called, uint64_t vservice_id)
+{
+    const struct server *s = ctx;
+    unsigned number;
+    if (!numbers_publisher_node_of(s->publisher, called, vservice_id, &number) || !number || !s->nodes[number])
+        return NULL;
+    return &s->nodes[number]->identity;
+}
+
 struct pvp_service_port answer_service_port(struct server *s)
 {
-    return (struct pvp_service_port){s, find_service};
+    return (struct pvp_service_port){s, find_service, find_identity};
 }
 
 static void report(struct server *s, const struct pvp_inbound_report *r)

@@ -38,6 +38,7 @@ struct node {
     struct node_rows rows; /* not of node 0 */
     struct storage *storage;
     struct peer *peer;
+    struct pvp_identity identity; /* not of node 0: the server's */
     bool retires;
     bool gone; /* it has left, for good */
 };
@@ -245,6 +246,7 @@ struct out {
 struct out *server_out(struct server *s, enum server_effect_kind kind, uint64_t conn, struct slice octets);
 uint64_t server_token(struct server *s);
 void server_identity_refresh(struct server *s);
+void node_identity(struct node *n);
 struct conn *conn_new(struct server *s);
 struct conn *conn_find(const struct server *s, uint64_t id);
 void conn_free(struct server *s, struct conn *c);
@@ -260,8 +262,9 @@ void nodes_config_apply(struct server *s, const struct config *old, const struct
 void nodes_start(struct server *s); /* but node 0 */
 void nodes_leave(struct server *s);
 void nodes_state_changed(struct server *s, struct node *node, enum peer_state state);
-uint64_t
-nodes_without_family(const struct server *s); /* attempts to link of nodes that we have no family in common with */
+bool nodes_is_own(const struct server *s, struct id node);
+/* Attempts to link of nodes that we have no family of addresses in common with. */
+uint64_t nodes_without_family(const struct server *s);
 struct wall nodes_certificate_end(const struct server *s); /* the first one to end */
 void nodes_stored(const struct server *s, uint64_t *ret_entries, uint64_t *ret_octets);
 unsigned nodes_count(const struct server *s, unsigned *ret_in_ring); /* those that do not retire */
@@ -280,7 +283,7 @@ void ring_reconfigure(struct server *s);
 bool ring_is_up(const struct server *s);
 
 /* signing.c: after the certificate may have changed; the commit is the caller's */
-int signing_check(struct server *s);
+int signing_check(struct node *node);
 
 /* configuration.c: the ring's configuration */
 void configuration_start(struct server *s);

@@ -30,6 +30,18 @@ static int make_peer(struct node *n, bool first)
     return peer_new(&options, &ports, s->config, s->now, &n->peer);
 }
 
+/* Numbers may be published under any of our Node-IDs: each tells where their claims are proved. */
+static int register_application(struct node *n)
+{
+    const struct server_options *o = n->server->options;
+    if (n->retires) /* it claims nothing any more */
+        return 0;
+    int err = peer_app_register(n->peer, PVP_APPLICATION_ID, o->pvp_address);
+    if (!err && o->pvp_other_address.family)
+        err = peer_app_register(n->peer, PVP_APPLICATION_ID, o->pvp_other_address);
+    return err;
+}
+
 static void node_free(struct node *n)
 {
     if (!n)
@@ -62,6 +74,8 @@ int nodes_add_own(struct server *s)
     int err = make_storage(n, s->ports.kv);
     if (!err)
         err = make_peer(n, s->options->bootstrap);
+    if (!err)
+        err = register_application(n);
     s->storage = n->storage;
     s->peer = n->peer;
     return err;
@@ -102,14 +116,20 @@ int server_node_add(struct server *s, struct now now, const struct server_node *
     int err = make_storage(n, &n->rows.kv);
     if (!err)
         err = make_peer(n, false);
+    if (!err)
+        err = register_application(n);
     if (err) {
         node_free(n);
         return err;
     }
     ring_quota(n);
     s->nodes[n->number] = n;
+    node_identity(n);
+    numbers_publisher_set_node(s->publisher, now, n->number, n->retires ? NULL : &n->self);
     log_event(s->ports.log, LEVEL_NOTICE, n->retires ? "node.retires" : "node.added", "number=%u node=%s", n->number,
               id_format(n->self, hex));
+    alert_store(s, signing_check(n));
+    kv_commit(s->ports.kv, NULL, NULL);
     if (s->started && !s->leaving)
         node_start(n);
     return 0;
@@ -127,6 +147,8 @@ void nodes_start(struct server *s)
     for (unsigned i = 1; i < SERVER_NODES_MAX; i++)
         if (s->nodes[i])
             node_start(s->nodes[i]);
+        else if (i >= s->options->node_ids)
+            numbers_publisher_set_node(s->publisher, s->now, i, NULL); /* what it may have had is the others' now */
 }
 
 void nodes_free(struct server *s)
@@ -268,6 +290,14 @@ unsigned nodes_count(const struct server *s, unsigned *ret_in_ring)
     }
     *ret_in_ring = in_ring;
     return n;
+}
+
+bool nodes_is_own(const struct server *s, struct id node)
+{
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i] && id_eq(s->nodes[i]->self, node))
+            return true;
+    return false;
 }
 
 uint64_t nodes_without_family(const struct server *s)

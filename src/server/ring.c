@@ -309,7 +309,11 @@ static void store(struct server *s, const struct numbers_publisher_effect *e)
         .value = e->value,
         .lifetime_s = e->lifetime_s,
     };
-    peer_store(s->peer, s->now, e->store | TOKEN_STORE, e->resource, 0, &item, 1);
+    struct peer *peer = server_node_peer(s, e->node);
+    if (peer)
+        peer_store(peer, s->now, e->store | TOKEN_STORE, e->resource, 0, &item, 1);
+    else
+        numbers_store_done(s->publisher, s->now, e->store, ERR_WRONG_STATE, 0);
 }
 
 bool ring_numbers(struct server *s)

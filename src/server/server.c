@@ -31,18 +31,29 @@ static int identity_verify(void *ctx, struct slice certificate, const struct id 
     return ERR_AUTH;
 }
 
-/* What security lends of our certificate is another after each change of it or of the configuration. */
-void server_identity_refresh(struct server *s)
+static struct pvp_identity identity_of(struct security *security, struct id node)
 {
-    struct security *security = s->ports.security;
-    struct security_signer own = security_own(security);
-    s->identity = (struct pvp_identity){
+    return (struct pvp_identity){
         .ctx = security,
-        .node_id = s->self,
-        .certificate = own.cert->der,
+        .node_id = node,
+        .certificate = security_own(security).cert->der,
         .sign = identity_sign,
         .verify = identity_verify,
     };
+}
+
+void node_identity(struct node *n)
+{
+    n->identity = identity_of(n->security, n->self);
+}
+
+/* What security lends of our certificate is another after each change of it or of the configuration. */
+void server_identity_refresh(struct server *s)
+{
+    s->identity = identity_of(s->ports.security, s->self);
+    for (unsigned i = 1; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i])
+            node_identity(s->nodes[i]);
 }
 
 void server_certificate_renewed(struct server *s, struct now now, struct wall certificate_end)
@@ -50,7 +61,9 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
     s->now = now;
     s->certificate_end = certificate_end;
     server_identity_refresh(s);
-    alert_store(s, signing_check(s));
+    for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
+        if (s->nodes[i])
+            alert_store(s, signing_check(s->nodes[i]));
     kv_commit(s->ports.kv, NULL, NULL);
     alerts_check(s);
 }
@@ -60,10 +73,6 @@ void server_certificate_renewed(struct server *s, struct now now, struct wall ce
 static int make_ring(struct server *s)
 {
     int err = nodes_add_own(s);
-    if (!err)
-        err = peer_app_register(s->peer, PVP_APPLICATION_ID, s->options->pvp_address);
-    if (!err && s->options->pvp_other_address.family)
-        err = peer_app_register(s->peer, PVP_APPLICATION_ID, s->options->pvp_other_address);
     if (!err)
         err = ring_init(s);
     return err;
@@ -160,7 +169,7 @@ int server_new(const struct server_options *options, const struct server_ports *
     if (!err)
         err = make_validation(s);
     if (!err)
-        err = signing_check(s);
+        err = signing_check(s->nodes[0]);
     if (!err)
         err = kv_put(ports->kv, KV_SERVER_META, slice_str(CONFIG_KEY), config->document);
     if (err) {

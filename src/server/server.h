@@ -68,8 +68,9 @@ int server_config_offer(struct server *s, struct now now, struct slice document,
 /* ---- further Node-IDs ----
  *
  * A server with more capacity takes more of the ring: each further Node-ID is a peer of its own, with its own certificate, listener, links
- * and stored rows, and routes and stores like any other. Node 0 is the server's own (server_new): it alone publishes, reads and
- * validates. Nodes are numbered as the enrollment server numbers the Node-IDs of a server. */
+ * and stored rows, and routes and stores like any other. Node 0 is the server's own (server_new): it reads, validates, and
+ * publishes up to its quota of numbers; what is more is published under the others, each with a quota of its own. Nodes are numbered as
+ * the enrollment server numbers the Node-IDs of a server. */
 
 struct server_node {
     unsigned number; /* 1 to SERVER_NODES_MAX - 1 */
@@ -87,7 +88,7 @@ int server_node_add(struct server *s, struct now now, const struct server_node *
 /* NULL: there is no such node. */
 struct peer *server_node_peer(struct server *s, unsigned number);
 
-/* The certificate was renewed (the security object has been told already). */
+/* The certificate of a Node-ID was renewed (its security object has been told already); certificate_end: that of node 0. */
 void server_certificate_renewed(struct server *s, struct now now, struct wall certificate_end);
 
 /* The end of a job of the hasher. */

@@ -3,7 +3,9 @@
  * interrupts. */
 #include "server/internal.h"
 
-#define SIGNING_KEY "signing"
+#include <stdio.h>
+
+#define SIGNING_KEY_OCTETS 32
 
 struct signing {
     uint8_t hash[SECURITY_HASH_OCTETS]; /* of the certificate in use */
@@ -12,12 +14,22 @@ struct signing {
     struct wall previous_end; /* of the one before; 0: there was none */
 };
 
-static int signing_read(const struct server *s, struct signing *ret_signing)
+static struct slice signing_key(const struct node *node, char text[SIGNING_KEY_OCTETS])
 {
+    if (node->number)
+        snprintf(text, SIGNING_KEY_OCTETS, "signing %u", node->number);
+    else
+        snprintf(text, SIGNING_KEY_OCTETS, "signing");
+    return slice_str(text);
+}
+
+static int signing_read(const struct node *node, struct signing *ret_signing)
+{
+    char key[SIGNING_KEY_OCTETS];
     struct slice row;
     struct reader r;
     struct signing signing;
-    int err = kv_get(s->ports.kv, KV_SERVER_META, slice_str(SIGNING_KEY), &row);
+    int err = kv_get(node->server->ports.kv, KV_SERVER_META, signing_key(node, key), &row);
     if (err)
         return err;
     reader_init(&r, row);
@@ -31,24 +43,27 @@ static int signing_read(const struct server *s, struct signing *ret_signing)
     return err;
 }
 
-static int signing_write(struct server *s, const struct signing *signing)
+static int signing_write(const struct node *node, const struct signing *signing)
 {
+    char key[SIGNING_KEY_OCTETS];
     struct buf row;
     buf_init(&row, 256);
     buf_put(&row, signing->hash, sizeof signing->hash);
     buf_u64(&row, (uint64_t)signing->end.ms);
     buf_u64(&row, (uint64_t)signing->since.ms);
     buf_u64(&row, (uint64_t)signing->previous_end.ms);
-    int err = row.err ? row.err : kv_put(s->ports.kv, KV_SERVER_META, slice_str(SIGNING_KEY), buf_slice(&row));
+    int err =
+        row.err ? row.err : kv_put(node->server->ports.kv, KV_SERVER_META, signing_key(node, key), buf_slice(&row));
     buf_fini(&row);
     return err;
 }
 
-int signing_check(struct server *s)
+int signing_check(struct node *node)
 {
-    const struct security_cert *own = security_own(s->ports.security).cert;
+    struct server *s = node->server;
+    const struct security_cert *own = security_own(node->security).cert;
     struct signing signing;
-    bool known = signing_read(s, &signing) == 0;
+    bool known = signing_read(node, &signing) == 0;
     bool same = known && memcmp(signing.hash, own->hash, sizeof signing.hash) == 0;
     int err = 0;
     if (!same) {
@@ -57,9 +72,9 @@ int signing_check(struct server *s)
         if (known)
             next.previous_end = signing.end;
         signing = next;
-        err = signing_write(s, &signing);
+        err = signing_write(node, &signing);
     }
     if (!err && signing.previous_end.ms)
-        numbers_publisher_sign_again(s->publisher, s->now, signing.since, signing.previous_end);
+        numbers_publisher_sign_again(s->publisher, s->now, node->number, signing.since, signing.previous_end);
     return err;
 }

@@ -420,7 +420,7 @@ static void take_claimants(struct server *s, struct validation *v, const struct 
         return;
     for (size_t i = 0; i < found->claimant_count; i++) {
         const struct numbers_claimant *c = &found->claimants[i];
-        if (id_eq(c->node_id, s->self))
+        if (nodes_is_own(s, c->node_id))
             continue;
         if (v->claimant_count == max) {
             s->counters.claimants_ignored++;

@@ -331,14 +331,15 @@ size_t keyring_list(const struct keyring *k, struct keyring_epoch_info *ret_info
     return n;
 }
 
-int keyring_issue(const struct keyring *k, const struct e164 *number, struct slice granted_to, struct wall not_before,
-                  struct wall not_after, struct buf *ret_text, struct ticket *ret_ticket)
+int keyring_issue_as(const struct keyring *k, struct id granting_node, const struct e164 *number,
+                     struct slice granted_to, struct wall not_before, struct wall not_after, struct buf *ret_text,
+                     struct ticket *ret_ticket)
 {
     if (!k->current)
         return ERR_WRONG_STATE;
     if (keyring_is_revoked(k, REVOKED_NUMBER, e164_slice(number)) || keyring_is_revoked(k, REVOKED_DOMAIN, granted_to))
         return ERR_FORBIDDEN;
-    struct ticket_grant grant = {*number, k->granting_node, slice_str(k->domain), granted_to, not_before, not_after};
+    struct ticket_grant grant = {*number, granting_node, slice_str(k->domain), granted_to, not_before, not_after};
     struct ticket ticket;
     int err = ticket_make(&grant, k->current, k->epochs[k->current].key, k->entropy, &ticket);
     if (!err)
@@ -346,6 +347,12 @@ int keyring_issue(const struct keyring *k, const struct e164 *number, struct sli
     if (!err && ret_ticket)
         *ret_ticket = ticket;
     return err;
+}
+
+int keyring_issue(const struct keyring *k, const struct e164 *number, struct slice granted_to, struct wall not_before,
+                  struct wall not_after, struct buf *ret_text, struct ticket *ret_ticket)
+{
+    return keyring_issue_as(k, k->granting_node, number, granted_to, not_before, not_after, ret_text, ret_ticket);
 }
 
 static bool is_any_revoked(const struct keyring *k, const struct ticket *t)

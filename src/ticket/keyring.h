@@ -96,6 +96,11 @@ void keyring_each_revoked(const struct keyring *k, keyring_revoked_fn *each, voi
 int keyring_issue(const struct keyring *k, const struct e164 *number, struct slice granted_to, struct wall not_before,
                   struct wall not_after, struct buf *ret_text, struct ticket *ret_ticket);
 
+/* The same, in the name of another Node-ID of this server. */
+int keyring_issue_as(const struct keyring *k, struct id granting_node, const struct e164 *number,
+                     struct slice granted_to, struct wall not_before, struct wall not_after, struct buf *ret_text,
+                     struct ticket *ret_ticket);
+
 /* All checks; costs one HMAC. ret_ticket (may be NULL) is set whenever the syntax is good. */
 enum ticket_verdict keyring_verify(const struct keyring *k, struct slice text, const struct ticket_use *use,
                                    struct ticket *ret_ticket);

@@ -126,8 +126,8 @@ void company_renew(struct company *c, unsigned node, int64_t life_ms)
     if (security)
         assert_int_equal(
             security_x509_set_own(security, scene_key(c), c->certs[node], place(c->number, node), now.wall), 0);
-    if (security && node == 0) {
-        server_certificate_renewed(c->server, now, end);
+    if (security) {
+        server_certificate_renewed(c->server, now, cert_not_after(scene_cert(c, 0)));
         company_drain(c);
     }
     cert_free(old);
@@ -304,6 +304,7 @@ int company_try_start(struct company *c)
         .hasher = &c->hasher,
     };
     c->life++;
+    c->options.node_ids = c->node_count;
     c->disk_turns = false;
     c->left = false;
     err = server_new(&c->options, &ports, config, c->id, cert_not_after(scene_cert(c, 0)), now, &c->server);

@@ -213,6 +213,91 @@ static void test_a_configuration_reaches_every_node(void **state)
     scene_free(scene);
 }
 
+static void quota_of_two(struct scene *scene, struct config *config)
+{
+    (void)scene;
+    config->quota = 2;
+}
+
+/* Each Node-ID has a quota: with three a server publishes three times as many numbers, each of which is proved by the one that claims it. */
+static void test_the_quota_grows(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"+49100", "+49101", "+49102", "+49103", "+49104", "+49105"};
+    struct scene *scene = scene_new(4, 6);
+    struct company *a = scene_company(scene, 'A'), *d = scene_company(scene, 'D');
+    scene_configure(scene, quota_of_two);
+    d->node_count = 3;
+    for (unsigned i = 1; i <= scene->company_count; i++) {
+        company_start(&scene->companies[i]);
+        agent_start(&scene->companies[i]);
+    }
+    assert_true(scene_run_until(scene, d_has_three, 60000));
+    scene_run(scene, 60000);
+    for (unsigned i = 0; i < 6; i++)
+        agent_publishes(d, numbers[i]);
+    size_t beyond = agent_publish(d, "+49106");
+    scene_run(scene, 10000);
+    assert_true(d->agent.numbers[beyond].came && d->agent.numbers[beyond].err);
+
+    for (unsigned round = 0; round < 2; round++) {
+        char text[64];
+        for (unsigned i = 0; i < 6; i++) {
+            scene_call(scene, &(struct call){.from = 'A', .to = 'D', .calling = "+4930555", .called = numbers[i]});
+            snprintf(text, sizeof text, "number=%s", numbers[i]);
+            scene_expect_count(scene, 60000, "A validation.proved", text, round + 1);
+            scene_run(scene, 15000);
+        }
+        company_crash(d); /* the claims outlive it, and so does who made them */
+        scene_run(scene, 5000);
+        company_start(d);
+        assert_true(scene_run_until(scene, d_has_three, 120000));
+        scene_run(scene, 60000);
+    }
+    assert_int_equal(company_counter(a, "server.validations_failed"), 0);
+    scene_free(scene);
+}
+
+/* Numbers of a Node-ID that goes move to those that stay. */
+static void test_numbers_of_a_node_id_that_goes(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(4, 7);
+    struct company *a = scene_company(scene, 'A'), *d = scene_company(scene, 'D');
+    scene_configure(scene, quota_of_two);
+    d->node_count = 2;
+    for (unsigned i = 1; i <= scene->company_count; i++) {
+        company_start(&scene->companies[i]);
+        agent_start(&scene->companies[i]);
+    }
+    scene_run(scene, 120000);
+    agent_publishes(d, "+49100");
+    agent_publishes(d, "+49101");
+    agent_publishes(d, "+49102");
+    json_t *answer = company_ask(a, "ring lookup", "{\"number\":\"+49102\"}");
+    char hex[ID_HEX_OCTETS];
+    id_format(d->id, hex);
+    const json_t *claimant = json_array_get(json_object_get(answer, "claimants"), 0);
+    assert_string_not_equal(json_string_value(json_object_get(claimant, "node_id")), hex);
+    json_decref(answer);
+
+    company_stop(d);
+    d->node_count = 1;
+    company_start(d);
+    scene_run(scene, 5 * SCENE_MINUTE);
+    answer = company_ask(a, "ring lookup", "{\"number\":\"+49102\"}");
+    bool own = false;
+    size_t i;
+    json_t *each;
+    json_array_foreach(json_object_get(answer, "claimants"), i, each)
+        own = own || strcmp(json_string_value(json_object_get(each, "node_id")), hex) == 0;
+    assert_true(own);
+    json_decref(answer);
+    scene_call(scene, &(struct call){.from = 'A', .to = 'D', .calling = "+4930555", .called = "+49102"});
+    scene_expect(scene, 120000, "A validation.proved", "number=+49102");
+    scene_free(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +306,8 @@ int main(void)
         cmocka_unit_test(test_three_node_ids_leave),
         cmocka_unit_test(test_a_server_grows_and_shrinks),
         cmocka_unit_test(test_a_configuration_reaches_every_node),
+        cmocka_unit_test(test_the_quota_grows),
+        cmocka_unit_test(test_numbers_of_a_node_id_that_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define RENEWAL_RETRY_MAX_MS INT64_C(3600000)
-#define LATE_RETRY_MIN_MS INT64_C(5000) /* without a valid certificate: doubled with each failure, … */
+#define LATE_RETRY_MIN_MS INT64_C(5000) /* without a valid certificate: the longer, the rarer */
 #define LATE_RETRY_MAX_MS INT64_C(300000)
 #define FIRST_RETRY_MAX_MS RENEWAL_RETRY_MAX_MS
 #define PATH_OCTETS 4096
@@ -284,6 +284,11 @@ static int64_t doubled(int64_t ms, unsigned times, int64_t max)
     return ms < max ? ms : max;
 }
 
+static int64_t between(int64_t least, int64_t ms, int64_t most)
+{
+    return ms < least ? least : ms > most ? most : ms;
+}
+
 /* Half of a new certificate's life passes in any case: where lives are shorter than renew-before, nobody renews all the time. After a
  * failure there are several attempts in what is left of the old one, and it goes on behind its end: the enrollment server may have been away. */
 static int64_t next_attempt_ms(struct node *n, enum renewal last)
@@ -294,7 +299,7 @@ static int64_t next_attempt_ms(struct node *n, enum renewal last)
         return last == RENEWAL_FAILED ? doubled(LATE_RETRY_MIN_MS, failures, FIRST_RETRY_MAX_MS) : 0;
     int64_t left = cert_not_after(n->certificate).ms - loop_now(d->loop).wall.ms;
     if (last == RENEWAL_FAILED && left <= 0)
-        return doubled(LATE_RETRY_MIN_MS, failures, LATE_RETRY_MAX_MS);
+        return between(LATE_RETRY_MIN_MS, -left / 4, LATE_RETRY_MAX_MS);
     int64_t ms = left - d->settings.renew_before_ms;
     int64_t least = last == RENEWAL_DONE ? left / 2 : last == RENEWAL_FAILED ? left / 8 : 0;
     if (last == RENEWAL_FAILED && least > RENEWAL_RETRY_MAX_MS)
@@ -339,8 +344,8 @@ static int install(struct node *n, struct slice der)
     n->certificate = cert;
     if (n->running)
         node_tls(n, config);
-    if (n->number == 0)
-        server_certificate_renewed(d->server, now, cert_not_after(cert));
+    if (n->running)
+        server_certificate_renewed(d->server, now, cert_not_after(d->nodes[0].certificate));
     cert_free(old);
     return n->running ? 0 : node_run(n);
 }
