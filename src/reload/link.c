@@ -444,6 +444,8 @@ static void rtt_sample(struct link *link, int64_t rtt_us)
 static struct mono keepalive_due(const struct peer *peer, const struct link *link)
 {
     int64_t quiet_ms = peer->options.link_keepalive_ms;
+    if (peer->state == PEER_JOINED && !link->member)
+        return mono_after_ms(mono_max(link->since, link->asked_update), UPDATE_MISSED_MS);
     if (chord_table_would_be_neighbor(&peer->table, link->node, 1))
         quiet_ms = peer->options.neighbor_keepalive_ms;
     else if (chord_is_neighbor(peer, link->node))
@@ -490,6 +492,24 @@ static void link_suspect(struct peer *peer, struct now now, struct link *link)
     chord_node_lost(peer, now, link->node, true);
 }
 
+/* A Ping. From who is connected and has never said that it is a peer, an Update is asked for: it may have been lost. */
+static void link_probe(struct peer *peer, struct now now, struct link *link)
+{
+    struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
+    struct reload_body body = {.code = RELOAD_PING_REQ};
+    uint64_t number = link->number;
+    if (peer->state == PEER_JOINED && !link->member) {
+        body.code = RELOAD_ROUTE_QUERY_REQ;
+        body.route_query.send_update = true;
+        body.route_query.destination = reload_destination_node(peer->options.self);
+        link->asked_update = now.mono;
+    }
+    if (peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL))
+        link->heard = now.mono; /* out of memory or transactions: the next interval tries again */
+    if ((link = peer_link_find(peer, number)) != NULL)
+        peer_link_schedule(peer, link);
+}
+
 static void link_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     struct link *link = CONTAINER_OF(timer, struct link, timer);
@@ -510,13 +530,7 @@ static void link_timer_fire(struct peer *peer, struct now now, struct timer *tim
     } else if (chord_link_is_surplus(peer, now, link, 0)) {
         chord_link_close_surplus(peer, now, link);
     } else {
-        struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
-        struct reload_body body = {.code = RELOAD_PING_REQ};
-        uint64_t number = link->number;
-        if (peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL))
-            link->heard = now.mono; /* out of memory or transactions: the next interval tries again */
-        if ((link = peer_link_find(peer, number)) != NULL)
-            peer_link_schedule(peer, link);
+        link_probe(peer, now, link);
     }
 }
 

@@ -26,6 +26,7 @@
 #define ATTACH_LINK_MS 5000          /* from AttachAns to the link */
 #define SHUN_MS 10000                /* before a node that could not be attached to is tried again */
 #define OPAQUE_LIFE_MS 30000         /* of via lists kept here: twice the life of a request */
+#define UPDATE_MISSED_MS 15000       /* a link has been up for so long, and its node has not said that it is a peer */
 #define UPDATE_DELAY_MS 20           /* changes of one moment go out as one Update */
 #define UPDATE_PAUSE_MS 1000         /* between Updates that report changes: those of a wave go out together */
 #define CONFIG_PUSH_INTERVAL_MS 5000 /* the document to one node */

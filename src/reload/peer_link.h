@@ -54,7 +54,8 @@ struct link {
     struct mono since;                              /* of the state */
     struct mono heard;                              /* octets came */
     struct mono suspected;
-    struct mono asked_until; /* when all requests that came are worked off at the rate that a link may have */
+    struct mono asked_update; /* of who is no member: when it was asked for one last; the beginning of time: never */
+    struct mono asked_until;  /* when all requests that came are worked off at the rate that a link may have */
     uint32_t next_sequence;
     uint32_t received_last;
     uint32_t received_mask;  /* bit k: received_last - k came too, for the ack */
