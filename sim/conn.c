@@ -124,6 +124,7 @@ void sim_conn_transmit(struct sim_world *world, struct sim_conn_end *from, struc
     event->conn = conn;
     event->end = to->end;
     conn->events++;
+    from->last = NULL;
     if (from->held || !sim_network_reaches(world, from->node, to->node)) {
         hold(world, from, event);
         return;
@@ -140,6 +141,7 @@ static void drop_held(struct sim_world *world, struct sim_conn_end *end)
     struct sim_network *network = world->network;
     if (!end->held)
         return;
+    end->last = NULL;
     while (end->held) {
         struct sim_event *event = end->held;
         end->held = event->next;
@@ -159,7 +161,13 @@ static void send_octets(struct sim_world *world, struct sim_conn_end *end, struc
 {
     struct sim_event *event = sim_event_new(SIM_EVENT_OCTETS, octets.n);
     memcpy(event->octets, octets.p, octets.n);
-    sim_conn_transmit(world, end, event, 0);
+    if (end->last && end->sent_us == world->now_us) {
+        end->last->more = event;
+    } else {
+        end->sent_us = world->now_us;
+        sim_conn_transmit(world, end, event, 0);
+    }
+    end->last = event;
 }
 
 void sim_conn_send(struct sim_world *world, struct sim_conn_end *end, struct slice octets)
@@ -376,11 +384,15 @@ static void failed(struct sim_world *world, struct sim_conn *conn, int err)
 }
 
 /* Octets for an end that is not there: who sent them is told so. */
-static void octets_came(struct sim_world *world, struct sim_conn_end *to, struct slice octets)
+static void octets_came(struct sim_world *world, struct sim_conn_end *to, const struct sim_event *event)
 {
     struct sim_conn_end *from = &sim_conn_of(to)->ends[!to->end];
+    if (from->sent_us == world->now_us)
+        from->last = NULL; /* no time has passed on the way */
     if (to->open) {
-        sim_intake_octets(world, to, octets);
+        for (; event && to->open; event = event->more)
+            sim_intake_octets(world, to, slice_of(event->octets, event->octet_count));
+        sim_intake_settle(world, to);
     } else if (from->open && !from->heard) {
         from->heard = true;
         sim_conn_transmit(world, to, sim_event_new(SIM_EVENT_DOWN, 0), 0);
@@ -432,7 +444,7 @@ void sim_network_happen(struct sim_world *world, struct sim_event *event)
         shaken(world, conn);
         break;
     case SIM_EVENT_OCTETS:
-        octets_came(world, end, slice_of(event->octets, event->octet_count));
+        octets_came(world, end, event);
         break;
     case SIM_EVENT_DOWN:
         down(world, end);

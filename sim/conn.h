@@ -16,6 +16,8 @@ enum sim_port {
 struct sim_conn_end {
     struct sim_conn_end *next, *prev;   /* open ends of the node */
     uint64_t id;                        /* as the node or agent calls it */
+    struct sim_event *last; /* octets sent at sent_us: what is sent at the same time goes with them, as in one segment */
+    int64_t sent_us;
     int64_t last_us;                    /* when what it sent last arrives: the order is kept */
     struct sim_event *held, *held_last; /* what it sent and cannot arrive now */
     int64_t held_us;                    /* since when */
@@ -135,6 +137,7 @@ void sim_intake_up(struct sim_world *world, struct sim_conn *conn);
 void sim_intake_failed(struct sim_world *world, struct sim_conn *conn, int err);
 void sim_intake_shaken(struct sim_world *world, struct sim_conn *conn);
 void sim_intake_octets(struct sim_world *world, struct sim_conn_end *to, struct slice octets);
+void sim_intake_settle(struct sim_world *world, const struct sim_conn_end *to); /* after octets */
 void sim_intake_down(struct sim_world *world, struct sim_conn_end *at);
 
 #endif

@@ -39,6 +39,7 @@ struct sim_event {
         } call;
     };
     struct sim_event *next; /* while it is held */
+    struct sim_event *more; /* octets that come with these */
     union {
         uint64_t number;
         struct keyring_job *job;

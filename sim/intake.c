@@ -145,10 +145,16 @@ void sim_intake_octets(struct sim_world *world, struct sim_conn_end *to, struct 
         break;
     case SIM_PORT_AGENT:
         vap_client_input(node->agent->client, now, (unsigned)to->id, octets);
-        sim_agent_settle(node);
-        return;
+        break;
     }
-    sim_node_settle(node);
+}
+
+void sim_intake_settle(struct sim_world *world, const struct sim_conn_end *to)
+{
+    if (to->port == SIM_PORT_AGENT)
+        sim_agent_settle(node_at(world, to));
+    else
+        sim_node_settle(node_at(world, to));
     world->answerer = NULL;
 }
 

@@ -30,7 +30,6 @@ struct sim_stand_in {
     struct issued **issued;
     uint32_t count;
     uint32_t capacity;
-    struct map by_hash; /* first octets of the certificate's hash → struct issued */
 };
 
 struct stand_in {
@@ -39,7 +38,7 @@ struct stand_in {
     const struct issued *own;
     struct id *bad_nodes; /* sorted */
     size_t bad_node_count;
-    uint32_t seen[SIM_STAND_IN_SEEN]; /* by number: a later one takes the place of an earlier one */
+    uint32_t seen[SIM_STAND_IN_SEEN]; /* numbers, by hash: a later one takes the place of an earlier one */
 };
 
 static uint64_t mix(uint64_t x)
@@ -56,7 +55,6 @@ struct sim_stand_in *sim_stand_in_new(size_t certificate_octets, const struct en
     struct sim_stand_in *table = sim_alloc(sizeof *table);
     table->octets = certificate_octets > HEAD_OCTETS ? certificate_octets : HEAD_OCTETS;
     table->entropy = entropy;
-    map_init(&table->by_hash, SIZE_MAX, 0);
     return table;
 }
 
@@ -64,7 +62,6 @@ void sim_stand_in_free(struct sim_stand_in *table)
 {
     if (!table)
         return;
-    map_fini(&table->by_hash);
     for (uint32_t i = 0; i < table->count; i++)
         mem_free(table->issued[i]);
     mem_free(table->issued);
@@ -103,8 +100,6 @@ uint32_t sim_stand_in_issue(struct sim_stand_in *table, struct id id, const char
         table->issued = sim_resize(table->issued, table->capacity * sizeof(struct issued *));
     }
     table->issued[table->count++] = made;
-    if (map_set(&table->by_hash, slice_of(made->cert.hash, sizeof(uint64_t)), made) != 0)
-        sim_die("no memory for a certificate");
     return number;
 }
 
@@ -172,6 +167,11 @@ static int judge(const struct stand_in *s, const struct security_cert *cert, str
     return now.ms < cert->not_before.ms || now.ms > cert->not_after.ms ? ERR_EXPIRED : 0;
 }
 
+static unsigned place_of(const uint8_t hash[SECURITY_HASH_OCTETS])
+{
+    return ((unsigned)hash[0] << 8 | hash[1]) % SIM_STAND_IN_SEEN;
+}
+
 static int stand_in_admit(void *ctx, struct slice der, struct wall now, const struct security_cert **ret_cert)
 {
     struct stand_in *s = ctx;
@@ -184,7 +184,7 @@ static int stand_in_admit(void *ctx, struct slice der, struct wall now, const st
     int err = judge(s, cert, now);
     if (err)
         return err;
-    uint32_t *seen = &s->seen[number % SIM_STAND_IN_SEEN];
+    uint32_t *seen = &s->seen[place_of(cert->hash)];
     if (*seen != number)
         s->port.counters.certificates_admitted++;
     *seen = number;
@@ -196,12 +196,15 @@ static int stand_in_lookup(void *ctx, const uint8_t hash[SECURITY_HASH_OCTETS], 
                            const struct security_cert **ret_cert)
 {
     const struct stand_in *s = ctx;
-    const struct issued *issued = map_get(&s->table->by_hash, slice_of(hash, sizeof(uint64_t)));
-    if (!issued || memcmp(issued->cert.hash, hash, SECURITY_HASH_OCTETS) != 0)
-        return ERR_NOT_FOUND;
-    uint32_t number = number_of(issued->der);
-    if (issued != s->own && s->seen[number % SIM_STAND_IN_SEEN] != number)
-        return ERR_NOT_FOUND;
+    const struct issued *issued = s->own;
+    if (memcmp(issued->cert.hash, hash, SECURITY_HASH_OCTETS) != 0) {
+        uint32_t number = s->seen[place_of(hash)];
+        if (number == NOBODY)
+            return ERR_NOT_FOUND;
+        issued = s->table->issued[number];
+        if (memcmp(issued->cert.hash, hash, SECURITY_HASH_OCTETS) != 0)
+            return ERR_NOT_FOUND;
+    }
     int err = judge(s, &issued->cert, now);
     if (!err)
         *ret_cert = &issued->cert;

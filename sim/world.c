@@ -42,7 +42,10 @@ void sim_event_schedule(struct sim_world *world, struct sim_event *event, int64_
 
 void sim_event_free(struct sim_event *event)
 {
-    mem_free(event);
+    for (struct sim_event *more; event; event = more) {
+        more = event->more;
+        mem_free(event);
+    }
 }
 
 void sim_world_at(struct sim_world *world, int64_t at_us, sim_world_fn *fn, void *ctx)

@@ -4,6 +4,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#define CHILDREN 4
+#define CAPACITY_MIN 4
+
 void heap_init(struct heap *h)
 {
     *h = (struct heap){0};
@@ -12,59 +15,63 @@ void heap_init(struct heap *h)
 void heap_fini(struct heap *h)
 {
     for (size_t i = 0; i < h->n; i++)
-        h->nodes[i]->index = 0;
-    mem_free(h->nodes);
+        h->entries[i].node->index = 0;
+    mem_free(h->entries);
     *h = (struct heap){0};
 }
 
-static bool before(const struct heap_node *a, const struct heap_node *b)
+static bool before(const struct heap_entry *a, const struct heap_entry *b)
 {
     return a->due.us != b->due.us ? a->due.us < b->due.us : a->order < b->order;
 }
 
-static void place(struct heap *h, size_t i, struct heap_node *node)
+static void place(struct heap *h, size_t i, struct heap_entry entry)
 {
-    h->nodes[i] = node;
-    node->index = i + 1;
+    h->entries[i] = entry;
+    entry.node->index = i + 1;
 }
 
-static void sift(struct heap *h, size_t i)
+static size_t earliest_child(const struct heap *h, size_t first)
 {
-    struct heap_node *node = h->nodes[i];
-    while (i && before(node, h->nodes[(i - 1) / 2])) {
-        place(h, i, h->nodes[(i - 1) / 2]);
-        i = (i - 1) / 2;
+    size_t end = first + CHILDREN < h->n ? first + CHILDREN : h->n, best = first;
+    for (size_t i = first + 1; i < end; i++)
+        if (before(&h->entries[i], &h->entries[best]))
+            best = i;
+    return best;
+}
+
+/* Finds the place of an entry from the i-th on, which is free. */
+static void sift(struct heap *h, size_t i, struct heap_entry entry)
+{
+    while (i && before(&entry, &h->entries[(i - 1) / CHILDREN])) {
+        place(h, i, h->entries[(i - 1) / CHILDREN]);
+        i = (i - 1) / CHILDREN;
     }
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= h->n)
+    for (size_t first; (first = CHILDREN * i + 1) < h->n;) {
+        size_t child = earliest_child(h, first);
+        if (!before(&h->entries[child], &entry))
             break;
-        if (child + 1 < h->n && before(h->nodes[child + 1], h->nodes[child]))
-            child++;
-        if (!before(h->nodes[child], node))
-            break;
-        place(h, i, h->nodes[child]);
+        place(h, i, h->entries[child]);
         i = child;
     }
-    place(h, i, node);
+    place(h, i, entry);
 }
 
 int heap_set(struct heap *h, struct heap_node *node, struct mono due)
 {
     if (!node->index) {
         if (h->n == h->capacity) {
-            size_t capacity = h->capacity ? 2 * h->capacity : 16;
-            struct heap_node **nodes = mem_resize(h->nodes, capacity * sizeof(struct heap_node *));
-            if (!nodes)
+            size_t capacity = h->capacity ? 2 * h->capacity : CAPACITY_MIN;
+            struct heap_entry *entries = mem_resize(h->entries, capacity * sizeof *entries);
+            if (!entries)
                 return ERR_NO_MEMORY;
-            h->nodes = nodes;
+            h->entries = entries;
             h->capacity = capacity;
         }
-        place(h, h->n++, node);
+        node->index = ++h->n;
     }
     node->due = due;
-    node->order = h->next_order++;
-    sift(h, node->index - 1);
+    sift(h, node->index - 1, (struct heap_entry){due, h->next_order++, node});
     return 0;
 }
 
@@ -73,24 +80,22 @@ void heap_remove(struct heap *h, struct heap_node *node)
     if (!node->index)
         return;
     size_t i = node->index - 1;
-    struct heap_node *last = h->nodes[--h->n];
+    struct heap_entry last = h->entries[--h->n];
     node->index = 0;
-    if (last != node) {
-        place(h, i, last);
-        sift(h, i);
-    }
+    if (last.node != node)
+        sift(h, i, last);
 }
 
 struct mono heap_deadline(const struct heap *h)
 {
-    return h->n ? h->nodes[0]->due : MONO_NEVER;
+    return h->n ? h->entries[0].due : MONO_NEVER;
 }
 
 struct heap_node *heap_pop_due(struct heap *h, struct mono now)
 {
-    if (!h->n || !mono_due(h->nodes[0]->due, now))
+    if (!h->n || !mono_due(h->entries[0].due, now))
         return NULL;
-    struct heap_node *node = h->nodes[0];
+    struct heap_node *node = h->entries[0].node;
     heap_remove(h, node);
     return node;
 }

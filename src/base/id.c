@@ -28,26 +28,25 @@ struct id id_wildcard(void)
     return a;
 }
 
-struct id id_add(struct id a, struct id b)
+static struct id of_halves(uint64_t high, uint64_t low)
 {
-    unsigned carry = 0;
-    for (size_t i = ID_OCTETS; i-- > 0;) {
-        carry += (unsigned)a.octets[i] + b.octets[i];
-        a.octets[i] = (uint8_t)carry;
-        carry >>= 8;
+    struct id a;
+    for (unsigned i = 0; i < 8; i++) {
+        a.octets[i] = (uint8_t)(high >> (56 - 8 * i));
+        a.octets[8 + i] = (uint8_t)(low >> (56 - 8 * i));
     }
     return a;
 }
 
+struct id id_add(struct id a, struct id b)
+{
+    uint64_t low = id_low(a) + id_low(b);
+    return of_halves(id_high(a) + id_high(b) + (low < id_low(b)), low);
+}
+
 struct id id_sub(struct id a, struct id b)
 {
-    unsigned borrow = 0;
-    for (size_t i = ID_OCTETS; i-- > 0;) {
-        unsigned take = (unsigned)b.octets[i] + borrow;
-        borrow = a.octets[i] < take;
-        a.octets[i] = (uint8_t)(a.octets[i] - take);
-    }
-    return a;
+    return of_halves(id_high(a) - id_high(b) - (id_low(a) < id_low(b)), id_low(a) - id_low(b));
 }
 
 struct id id_power_of_two(unsigned exponent)
@@ -74,12 +73,7 @@ bool id_in_open_open(struct id from, struct id x, struct id to)
 
 double id_fraction(struct id a, struct id b)
 {
-    struct id d = id_sub(b, a);
-    double fraction = 0;
-    double scale = 1.0 / 256;
-    for (size_t i = 0; i < 8; i++, scale /= 256)
-        fraction += d.octets[i] * scale;
-    return fraction;
+    return (double)id_high(id_sub(b, a)) * 0x1p-64;
 }
 
 const char *id_format(struct id a, char *text)

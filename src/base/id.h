@@ -12,14 +12,37 @@ struct id {
     uint8_t octets[ID_OCTETS];
 };
 
+/* As two numbers, for arithmetic: written so that compilers see one load and one byte swap each. */
+static inline uint64_t id_half(const uint8_t octets[8])
+{
+    return (uint64_t)octets[0] << 56 | (uint64_t)octets[1] << 48 | (uint64_t)octets[2] << 40 |
+           (uint64_t)octets[3] << 32 | (uint64_t)octets[4] << 24 | (uint64_t)octets[5] << 16 |
+           (uint64_t)octets[6] << 8 | octets[7];
+}
+
+static inline uint64_t id_high(struct id a)
+{
+    return id_half(a.octets);
+}
+
+static inline uint64_t id_low(struct id a)
+{
+    return id_half(a.octets + 8);
+}
+
 static inline int id_cmp(struct id a, struct id b)
 {
-    return memcmp(a.octets, b.octets, ID_OCTETS);
+    uint64_t x = id_high(a), y = id_high(b);
+    if (x == y) {
+        x = id_low(a);
+        y = id_low(b);
+    }
+    return (x > y) - (x < y);
 }
 
 static inline bool id_eq(struct id a, struct id b)
 {
-    return id_cmp(a, b) == 0;
+    return memcmp(a.octets, b.octets, ID_OCTETS) == 0;
 }
 
 static inline struct slice id_slice(const struct id *a)

@@ -17,9 +17,17 @@ void mem_fail_at(unsigned long nth)
     fail_countdown = nth;
 }
 
+/* glibc's calloc does without the caches that make malloc fast; large blocks come zeroed from the kernel. */
+#define ZEROED_BY_KERNEL_OCTETS 65536
+
 void *mem_alloc(size_t octets)
 {
-    return must_fail() ? NULL : calloc(1, octets ? octets : 1);
+    if (must_fail())
+        return NULL;
+    if (octets >= ZEROED_BY_KERNEL_OCTETS)
+        return calloc(1, octets);
+    void *p = malloc(octets ? octets : 1);
+    return p ? memset(p, 0, octets) : NULL;
 }
 
 void *mem_resize(void *p, size_t octets)

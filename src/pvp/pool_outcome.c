@@ -142,7 +142,7 @@ static void apply_success(struct operation *op)
 
 static void evict_penalty(struct pvp_pools *p)
 {
-    struct penalty *oldest = CONTAINER_OF(p->penalties.nodes[0], struct penalty, node);
+    struct penalty *oldest = CONTAINER_OF(heap_first(&p->penalties), struct penalty, node);
     struct peer *peer = oldest->peer;
     if (pvp_penalty_row_remove(p, &peer->node_id, &oldest->called) == 0)
         kv_commit(p->kv, NULL, NULL);

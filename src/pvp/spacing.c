@@ -46,7 +46,7 @@ static int set_mark(struct pvp_spacing *s, const struct e164 *called, struct wal
         return heap_set(&s->oldest, &m->node, heap_order(last));
     }
     if (s->oldest.n && s->marks.n >= s->numbers_max)
-        forget(s, CONTAINER_OF(s->oldest.nodes[0], struct mark, node));
+        forget(s, CONTAINER_OF(heap_first(&s->oldest), struct mark, node));
     m = mem_alloc(sizeof *m);
     if (!m)
         return ERR_NO_MEMORY;

@@ -104,8 +104,7 @@ static void count(struct pvp_vcr_table *t, const struct pvp_vcr *v, int step)
 /* The heap that a record with a timer is in: a node knows its place, not its heap. */
 static struct heap *heap_of(struct pvp_vcr_table *t, const struct pvp_vcr *v)
 {
-    size_t i = v->node.index - 1;
-    return i < t->waiting.n && t->waiting.nodes[i] == &v->node ? &t->waiting : &t->expiring;
+    return heap_has(&t->waiting, &v->node) ? &t->waiting : &t->expiring;
 }
 
 void pvp_vcr_free(struct pvp_vcr_table *t, struct pvp_vcr *v)

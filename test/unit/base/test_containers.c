@@ -86,12 +86,13 @@ static void test_map_limits(void **state)
 enum { NODES = 300 };
 
 /* The earliest of those that are set, first set first among equals. */
-static struct heap_node *earliest(struct heap_node *nodes)
+static struct heap_node *earliest(struct heap_node *nodes, const int *set_at)
 {
     struct heap_node *best = NULL;
     for (size_t i = 0; i < NODES; i++) {
         struct heap_node *n = &nodes[i];
-        if (n->index && (!best || n->due.us < best->due.us || (n->due.us == best->due.us && n->order < best->order)))
+        if (n->index &&
+            (!best || n->due.us < best->due.us || (n->due.us == best->due.us && set_at[i] < set_at[best - nodes])))
             best = n;
     }
     return best;
@@ -103,11 +104,13 @@ static void test_heap_against_search(void **state)
     struct seeded_entropy seeded = {3};
     struct entropy e = seeded_entropy_port(&seeded);
     static struct heap_node nodes[NODES];
-    struct heap h;
+    static int set_at[NODES];
+    struct heap h, other;
     heap_init(&h);
+    heap_init(&other);
     for (int step = 0; step < 20000; step++) {
         struct heap_node *n = &nodes[entropy_below(&e, NODES)];
-        struct heap_node *first = earliest(nodes);
+        struct heap_node *first = earliest(nodes, set_at);
         switch (entropy_below(&e, 4)) {
         case 0:
             heap_remove(&h, n);
@@ -121,12 +124,16 @@ static void test_heap_against_search(void **state)
             break;
         default:
             assert_int_equal(heap_set(&h, n, (struct mono){(int64_t)entropy_below(&e, 50)}), 0);
+            set_at[n - nodes] = step;
         }
-        first = earliest(nodes);
+        assert_true(heap_has(&h, n) == (n->index != 0));
+        assert_false(heap_has(&other, n));
+        first = earliest(nodes, set_at);
+        assert_ptr_equal(heap_first(&h), first);
         assert_true(heap_deadline(&h).us == (first ? first->due.us : MONO_NEVER.us));
     }
     heap_fini(&h);
-    assert_null(earliest(nodes));
+    assert_null(earliest(nodes, set_at));
 }
 
 struct element {
