@@ -77,7 +77,7 @@ static void few_links(struct peer_options *options)
 {
     options->neighbors = 3;
     options->fingers = 1;
-    options->links_max = 20;
+    options->links_wanted = options->links_max = 4 * options->neighbors + 4;
 }
 
 static void test_few_links_take_a_little_longer(void **state)
