@@ -1,7 +1,7 @@
 /* Where messages go (RFC 6940 6.1): destination lists, via lists, TTL, forwarding options, and via lists kept here behind opaque ids. */
 #include "reload/peer_internal.h"
 
-#define SELF_IN_VIA_MAX 3 /* a message that has come through here so often goes in circles */
+#define SELF_IN_VIA_MAX 2 /* a message that has come through here so often goes in circles */
 
 /* ---- via lists kept behind opaque ids (6.1.3) ---- */
 
@@ -215,11 +215,18 @@ static bool place_of(const struct reload_destination *destination, struct id *re
     return true;
 }
 
-static unsigned times_in_via(const struct reload_header *header, struct id node)
+/* How often a message has come through here before. A via list that we have kept behind an opaque id was long: what comes back with it is in
+ * circles for good. */
+static unsigned times_here(const struct peer *peer, const struct reload_header *header)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < header->via_count; i++)
-        n += header->via[i].type == RELOAD_DESTINATION_NODE && id_eq(header->via[i].node, node);
+    for (size_t i = 0; i < header->via_count; i++) {
+        const struct reload_destination *hop = &header->via[i];
+        if (hop->type == RELOAD_DESTINATION_NODE)
+            n += id_eq(hop->node, peer->options.self);
+        else if (hop->type == RELOAD_DESTINATION_OPAQUE_ID && map_get(&peer->opaque, hop->octets))
+            n += SELF_IN_VIA_MAX;
+    }
     return n;
 }
 
@@ -268,7 +275,7 @@ static enum hop resolve(struct peer *peer, struct reload_header *header, struct 
             }
             continue;
         }
-        enum hop hop = next_hop(peer, first, times_in_via(header, peer->options.self) > 0, ret_link);
+        enum hop hop = next_hop(peer, first, times_here(peer, header) > 0, ret_link);
         if (hop != HOP_HERE || header->destination_count == 1)
             return hop;
         /* A resource, or the wildcard, with something behind it (6.1.1): dropped, or consumed. Our own Node-ID: on to the next entry. */
@@ -323,7 +330,7 @@ static void forward(struct peer *peer, struct now now, struct link *from, struct
             return;
         }
     if (from) {
-        if (!header->ttl || times_in_via(header, peer->options.self) >= SELF_IN_VIA_MAX) {
+        if (!header->ttl || times_here(peer, header) >= SELF_IN_VIA_MAX) {
             peer->counters.ttl_exceeded++;
             forward_error(peer, now, received, from, message, RELOAD_ERROR_TTL_EXCEEDED, "");
             return;

@@ -480,7 +480,7 @@ void peer_link_schedule(struct peer *peer, struct link *link)
     } else if (link->state == LINK_DRAINING) {
         due = mono_after_ms(link->since, LINK_DRAIN_MS);
     } else if (link->suspect) {
-        due = mono_after_ms(link->suspected, LINK_SUSPECT_MS);
+        due = mono_after_ms(link->suspected, link->sent_count ? LINK_SUSPECT_MS : LINK_SLOW_PROBE_MS);
     } else if (link->sent_count) {
         due = mono_after_us(link->sent[0].at, rto_us(link));
     } else {
@@ -531,8 +531,11 @@ static void link_timer_fire(struct peer *peer, struct now now, struct timer *tim
         peer_link_close(peer, now, link, "no message in time that says which node of the certificate it is");
     } else if (link->state == LINK_DRAINING) {
         peer_link_close(peer, now, link, "there is another link to the node");
-    } else if (link->suspect) {
+    } else if (link->suspect && link->sent_count) {
         peer_link_close(peer, now, link, "no acknowledgement");
+    } else if (link->suspect) {
+        link->suspected = now.mono;
+        link_probe(peer, now, link); /* it answered, too late: whether it is quick again */
     } else if (link->sent_count) {
         link_suspect(peer, now, link);
     } else if (!mono_due(keepalive_due(peer, link), now.mono)) {
@@ -592,7 +595,7 @@ void peer_link_send(struct peer *peer, struct now now, struct link *link, struct
     peer->counters.octets_sent += octets;
     if (peer_effect_send(peer, link->number, &frame))
         link_doom(peer, link, "out of memory"); /* a gap in the sequence would never be acknowledged */
-    else if (link->sent_count == 1 && !link->suspect)
+    else if (link->sent_count == 1)
         peer_link_schedule(peer, link);
 }
 
@@ -617,9 +620,13 @@ static void ack_send(struct peer *peer, struct link *link, uint32_t sequence)
 static void ack_input(struct peer *peer, struct now now, struct link *link, uint32_t sequence)
 {
     uint32_t done = 0;
+    bool quick = false;
     while (done < link->sent_count && (int32_t)(sequence - link->sent[done].sequence) >= 0) {
-        if (link->sent[done].sequence == sequence)
-            rtt_sample(link, mono_since_us(now.mono, link->sent[done].at));
+        if (link->sent[done].sequence == sequence) {
+            int64_t rtt_us = mono_since_us(now.mono, link->sent[done].at);
+            rtt_sample(link, rtt_us);
+            quick = rtt_us <= LINK_BACK_US;
+        }
         link->sent_octets -= link->sent[done].octets;
         done++;
     }
@@ -633,8 +640,10 @@ static void ack_input(struct peer *peer, struct now now, struct link *link, uint
         link->sent = NULL;
         link->sent_capacity = 0;
     }
-    bool back = link->suspect;
-    link->suspect = false;
+    /* A link that is alive and slow does not come and go with every acknowledgement. */
+    bool back = link->suspect && quick;
+    link->suspect &= !quick;
+    link->suspected = now.mono;
     peer_link_schedule(peer, link);
     if (back && link->member)
         chord_node_ready(peer, now, link->node, false);

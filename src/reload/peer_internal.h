@@ -21,6 +21,8 @@
 #define LINK_RTO_MIN_US 1000000     /* RFC 6298 2.4: pauses of a busy machine are no failure */
 #define LINK_RTO_MAX_US 10000000
 #define LINK_SUSPECT_MS 30000        /* 6.6.5: kept that long after the RTO, then failed for good */
+#define LINK_BACK_US 3000000         /* a suspect link is good again when an acknowledgement takes no longer */
+#define LINK_SLOW_PROBE_MS 2000      /* until then it is asked so often */
 #define LINK_YOUNG_MS 5000           /* two links to a node within it are a simultaneous connect */
 #define LINK_DRAIN_MS 2000           /* what the other side sent on a duplicate before it noticed still arrives */
 #define ATTACH_LINK_MS 5000          /* from AttachAns to the link */
