@@ -137,14 +137,6 @@ static void rotate(void *ctx, struct ctl_request *request)
     generate_epoch(ctx, request, 0);
 }
 
-/* A derivation on the worker thread. */
-struct derivation {
-    struct list link;
-    struct keyring_job *job;
-    struct keyring_slot *slot;
-    struct reply *reply;
-};
-
 static void set_password(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
@@ -180,8 +172,9 @@ void server_derived(struct server *s, struct now now, struct keyring_job *job)
         struct derivation *d = CONTAINER_OF(it, struct derivation, link);
         if (d->job != job)
             continue;
-        int err = keyring_install(d->slot->keyring, job, now.wall, epoch_begun, d->reply);
-        if (err) {
+        int err =
+            d->reply ? keyring_install(d->slot->keyring, job, now.wall, epoch_begun, d->reply) : tickets_install(s, d);
+        if (err && d->reply) {
             ctl_refuse(d->reply->request, err, keyring_problem(err), NULL);
             mem_free(d->reply);
         }
@@ -352,7 +345,8 @@ void server_control_drop(struct server *s)
     configuration_drop_waiter(s);
     LIST_EACH(it, &s->derivations) {
         struct derivation *d = CONTAINER_OF(it, struct derivation, link);
-        ctl_refuse(d->reply->request, ERR_CLOSED, "the daemon ends", NULL);
+        if (d->reply)
+            ctl_refuse(d->reply->request, ERR_CLOSED, "the daemon ends", NULL);
         keyring_job_free(d->job);
         mem_free(d->reply);
         list_remove(&d->link);

@@ -92,6 +92,14 @@ struct keyring_slot {
     bool generating;
 };
 
+/* The key of a password on its way through a worker thread. */
+struct derivation {
+    struct list link;
+    struct keyring_job *job;
+    struct keyring_slot *slot;
+    struct reply *reply; /* of imectl; NULL: the configuration file wants it */
+};
+
 /* A setting that imectl may change; kept in the store. */
 enum setting {
     SETTING_BUCKETENTROPY,
@@ -326,6 +334,7 @@ int tickets_init(struct server *s);
 void tickets_fini(struct server *s);
 struct keyring *tickets_keyring(struct server *s, struct slice domain);       /* made if need be */
 struct keyring *tickets_keyring_known(struct server *s, struct slice domain); /* NULL if there is none */
+int tickets_install(struct server *s, struct derivation *d);                  /* of the configuration file */
 void tickets_expire(struct server *s);
 
 /* setting.c */

@@ -1,5 +1,5 @@
-/* The Node-IDs of this server: each with a peer, a storage and rows of its own. Node 0 is the server itself; the others route and store, which
- * takes more of the ring's load off the others. They join when they are added and leave one after the other. */
+/* The Node-IDs of this server: each with a peer, a storage and rows of its own. Node 0 is the server itself; further ones
+ * take more of the ring's load, and numbers beyond its quota. They join when they are added and leave one after the other. */
 #include "server/internal.h"
 
 #include "base/mem.h"

@@ -48,6 +48,10 @@ void server_free(struct server *s);
  * store. */
 int server_stored_config(const struct kv *kv, struct slice *ret_document);
 
+/* The ticket key of a domain for an epoch, from a password that all servers of a company have: the tickets of each are good at the others.
+ * Nothing is done if the epoch has a key, or a later one has begun. 0, or what keyring_prepare says of password and epoch. */
+int server_ticket_password(struct server *s, struct now now, const char *domain, uint8_t epoch, const char *password);
+
 /* Joins the ring. */
 void server_start(struct server *s, struct now now);
 

@@ -131,6 +131,58 @@ struct keyring *tickets_keyring(struct server *s, struct slice domain)
     return slot->keyring;
 }
 
+/* ---- keys that all servers of a company share ---- */
+
+int tickets_install(struct server *s, struct derivation *d)
+{
+    struct generation *g = mem_alloc(sizeof *g);
+    if (!g)
+        return ERR_NO_MEMORY;
+    *g = (struct generation){s, d->slot};
+    int err = keyring_install(d->slot->keyring, d->job, s->now.wall, generated, g);
+    if (err)
+        generated(g, err);
+    return err;
+}
+
+static int derive(struct server *s, struct keyring_slot *slot, uint8_t epoch, const char *password)
+{
+    struct derivation *d = mem_alloc(sizeof *d);
+    int err = d ? keyring_prepare(slot->keyring, epoch, slice_str(password), &d->job) : ERR_NO_MEMORY;
+    struct out *o = err ? NULL : server_out(s, SERVER_DERIVE, 0, (struct slice){NULL, 0});
+    if (!o) {
+        if (!err)
+            keyring_job_free(d->job);
+        mem_free(d);
+        return err ? err : ERR_NO_MEMORY;
+    }
+    o->effect.job = d->job;
+    d->slot = slot;
+    slot->generating = true; /* no random key meanwhile */
+    list_append(&s->derivations, &d->link);
+    return 0;
+}
+
+int server_ticket_password(struct server *s, struct now now, const char *domain, uint8_t epoch, const char *password)
+{
+    s->now = now;
+    struct keyring_slot *slot = find_keyring(s, slice_str(domain));
+    if (!slot) {
+        slot = add_keyring(s, slice_str(domain));
+        if (!slot)
+            return ERR_NO_MEMORY;
+        remember(s, slot);
+    }
+    if (keyring_key(slot->keyring, epoch, now.wall))
+        return 0;
+    if (keyring_epoch(slot->keyring) > epoch) {
+        log_event(s->ports.log, LEVEL_WARNING, "ticket.password.old", "domain=%s epoch=%u current=%u: give a later one",
+                  domain, epoch, keyring_epoch(slot->keyring));
+        return 0;
+    }
+    return derive(s, slot, epoch, password);
+}
+
 void tickets_expire(struct server *s)
 {
     for (size_t i = 0; i < s->keyring_count; i++)

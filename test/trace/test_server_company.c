@@ -115,12 +115,50 @@ static void test_each_learns_on_its_own(void **state)
     scene_free(scene);
 }
 
+/* The password stands in the configuration file of both servers: there is never another key. */
+static void test_a_password_of_the_configuration(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(3, 4);
+    for (unsigned i = 1; i <= 3; i++)
+        company_start(&scene->companies[i]);
+    for (char letter = 'B'; letter <= 'C'; letter++) {
+        struct company *c = scene_company(scene, letter);
+        assert_int_equal(server_ticket_password(c->server, company_now(c), "b.example", 3, "correct-horse-battery"), 0);
+        company_drain(c);
+    }
+    agent_start(scene_company(scene, 'B')); /* publishes the domain before the key is there */
+    scene_run(scene, 60000);
+    char fingerprints[2][80] = {"", ""};
+    for (unsigned i = 0; i < 2; i++) {
+        struct company *c = scene_company(scene, (char)('B' + i));
+        company_stop(c);
+        company_start(c);
+        assert_int_equal(server_ticket_password(c->server, company_now(c), "B.example", 3, "another-password"), 0);
+        json_t *tickets = company_ask(c, "show tickets", NULL);
+        json_t *epochs = json_object_get(tickets, "epochs");
+        assert_int_equal(json_array_size(epochs), 1);
+        const json_t *epoch = json_array_get(epochs, 0);
+        assert_int_equal(json_integer_value(json_object_get(epoch, "epoch")), 3);
+        assert_string_equal(json_string_value(json_object_get(epoch, "origin")), "password");
+        snprintf(fingerprints[i], sizeof fingerprints[i], "%s",
+                 json_string_value(json_object_get(epoch, "fingerprint")));
+        json_decref(tickets);
+        assert_int_equal(server_ticket_password(c->server, company_now(c), "b.example", 2, "another-password"), 0);
+        assert_true(scene_saw(scene, "", "ticket.password.old"));
+        assert_int_equal(server_ticket_password(c->server, company_now(c), "b.example", 4, "short"), ERR_RANGE);
+    }
+    assert_string_equal(fingerprints[0], fingerprints[1]);
+    scene_free(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_prove_and_grant),
         cmocka_unit_test(test_one_is_enough),
         cmocka_unit_test(test_each_learns_on_its_own),
+        cmocka_unit_test(test_a_password_of_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

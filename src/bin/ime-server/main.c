@@ -283,6 +283,14 @@ static int start(struct daemon *d)
     log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s server_id=%s node=%s overlay=%.*s", IME_VERSION,
               d->settings.server.server_id, id_format(d->nodes[0].id, node),
               SLICE_PRINT(server_config_of(d->server)->instance_name));
+    for (size_t i = 0; i < d->settings.domain_count; i++) {
+        const struct domain_password *p = &d->settings.domains[i];
+        err = server_ticket_password(d->server, loop_now(d->loop), p->domain, p->ticket_epoch, p->password);
+        if (err) {
+            log_event(&d->log, LEVEL_ERROR, "ticket.password.failed", "domain=%s error=%s", p->domain, err_name(err));
+            return err;
+        }
+    }
     server_start(d->server, loop_now(d->loop));
     err = daemon_start_nodes(d);
     if (err)

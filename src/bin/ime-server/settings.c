@@ -24,6 +24,7 @@ static const struct conf_section sections[] = {
     {"pvp", false, "The listener for validations."},
     {"validator", false, "How calls become learned routes."},
     {"ticket", false, "What is granted to others."},
+    {"domain", true, "One domain of a company with several servers: what they have to have alike."},
 };
 
 /* clang-format off */
@@ -117,6 +118,11 @@ static const struct conf_key keys[] = {
     {"ticket", "lifetime", CONF_DURATION, 0, "1y", MINUTE, 3650 * DAY, NULL, NULL, "Of the tickets that we grant."},
     {"ticket", "grace", CONF_DURATION, 0, "1y", 0, 3650 * DAY, NULL, NULL,
      "How long tickets of an earlier epoch stay valid after the epoch has changed."},
+
+    {"domain", "ticket-password-file", CONF_PATH, CONF_REQUIRED, NULL, 0, 0, NULL, "/etc/ime/ticket-password",
+     "File with the password (10 to 64 printable characters without spaces) that the key of this domain's tickets is made of: with the same one on all of the company's servers, each takes the tickets that another has granted. Mode 0600."},
+    {"domain", "ticket-epoch", CONF_INTEGER, 0, "1", 1, 255, NULL, NULL,
+     "The epoch that begins with this password. A new password needs a greater one."},
 };
 /* clang-format on */
 
@@ -168,6 +174,30 @@ static int load_client(const struct conf_group *g, struct settings *s, struct bu
         err = server_options_account(&s->server, name, user, password);
         if (err)
             buf_printf(errors, "[client %s]: user %s: %s\n", name, user, err_text(err));
+    }
+    buf_fini_secret(&contents);
+    return err;
+}
+
+static int load_domain(const struct conf_group *g, struct settings *s, struct buf *errors)
+{
+    struct domain_password *d = &s->domains[s->domain_count];
+    const char *file = conf_text(g, "ticket-password-file");
+    const char *password;
+    struct buf contents;
+    buf_init(&contents, 4096);
+    int err = s->domain_count < DOMAINS_MAX ? read_password(file, &contents, &password) : ERR_LIMIT;
+    if (!err && (strlen(password) < 10 || strlen(password) > 64))
+        err = ERR_RANGE;
+    if (err) {
+        buf_printf(errors,
+                   "[domain %s] ticket-password-file: %s: %s; it must hold 10 to 64 characters and have mode 0600\n",
+                   conf_group_name(g), file, err_text(err));
+    } else {
+        *d = (struct domain_password){conf_group_name(g), (uint8_t)conf_integer(g, "ticket-epoch"),
+                                      mem_strdup(password)};
+        err = d->password ? 0 : ERR_NO_MEMORY;
+        s->domain_count += !err;
     }
     buf_fini_secret(&contents);
     return err;
@@ -293,6 +323,11 @@ static int load_all(struct settings *s, struct buf *errors)
         if (failed)
             err = failed;
     }
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "domain", g));) {
+        int failed = load_domain(g, s, errors);
+        if (failed)
+            err = failed;
+    }
     return err;
 }
 
@@ -353,6 +388,11 @@ int settings_load(const char *path, struct buf *errors, struct settings *ret_set
 void settings_fini(struct settings *s)
 {
     server_options_fini(&s->server);
+    for (size_t i = 0; i < s->domain_count; i++) {
+        mem_wipe(s->domains[i].password, strlen(s->domains[i].password));
+        mem_free(s->domains[i].password);
+    }
+    s->domain_count = 0;
     conf_free(s->conf);
     s->conf = NULL;
 }

@@ -9,6 +9,14 @@
 
 extern const struct conf_table settings_table;
 
+#define DOMAINS_MAX 64
+
+struct domain_password {
+    const char *domain;
+    uint8_t ticket_epoch;
+    char *password; /* a secret; owned */
+};
+
 struct settings {
     struct conf *conf; /* owns the texts */
     const char *data;
@@ -24,6 +32,8 @@ struct settings {
     size_t vap_listen_count; /* conf_addr_at(vap, "listen", i) */
     size_t vap_plain_count;
     struct addr pvp_listen[2];
+    struct domain_password domains[DOMAINS_MAX];
+    size_t domain_count;
     struct server_options server;
 };
 
