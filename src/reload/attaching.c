@@ -9,7 +9,7 @@ struct attach {
     struct list order;
     struct route route;
     struct id node; /* who answered; zero before */
-    bool waiting;   /* for the link */
+    bool connects;  /* the other side, to us: no Attach of its own is needed */
     struct mono asked;
     attach_fn *done;
     void *ctx;
@@ -81,8 +81,8 @@ static void attach_timer_fire(struct peer *peer, struct now now, struct timer *t
 static void attach_answered(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
     struct attach *attach = ctx;
-    /* Error_In_Progress: the node is connecting to us at the moment (6.5.1.2). From who answers in the place of a resource's peer it means
-     * that the node is outside of the ring. */
+    /* Error_In_Progress: the node has asked us as well, and goes on with its own Attach (6.5.1.2), which may yet have to come. From who answers
+     * in the place of a resource's peer it means that the node is outside of the ring. */
     if (outcome->err && (outcome->error_code != RELOAD_ERROR_IN_PROGRESS || !attach->route.is_node)) {
         if (peer_link_to(peer, outcome->responder))
             attach->node = outcome->responder;
@@ -90,7 +90,7 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
         return;
     }
     attach->node = outcome->responder;
-    attach->waiting = true;
+    attach->connects = !outcome->err;
     struct link *link = peer_link_to(peer, attach->node);
     if (link)
         link->asked_by_us = true;
@@ -252,14 +252,13 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
     const struct reload_header *header = &request->message->header;
     bool to_us = header->destinations[header->destination_count - 1].type == RELOAD_DESTINATION_NODE;
     bool fresh = mine && mono_since_us(now.mono, mine->asked) < (int64_t)ATTACH_LOST_MS * 1000;
-    if (mine && to_us && fresh && (mine->waiting || id_cmp(peer->options.self, node) > 0)) {
+    if (mine && to_us && fresh && (mine->connects || id_cmp(peer->options.self, node) > 0)) {
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_IN_PROGRESS, "");
         return;
     }
     if (mine) {
         peer_transactions_forget(peer, mine);
         mine->node = node;
-        mine->waiting = true;
         heap_set(&peer->timers, &mine->timer.node, mono_after_ms(now.mono, ATTACH_LINK_MS));
     }
     if (!peer_link_connecting(peer, node)) {
