@@ -264,8 +264,8 @@ unsigned sim_network_cut(struct sim_world *world, uint32_t a, uint32_t b)
         if (end->port != SIM_PORT_RING || conn->ends[!end->end].node != b || end->heard)
             continue;
         end->heard = true;
-        struct sim_event *event = sim_event_new(SIM_EVENT_DOWN, 0);
-        sim_conn_transmit(world, &conn->ends[!end->end], event, 0);
+        show_closed(world, conn, end->end, SIM_RESET);
+        sim_conn_transmit(world, &conn->ends[!end->end], sim_event_new(SIM_EVENT_DOWN, 0), 0);
         if (!conn->ends[!end->end].heard) {
             conn->ends[!end->end].heard = true;
             sim_conn_transmit(world, end, sim_event_new(SIM_EVENT_DOWN, 0), 0);

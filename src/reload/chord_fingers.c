@@ -35,14 +35,32 @@ static bool is_kept(const struct link *link)
     return link->asked_by_us || link->asked_by_them;
 }
 
+static unsigned cell_of_entry(const struct peer *peer, size_t i)
+{
+    return chord_cells_of(&peer->cells, peer->options.self, peer->table.nodes[i]);
+}
+
+/* Where the entries of a cell begin: the farther an entry, the smaller its cell's number. */
+static size_t cell_begin(const struct peer *peer, unsigned cell)
+{
+    size_t low = 0, high = peer->table.n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (cell_of_entry(peer, middle) > cell)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The nearest entry of a cell. NULL: it is empty. */
 static struct link *nearest_in_cell(const struct peer *peer, unsigned cell)
 {
     struct link *nearest = NULL;
-    for (size_t i = 0; i < peer->table.n; i++) {
-        struct link *link;
-        if (chord_cells_of(&peer->cells, peer->options.self, peer->table.nodes[i]) != cell ||
-            (link = peer_link_to(peer, peer->table.nodes[i])) == NULL || !is_kept(link))
+    for (size_t i = cell_begin(peer, cell); i < peer->table.n && cell_of_entry(peer, i) == cell; i++) {
+        struct link *link = peer_link_to(peer, peer->table.nodes[i]);
+        if (!link || !is_kept(link))
             continue;
         if (!nearest || round_trip_ms(peer, link) < round_trip_ms(peer, nearest))
             nearest = link;
