@@ -287,6 +287,11 @@ struct slice sim_identities_configure(struct sim_identities *all, sim_configure_
     return parsed->document;
 }
 
+struct config *sim_identities_config(const struct sim_identities *all)
+{
+    return all->config;
+}
+
 struct slice sim_identities_document(const struct sim_identities *all)
 {
     return all->config ? all->config->document : slice_of(NULL, 0);

@@ -42,6 +42,7 @@ int sim_identity_set_config(struct sim_identities *identities, struct security *
  * sim_identities_document. The first call makes the first document. */
 typedef void sim_configure_fn(void *ctx, struct config *config, struct region *region);
 struct slice sim_identities_configure(struct sim_identities *identities, sim_configure_fn *change, void *ctx);
+struct config *sim_identities_config(const struct sim_identities *identities); /* parsed: for config_share */
 struct slice sim_identities_document(const struct sim_identities *identities);
 
 /* For checkers: verifies apart from the nodes' own security objects, as one who trusts the authority and has seen all certificates. */

@@ -330,34 +330,27 @@ struct slice sim_node_certificate(const struct sim_node *node)
     return sim_identity_certificate(node->world->identities, node->index);
 }
 
-/* What is on the disk goes before the document that everybody is given with the certificate, unless that one is newer. */
-static int load_config(struct sim_node *node, struct config **ret_config)
+/* The document that everybody is given with the certificate, unless the one on the disk is newer. All share what was parsed once. */
+static struct config *load_config(struct sim_node *node)
 {
-    struct slice document, newest = sim_identities_document(node->world->identities);
+    struct config *newest = sim_identities_config(node->world->identities), *stored = NULL;
     struct config_fault fault = {0};
-    struct config *stored = NULL;
-    int err = config_parse(newest, slice_str(SIM_OVERLAY), ret_config, &fault);
-    if (err || server_stored_config(memory_store_kv(node->disk.store), &document) != 0 ||
-        config_parse(document, slice_str(SIM_OVERLAY), &stored, &fault) != 0)
-        return err;
-    if (config_may_follow(*ret_config, stored) == 0) {
-        config_free(*ret_config);
-        *ret_config = stored;
-    } else {
-        config_free(stored);
-    }
-    return 0;
+    struct slice document;
+    if (server_stored_config(memory_store_kv(node->disk.store), &document) != 0 ||
+        slice_eq(document, newest->document) || config_parse(document, slice_str(SIM_OVERLAY), &stored, &fault) != 0)
+        return config_share(newest);
+    if (config_may_follow(newest, stored) == 0)
+        return stored;
+    config_free(stored);
+    return config_share(newest);
 }
 
 static int make_server(struct sim_node *node)
 {
     struct sim_world *world = node->world;
     struct now now = sim_node_now(node);
-    struct config *config;
-    int err = load_config(node, &config);
-    if (err)
-        return err;
-    err = sim_identity_security_new(world->identities, node->index, config, now.wall, &node->security);
+    struct config *config = load_config(node);
+    int err = sim_identity_security_new(world->identities, node->index, config, now.wall, &node->security);
     if (err) {
         config_free(config);
         return err;

@@ -25,10 +25,20 @@ void config_init(struct config *c)
     };
 }
 
+struct config *config_share(struct config *c)
+{
+    c->shares++;
+    return c;
+}
+
 void config_free(struct config *c)
 {
     if (!c)
         return;
+    if (c->shares) {
+        c->shares--;
+        return;
+    }
     /* The struct lies in its own region. */
     struct region region = c->region;
     if (c->shared_secret.n)

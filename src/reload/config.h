@@ -121,6 +121,7 @@ struct config {
         struct slice signature;     /* SecurityBlock; empty: none */
     } * kind_blocks;
     size_t kind_block_count;
+    unsigned shares;      /* owners besides the first: config_share */
     struct region region; /* owns what all of this points to */
 };
 
@@ -140,6 +141,9 @@ int config_parse(struct slice document, struct slice overlay, struct config **re
 
 /* NULL is allowed. */
 void config_free(struct config *config);
+
+/* One owner more, who frees it as well: it never changes. Returns it. For owners in one thread. */
+struct config *config_share(struct config *config);
 
 /* Checks the document's signature over the exact octets and the kind-signatures in it: the signer's certificate chains to a root-cert of
  * `authority`, is valid now, and names a configuration-signer of `authority` (11.1). `authority` is the configuration in use; for a first

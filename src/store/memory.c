@@ -30,9 +30,16 @@ struct completion {
     void *arg;
 };
 
+/* Made when the first row is put: a simulation has a store for each of many servers, most of whose tables stay empty. */
+struct table {
+    enum kv_table number;
+    struct map rows;
+};
+
 struct memory_store {
     struct kv kv;
-    struct map tables[TABLES_MAX];
+    struct table *tables;
+    size_t table_count;
     struct list changes;     /* not durable yet, oldest first */
     struct list completions; /* not called yet */
     bool waits;              /* a commit was asked for */
@@ -65,22 +72,45 @@ static struct change *change_new(enum kv_table table, struct slice key, struct r
     return change;
 }
 
-static struct map *table_of(struct memory_store *store, enum kv_table table)
+/* NULL: nothing was ever put there. */
+static struct map *table_find(const struct memory_store *store, enum kv_table number)
 {
-    return (size_t)table < TABLES_MAX ? &store->tables[table] : NULL;
+    for (size_t i = 0; i < store->table_count; i++)
+        if (store->tables[i].number == number)
+            return &store->tables[i].rows;
+    return NULL;
+}
+
+static int table_make(struct memory_store *store, enum kv_table number, struct map **ret_rows)
+{
+    if ((size_t)number >= TABLES_MAX)
+        return ERR_RANGE;
+    struct map *rows = table_find(store, number);
+    if (!rows) {
+        struct table *grown = mem_resize(store->tables, (store->table_count + 1) * sizeof *grown);
+        if (!grown)
+            return ERR_NO_MEMORY;
+        store->tables = grown;
+        grown[store->table_count].number = number;
+        rows = &grown[store->table_count++].rows;
+        map_init(rows, SIZE_MAX, (uint64_t)number);
+    }
+    *ret_rows = rows;
+    return 0;
 }
 
 static int memory_put(void *ctx, enum kv_table table, struct slice key, struct slice value)
 {
     struct memory_store *store = ctx;
-    struct map *rows = table_of(store, table);
-    if (!rows)
-        return ERR_RANGE;
+    struct map *rows;
     if (store->refusal)
-        return store->refusal;
+        return (size_t)table < TABLES_MAX ? store->refusal : ERR_RANGE;
+    int err = table_make(store, table, &rows);
+    if (err)
+        return err;
     struct row *row = row_new(value);
     struct change *change = change_new(table, key, map_get(rows, key));
-    int err = row && change ? map_set(rows, key, row) : ERR_NO_MEMORY;
+    err = row && change ? map_set(rows, key, row) : ERR_NO_MEMORY;
     if (err) {
         mem_free(row);
         mem_free(change);
@@ -93,11 +123,13 @@ static int memory_put(void *ctx, enum kv_table table, struct slice key, struct s
 static int memory_remove(void *ctx, enum kv_table table, struct slice key)
 {
     struct memory_store *store = ctx;
-    struct map *rows = table_of(store, table);
-    if (!rows)
+    struct map *rows = table_find(store, table);
+    if ((size_t)table >= TABLES_MAX)
         return ERR_RANGE;
     if (store->refusal)
         return store->refusal;
+    if (!rows)
+        return 0;
     struct row *before = map_get(rows, key);
     if (!before)
         return 0;
@@ -138,10 +170,9 @@ static int scanned_cmp(const void *a, const void *b)
 
 static int memory_scan(void *ctx, enum kv_table table, kv_row_fn *fn, void *arg)
 {
-    struct memory_store *store = ctx;
-    struct map *rows = table_of(store, table);
+    const struct map *rows = table_find(ctx, table);
     if (!rows)
-        return ERR_RANGE;
+        return (size_t)table < TABLES_MAX ? 0 : ERR_RANGE;
     struct scanned *found = mem_alloc(rows->n * sizeof *found);
     if (!found)
         return ERR_NO_MEMORY;
@@ -160,10 +191,9 @@ static int memory_scan(void *ctx, enum kv_table table, kv_row_fn *fn, void *arg)
 
 static int memory_get(void *ctx, enum kv_table table, struct slice key, struct slice *ret_value)
 {
-    struct memory_store *store = ctx;
-    struct map *rows = table_of(store, table);
+    const struct map *rows = table_find(ctx, table);
     if (!rows)
-        return ERR_RANGE;
+        return (size_t)table < TABLES_MAX ? ERR_NOT_FOUND : ERR_RANGE;
     const struct row *row = map_get(rows, key);
     if (!row)
         return ERR_NOT_FOUND;
@@ -177,8 +207,6 @@ int memory_store_new(struct memory_store **ret_store)
     if (!store)
         return ERR_NO_MEMORY;
     store->kv = (struct kv){store, memory_put, memory_remove, memory_commit, memory_scan, memory_get};
-    for (size_t i = 0; i < TABLES_MAX; i++)
-        map_init(&store->tables[i], SIZE_MAX, i);
     list_init(&store->changes);
     list_init(&store->completions);
     *ret_store = store;
@@ -206,7 +234,7 @@ static void take_changes_back(struct memory_store *store)
     while (!list_empty(&store->changes)) {
         struct change *change = CONTAINER_OF(store->changes.prev, struct change, link);
         list_remove(&change->link);
-        struct map *rows = &store->tables[change->table];
+        struct map *rows = table_find(store, change->table); /* there since the change was made */
         struct slice key = slice_of(change->key, change->key_octets);
         mem_free(map_remove(rows, key));
         /* A second try, since a fault injected into the model of a disk has no meaning. */
@@ -272,7 +300,8 @@ void memory_store_crash(struct memory_store *store)
 
 size_t memory_store_count(const struct memory_store *store, enum kv_table table)
 {
-    return (size_t)table < TABLES_MAX ? store->tables[table].n : 0;
+    const struct map *rows = table_find(store, table);
+    return rows ? rows->n : 0;
 }
 
 void memory_store_free(struct memory_store *store)
@@ -280,12 +309,13 @@ void memory_store_free(struct memory_store *store)
     if (!store)
         return;
     memory_store_crash(store);
-    for (size_t i = 0; i < TABLES_MAX; i++) {
+    for (size_t i = 0; i < store->table_count; i++) {
         struct map_iter it;
         map_iter_init(&it);
-        while (map_iter_next(&store->tables[i], &it))
+        while (map_iter_next(&store->tables[i].rows, &it))
             mem_free(it.value);
-        map_fini(&store->tables[i]);
+        map_fini(&store->tables[i].rows);
     }
+    mem_free(store->tables);
     mem_free(store);
 }
