@@ -13,6 +13,7 @@
 #define ALL_JOINED_US (100 * SIM_MS) /* asked so often */
 #define STRAGGLERS_PERCENT 5
 #define SUCCESSORS 3
+#define OFFER_AGAIN_US (5 * SIM_SECOND)
 #define VIEW_OCTETS_MAX (4u << 20)
 
 /* ---- the ring ---- */
@@ -149,14 +150,25 @@ bool sim_world_grow(struct sim_world *world, uint32_t from, uint32_t to, int64_t
 
 /* ---- configuration ---- */
 
+/* As `imectl ring config publish` does; again when the server could not take it (its disk, another one that is being written). A node that is
+ * down has it when it starts. */
+static void offer(void *ctx, struct sim_world *world)
+{
+    struct sim_node *node = ctx;
+    const struct config *newest = sim_identities_config(world->identities);
+    char why[SERVER_WHY_OCTETS];
+    if (!node->server || config_may_follow(server_config_of(node->server), newest) != 0)
+        return;
+    int err = server_config_offer(node->server, sim_node_now(node), newest->document, why);
+    sim_node_settle(node);
+    if (err)
+        sim_world_at(world, world->now_us + OFFER_AGAIN_US, offer, node);
+}
+
 void sim_world_configure(struct sim_world *world, struct sim_node *node, sim_configure_fn *change, void *ctx)
 {
     sim_identities_configure(world->identities, change, ctx);
-    if (!node->server)
-        return;
-    sim_node_end(node, SIM_END_STOP);
-    if (sim_node_start(node) != 0)
-        sim_die("node %u cannot be started with another configuration", node->index);
+    offer(node, world);
 }
 
 struct ban {

@@ -252,6 +252,28 @@ static void test_a_node_hangs(void **state)
     sim_world_free(world);
 }
 
+/* ---- configuration ---- */
+
+static void test_a_node_is_banned_and_let_in_again(void **state)
+{
+    (void)state;
+    struct sim_world *world = world_of(5, 14, SIM_SIGNATURES_STAND_IN);
+    assert_true(sim_world_grow(world, 0, 5, SIM_MINUTE));
+    sim_world_run(world, 10 * SIM_SECOND);
+    sim_world_ban(world, &world->nodes[0], &world->nodes[3], true);
+    sim_world_run(world, SIM_MINUTE);
+    assert_true(world->nodes[3].banned);
+    assert_int_equal(sim_network_links(world, 3), 0);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(server_config_of(world->nodes[i].server)->sequence, 2);
+    sim_world_ban(world, &world->nodes[0], &world->nodes[3], false);
+    sim_node_end(&world->nodes[3], SIM_END_STOP);
+    assert_int_equal(sim_node_start(&world->nodes[3]), 0);
+    sim_world_run(world, SIM_MINUTE);
+    assert_true(world->nodes[3].joined);
+    sim_world_free(world);
+}
+
 /* ---- a node that lies ---- */
 
 static enum sim_tap_verdict drop_all(void *ctx, struct sim_node *from, struct sim_node *to, struct slice message,
@@ -331,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_a_machine_without_power_says_nothing),
         cmocka_unit_test(test_cut_links_are_made_again),
         cmocka_unit_test(test_a_node_hangs),
+        cmocka_unit_test(test_a_node_is_banned_and_let_in_again),
         cmocka_unit_test(test_a_tap_drops_messages),
         cmocka_unit_test(test_a_crash_forgets_what_was_not_synced),
     };
