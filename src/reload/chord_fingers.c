@@ -3,20 +3,24 @@
  * when a finger has failed. A link that has become useless to us, and that the other side never asked for, is closed. */
 #include "reload/peer_internal.h"
 
-#define ROUND_MS 5000  /* the second round after the first; each one three times as long after the one before */
-#define ROUND_FACTOR 3 /* … up to chord-ping-interval */
+#define ROUND_MS \
+    5000 /* between the first and the second round; each pause is three times as long as the one before … */
+#define ROUND_FACTOR 3        /* … up to chord-ping-interval */
+#define ROUND_ANSWERS_MS 2000 /* the Updates that were asked for are there */
 #define ROUND_AFTER_LOSS_MS 3000
-#define ROUND_AFTER_QUESTION_MS 3000 /* the Updates that were asked for are there */
-#define QUESTIONS_PER_ROUND 2
+#define ROUND_CROWDED_MS 30000
+#define NEAR_FIRST 2       /* candidates that are attached to before all others */
 #define NEAR_LINKS 6       /* of which these are asked */
 #define BETTER_PER_ROUND 6 /* fingers that are replaced by nearer ones */
-#define NEARER 0.75f       /* of the present round trip, and so many milliseconds less: worth a link */
-#define NEARER_MS 3.0f
+#define SHED_PER_ROUND 4
+#define TRIM_PER_ROUND 16
+#define NEARER 0.75f /* of the present round trip, and so many milliseconds less: worth a link */
+#define NEARER_MS 10.0f
 #define OWNED_MAX 6 /* times the average, that we believe of a node */
 #define CORRECTION_PAUSE_MS 1000
-#define POPULOUS 3                    /* nodes that a cell holds for a place in it to be asked for unseen */
-#define SURPLUS_QUIET_MS 20000        /* that long nothing came over a link that is useless */
-#define SURPLUS_HURRIED_QUIET_MS 3000 /* … when somebody wants one */
+#define POPULOUS 8                    /* nodes that a cell holds for a place in it to be asked for unseen */
+#define SURPLUS_QUIET_MS 5000         /* that long nothing came over a link that is useless */
+#define SURPLUS_HURRIED_QUIET_MS 3000 /* … when there are too many */
 
 /* ---- what is there ---- */
 
@@ -161,9 +165,9 @@ static bool is_rejected(const struct peer *peer, struct id node)
 
 static void links_trim(struct peer *peer, struct now now, int64_t quiet_ms)
 {
-    struct id surplus[16];
+    struct id surplus[TRIM_PER_ROUND];
     size_t n = 0;
-    for (size_t i = 0; i < peer->by_node_count && n < 16; i++)
+    for (size_t i = 0; i < peer->by_node_count && n < TRIM_PER_ROUND; i++)
         if (chord_link_is_surplus(peer, now, peer->by_node[i], quiet_ms))
             surplus[n++] = peer->by_node[i]->node;
     for (size_t i = 0; i < n; i++)
@@ -175,6 +179,25 @@ void chord_link_close_surplus(struct peer *peer, struct now now, struct link *li
     peer->counters.links_surplus++;
     reject(peer, link->node);
     peer_link_close(peer, now, link, "neither neighbor nor finger any more");
+}
+
+/* More links than we want, because neighbors came, or others asked while we were few: those who asked for the rest look for somebody else. */
+static void links_shed(struct peer *peer, struct now now)
+{
+    for (unsigned i = 0; i < SHED_PER_ROUND && peer->link_count > peer->options.links_wanted; i++) {
+        struct link *quietest = NULL;
+        for (size_t k = 0; k < peer->by_node_count; k++) {
+            struct link *link = peer->by_node[k];
+            if (!link->bootstrap && !link->sent_count && !is_near_self(peer, link->node) &&
+                mono_since_us(now.mono, mono_max(link->since, link->heard)) >=
+                    (int64_t)SURPLUS_HURRIED_QUIET_MS * 1000 &&
+                !chord_is_finger(peer, link->node) && (!quietest || link->heard.us < quietest->heard.us))
+                quietest = link;
+        }
+        if (!quietest)
+            return;
+        chord_link_close_surplus(peer, now, quietest);
+    }
 }
 
 static bool has_room(const struct peer *peer)
@@ -216,6 +239,22 @@ static bool is_gain(const struct peer *peer, unsigned cell, float foretold)
     return foretold < ms * NEARER && foretold + NEARER_MS < ms;
 }
 
+static bool candidates_grow(struct peer *peer)
+{
+    if (peer->candidate_count == peer->candidate_capacity) {
+        size_t capacity = peer->candidate_capacity ? 2 * peer->candidate_capacity : 8;
+        struct candidate *grown = mem_resize(peer->candidates, capacity * sizeof *grown);
+        if (!grown) {
+            peer->counters.memory_refused++;
+            return false;
+        }
+        peer->candidates = grown;
+        peer->candidate_capacity = capacity;
+    }
+    peer->candidate_count++;
+    return true;
+}
+
 void chord_finger_offer(struct peer *peer, struct now now, struct id node, struct id via,
                         const struct coordinate *coordinate)
 {
@@ -226,20 +265,13 @@ void chord_finger_offer(struct peer *peer, struct now now, struct id node, struc
         if (cell >= peer->cells.count || !is_gain(peer, cell, foretold_ms(peer, coordinate)))
             return;
     }
-    if (!peer->candidates)
-        peer->candidates = mem_alloc(CANDIDATES_MAX * sizeof *peer->candidates);
-    if (!peer->candidates) {
-        peer->counters.memory_refused++;
-        return;
-    }
-    size_t at = peer->candidate_count;
-    for (size_t i = 0; i < peer->candidate_count; i++)
-        if (id_eq(peer->candidates[i].node, node))
-            at = i;
+    size_t at = 0;
+    while (at < peer->candidate_count && !id_eq(peer->candidates[at].node, node))
+        at++;
     if (at == CANDIDATES_MAX)
         at = (size_t)entropy_below(&peer->ports.entropy, CANDIDATES_MAX);
-    else if (at == peer->candidate_count)
-        peer->candidate_count++;
+    else if (at == peer->candidate_count && !candidates_grow(peer))
+        return;
     peer->candidates[at] = (struct candidate){node, via, *coordinate};
 }
 
@@ -247,7 +279,7 @@ static void candidates_drop(struct peer *peer)
 {
     mem_free(peer->candidates);
     peer->candidates = NULL;
-    peer->candidate_count = 0;
+    peer->candidate_count = peer->candidate_capacity = 0;
 }
 
 /* The candidate of a cell that is foretold to be the nearest; of those of whom nothing is known any one. */
@@ -284,9 +316,14 @@ static void finger_attached(struct peer *peer, struct now now, void *ctx, int er
 }
 
 /* Through who told us of it, whose link we have: two hops, where the way through the ring takes more (10.6 wants it for neighbors). */
+static struct route route_to_candidate(const struct peer *peer, const struct candidate *c)
+{
+    return (struct route){.is_node = true, .id = c->node, .has_via = peer_link_to(peer, c->via) != NULL, .via = c->via};
+}
+
 static void attach_candidate(struct peer *peer, struct now now, const struct candidate *c)
 {
-    struct route route = {.is_node = true, .id = c->node, .has_via = peer_link_to(peer, c->via) != NULL, .via = c->via};
+    struct route route = route_to_candidate(peer, c);
     peer_attach_finger(peer, now, &route, finger_attached);
 }
 
@@ -352,6 +389,8 @@ static void round_schedule(struct peer *peer, struct now now, int64_t ms)
 
 static int64_t round_interval_ms(const struct peer *peer)
 {
+    if (peer->link_count > peer->options.links_wanted)
+        return ROUND_CROWDED_MS;
     int64_t ms = ROUND_MS, longest = (int64_t)peer->config->chord_ping_interval_s * 1000;
     for (unsigned i = 1; i < peer->finger_round && ms < longest; i++)
         ms *= ROUND_FACTOR;
@@ -363,8 +402,17 @@ static void ignore_answer(struct peer *peer, struct now now, void *ctx, const st
     (void)peer, (void)now, (void)ctx, (void)outcome; /* the Update that it brings is what counts */
 }
 
-/* Nodes that are near in time are asked for their full tables: what is near to them is near to us, wherever in the ring it stands. */
-static void ask_near(struct peer *peer, struct now now)
+static void ask(struct peer *peer, struct now now, struct id node)
+{
+    struct route route = {.is_node = true, .id = node};
+    struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
+    body.route_query.send_update = true;
+    body.route_query.destination = reload_destination_node(peer->options.self);
+    peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+}
+
+/* A node that is near in time is asked for its full table: what is near to it is near to us, wherever in the ring it stands. */
+static void ask_near_link(struct peer *peer, struct now now)
 {
     struct link *near[NEAR_LINKS];
     size_t n = 0;
@@ -379,17 +427,48 @@ static void ask_near(struct peer *peer, struct now now)
         if (at < NEAR_LINKS)
             near[at] = link;
     }
-    for (unsigned i = 0; i < QUESTIONS_PER_ROUND && n; i++) {
-        size_t at = (size_t)entropy_below(&peer->ports.entropy, n);
-        struct route route = {.is_node = true, .id = near[at]->node};
-        struct reload_body body = {.code = RELOAD_ROUTE_QUERY_REQ};
-        body.route_query.send_update = true;
-        body.route_query.destination = reload_destination_node(peer->options.self);
-        near[at] = near[--n];
-        peer_transaction_start(peer, now, &route, &body, ignore_answer, NULL);
+    if (n)
+        ask(peer, now, near[entropy_below(&peer->ports.entropy, n)]->node);
+}
+
+/* Who stands last before an empty cell knows its own successors: they may be in it. */
+static void ask_before_empty(struct peer *peer, struct now now)
+{
+    unsigned empty[CHORD_CELLS_MAX], n = 0;
+    for (unsigned cell = 0; cell < peer->cells.count; cell++)
+        if (!nearest_in_cell(peer, cell))
+            empty[n++] = cell;
+    struct id place, node;
+    if (!n)
+        return;
+    place = chord_cells_place(&peer->cells, peer->options.self, empty[entropy_below(&peer->ports.entropy, n)], 0);
+    if (chord_table_next_hop(&peer->table, place, &node))
+        ask(peer, now, node);
+}
+
+/* Before the first fingers there are the tables of our neighbors, who stand anywhere on Earth. The nearest of those whom they list come first, and say
+ * whom they know. */
+static void ask_near_candidates(struct peer *peer, struct now now)
+{
+    for (unsigned i = 0; i < NEAR_FIRST; i++) {
+        const struct candidate *nearest = NULL;
+        float nearest_ms = FINGER_UNKNOWN_MS;
+        for (size_t k = 0; k < peer->candidate_count; k++) {
+            const struct candidate *c = &peer->candidates[k];
+            float ms = foretold_ms(peer, &c->coordinate);
+            if (ms < nearest_ms && is_possible(peer, now, c->node) && !peer_attach_pending(peer, c->node)) {
+                nearest = c;
+                nearest_ms = ms;
+            }
+        }
+        if (!nearest)
+            return;
+        struct route route = route_to_candidate(peer, nearest);
+        peer_attach_start(peer, now, &route, NULL, NULL);
     }
 }
 
+/* A round: questions, and a little later what comes of the answers. */
 static void finger_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
@@ -398,19 +477,26 @@ static void finger_timer_fire(struct peer *peer, struct now now, struct timer *t
     peer->ring_size = peer_ring_size(peer);
     chord_cells_choose(&peer->cells, peer->ring_size, peer->options.neighbors, peer->options.fingers);
     chord_coordinates_settle(peer);
+    links_trim(peer, now, SURPLUS_QUIET_MS);
+    links_shed(peer, now);
+    bool alone = peer->table.n <= 2 * (size_t)peer->options.neighbors && !peer->candidate_count;
+    if (!peer->fingers_asked && !alone) {
+        peer->fingers_asked = true;
+        if (peer->finger_round) {
+            ask_near_link(peer, now);
+            ask_before_empty(peer, now);
+        } else {
+            ask_near_candidates(peer, now);
+        }
+        round_schedule(peer, now, ROUND_ANSWERS_MS);
+        return;
+    }
+    peer->fingers_asked = false;
     peer->finger_round++;
-    if (peer->table.n > 2 * (size_t)peer->options.neighbors)
+    if (!alone)
         cells_fill(peer, now);
     candidates_drop(peer);
-    links_trim(peer, now, SURPLUS_QUIET_MS);
-    if (peer->fingers_asked) {
-        peer->fingers_asked = false;
-        round_schedule(peer, now, round_interval_ms(peer));
-    } else {
-        peer->fingers_asked = true;
-        ask_near(peer, now);
-        round_schedule(peer, now, ROUND_AFTER_QUESTION_MS);
-    }
+    round_schedule(peer, now, round_interval_ms(peer));
 }
 
 /* The first time soon after joining, when the neighbors are known. */
@@ -418,6 +504,7 @@ void chord_fingers_start(struct peer *peer, struct now now)
 {
     peer->finger_timer.fire = finger_timer_fire;
     peer->finger_round = 0;
+    peer->fingers_asked = false;
     heap_set(&peer->timers, &peer->finger_timer.node, mono_after_ms(now.mono, FINGERS_AFTER_MS));
 }
 

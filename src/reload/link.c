@@ -5,7 +5,7 @@
 
 #define FAR_NEIGHBOR_PATIENCE \
     5 /* halves: how much longer the silence of a neighbor that is not the next one may last */
-#define BOOTSTRAP_QUIET_MS 30000
+#define BOOTSTRAP_QUIET_MS 10000
 
 /* ---- the tables of links ---- */
 

@@ -47,7 +47,7 @@
 #define CANDIDATES_MAX 512 /* for fingers, between two rounds */
 #define FINGERS_REJECTED_MAX 16
 #define FINGER_UNKNOWN_MS 10000.0f /* a round trip of which nothing is known */
-#define FINGERS_AFTER_MS 2000      /* from joining: the neighbors are known by then */
+#define FINGERS_AFTER_MS 1000      /* from joining: the neighbors are known by then */
 #define ADMISSIONS_MAX 32
 #define CONFIG_PUSHES_MAX 16
 #define REFUSED_MAX 64 /* requests without memory: more are never answered */
@@ -206,8 +206,9 @@ struct peer {
     double ring_size;         /* as estimated in the last round of fingers; 0 before */
     struct chord_cells cells;
     struct coordinate coordinate;
-    struct candidate *candidates; /* CANDIDATES_MAX, or NULL */
+    struct candidate *candidates; /* CANDIDATES_MAX at the most, or NULL */
     size_t candidate_count;
+    size_t candidate_capacity;
     unsigned finger_round;                   /* done since joining */
     bool fingers_asked;                      /* for their tables, in the last round */
     uint32_t rejected[FINGERS_REJECTED_MAX]; /* the ends of Node-IDs that were not worth a link; a ring */
