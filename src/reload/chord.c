@@ -204,7 +204,6 @@ void chord_node_lost(struct peer *peer, struct now now, struct id node, bool fai
     changed(peer, now, &before, failed, false);
     if (failed && neighbor && peer->state == PEER_JOINED)
         reconnect(peer, now, node);
-    chord_finger_lost(peer, now, node);
 }
 
 void chord_became_member(struct peer *peer, struct now now)

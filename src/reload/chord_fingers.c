@@ -115,11 +115,11 @@ bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_
 }
 
 /* By the table's rule nobody sends us what lies between itself and us: it takes us for the owner, who we no longer are. The Update is there before
- * the message can come back. */
+ * the message can come back. Who came by to look for another ring through us means it so. */
 void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place)
 {
     bool lately = from->corrected.us && mono_since_us(now.mono, from->corrected) < (int64_t)CORRECTION_PAUSE_MS * 1000;
-    if (peer->state != PEER_JOINED || !from->member || lately ||
+    if (peer->state != PEER_JOINED || !from->member || !is_kept(from) || lately ||
         !id_in_open_open(from->node, place, peer->options.self))
         return;
     from->corrected = now.mono;

@@ -131,10 +131,13 @@ static void link_lost(struct peer *peer, struct now now, struct link *link)
     struct id node = link->node;
     uint64_t number = link->number;
     enum link_state state = link->state;
+    bool asked = link->asked_by_us || link->asked_by_them;
     peer->counters.links_closed++;
     link_free(peer, link);
     if (state == LINK_UP) {
         chord_node_lost(peer, now, node, true);
+        if (asked)
+            chord_finger_lost(peer, now, node);
         chord_admit_node_lost(peer, now, node);
         peer_transfers_stop(peer, now, node, ERR_CLOSED);
     }
@@ -499,7 +502,9 @@ static void link_suspect(struct peer *peer, struct now now, struct link *link)
     link->suspect = true;
     link->suspected = now.mono;
     peer_link_schedule(peer, link);
-    chord_node_lost(peer, now, link->node, true);
+    struct id node = link->node;
+    chord_node_lost(peer, now, node, true);
+    chord_finger_lost(peer, now, node);
 }
 
 /* A Ping. From who is connected and has never said that it is a peer, an Update is asked for: it may have been lost. */
