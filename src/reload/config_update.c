@@ -229,6 +229,7 @@ void config_update_serve(struct peer *peer, struct now now, struct request *requ
     }
     int err = config_parse(update->config_data, peer->config->instance_name, &next, &fault);
     if (err) {
+        peer->counters.config_updates_unsupported += err == ERR_UNSUPPORTED;
         refuse(peer, now, request, RELOAD_ERROR_INVALID_MESSAGE, fault.rule ? fault.rule : err_text(err));
         return;
     }

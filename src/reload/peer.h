@@ -239,79 +239,80 @@ int peer_app_register(struct peer *peer, uint16_t application, struct addr own);
 
 /* ---- looking at it ---- */
 
-#define PEER_COUNTERS(X)                                                                         \
-    X(links_opened)                                                                              \
-    X(links_accepted)                                                                            \
-    X(links_closed)                                                                              \
-    X(link_refused_overlay)     /* the certificate names no node of this overlay */              \
-    X(link_refused_node_id)     /* another node than the one attached to */                      \
-    X(link_refused_banned)      /* bad-node */                                                   \
-    X(link_refused_certificate) /* the environment's TLS refused it */                           \
-    X(link_refused_self)        /* we connected to ourselves, or somebody has our certificate */ \
-    X(link_refused_limit)                                                                        \
-    X(link_duplicate)      /* two links to one node: one was given up */                         \
-    X(link_queue_overflow) /* the slow link was closed */                                        \
-    X(link_ack_timeout)    /* silent: taken out of routing, closed after 30 s */                 \
-    X(frame_bad)                                                                                 \
-    X(frames_received)                                                                           \
-    X(frames_sent)                                                                               \
-    X(octets_received)                                                                           \
-    X(octets_sent)                                                                               \
-    X(message_malformed)                                                                         \
-    X(message_too_large)                                                                         \
-    X(message_other_overlay)                                                                     \
-    X(message_other_version)                                                                     \
-    X(message_from_client)   /* routed into the ring by a node that has not joined it */         \
-    X(message_before_attach) /* of a node whose certificate names several */                     \
-    X(ttl_exceeded)                                                                              \
-    X(option_unsupported)                                                                        \
-    X(forwarded)                                                                                 \
-    X(messages_early) /* came while we joined: kept until we are a member */                     \
-    X(forward_no_route)                                                                          \
-    X(dropped_destination) /* destination lists that the RFC wants dropped silently */           \
-    X(opaque_ids_made)                                                                           \
-    X(opaque_id_unknown)                                                                         \
-    X(fragment_dropped)                                                                          \
-    X(requests_sent)                                                                             \
-    X(requests_retransmitted)                                                                    \
-    X(requests_timed_out)                                                                        \
-    X(requests_received)                                                                         \
-    X(requests_slowed) /* dropped: their node asks for too much */                               \
-    X(requests_duplicate)                                                                        \
-    X(responses_received)                                                                        \
-    X(responses_unexpected) /* late, or of no transaction of ours */                             \
-    X(responses_wrong_node) /* signed by a node that could not know (6.3.4) */                   \
-    X(errors_sent)                                                                               \
-    X(errors_received)                                                                           \
-    X(signature_bad) /* forged, or of an unknown signer */                                       \
-    X(signer_banned)                                                                             \
-    X(value_signature_bad)     /* a fetched value that does not verify */                        \
-    X(config_too_old_received) /* a request with an older configuration */                       \
-    X(config_too_new_received)                                                                   \
-    X(config_offers_held) /* of a document that another neighbor is sending us */                \
-    X(config_updates_sent)                                                                       \
-    X(config_updates_received)                                                                   \
-    X(config_updates_refused)                                                                    \
-    X(attaches_sent)                                                                             \
-    X(attaches_failed)                                                                           \
-    X(attach_no_family) /* of nodes that have no family of addresses in common with us */        \
-    X(bootstrap_no_family)                                                                       \
-    X(attaches_declined) /* asked of us when we had all the links that we want */                \
-    X(joins_admitted)                                                                            \
-    X(joins_refused)                                                                             \
-    X(leaves_received)                                                                           \
-    X(updates_sent)                                                                              \
-    X(updates_received)                                                                          \
-    X(neighbors_failed)                                                                          \
-    X(fingers_improved)    /* a node was foretold to be clearly nearer: attached to */           \
-    X(links_surplus)       /* closed: neither neighbor nor finger any more */                    \
-    X(coordinates_refused) /* in an Update: of the wrong length, or off the Earth */             \
-    X(replicas_sent)       /* Store requests with a replica number, and hand-over */             \
-    X(replicas_failed)                                                                           \
-    X(compares_sent) /* ranges compared before they are copied */                                \
-    X(compares_served)                                                                           \
-    X(ranges_alike) /* parts that had not to be copied */                                        \
-    X(partition_found)                                                                           \
+#define PEER_COUNTERS(X)                                                                           \
+    X(links_opened)                                                                                \
+    X(links_accepted)                                                                              \
+    X(links_closed)                                                                                \
+    X(link_refused_overlay)     /* the certificate names no node of this overlay */                \
+    X(link_refused_node_id)     /* another node than the one attached to */                        \
+    X(link_refused_banned)      /* bad-node */                                                     \
+    X(link_refused_certificate) /* the environment's TLS refused it */                             \
+    X(link_refused_self)        /* we connected to ourselves, or somebody has our certificate */   \
+    X(link_refused_limit)                                                                          \
+    X(link_duplicate)      /* two links to one node: one was given up */                           \
+    X(link_queue_overflow) /* the slow link was closed */                                          \
+    X(link_ack_timeout)    /* silent: taken out of routing, closed after 30 s */                   \
+    X(frame_bad)                                                                                   \
+    X(frames_received)                                                                             \
+    X(frames_sent)                                                                                 \
+    X(octets_received)                                                                             \
+    X(octets_sent)                                                                                 \
+    X(message_malformed)                                                                           \
+    X(message_too_large)                                                                           \
+    X(message_other_overlay)                                                                       \
+    X(message_other_version)                                                                       \
+    X(message_from_client)   /* routed into the ring by a node that has not joined it */           \
+    X(message_before_attach) /* of a node whose certificate names several */                       \
+    X(ttl_exceeded)                                                                                \
+    X(option_unsupported)                                                                          \
+    X(forwarded)                                                                                   \
+    X(messages_early) /* came while we joined: kept until we are a member */                       \
+    X(forward_no_route)                                                                            \
+    X(dropped_destination) /* destination lists that the RFC wants dropped silently */             \
+    X(opaque_ids_made)                                                                             \
+    X(opaque_id_unknown)                                                                           \
+    X(fragment_dropped)                                                                            \
+    X(requests_sent)                                                                               \
+    X(requests_retransmitted)                                                                      \
+    X(requests_timed_out)                                                                          \
+    X(requests_received)                                                                           \
+    X(requests_slowed) /* dropped: their node asks for too much */                                 \
+    X(requests_duplicate)                                                                          \
+    X(responses_received)                                                                          \
+    X(responses_unexpected) /* late, or of no transaction of ours */                               \
+    X(responses_wrong_node) /* signed by a node that could not know (6.3.4) */                     \
+    X(errors_sent)                                                                                 \
+    X(errors_received)                                                                             \
+    X(signature_bad) /* forged, or of an unknown signer */                                         \
+    X(signer_banned)                                                                               \
+    X(value_signature_bad)     /* a fetched value that does not verify */                          \
+    X(config_too_old_received) /* a request with an older configuration */                         \
+    X(config_too_new_received)                                                                     \
+    X(config_offers_held) /* of a document that another neighbor is sending us */                  \
+    X(config_updates_sent)                                                                         \
+    X(config_updates_received)                                                                     \
+    X(config_updates_refused)                                                                      \
+    X(config_updates_unsupported) /* among them: a mandatory-extension that we do not have, … */ \
+    X(attaches_sent)                                                                               \
+    X(attaches_failed)                                                                             \
+    X(attach_no_family) /* of nodes that have no family of addresses in common with us */          \
+    X(bootstrap_no_family)                                                                         \
+    X(attaches_declined) /* asked of us when we had all the links that we want */                  \
+    X(joins_admitted)                                                                              \
+    X(joins_refused)                                                                               \
+    X(leaves_received)                                                                             \
+    X(updates_sent)                                                                                \
+    X(updates_received)                                                                            \
+    X(neighbors_failed)                                                                            \
+    X(fingers_improved)    /* a node was foretold to be clearly nearer: attached to */             \
+    X(links_surplus)       /* closed: neither neighbor nor finger any more */                      \
+    X(coordinates_refused) /* in an Update: of the wrong length, or off the Earth */               \
+    X(replicas_sent)       /* Store requests with a replica number, and hand-over */               \
+    X(replicas_failed)                                                                             \
+    X(compares_sent) /* ranges compared before they are copied */                                  \
+    X(compares_served)                                                                             \
+    X(ranges_alike) /* parts that had not to be copied */                                          \
+    X(partition_found)                                                                             \
     X(memory_refused) /* something was not done because the allocator refused */
 
 COUNTERS_DECLARE(peer_counters, PEER_COUNTERS)

@@ -72,6 +72,11 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
                  "a call agent uses a wrong VAP user or password: compare it with [client] in server.conf");
         break;
     case ALERT_SOFTWARE_UPDATE:
+        if (s->config_unsupported) {
+            snprintf(text, octets,
+                     "the ring has a configuration that version " IME_VERSION " cannot use: update this server now");
+            break;
+        }
         snprintf(text, octets, "the ring asks for version %.*s%s%s, this is " IME_VERSION ": update this server",
                  SLICE_PRINT(s->config->required_version), s->config->required_version_by.ms ? " by " : "",
                  s->config->required_version_by.ms ? wall_format(s->config->required_version_by, end) : "");
@@ -160,6 +165,16 @@ static int64_t certificate_warning_ms(const struct server *s)
     return part < CERTIFICATE_WARNING_MS ? part : CERTIFICATE_WARNING_MS;
 }
 
+/* What the configuration asks for is a wish: a slip of its writer must not stop all servers of a ring at once. What it takes for granted, and
+ * this version lacks, leaves the server behind. */
+static void check_software(struct server *s)
+{
+    uint64_t unsupported = peer_counters(s->peer)->config_updates_unsupported;
+    s->config_unsupported = s->config_unsupported || unsupported > s->unsupported_seen;
+    s->unsupported_seen = unsupported;
+    alert_set(s, ALERT_SOFTWARE_UPDATE, s->config_unsupported || config_wants_newer(s->config, IME_VERSION));
+}
+
 static bool is_banned(const struct server *s)
 {
     bool banned = false;
@@ -182,7 +197,7 @@ void alerts_check(struct server *s)
         alert_set(s, ALERT_CACHE_FAILURE, peer_health(s->peer) == PEER_RED);
     if (s->now.wall.ms - s->started_at.ms > 60000)
         alert_set(s, ALERT_NODE_IDS, in_ring > 0 && in_ring < s->options->node_ids);
-    alert_set(s, ALERT_SOFTWARE_UPDATE, config_wants_newer(s->config, IME_VERSION));
+    check_software(s);
     check_families(s);
     check_credentials(s);
 }

@@ -129,6 +129,7 @@ int server_config_offer(struct server *s, struct now now, struct slice document,
                  SLICE_PRINT(s->config->instance_name));
         return err;
     }
+    s->config_unsupported = s->config_unsupported || err == ERR_UNSUPPORTED;
     if (err) {
         snprintf(ret_why, SERVER_WHY_OCTETS, "line %u: %s", fault.line, fault.rule ? fault.rule : err_text(err));
         return err;
@@ -182,6 +183,7 @@ void configuration_apply(struct server *s)
         return;
     s->next_config = NULL;
     s->config = config;
+    s->config_unsupported = false;
     server_identity_refresh(s);
     nodes_config_apply(s, old, config);
     ring_reconfigure(s);

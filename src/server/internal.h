@@ -229,6 +229,8 @@ struct server {
     bool leaving;              /* all nodes, the highest number first */
     bool joined;               /* once */
     bool ring_announced;       /* VServices may be published */
+    bool config_unsupported;   /* the ring has a newer one that this version cannot use */
+    uint64_t unsupported_seen; /* how many of them its peer had counted */
     bool was_banned;           /* since we were in the ring: what we stored in it is gone */
     uint64_t no_family;        /* peers without a family of ours, when alerts were checked last */
     struct mono no_family_at;  /* the last one */

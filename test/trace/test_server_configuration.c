@@ -163,6 +163,28 @@ static void test_documents_that_are_not_taken(void **state)
     scene_free(scene);
 }
 
+/* A document that takes for granted what this version does not have: it cannot be used, and the operator hears of it. */
+static void test_a_document_of_the_future(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_of(2, 75);
+    struct company *a = scene_company(scene, 'A');
+    struct buf text;
+    char why[SERVER_WHY_OCTETS];
+    buf_init(&text, CONFIG_DOCUMENT_OCTETS_MAX);
+    scene_configure(scene, with_message);
+    copy_document(scene, &text);
+    forge(&text, "CHORD-RELOAD", "CHORD-FUTURE");
+    assert_int_equal(offer(a, buf_slice(&text), why), ERR_UNSUPPORTED);
+    scene_run(scene, SCENE_MINUTE);
+    assert_non_null(strstr(warning_of(a, "SWUpdateRequired"), "cannot use"));
+    inform(a);
+    scene_run(scene, SCENE_MINUTE);
+    assert_null(strstr(warning_of(a, "SWUpdateRequired"), "cannot use"));
+    buf_fini(&text);
+    scene_free(scene);
+}
+
 /* By imectl, as an operator without a network to the signer does it. */
 static void test_a_document_is_loaded(void **state)
 {
@@ -254,9 +276,8 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_offered_document_spreads),
-        cmocka_unit_test(test_documents_that_are_not_taken),
-        cmocka_unit_test(test_a_document_is_loaded),
+        cmocka_unit_test(test_an_offered_document_spreads),       cmocka_unit_test(test_documents_that_are_not_taken),
+        cmocka_unit_test(test_a_document_of_the_future),          cmocka_unit_test(test_a_document_is_loaded),
         cmocka_unit_test(test_a_ban_with_its_reason_and_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
