@@ -95,14 +95,15 @@ class Server:
     def token(self, server_id, *more):
         return self.ctl("enroll", "token", "add", "--server-id", server_id, *more)["token"]
 
-    def request(self, method, path, body=None, content_type=None, certificate=None):
+    def request(self, method, path, body=None, content_type=None, certificate=None, known=None):
         """(status, content type, body); certificate: (certificate file, key file)."""
         context = ssl.create_default_context(cafile=self.ca)
         if certificate:
             context.load_cert_chain(*certificate)
         connection = http.client.HTTPSConnection(ADDRESS, self.port, timeout=PATIENCE, context=context)
         try:
-            connection.request(method, path, body, {"Content-Type": content_type} if content_type else {})
+            headers = {"Content-Type": content_type} if content_type else {}
+            connection.request(method, path, body, {**headers, "If-None-Match": known} if known else headers)
             answer = connection.getresponse()
             return answer.status, answer.getheader("Content-Type"), answer.read()
         finally:
@@ -201,6 +202,8 @@ def test_reload():
     server.process.send_signal(signal.SIGHUP)
     server.wait_line("configuration.published")
     assert sequence() == 2
+    assert server.request("GET", "/.well-known/reload-config", known='"2"')[::2] == (304, b"")
+    assert server.request("GET", "/.well-known/reload-config", known='"1"')[0] == 200
     assert b"maintenance tonight" in server.request("GET", "/.well-known/reload-config")[2]
     server.write_config(quota=0)
     server.process.send_signal(signal.SIGHUP)

@@ -71,7 +71,7 @@ static const struct conf_key keys[] = {
     {"ring", "chord-reactive", CONF_BOOLEAN, 0, "yes", 0, 0, NULL, NULL, "Whether updates are also sent at once when neighbors change."},
     {"ring", "overlay-reliability-timer", CONF_INTEGER, 0, "3000", 200, 15000, NULL, NULL,
      "Milliseconds until a request is sent again from end to end (RFC 6940 6.2.1)."},
-    {"ring", "max-message-size", CONF_OCTETS, 0, "320K", RELOAD_MESSAGE_OCTETS_DEFAULT, RELOAD_MESSAGE_OCTETS_MAX, NULL, NULL,
+    {"ring", "max-message-size", CONF_OCTETS, 0, "320K", 32 * KIB, RELOAD_MESSAGE_OCTETS_MAX, NULL, NULL,
      "Of one message of the ring. The configuration itself must fit into one; 320K is enough for the longest one, with thousands of bans."},
     {"ring", "number-hash", CONF_CHOICE, 0, "sha1", 0, 0, "sha1|argon2id", NULL,
      "How numbers become places in the ring. argon2id makes it slow to try all numbers, for everybody: see the next three keys."},

@@ -126,7 +126,7 @@ static void test_mistakes(void **state)
                    "`enroll token add` has no option --servr-id; did you mean --server-id?");
     assert_refused("show counters --all=no", ERR_SYNTAX, "--all is given without a value");
     assert_refused("show nothing", ERR_NOT_FOUND,
-                   "no command `show nothing`; what may follow is: status, ring, numbers, vcrs, pools, "
+                   "no command `show nothing`; what may follow is: status, ring, peers, numbers, vcrs, pools, "
                    "routes, validations, clients, certificate, settings, tickets, revocations, counters");
 }
 
