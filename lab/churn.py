@@ -27,6 +27,7 @@ from world import World, WorldError
 FRACTIONS = {"third": 3, "quarter": 4, "half": 2, "all": 1}
 KILL_SPREAD_SECONDS = 3.0  # the kills of a round come within this time
 AWAY_SECONDS = (0.2, 8.0)  # how long a server is down
+FROZEN_SECONDS = (1.0, 25.0)  # how long a server hangs, with --freeze
 RELAPSE = 0.15  # how many of those that were started are killed once more while they start
 RELAPSE_SECONDS = (0.0, 0.4)
 TURN_SECONDS = 0.1
@@ -148,15 +149,15 @@ class Lookups:
 class Storm:
     """Kills and restarts."""
 
-    def __init__(self, members, seed, count, adjacent_max, tell):
+    def __init__(self, members, seed, count, adjacent_max, freeze, tell):
         self.members, self.world, self.ring = members, members.world, members.ring
         self.random = random.Random(seed)
-        self.count, self.adjacent_max = count, adjacent_max
+        self.count, self.adjacent_max, self.freeze_share = count, adjacent_max, freeze
         self.tell = tell
         self.away = set()  # killed, and not green again
         self.running_since = {}  # of those that were started and are not green yet
         self.joined = set()  # of these: members, but short of neighbors that are away themselves
-        self.rounds = self.kills = self.adjacent_seen = 0
+        self.rounds = self.kills = self.freezes = self.adjacent_seen = 0
         self.joined_seconds, self.green_seconds, self.whole_seconds = [], [], []
         self.counters = audit.Counters()
         self.problems = []
@@ -181,6 +182,18 @@ class Storm:
         self.world.start_server(*self.members.place[name])
         self.running_since[name] = time.monotonic()
 
+    def freeze(self, name):
+        """It hangs, like a virtual machine that is being moved: its connections stay, nobody answers."""
+        self.away.add(name)
+        self.world.signal(name, signal.SIGSTOP)
+        self.freezes += 1
+        self.adjacent_seen = max(self.adjacent_seen, self.ring.adjacent(self.away))
+
+    def thaw(self, name):
+        """It goes on, with what it knew."""
+        self.world.signal(name, signal.SIGCONT)
+        self.running_since[name] = time.monotonic()
+
     def plan(self):
         """What happens in a round: [(seconds from its beginning, what, name)]."""
         victims = self.ring.draw(self.random, self.count, self.adjacent_max)
@@ -189,6 +202,10 @@ class Storm:
         events = []
         for name in victims:
             at = self.random.uniform(0, KILL_SPREAD_SECONDS)
+            if self.random.random() < self.freeze_share:
+                events.append((at, "freeze", name))
+                events.append((at + self.random.uniform(*FROZEN_SECONDS), "thaw", name))
+                continue
             events.append((at, "kill", name))
             at += self.random.uniform(*AWAY_SECONDS)
             events.append((at, "start", name))
@@ -230,7 +247,7 @@ class Storm:
         while events or self.running_since:
             if events and events[0][0] <= time.monotonic():
                 _, what, name = heapq.heappop(events)
-                (self.kill if what == "kill" else self.start)(name)
+                {"kill": self.kill, "start": self.start, "freeze": self.freeze, "thaw": self.thaw}[what](name)
                 last_start = time.monotonic()
             else:
                 self.watch()
@@ -263,20 +280,21 @@ class Storm:
 
     def report(self):
         """Figures."""
-        return {"rounds": self.rounds, "kills": self.kills, "adjacent_max": self.adjacent_seen,
+        return {"rounds": self.rounds, "kills": self.kills, "freezes": self.freezes, "adjacent_max": self.adjacent_seen,
                 "seconds_to_joined": spread(self.joined_seconds), "seconds_to_green": spread(self.green_seconds), "seconds_to_whole_ring": spread(self.whole_seconds)}
 
 
 class Churn:
     """One run in a world that is up."""
 
-    def __init__(self, world, seed, kill="third", any_victims=False, tell=print):
+    def __init__(self, world, seed, kill="third", any_victims=False, freeze=0.0, tell=print):
         self.world, self.seed, self.say = world, seed, tell
         self.members = Members(world)
         count = len(self.members.servers) // FRACTIONS[kill] if kill in FRACTIONS else int(kill)
         self.account = Account()
         self.traffic = Traffic(world, self.account, random.Random(f"{seed} traffic"))
-        self.storm = Storm(self.members, seed, count, len(self.members.servers) if any_victims else REPLICATION - 1, self.progress)
+        self.storm = Storm(self.members, seed, count, len(self.members.servers) if any_victims else REPLICATION - 1,
+                           freeze, self.progress)
         self.lookups = Lookups(self.members, self.account, seed, self.storm.away)
         self.began = self.told = time.monotonic()
         self.stormy = False
@@ -366,7 +384,7 @@ def print_report(report, out):
 
     lookups, have, check = report["lookups"], report["acknowledged"], report["audit"]
     print(f"""
-{report['servers']} servers of {report['companies']} companies, seed {report['seed']}: {report['kills']} times kill -9 in {report['rounds']} rounds, \
+{report['servers']} servers of {report['companies']} companies, seed {report['seed']}: {report['kills']} times kill -9, {report['freezes']} frozen, in {report['rounds']} rounds, \
 {report['churn_seconds']} s; at most {report['adjacent_max']} adjacent peers away
 {seconds('start to member of ring', report['seconds_to_joined'])}
 {seconds('start to green', report['seconds_to_green'])}
@@ -397,6 +415,8 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of victims, pauses and calls (default: drawn)")
     parser.add_argument("--kill", default="third", metavar="PART", help="third (default), quarter, half, all, or how many servers per round")
     parser.add_argument("--any", action="store_true", help="any victims: more than two adjacent ones as well, of which the ring promises nothing")
+    parser.add_argument("--freeze", type=float, default=0.0, metavar="SHARE",
+                        help="0 to 1: this share of the victims is stopped for up to 25 s instead of being killed (default 0)")
     parser.add_argument("--json", action="store_true", help="the report for programs; progress goes to standard error")
     args = parser.parse_args()
     world = World()
@@ -407,7 +427,9 @@ def main():
         parser.error(f"--kill must be {', '.join(FRACTIONS)} or 1 to {len(world.servers())}")
     progress = sys.stderr if args.json else sys.stdout
     print(f"seed {args.seed}", file=progress, flush=True)
-    churn = Churn(world, args.seed, args.kill, args.any, tell=lambda text: print(text, file=progress, flush=True))
+    if not 0 <= args.freeze <= 1:
+        parser.error("--freeze must be 0 to 1")
+    churn = Churn(world, args.seed, args.kill, args.any, args.freeze, tell=lambda text: print(text, file=progress, flush=True))
     report = churn.run(args.minutes, args.rounds)
     if args.json:
         print(json.dumps(report, indent=1))
