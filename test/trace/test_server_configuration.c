@@ -271,6 +271,32 @@ static void test_a_ban_with_its_reason_and_its_end(void **state)
     scene_free(scene);
 }
 
+static void bootstrap_is_b(struct scene *scene, struct config *config)
+{
+    config->bootstrap_nodes = &scene_company(scene, 'B')->ring_address;
+    config->bootstrap_node_count = 1;
+}
+
+/* C was started when A was the bootstrap server. It finds the ring by the one that a later configuration names. */
+static void test_other_bootstrap_servers(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_of(3, 76);
+    struct company *a = scene_company(scene, 'A'), *b = scene_company(scene, 'B');
+    scene_configure(scene, bootstrap_is_b);
+    inform(a);
+    scene_expect(scene, 2000, "C configured", "sequence=2");
+    scene_run(scene, 1000);
+    company_crash(a);
+    company_crash(b);
+    scene_expect(scene, 5 * SCENE_MINUTE, "C ring.state", "state=connecting");
+    b->options.bootstrap = true;
+    company_start(b);
+    scene_expect(scene, 5 * SCENE_MINUTE, "C ring.state", "state=joined");
+    assert_string_equal(status_of(b, "state"), "joined");
+    scene_free(scene);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -278,7 +304,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_offered_document_spreads),       cmocka_unit_test(test_documents_that_are_not_taken),
         cmocka_unit_test(test_a_document_of_the_future),          cmocka_unit_test(test_a_document_is_loaded),
-        cmocka_unit_test(test_a_ban_with_its_reason_and_its_end),
+        cmocka_unit_test(test_a_ban_with_its_reason_and_its_end), cmocka_unit_test(test_other_bootstrap_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
