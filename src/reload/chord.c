@@ -124,6 +124,19 @@ static void range_changed(struct peer *peer, struct now now, struct id before, s
                             NULL);
 }
 
+/* To all of those that get copies. */
+static void copy_own_range(struct peer *peer, struct now now, int64_t delay_ms)
+{
+    struct id holders[PEER_NEIGHBORS_MAX], any;
+    size_t n = chord_replica_holders(peer, holders, PEER_NEIGHBORS_MAX);
+    struct id predecessor = chord_predecessor(peer);
+    if (!storage_first_resource(peer->ports.storage, predecessor, peer->options.self, &any))
+        return;
+    for (size_t i = 0; i < n; i++)
+        peer_transfer_start(peer, now, TRANSFER_REPLICA, holders[i], predecessor, peer->options.self, (uint8_t)(i + 1),
+                            delay_ms, NULL, NULL);
+}
+
 static void replicas_changed(struct peer *peer, struct now now, const struct neighborhood *before, int64_t delay_ms)
 {
     struct id holders[PEER_NEIGHBORS_MAX];
@@ -210,6 +223,9 @@ void chord_became_member(struct peer *peer, struct now now)
 {
     chord_join_stop(peer);
     chord_set_state(peer, PEER_JOINED);
+    /* What our disk has kept may be more than what the others have. */
+    copy_own_range(peer, now, 0);
+    chord_handover(peer, now, peer->options.self);
     chord_updates_send_all(peer, now);
     chord_stabilize_start(peer, now);
     chord_fingers_start(peer, now);

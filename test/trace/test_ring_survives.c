@@ -162,6 +162,37 @@ static void test_peers_return_with_empty_disks(void **state)
     }
 }
 
+/* All copies but one are lost: the one that is left becomes three again, wherever it is. */
+static void test_the_only_copy_left_comes_back(void **state)
+{
+    (void)state;
+    for (unsigned first = 1; first <= 8; first += 2)
+        for (unsigned left = 0; left < 3; left++) {
+            struct world *world = world_of(8, 295 + first);
+            struct id place = id_sub(world->nodes[first].id, id_power_of_two(3));
+            unsigned holders[3] = {first, behind(world, first, 1), behind(world, first, 2)};
+            unsigned writer = behind(world, first, 4);
+            assert_int_equal(world_store(world, writer, place, "only one")->err, 0);
+            world_run(world, 1000);
+            for (unsigned i = 0; i < 3; i++)
+                world_kill(world, holders[i]);
+            for (unsigned i = 0; i < 3; i++)
+                if (i != left)
+                    empty_disk(world, holders[i]);
+            world_run(world, 30000);
+            for (unsigned i = 0; i < 3; i++) {
+                world->nodes[holders[i]].knows = writer;
+                world_start(world, holders[i]);
+                world_run(world, 400);
+            }
+            assert_true(world_run_until(world, world_is_right, 60000));
+            world_run(world, REPAIR_MS);
+            for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(world_holds(world, holders[i], place), 1);
+            world_free(world);
+        }
+}
+
 /* While they were away everything was stored anew, a part of it was removed: what they kept is old. */
 static void test_peers_return_with_stale_disks(void **state)
 {
@@ -529,6 +560,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_two_adjacent_peers_hang_anywhere),
         cmocka_unit_test(test_acknowledged_at_the_moment_of_a_crash),
         cmocka_unit_test(test_peers_return_with_empty_disks),
+        cmocka_unit_test(test_the_only_copy_left_comes_back),
         cmocka_unit_test(test_peers_return_with_stale_disks),
         cmocka_unit_test(test_peer_that_returns_with_its_disk_is_sent_what_changed),
         cmocka_unit_test(test_look_ups_go_on_while_peers_leave),
