@@ -20,6 +20,12 @@ static struct sim_chart panel(FILE *out, unsigned n, const char *title, const ch
                            PANEL_HEIGHT, title, below);
 }
 
+/* Axes around nothing would look like zero. */
+static void draw_nothing(const struct sim_chart *c)
+{
+    sim_svg_text(c->out, c->left + c->width / 2, c->top + c->height / 2, "sub m", "nothing was counted in this run");
+}
+
 static double log2_of(uint32_t nodes)
 {
     return nodes > 1 ? log2(nodes) : 0;
@@ -56,7 +62,11 @@ static void draw_hops(FILE *out, struct sim_result *r)
              sim_samples_percentile(&r->hops, 99), sim_samples_max(&r->hops));
     for (size_t i = 0; i < r->hops.n; i++)
         shares[r->hops.values[i] < HOPS ? r->hops.values[i] : HOPS - 1] += 1 / (double)r->hops.n;
-    struct sim_chart c = panel(out, 0, "Hops of a request to the responsible node", below);
+    struct sim_chart c = panel(out, 0, "Hops of a request to the responsible node", r->hops.n ? below : "");
+    if (!r->hops.n) {
+        draw_nothing(&c);
+        return;
+    }
     c.x_min = -0.5;
     c.x_max = fmin(fmax(ceil(limit), sim_samples_max(&r->hops)), HOPS - 1) + 0.8;
     c.y_max = fmax(0.1, highest(shares, HOPS)) * 1.2;
@@ -66,8 +76,7 @@ static void draw_hops(FILE *out, struct sim_result *r)
     snprintf(word, sizeof word, "log\xe2\x82\x82 N = %.1f", limit);
     sim_chart_mark(&c, limit, 0, SIM_SVG_LIMIT, word);
     snprintf(word, sizeof word, "mean = %.2f log\xe2\x82\x82 N", limit > 0 ? mean / limit : 0);
-    if (r->hops.n)
-        sim_chart_mark(&c, mean, limit - mean < 0.55 * (c.x_max - c.x_min), SIM_SVG_SECOND, word);
+    sim_chart_mark(&c, mean, limit - mean < 0.55 * (c.x_max - c.x_min), SIM_SVG_SECOND, word);
 }
 
 static void draw_latency(FILE *out, struct sim_result *r)
@@ -77,7 +86,11 @@ static void draw_latency(FILE *out, struct sim_result *r)
     snprintf(below, sizeof below, "mean %.0f ms, 99 of 100 within %.0f ms; round trip: mean %.0f ms",
              sim_samples_mean(&r->latency_us) / 1000, sim_samples_percentile(&r->latency_us, 99) / 1000.0,
              sim_samples_mean(&r->direct_us) / 1000);
-    struct sim_chart c = panel(out, 1, "Time of a look-up", below);
+    struct sim_chart c = panel(out, 1, "Time of a look-up", r->latency_us.n ? below : "");
+    if (!r->latency_us.n) {
+        draw_nothing(&c);
+        return;
+    }
     c.x_max = sim_chart_range(
         fmax(sim_samples_percentile(&r->latency_us, 99.5), sim_samples_percentile(&r->direct_us, 99.5)) / 1000);
     share_bins(&r->latency_us, 1e-3, c.x_max, BINS, looked);
@@ -150,7 +163,10 @@ static void draw_nodes(FILE *out, const struct sim_result *r)
     double x[POINTS], up[POINTS], joined[POINTS];
     char below[120];
     size_t n = thin_out(r, x, up, joined);
-    snprintf(below, sizeof below, "one right ring %.1f s after the last fault or join", r->converge_s);
+    if (r->converge_s > 0)
+        snprintf(below, sizeof below, "one right ring %.1f s after the last fault or join", r->converge_s);
+    else
+        snprintf(below, sizeof below, "the lowest of each interval");
     struct sim_chart c = panel(out, 4, title, below);
     if (n) {
         c.x_min = x[0];

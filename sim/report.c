@@ -161,7 +161,8 @@ int sim_report_text(FILE *out, struct sim_result *r)
     print_load(out, r);
     print_records(out, r);
     fprintf(out, "memory       %s per node\n", format_octets((double)r->memory_per_node, memory));
-    fprintf(out, "converged    %.1f s after the last fault or join\n", r->converge_s);
+    if (r->converge_s > 0)
+        fprintf(out, "converged    %.1f s after the last fault or join\n", r->converge_s);
     if (r->join_messages > 0)
         fprintf(out, "joining      %.0f messages per node\n", r->join_messages);
     print_traffic(out, &r->traffic);
