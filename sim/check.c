@@ -3,7 +3,9 @@
 
 #include "alloc.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "crypt/digest.h"
+#include "reload/header.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -267,6 +269,31 @@ static unsigned hops_allowed(const struct sim_check *check)
     return (unsigned)ceil(log2((double)check->world->joined));
 }
 
+/* What it is and where it goes, for whoever looks for the cause. */
+static void too_far(struct sim_check *check, const struct sim_message *message, unsigned hops)
+{
+    struct region region;
+    struct reload_header header = {0};
+    struct fault fault;
+    char place[ID_HEX_OCTETS] = "-";
+    region_init(&region, 1u << 20);
+    if (reload_header_decode(message->octets, &region, &header, &fault) == 0 && header.destination_count) {
+        const struct reload_destination *to = &header.destinations[0];
+        struct slice octets = to->type == RELOAD_DESTINATION_NODE ? id_slice(&to->node) : to->octets;
+        if (octets.n <= ID_OCTETS)
+            hex_format(octets, place);
+    }
+    const uint8_t *code = message->octets.p + header.octets;
+    const char *name =
+        header.octets + 2 <= message->octets.n ? reload_code_name((uint16_t)(code[0] << 8 | code[1])) : NULL;
+    sim_world_violation(check->world, "hops are bounded",
+                        "a %s to %s %.8s went over %u links, the last one from node %" PRIu32 " to node %" PRIu32,
+                        name ? name : "message",
+                        header.destination_count ? reload_destination_name(header.destinations[0].type) : "nobody",
+                        place, hops, message->from->index, message->to->index);
+    region_fini(&region);
+}
+
 static void message(void *ctx, const struct sim_message *message)
 {
     struct sim_check *check = ctx;
@@ -274,9 +301,7 @@ static void message(void *ctx, const struct sim_message *message)
         return;
     unsigned ttl = message->octets.p[TTL_OCTET], hops = ttl <= TTL_INITIAL ? TTL_INITIAL - ttl + 1 : 1;
     if (hops > hops_allowed(check))
-        sim_world_violation(check->world, "hops are bounded",
-                            "a message went over %u links, the last one from node %" PRIu32 " to node %" PRIu32, hops,
-                            message->from->index, message->to->index);
+        too_far(check, message, hops);
     if (sim_check_shows_number(message->octets))
         sim_world_violation(check->world, "numbers stay hidden", "in a message of node %" PRIu32 " to node %" PRIu32,
                             message->from->index, message->to->index);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define NEIGHBORS 3 /* right ones that are demanded on each side: RFC 6940 10.1 */
-#define LEVEL_SAMPLES 20
+#define LEVEL_SAMPLES 60 /* one a second: a request to who is gone ends, and is tried again later */
 #define LOOKUP_US (2 * SIM_MINUTE)
 #define MEMORY_FACTOR 1.5 /* caches fill up */
 #define MEMORY_PER_NODE (512u * 1024u)
@@ -418,7 +418,7 @@ void sim_check_level(struct sim_check *check, struct sim_level *ret_level)
     *ret_level = (struct sim_level){UINT64_MAX, UINT64_MAX, UINT64_MAX, 0};
     for (unsigned i = 0; i < LEVEL_SAMPLES; i++) {
         take_level(check, ret_level);
-        sim_world_run(check->world, SIM_SECOND / 2);
+        sim_world_run(check->world, SIM_SECOND);
     }
 }
 
