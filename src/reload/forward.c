@@ -417,6 +417,16 @@ static void no_route(struct peer *peer, struct now now, const struct link *from,
         peer->counters.forward_no_route++;
 }
 
+/* An answer keeps no Via List. If we know nobody nearer to its next node than who sent it to us, and he nobody nearer than us, it would go to
+ * and fro until its TTL ends. Answers that go back the way of a request which went in a circle name each node on it. */
+static bool goes_to_and_fro(const struct link *from, const struct link *to, const struct reload_header *header,
+                            uint16_t code)
+{
+    const struct reload_destination *next = &header->destinations[0];
+    return from == to && !reload_code_is_request(code) &&
+           !(next->type == RELOAD_DESTINATION_NODE && id_eq(next->node, to->node));
+}
+
 static void input(struct peer *peer, struct now now, struct link *from, struct slice message, struct region *region)
 {
     struct reload_header received;
@@ -431,7 +441,8 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
                   fault.rule);
         return;
     }
-    if (reload_code_is_request(peek_code(&received, message)) && !peer_rate_link(peer, now, from))
+    uint16_t code = peek_code(&received, message);
+    if (reload_code_is_request(code) && !peer_rate_link(peer, now, from))
         return;
     if (!header_is_ours(peer, now, from, &received, message))
         return;
@@ -443,7 +454,11 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
         peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
-        if (from && received.destination_count == 1 && reload_code_is_request(peek_code(&received, message)) &&
+        if (goes_to_and_fro(from, to, &header, code)) {
+            peer->counters.forward_no_route++;
+            break;
+        }
+        if (from && received.destination_count == 1 && reload_code_is_request(code) &&
             place_of(&header.destinations[0], &place))
             chord_correct(peer, now, from, place);
         forward(peer, now, from, message, &received, &header, to, region);

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "reload/frame.h"
 
+#include <stdio.h>
+
 /* ---- crafted messages ---- */
 
 /* Keeps the last message of a kind that went over a link. */
@@ -113,6 +115,32 @@ static void test_nothing_answers_an_answer(void **state)
     world_inject(world, 1, 2, buf_slice(&message));
     world_run(world, 100);
     assert_string_equal(world_trace(world), "");
+    buf_fini(&message);
+    world_free(world);
+}
+
+/* To a node between 4 and 1 that nobody has: who sent it to us, of these two, does not know the way either. */
+static void test_no_answer_goes_to_and_fro(void **state)
+{
+    (void)state;
+    struct world *world = world_of(4, 2);
+    struct reload_destination nobody = reload_destination_node(world_place(60, 64));
+    struct reload_header header = {.ttl = 100, .destinations = &nobody, .destination_count = 1};
+    struct reload_body body = {.code = RELOAD_ERROR, .error = {RELOAD_ERROR_NOT_FOUND, {0}}};
+    struct buf message;
+    buf_init(&message, RELOAD_MESSAGE_OCTETS_MAX);
+    uint64_t before = world_counters(world, 2)->forward_no_route;
+    for (unsigned from = 1; from <= 4; from += 3) {
+        char back[40];
+        snprintf(back, sizeof back, "2 > Error_Not_Found %u", from);
+        buf_clear(&message);
+        world_craft(world, from, &header, &body, &message);
+        world_forget_trace(world);
+        world_inject(world, from, 2, buf_slice(&message));
+        world_run(world, 100);
+        assert_false(world_saw(world, back));
+    }
+    assert_int_equal(world_counters(world, 2)->forward_no_route, before + 1);
     buf_fini(&message);
     world_free(world);
 }
@@ -923,6 +951,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ttl_exceeded),
         cmocka_unit_test(test_nothing_answers_an_answer),
+        cmocka_unit_test(test_no_answer_goes_to_and_fro),
         cmocka_unit_test(test_another_overlay),
         cmocka_unit_test(test_another_version),
         cmocka_unit_test(test_forwarding_options),
