@@ -3,8 +3,8 @@
  * A range is compared first (transfer_compare.c): only parts that differ are copied. */
 #include "reload/peer_internal.h"
 
-#define TRANSFER_RETRY_MS 5000
-#define TRANSFER_RETRIES_MAX 5
+#define TRANSFER_RETRY_MS 5000       /* doubled with each failure … */
+#define TRANSFER_RETRY_DOUBLINGS 5   /* … so often */
 #define PORTION_OVERHEAD_OCTETS 2048 /* header, lists, our own certificate and signature */
 #define COMPARE_VALUES_MIN 3         /* fewer are sent without comparing */
 #define COMPARE_VALUES_LEAF 16       /* a part that differs and has no more is sent as a whole */
@@ -294,12 +294,13 @@ static void transfer_failed(struct peer *peer, struct now now, struct transfer *
 {
     int err = transfer->err;
     bool wanted = transfer->purpose == TRANSFER_REPLICA && chord_is_replica_holder(peer, transfer->node);
-    if (!wanted || !peer_link_to(peer, transfer->node) || transfer->retries++ >= TRANSFER_RETRIES_MAX) {
+    if (!wanted || !peer_link_to(peer, transfer->node)) {
         transfer_end(peer, now, transfer, err);
         return;
     }
     transfer->err = 0;
-    struct mono again = mono_after_ms(now.mono, TRANSFER_RETRY_MS);
+    struct mono again = mono_after_ms(now.mono, (int64_t)TRANSFER_RETRY_MS << transfer->retries);
+    transfer->retries += transfer->retries < TRANSFER_RETRY_DOUBLINGS;
     LIST_EACH(it, &transfer->jobs)
         job_free(transfer, CONTAINER_OF(it, struct job, order));
     struct job *job = mem_alloc(sizeof *job);

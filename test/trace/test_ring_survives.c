@@ -193,6 +193,29 @@ static void test_the_only_copy_left_comes_back(void **state)
         }
 }
 
+/* Its disk is full for longer than anybody waits: when it has room again, it is given the copies that it should hold. */
+static void test_a_replica_whose_disk_was_full(void **state)
+{
+    (void)state;
+    struct world *world = world_of(8, 260);
+    unsigned full = 3, owned = 0, others = 0;
+    memory_store_refuse(world->nodes[full].kv, ERR_NO_SPACE);
+    for (unsigned i = 0; i < VALUES; i++) {
+        bool own = world_owner(world, place_of(i)) == full;
+        assert_int_equal(world_store(world, 6, place_of(i), "kept")->err != 0, own);
+        owned += own;
+        others += !own && !world_holds(world, full, place_of(i));
+    }
+    assert_true(owned > 0 && others > 0);
+    world_run(world, 300000);
+    memory_store_refuse(world->nodes[full].kv, 0);
+    for (unsigned i = 0; i < VALUES; i++)
+        if (world_owner(world, place_of(i)) == full)
+            assert_int_equal(world_store(world, 6, place_of(i), "kept")->err, 0);
+    assert_true(world_run_until(world, is_whole, 180000));
+    world_free(world);
+}
+
 /* While they were away everything was stored anew, a part of it was removed: what they kept is old. */
 static void test_peers_return_with_stale_disks(void **state)
 {
@@ -561,6 +584,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_acknowledged_at_the_moment_of_a_crash),
         cmocka_unit_test(test_peers_return_with_empty_disks),
         cmocka_unit_test(test_the_only_copy_left_comes_back),
+        cmocka_unit_test(test_a_replica_whose_disk_was_full),
         cmocka_unit_test(test_peers_return_with_stale_disks),
         cmocka_unit_test(test_peer_that_returns_with_its_disk_is_sent_what_changed),
         cmocka_unit_test(test_look_ups_go_on_while_peers_leave),
