@@ -12,7 +12,8 @@
 #define REMEMBERED 16                                            /* messages to replay */
 #define NOBODYS_TOKEN ((UINT64_C(1) << 63) | 0x3fffffffffffffff) /* the server ignores what comes of it */
 #define FLOOD_BURST 40
-#define LIFETIME_S 60 /* of its values: gone when it is long honest again */
+#define FLOOD_BURST_REAL 6 /* where each message costs real signatures */
+#define LIFETIME_S 60      /* of its values: gone when it is long honest again */
 #define CERTIFICATES_MAX 16
 
 struct sim_liar {
@@ -346,7 +347,8 @@ static void store_something(struct sim_liar *liar, bool as_other, size_t octets)
 static void flood(struct sim_liar *liar)
 {
     struct peer *peer = server_peer(liar->node->server);
-    for (unsigned i = 0; i < FLOOD_BURST; i++) {
+    bool real = liar->node->world->options->signatures == SIM_SIGNATURES_REAL;
+    for (unsigned i = 0; i < (real ? FLOOD_BURST_REAL : FLOOD_BURST); i++) {
         struct id place;
         entropy_fill(&liar->entropy, place.octets, sizeof place.octets);
         if (i % 2)
