@@ -5,7 +5,8 @@
 #define SETTLE_PASSES 20 /* over all links, while we know little of where we are */
 #define SETTLED_PASSES 4 /* … and later */
 #define SETTLED_ERROR 0.3f
-#define GAP_DOUBT 8 /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
+#define GAP_LATELY_MS 60000 /* what fingers said when we met them holds so long; neighbors go on telling */
+#define GAP_DOUBT 8         /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
 
 /* The sender, predecessors, successors, fingers: in the order of the body. */
 void chord_coordinates_encode(const struct peer *peer, const struct reload_update_req *update, struct buf *out)
@@ -35,7 +36,7 @@ void chord_coordinates_settle(struct peer *peer)
 }
 
 /* How far apart nodes stand where the sender is, as a fraction of the ring: many such figures say how large the ring is. */
-static void learn_gap(struct link *link, const struct reload_update_req *update)
+static void learn_gap(struct now now, struct link *link, const struct reload_update_req *update)
 {
     size_t before = update->predecessors.count, behind = update->successors.count;
     if (before < 3 || behind < 3)
@@ -44,6 +45,7 @@ static void learn_gap(struct link *link, const struct reload_update_req *update)
     link->begins = (struct id){{0}};
     if (id_fraction(update->predecessors.items[0], link->node) < span)
         link->begins = update->predecessors.items[0];
+    link->told = now.mono;
     link->gap = (float)(span / (double)(before + behind));
 }
 
@@ -85,7 +87,7 @@ void chord_coordinates_learn(struct peer *peer, struct now now, struct link *lin
             coordinate_observe(&peer->coordinate, &link->coordinate, round_trip_ms(link), &peer->ports.entropy);
         }
     }
-    learn_gap(link, update);
+    learn_gap(now, link, update);
     struct id from = link->node;
     learn_list(peer, now, from, &update->predecessors, &r);
     learn_list(peer, now, from, &update->successors, &r);
@@ -100,8 +102,10 @@ double peer_ring_size(const struct peer *peer)
     double gap = 1 / own, sum = gap;
     size_t n = 1;
     for (size_t i = 0; i < peer->by_node_count; i++) {
-        double g = (double)peer->by_node[i]->gap;
-        if (g <= 0)
+        const struct link *link = peer->by_node[i];
+        double g = (double)link->gap;
+        bool lately = mono_since_us(peer->now.mono, link->told) < (int64_t)GAP_LATELY_MS * 1000;
+        if (g <= 0 || (!lately && !chord_is_neighbor(peer, link->node)))
             continue;
         sum += g > gap * GAP_DOUBT ? gap * GAP_DOUBT : g < gap / GAP_DOUBT ? gap / GAP_DOUBT : g;
         n++;

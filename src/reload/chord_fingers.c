@@ -218,8 +218,9 @@ bool chord_make_room_for(struct peer *peer, struct now now, struct id node)
 static bool is_possible(const struct peer *peer, struct now now, struct id node)
 {
     return !id_is_zero(node) && !id_is_wildcard(node) && !id_eq(node, peer->options.self) &&
-           !peer_link_to(peer, node) && !is_near_self(peer, node) && !is_rejected(peer, node) &&
-           !peer_node_is_shunned(peer, now, node) && !config_is_bad_node(peer->config, node);
+           !peer_link_to(peer, node) && !chord_table_would_be_neighbor(&peer->table, node, peer->options.neighbors) &&
+           !is_rejected(peer, node) && !peer_node_is_shunned(peer, now, node) &&
+           !config_is_bad_node(peer->config, node);
 }
 
 static float foretold_ms(const struct peer *peer, const struct coordinate *coordinate)

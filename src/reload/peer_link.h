@@ -68,6 +68,7 @@ struct link {
     struct coordinate coordinate; /* as the node says */
     struct mono corrected;        /* when an Update told the node that it took us for an owner we are not */
     struct id begins;             /* the node is responsible from behind here, its predecessor; zero: not known */
+    struct mono told;             /* when it said so, and the gap */
     float gap;                    /* between nodes where it stands, as a fraction of the ring; 0: not known */
     struct buf input;             /* the part of a frame that has come so far */
 };
