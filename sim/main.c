@@ -6,11 +6,13 @@
 #include "scenario.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#define LARGE_PAGES_NODES_MIN 256u
 #define STEPS_PER_LOOK 65536u /* at the clock, for the line of progress */
 
 static double seconds(void)
@@ -35,6 +37,16 @@ static uint64_t memory_octets(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+/* A large ring is memory that is met in no order: with pages of 2 MiB it takes a third less time. The library is told so before a program
+ * starts, so this one starts again. */
+static void want_large_pages(const struct sim_options *o, char **argv)
+{
+    if (o->nodes < LARGE_PAGES_NODES_MIN || getenv("GLIBC_TUNABLES"))
+        return;
+    if (setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1) == 0)
+        execv("/proc/self/exe", argv); /* if not, it goes on as it is */
 }
 
 /* ---- how far it is ---- */
@@ -131,6 +143,7 @@ int main(int argc, char **argv)
     int end = sim_options_parse(&options, argc, argv);
     if (end)
         return end == 1 ? 0 : end;
+    want_large_pages(&options, argv);
     const struct sim_scenario *scenario = sim_scenario_find(options.scenario);
     sim_nature_draw(&nature, options.seed);
     if (scenario->prepare)
