@@ -268,6 +268,7 @@ static void tune_narrow(struct peer_options *options)
 {
     options->neighbors = 3;
     options->fingers = 1;
+    options->links_wanted = 13;
 }
 
 static struct world *narrow_world(unsigned n, uint64_t seed)
