@@ -20,7 +20,13 @@ struct run {
 
 /* What they found, in one line each. */
 static const struct run kept[] = {
-    {"storm", 7, "the node that speaks for the signer of the configuration is itself banned"},
+    {"storm", 7, "the node that speaks for the configuration's signer was itself the one to be banned"},
+    {"storm", 8, "an answer to a node that nobody reaches went to and fro between two peers until its TTL ended"},
+    {"storm", 23, "the same, between others"},
+    {"storm", 51, "a replica whose messages had not verified was left without its copies"},
+    {"storm", 126, "a flood of real signatures"},
+    {"calls", 1, "the first words in a proof's channel came before the news that it stood"},
+    {"waves", 4, "a joining node is handed its values before it is a member: its share counts then"},
 };
 
 static struct sim_options options_of(const struct run *run, struct sim_nature *ret_nature)
