@@ -13,8 +13,8 @@
 /* Table numbers of all modules, so that no two use the same. They are part of the database format: never renumber. */
 enum kv_table {
     KV_SERVER_META = 1,
-    KV_RELOAD_DATA = 10, /* stored values of the ring */
-    KV_RELOAD_META = 11, /* configuration document, generation counters of resources */
+    KV_RELOAD_DATA = 10,       /* stored values of the ring */
+    KV_RELOAD_META = 11,       /* configuration document, generation counters of resources */
     KV_RELOAD_NODES_DATA = 12, /* the same two of a server's further Node-IDs */
     KV_RELOAD_NODES_META = 13,
     KV_NUMBERS = 20,

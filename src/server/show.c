@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-const char *health_name(enum peer_health health)
+const char *show_health_name(enum peer_health health)
 {
     static const char *const names[] = {"red", "yellow", "green"};
     return names[health];
@@ -56,7 +56,7 @@ void show_status(void *ctx, struct ctl_request *request)
         ctl_put_unsigned(w, "node_ids_in_ring", in_ring);
     }
     ctl_put_text(w, "version", IME_VERSION);
-    ctl_put_text(w, "health", health_name(health_of(s)));
+    ctl_put_text(w, "health", show_health_name(health_of(s)));
     ctl_put_text(w, "state", peer_state_name(peer_state(s->peer)));
     put_own_ban(s, w);
     ctl_put_slice(w, "overlay", s->config->instance_name);

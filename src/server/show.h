@@ -6,7 +6,7 @@
 
 struct ctl_request;
 
-const char *health_name(enum peer_health health); /* "green" */
+const char *show_health_name(enum peer_health health); /* "green" */
 
 void show_status(void *ctx, struct ctl_request *request);
 void show_ring(void *ctx, struct ctl_request *request);

@@ -51,7 +51,7 @@ static void put_nodes(struct server *s, struct ctl_writer *w)
         if (n->other_address.family)
             ctl_put_addr(w, "other_address", &n->other_address);
         ctl_put_text(w, "state", n->retires && !n->gone ? "retiring" : peer_state_name(peer_state(n->peer)));
-        ctl_put_text(w, "health", health_name(peer_health(n->peer)));
+        ctl_put_text(w, "health", show_health_name(peer_health(n->peer)));
         ctl_put_printf(w, "share_owned", "%.4f", peer_share_owned(n->peer));
         ctl_put_printf(w, "share_with_replicas", "%.4f", peer_share_duty(n->peer));
         ctl_put_unsigned(w, "records_stored", stored.entries);
@@ -114,7 +114,7 @@ void show_ring(void *ctx, struct ctl_request *request)
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_id(w, "node_id", v.self);
     ctl_put_text(w, "state", peer_state_name(v.state));
-    ctl_put_text(w, "health", health_name(v.health));
+    ctl_put_text(w, "health", show_health_name(v.health));
     ctl_put_slice(w, "overlay", s->config->instance_name);
     ctl_put_integer(w, "configuration_sequence", v.config_sequence);
     ctl_put_printf(w, "node_count_estimate", "%.0f", v.ring_size);
