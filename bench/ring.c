@@ -1,9 +1,10 @@
 /* What a look-up costs in the simulator, and what a node weighs there.
  *
- * Time: look-ups of published numbers in a ring of 256 servers, 400 within a second (signatures are the stand-in, as in every large run; one look-up is three
- * fetches, each over several links, with all that the servers do for each message and the upkeep of the ring meanwhile), against an event
- * queue of the same size that is only emptied and filled: as many events as those look-ups took. Memory: the whole process by nodes, against
- * the bare facts that a node holds: its records, and Node-ID and address of every node that it has a link to. */
+ * Time: look-ups of published numbers in a ring of 256 servers, 400 within a second (signatures are the stand-in, as in every large run).
+ * One look-up is three fetches, each over several links, with all that the servers do for each message, and its part of the ring's upkeep
+ * meanwhile. The baseline is an event queue of the same size that is only emptied and filled: as many events as those look-ups took.
+ * Memory: the whole process by nodes, against the bare facts that a node holds: its records, and Node-ID and address of every node that
+ * it has a link to. */
 #include "bench.h"
 
 #include "world.h"
