@@ -45,7 +45,7 @@ struct sim_event {
         struct keyring_job *job;
     };
     uint32_t octet_count;
-    uint8_t octets[];
+    _Alignas(8) uint8_t octets[]; /* or a struct */
 };
 
 /* With room for so many octets, which the caller fills. */
