@@ -101,12 +101,11 @@ void sim_node_disk_hangs(struct sim_node *node, bool hangs)
 static int start_hash(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number)
 {
     struct sim_node *node = ctx;
-    struct sim_hash_job *what;
-    struct sim_event *event = sim_event_new(SIM_EVENT_HASH, sizeof *what + profile->overlay.n);
-    what = (void *)event->octets;
-    *what = (struct sim_hash_job){*profile, *number};
-    memcpy(what + 1, profile->overlay.p, profile->overlay.n);
-    what->profile.overlay.p = (const uint8_t *)(what + 1);
+    struct sim_hash_job what = {*profile, *number};
+    struct sim_event *event = sim_event_new(SIM_EVENT_HASH, sizeof what + profile->overlay.n);
+    what.profile.overlay.p = event->octets + sizeof what;
+    memcpy(event->octets, &what, sizeof what);
+    memcpy(event->octets + sizeof what, profile->overlay.p, profile->overlay.n);
     event->number = job;
     schedule(node, event, HASH_US);
     return 0;
@@ -114,9 +113,10 @@ static int start_hash(void *ctx, uint64_t job, const struct numbers_profile *pro
 
 static void hashed(struct sim_node *node, struct sim_event *event)
 {
-    const struct sim_hash_job *job = (const void *)event->octets;
+    struct sim_hash_job job; /* copied out: the octets of an event stand anywhere */
     struct numbers_slot slots[NUMBERS_COPIES];
-    int err = numbers_slots_derive(&job->profile, &job->number, slots);
+    memcpy(&job, event->octets, sizeof job);
+    int err = numbers_slots_derive(&job.profile, &job.number, slots);
     server_hashed(node->server, sim_node_now(node), event->number, err, slots);
 }
 
