@@ -9,13 +9,13 @@
 #define ROUND_ANSWERS_MS 2000 /* the Updates that were asked for are there */
 #define ROUND_AFTER_LOSS_MS 3000
 #define ROUND_CROWDED_MS 30000
-#define NEAR_FIRST 2       /* candidates that are attached to before all others */
-#define NEAR_LINKS 6       /* of which these are asked */
-#define BETTER_PER_ROUND 6 /* fingers that are replaced by nearer ones */
+#define NEAR_FIRST 2        /* candidates that are attached to before all others */
+#define NEAR_LINKS 6        /* of which these are asked */
+#define BETTER_PER_ROUND 12 /* fingers that are replaced by nearer ones */
 #define SHED_PER_ROUND 4
 #define TRIM_PER_ROUND 16
 #define NEARER 0.75f /* of the present round trip, and so many milliseconds less: worth a link */
-#define NEARER_MS 10.0f
+#define NEARER_MS 6.0f
 #define OWNED_MAX 6 /* times the average, that we believe of a node */
 #define CORRECTION_PAUSE_MS 1000
 #define POPULOUS 8                    /* nodes that a cell holds for a place in it to be asked for unseen */
