@@ -137,6 +137,12 @@ static void copy_own_range(struct peer *peer, struct now now, int64_t delay_ms)
                             delay_ms, NULL, NULL);
 }
 
+void chord_copies_check(struct peer *peer, struct now now)
+{
+    if (peer->state == PEER_JOINED && peer_transfers_idle(peer))
+        copy_own_range(peer, now, 0);
+}
+
 static void replicas_changed(struct peer *peer, struct now now, const struct neighborhood *before, int64_t delay_ms)
 {
     struct id holders[PEER_NEIGHBORS_MAX];

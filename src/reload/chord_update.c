@@ -220,6 +220,7 @@ static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer
         return;
     stabilize_schedule(peer, now);
     send_to_links(peer, now, TO_NEIGHBORS);
+    chord_copies_check(peer, now);
     chord_handover_drop(peer, now);
 }
 

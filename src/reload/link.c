@@ -320,6 +320,7 @@ static void link_ask_name(struct peer *peer, struct now now, struct link *link, 
 int peer_link_up(struct peer *peer, struct now now, uint64_t number, struct slice certificate)
 {
     struct link *link = peer_link_find(peer, number);
+    peer->now = now;
     if (!link || link->state != LINK_CONNECTING)
         return ERR_NOT_FOUND;
     struct link_identity identity;
@@ -345,6 +346,7 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
                      uint64_t *ret_link)
 {
     struct link_identity identity;
+    peer->now = now;
     int err = is_closed_for_links(peer)
                   ? ERR_WRONG_STATE
                   : peer_link_identify(peer, now, remote, certificate, (struct id){{0}}, &identity);
@@ -374,6 +376,7 @@ int peer_link_accept(struct peer *peer, struct now now, const struct addr *remot
 void peer_link_connect_failed(struct peer *peer, struct now now, uint64_t number, int err)
 {
     struct link *link = peer_link_find(peer, number);
+    peer->now = now;
     if (!link)
         return;
     if (err == ERR_AUTH || err == ERR_EXPIRED)
@@ -385,6 +388,7 @@ void peer_link_connect_failed(struct peer *peer, struct now now, uint64_t number
 void peer_link_down(struct peer *peer, struct now now, uint64_t number)
 {
     struct link *link = peer_link_find(peer, number);
+    peer->now = now;
     if (!link)
         return;
     char hex[ID_HEX_OCTETS];
@@ -715,6 +719,7 @@ static size_t frames_input(struct peer *peer, struct now now, uint64_t number, s
 void peer_link_input(struct peer *peer, struct now now, uint64_t number, struct slice octets)
 {
     struct link *link = peer_link_find(peer, number);
+    peer->now = now;
     if (!link || link->state == LINK_CONNECTING)
         return;
     peer->counters.octets_received += octets.n;

@@ -15,7 +15,8 @@ void chord_became_member(struct peer *peer, struct now now); /* joined, or first
 void chord_set_state(struct peer *peer, enum peer_state state);
 void chord_tell_state(struct peer *peer); /* if state or health is another */
 void chord_take_duty(struct peer *peer);
-size_t chord_neighbor_count(const struct peer *peer); /* on each side */
+void chord_copies_check(struct peer *peer, struct now now); /* that those who get copies have them */
+size_t chord_neighbor_count(const struct peer *peer);       /* on each side */
 bool chord_is_neighbor(const struct peer *peer, struct id node);
 bool chord_is_replica_holder(const struct peer *peer, struct id node); /* one of the successors that get copies */
 size_t chord_replica_holders(const struct peer *peer, struct id *ret_nodes, size_t max);
