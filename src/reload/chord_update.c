@@ -220,8 +220,8 @@ static void stabilize_timer_fire(struct peer *peer, struct now now, struct timer
         return;
     stabilize_schedule(peer, now);
     send_to_links(peer, now, TO_NEIGHBORS);
+    chord_handover_drop(peer, now); /* first: the check begins transfers, and nothing is dropped while there are any */
     chord_copies_check(peer, now);
-    chord_handover_drop(peer, now);
 }
 
 void chord_stabilize_start(struct peer *peer, struct now now)
