@@ -9,7 +9,7 @@ void peer_options_default(struct peer_options *options)
 {
     *options = (struct peer_options){
         .neighbors = 4,
-        .fingers = 20,
+        .fingers = 24,
         .replicas = 2,
         .links_max = 512,
         .links_wanted = 64,

@@ -43,7 +43,7 @@ struct peer_options {
 
     /* What follows has defaults: peer_options_default. */
     unsigned neighbors;             /* wanted on each side: 3 to PEER_NEIGHBORS_MAX (10.1) */
-    unsigned fingers;               /* wanted, as far as the ring has them: 20 */
+    unsigned fingers;               /* wanted, as far as the ring has them: 24 */
     unsigned replicas;              /* successors that get a copy: 2 (10.4) */
     uint32_t links_wanted;          /* beyond it only neighbors are attached to, and admitted: 64 */
     uint32_t links_max;             /* open links; the least useful one gives way, or the new one is refused */

@@ -74,7 +74,7 @@ static void open_b(struct world *w)
     const struct kv *kv = memory_store_kv(w->store);
     assert_int_equal(pvp_vcr_table_new(&w->vcr_config, kv, &w->entropy, NULL, w->now, &w->vcrs), 0);
     struct pvp_terminator_ports ports = {
-        .vcrs = w->vcrs, .identity = &w->b, .service = {w, find_service}, .kv = kv, .entropy = &w->entropy};
+        .vcrs = w->vcrs, .identity = &w->b, .service = {w, find_service, NULL}, .kv = kv, .entropy = &w->entropy};
     assert_int_equal(pvp_terminator_new(&w->config, &ports, w->now, &w->terminator), 0);
 }
 
