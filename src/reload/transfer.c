@@ -152,6 +152,8 @@ static void portion_answered(struct peer *peer, struct now now, void *ctx, const
                  outcome->error_code == RELOAD_ERROR_GENERATION_COUNTER_TOO_LOW;
     if (newer)
         fetch_newer(peer, now, transfer->node, sent);
+    else if (transfer->purpose == TRANSFER_ADMIT && outcome->error_code == RELOAD_ERROR_DATA_TOO_LARGE)
+        peer->counters.replicas_failed++; /* beyond a quota there: one publisher's excess keeps nobody out of the ring */
     else if (outcome->err && !transfer->err)
         transfer->err = outcome->err;
     list_remove(&sent->order);

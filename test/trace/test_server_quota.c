@@ -73,11 +73,37 @@ static void test_a_server_comes_back_where_much_was_stored(void **state)
     }
 }
 
+static void lower_quota(struct scene *scene, struct config *config)
+{
+    (void)scene;
+    config->quota = 1;
+}
+
+/* The quota was lowered after much had been stored: what a newcomer does not take stays where it was, and it is let in all the same. */
+static void test_a_server_joins_where_too_much_is_stored(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(4, 1);
+    for (char letter = 'A'; letter <= 'C'; letter++) {
+        company_start(scene_company(scene, letter));
+        agent_start(scene_company(scene, letter));
+    }
+    scene_run(scene, 60000);
+    publish(scene_company(scene, 'B'), 0, NUMBERS);
+    scene_configure(scene, lower_quota);
+    company_start(scene_company(scene, 'D'));
+    assert_true(scene_run_until(scene, all_in, 15000));
+    scene_run(scene, SCENE_MINUTE);
+    assert_true(refused_by_all(scene) > 0);
+    scene_free(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_server_joins_where_much_is_stored),
         cmocka_unit_test(test_a_server_comes_back_where_much_was_stored),
+        cmocka_unit_test(test_a_server_joins_where_too_much_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
