@@ -350,6 +350,18 @@ def read_attach(body, application=False):
     return number, role, candidates
 
 
+def read_config_update(body):
+    """The document in a ConfigUpdate of type config [6.5.4.1]."""
+    r = Reader(body)
+    if r.number(1) != 1:
+        raise Bad("ConfigUpdate of another type")
+    rest = r.sub(4)
+    document = rest.opaque(3)
+    rest.end()
+    r.end()
+    return document
+
+
 class Link:
     """A TLS connection with framing [6.6.2]. Frames are read by Node.pump."""
 
@@ -447,6 +459,7 @@ class Node:
         self.document = enroll_server(world, "GET", "/.well-known/reload-config")[2]
         configuration = ElementTree.fromstring(self.document).find(f"{XML}configuration")
         self.sequence = int(configuration.get("sequence"))
+        self.message_max = int(configuration.findtext(f"{XML}max-message-size", "5000"))  # [11.1]
         if listen:
             self.listener = socket.create_server((listen, 0), family=socket.AF_INET6 if ":" in listen else socket.AF_INET)
 
@@ -561,6 +574,10 @@ class Node:
             self.answers[message.transaction] = signer, message
             return
         self.requests.append((link, signer, message))
+        if message.code != CONFIG_UPDATE and message.sequence != self.sequence:  # [6.3.2.1]
+            error = CONFIG_TOO_NEW if message.sequence > self.sequence else CONFIG_TOO_OLD
+            self.answer(link, message, ERROR, struct.pack("!H", error) + vector(2, b""))
+            return
         body = self.serve(link, signer, message)
         if body is not None:
             self.answer(link, message, message.code + 1, body)
@@ -577,8 +594,10 @@ class Node:
         del link
         if message.code == PING:
             return struct.pack("!QQ", secrets.randbits(64), int(time.time() * 1000))
-        if message.code in (UPDATE, LEAVE, CONFIG_UPDATE):
+        if message.code in (UPDATE, LEAVE):
             return b""
+        if message.code == CONFIG_UPDATE:
+            return self.serve_config(message)
         if message.code == STORE:
             return self.serve_store(message)
         if message.code == ATTACH:
@@ -588,6 +607,12 @@ class Node:
             host, port = self.listener.getsockname()[:2]
             return attach(b"active", [candidate(host, port)])
         return None
+
+    def serve_config(self, message):
+        """Goes on with the document that it is given [6.5.4]."""
+        document = read_config_update(message.body)
+        self.sequence = int(ElementTree.fromstring(document).find(f"{XML}configuration").get("sequence"))
+        return b""
 
     def serve_store(self, message):
         """Keeps what it is given: replicas, and what a newcomer is handed."""

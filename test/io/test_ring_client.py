@@ -205,17 +205,22 @@ class Tests:
         assert self.ping(extensions=extension(0)) == self.id_of(0)
 
     def test_19_configuration_sequence(self):
-        """Newer than theirs; older, and then they send the document [6.3.2.1]."""
+        """Newer than theirs; older, and then they send the document: over the link, and through the ring [6.3.2.1]."""
         expect(ring.CONFIG_TOO_NEW, lambda: self.ping(sequence=self.node.sequence + 1))
-        expect(ring.CONFIG_TOO_OLD, lambda: self.ping(sequence=self.node.sequence - 1))
-        pushed = lambda: [m for _, s, m in self.node.requests if m.code == ring.CONFIG_UPDATE and s == self.id_of(0)]
-        assert self.node.pump(lambda: bool(pushed()), ring.SECONDS), "no ConfigUpdate came"
-        r = ring.Reader(pushed()[0].body)
-        kind, rest = r.number(1), r.sub(4)
-        document = rest.opaque(3)
-        rest.end()
-        r.end()
-        assert kind == 1 and document == self.node.document
+        current = self.node.sequence
+        pushed = lambda sender: [m for _, s, m in self.node.requests if m.code == ring.CONFIG_UPDATE and s == sender]
+        for i in range(2):
+            sender = self.id_of(i)
+            assert not pushed(sender), "a ConfigUpdate before we are behind"
+            self.node.sequence = current - 1
+            try:
+                expect(ring.CONFIG_TOO_OLD, lambda to=to_node(sender): self.ping(to))
+                assert self.node.pump(lambda n=sender: bool(pushed(n)), ring.SECONDS), f"no ConfigUpdate came from server {i}"
+                assert self.node.sequence == current, "the document brings us up to date"
+            finally:
+                self.node.sequence = current
+            assert ring.read_config_update(pushed(sender)[0].body) == self.node.document
+            assert self.ping(to_node(sender)) == sender
 
     def test_1a_config_update(self):
         """Ours is answered: the same document; one that is not signed; nonsense; a Kind that nobody signed."""
@@ -325,8 +330,10 @@ class Tests:
 
     def test_1m_too_large(self):
         """More than max-message-size: Error_Message_Too_Large, then the link is closed [6.6]."""
+        padding = lambda octets: struct.pack("!HB", 77, 0) + vector(4, b"x" * octets)
+        assert self.ping(extensions=padding(self.node.message_max - 2000)) == self.id_of(0), "almost as much passes"
         link = self.node.connect(self.servers[0]["ring"])
-        expect(ring.MESSAGE_TOO_LARGE, lambda: self.node.ask(link, ring.PING, vector(2, b"x" * 60000), to_node(ring.WILDCARD)))
+        expect(ring.MESSAGE_TOO_LARGE, lambda: self.ping(link=link, extensions=padding(self.node.message_max)))
         assert self.node.pump(lambda: link.closed, ring.SECONDS), "the link stays"
         self.link = self.node.connect(self.servers[0]["ring"])
         assert self.ping() == self.id_of(0)
