@@ -9,7 +9,7 @@
 #define RIGHT_ASKED_US (2 * SIM_SECOND)
 #define PUBLISH_US (10 * SIM_MINUTE)
 #define SETTLE_US (10 * SIM_MINUTE) /* fingers are compared a few times: what a ring that lives on is like … */
-#define SETTLE_NODES 16384          /* … and shorter where there are more nodes: it would take longer than all else */
+#define CALM_NODES 16384            /* … and shorter where there are more nodes: time at rest would cost more than all else */
 #define LOOKUP_EVERY_US (5 * SIM_MS)
 #define LOOKUPS_OVER_MIN_US (10 * SIM_SECOND)
 #define IDLE_US (2 * SIM_MINUTE)
@@ -18,6 +18,11 @@ static bool is_right(void *ctx, struct sim_world *world)
 {
     (void)ctx;
     return sim_world_is_right(world, NULL);
+}
+
+static int64_t rest_us(const struct sim_options *options, int64_t us)
+{
+    return options->nodes > CALM_NODES ? us * CALM_NODES / options->nodes : us;
 }
 
 void sim_calm_run(struct sim_world *world)
@@ -41,9 +46,10 @@ void sim_calm_run(struct sim_world *world)
     if (!sim_world_publish(world, PUBLISH_US))
         sim_world_violation(world, "every publish is acknowledged", "not all were within %lld s",
                             (long long)(PUBLISH_US / SIM_SECOND));
-    sim_world_run(world, o->nodes > SETTLE_NODES ? SETTLE_US * SETTLE_NODES / o->nodes : SETTLE_US);
+    sim_world_run(world, rest_us(o, SETTLE_US));
     int64_t over_us = o->lookups * LOOKUP_EVERY_US;
     sim_world_look_up(world, o->lookups, over_us > LOOKUPS_OVER_MIN_US ? over_us : LOOKUPS_OVER_MIN_US);
     int64_t left_us = (int64_t)(o->hours * (double)SIM_HOUR) - (world->now_us - grown_us);
-    sim_world_idle(world, left_us > IDLE_US ? left_us : IDLE_US);
+    int64_t idle_us = rest_us(o, IDLE_US);
+    sim_world_idle(world, left_us > idle_us ? left_us : idle_us);
 }
