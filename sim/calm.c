@@ -9,7 +9,7 @@
 #define RIGHT_ASKED_US (2 * SIM_SECOND)
 #define PUBLISH_US (10 * SIM_MINUTE)
 #define SETTLE_US (10 * SIM_MINUTE) /* fingers are compared a few times: what a ring that lives on is like … */
-#define CALM_NODES 16384            /* … and shorter where there are more nodes: time at rest would cost more than all else */
+#define CALM_NODES 16384            /* … and shorter with more nodes: rest would cost more than all else */
 #define LOOKUP_EVERY_US (5 * SIM_MS)
 #define LOOKUPS_OVER_MIN_US (10 * SIM_SECOND)
 #define IDLE_US (2 * SIM_MINUTE)

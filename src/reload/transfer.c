@@ -153,7 +153,7 @@ static void portion_answered(struct peer *peer, struct now now, void *ctx, const
     if (newer)
         fetch_newer(peer, now, transfer->node, sent);
     else if (transfer->purpose == TRANSFER_ADMIT && outcome->error_code == RELOAD_ERROR_DATA_TOO_LARGE)
-        peer->counters.replicas_failed++; /* beyond a quota there: one publisher's excess keeps nobody out of the ring */
+        peer->counters.replicas_failed++; /* beyond a quota there, which keeps nobody out of the ring */
     else if (outcome->err && !transfer->err)
         transfer->err = outcome->err;
     list_remove(&sent->order);
