@@ -3,7 +3,7 @@
  *
  * Over a link it is offered first, with a Ping: who is behind answers one such offer with Error_Config_Too_New, and is sent the document by
  * that neighbor; offers of others wait, unanswered, until the document is there or has not come. So each node gets it about once, though all
- * of its neighbors have it at nearly the same time. Nodes farther away are not sent a document that is just spreading: it reaches them link
+ * of its neighbors have it at nearly the same time. Who never answers an offer is sent the document nevertheless. Nodes farther away are not sent a document that is just spreading: it reaches them link
  * by link, faster than a storm of copies through the ring would. */
 #include "reload/peer_internal.h"
 
@@ -51,12 +51,20 @@ static void push(struct peer *peer, struct now now, struct id node, struct slice
 
 /* ---- offering it over a link ---- */
 
+static bool is_behind(const struct peer *peer, uint16_t sequence)
+{
+    return sequence != CONFIG_SEQUENCE_ANY && config_sequence_cmp(sequence, peer->config->sequence) < 0;
+}
+
 static void offer_ended(struct peer *peer, struct now now, void *ctx, const struct outcome *outcome)
 {
-    (void)now, (void)outcome; /* that the answer is Error_Config_Too_New has been seen */
     struct link *link = peer_link_find(peer, (uint64_t)(uintptr_t)ctx);
-    if (link)
-        link->config_offered = false;
+    if (!link)
+        return;
+    link->config_offered = false; /* that the answer is Error_Config_Too_New has been seen */
+    /* Who says nothing to a newer sequence number is sent the document all the same. */
+    if (outcome->err == ERR_TIMEOUT && is_behind(peer, link->config_sequence))
+        push(peer, now, link->node, (struct slice){0});
 }
 
 static void offer(struct peer *peer, struct now now, struct link *link)
@@ -78,11 +86,6 @@ static void bring(struct peer *peer, struct now now, struct id node, struct slic
         offer(peer, now, link);
     else if (!fresh)
         push(peer, now, node, path);
-}
-
-static bool is_behind(const struct peer *peer, uint16_t sequence)
-{
-    return sequence != CONFIG_SEQUENCE_ANY && config_sequence_cmp(sequence, peer->config->sequence) < 0;
 }
 
 void config_seen(struct peer *peer, struct now now, struct link *link, uint16_t sequence)

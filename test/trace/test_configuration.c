@@ -153,6 +153,38 @@ static size_t links_of(struct world *world, unsigned node)
 }
 
 /* A banned peer is out, stays quiet, and comes back when a configuration says so. */
+/* What node 3 answers when it is behind never arrives. */
+static bool mute(void *ctx, struct world *world, unsigned from, unsigned to, struct slice message,
+                 struct buf *ret_instead)
+{
+    (void)ctx, (void)to;
+    struct region region;
+    struct reload_header header;
+    struct fault fault;
+    region_init(&region, RELOAD_REGION_OCTETS_MAX);
+    bool error = from == 3 && !reload_header_peek(message, &region, &header, &fault) &&
+                 message.n >= header.octets + 2 && message.p[header.octets] == 0xff &&
+                 message.p[header.octets + 1] == 0xff;
+    region_fini(&region);
+    (void)world;
+    if (error)
+        buf_slice_put(ret_instead, slice_str("?"));
+    return error;
+}
+
+/* An implementation that leaves unanswered what it takes for too new: it is sent the document when its neighbors have asked for long enough. */
+static void test_a_node_that_does_not_answer_offers(void **state)
+{
+    (void)state;
+    struct world *world = world_of(6, 36);
+    wanted = 2;
+    world->tap = mute;
+    world_configure(world, 1, slower);
+    assert_false(world_run_until(world, everybody_has_it, 10000));
+    assert_true(world_run_until(world, everybody_has_it, 15000));
+    world_free(world);
+}
+
 static void test_a_ban_and_its_end(void **state)
 {
     (void)state;
@@ -211,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_few_links_take_a_little_longer),
         cmocka_unit_test(test_a_neighbor_dies_while_it_sends),
         cmocka_unit_test(test_a_neighbor_hangs_while_it_sends),
+        cmocka_unit_test(test_a_node_that_does_not_answer_offers),
         cmocka_unit_test(test_a_ban_and_its_end),
         cmocka_unit_test(test_a_banned_peer_starts),
     };
