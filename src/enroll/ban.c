@@ -102,16 +102,6 @@ static int content_without(const struct enroll *e, const struct target *t, struc
     return 0;
 }
 
-static void log_ban(const struct enroll *e, const char *event, const struct target *t, const char *reason)
-{
-    char hex[ID_HEX_OCTETS];
-    size_t n;
-    const struct id *nodes = nodes_of(t, &n);
-    for (size_t i = 0; i < n; i++)
-        log_event(e->ports.log, LEVEL_NOTICE, event, "server_id=%.*s node=%s reason=\"%s\"", SLICE_PRINT(t->name),
-                  id_format(nodes[i], hex), reason);
-}
-
 void ban_add(void *ctx, struct ctl_request *request)
 {
     struct enroll *e = ctx;
@@ -150,7 +140,6 @@ void ban_add(void *ctx, struct ctl_request *request)
                    "without a fresh token it gets no new one");
     } else {
         snprintf(text, sizeof text, "%.*s is banned: %zu Node-ID%s", SLICE_PRINT(t.name), n, n == 1 ? "" : "s");
-        log_ban(e, "enroll.ban", &t, reason);
         publish(e, request, &content, text);
     }
     region_fini(&region);
@@ -178,7 +167,6 @@ void ban_end(void *ctx, struct ctl_request *request)
         ctl_refuse(request, ERR_NOT_FOUND, "it is not banned", "`ring bans` shows who is");
     } else {
         snprintf(text, sizeof text, "%.*s is not banned anymore", SLICE_PRINT(t.name));
-        log_ban(e, "enroll.unban", &t, "");
         publish(e, request, &content, text);
     }
     region_fini(&region);

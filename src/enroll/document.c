@@ -102,6 +102,8 @@ static void published(void *arg, int err)
         memcpy(e->settings, edition->settings, sizeof e->settings);
         log_event(e->ports.log, LEVEL_NOTICE, "enroll.configuration.published", "overlay=%s sequence=%u octets=%zu",
                   e->options.overlay, e->config->sequence, e->config->document.n);
+        if (old)
+            config_log_bans(e->ports.log, old, e->config);
         if (edition->request)
             edition->reply(edition->request, old, e->config, edition->text);
         config_free(old);

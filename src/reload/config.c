@@ -98,6 +98,22 @@ const struct config_ban *config_ban_of(const struct config *config, struct id no
     return NULL;
 }
 
+void config_log_bans(const struct log *log, const struct config *old, const struct config *next)
+{
+    char hex[ID_HEX_OCTETS];
+    for (size_t i = 0; i < next->bad_node_count; i++) {
+        struct id node = next->bad_nodes[i];
+        const struct config_ban *ban = config_ban_of(next, node);
+        if (config_is_bad_node(old, node))
+            continue;
+        log_event(log, LEVEL_NOTICE, "ring.ban", "node=%s server_id=%.*s reason=\"%.*s\"", id_format(node, hex),
+                  SLICE_PRINT(ban ? ban->server_id : slice_str("-")), SLICE_PRINT(ban ? ban->reason : slice_str("")));
+    }
+    for (size_t i = 0; i < old->bad_node_count; i++)
+        if (!config_is_bad_node(next, old->bad_nodes[i]))
+            log_event(log, LEVEL_NOTICE, "ring.unban", "node=%s", id_format(old->bad_nodes[i], hex));
+}
+
 /* The number before the next dot; 0 behind the end. What is no digit ends the version. */
 static uint32_t next_number(struct slice *rest)
 {

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/region.h"
 #include "base/time.h"
 #include "crypt/cert.h"
@@ -172,6 +173,9 @@ bool config_is_bad_node(const struct config *config, struct id node);
 
 /* What the document says about a ban; NULL: nothing. */
 const struct config_ban *config_ban_of(const struct config *config, struct id node);
+
+/* An event for each node that the one bans and the other does not: ring.ban, ring.unban. log may be NULL. */
+void config_log_bans(const struct log *log, const struct config *old, const struct config *next);
 
 /* Whether software of this version ("0.1.0", numbers between dots; what follows them does not count) is older than what is required. */
 bool config_wants_newer(const struct config *config, const char *version);

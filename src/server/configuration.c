@@ -144,24 +144,6 @@ int server_config_offer(struct server *s, struct now now, struct slice document,
 
 /* ---- what it says to operators ---- */
 
-/* Once for each that is new: who hears of a ban is every operator in the ring. */
-static void log_bans(struct server *s, const struct config *old, const struct config *next)
-{
-    char hex[ID_HEX_OCTETS];
-    for (size_t i = 0; i < next->bad_node_count; i++) {
-        struct id node = next->bad_nodes[i];
-        const struct config_ban *ban = config_ban_of(next, node);
-        if (config_is_bad_node(old, node))
-            continue;
-        log_event(s->ports.log, LEVEL_NOTICE, "ring.ban", "node=%s server_id=%.*s reason=\"%.*s\"",
-                  id_format(node, hex), SLICE_PRINT(ban ? ban->server_id : slice_str("-")),
-                  SLICE_PRINT(ban ? ban->reason : slice_str("")));
-    }
-    for (size_t i = 0; i < old->bad_node_count; i++)
-        if (!config_is_bad_node(next, old->bad_nodes[i]))
-            log_event(s->ports.log, LEVEL_NOTICE, "ring.unban", "node=%s", id_format(old->bad_nodes[i], hex));
-}
-
 static void log_message(struct server *s, const struct config *config)
 {
     if (config->message_of_the_day.n)
@@ -190,7 +172,7 @@ void configuration_apply(struct server *s)
     pvp_terminator_set_lattice(s->terminator, config->lattice_ms);
     s->counters.configs_applied++;
     log_event(s->ports.log, LEVEL_NOTICE, "config.applied", "sequence=%u", config->sequence);
-    log_bans(s, old, config);
+    config_log_bans(s->ports.log, old, config); /* every operator in the ring hears of them */
     if (!slice_eq(old->message_of_the_day, config->message_of_the_day))
         log_message(s, config);
     config_free(old);
