@@ -3,8 +3,8 @@
  *
  * Over a link it is offered first, with a Ping: who is behind answers one such offer with Error_Config_Too_New, and is sent the document by
  * that neighbor; offers of others wait, unanswered, until the document is there or has not come. So each node gets it about once, though all
- * of its neighbors have it at nearly the same time. Who never answers an offer is sent the document nevertheless. Nodes farther away are not sent a document that is just spreading: it reaches them link
- * by link, faster than a storm of copies through the ring would. */
+ * of its neighbors have it at nearly the same time. Who never answers an offer is sent the document nevertheless. Nodes farther away are not
+ * sent a document that is just spreading: it reaches them link by link, faster than a storm of copies through the ring would. */
 #include "reload/peer_internal.h"
 
 /* ---- sending the document ---- */

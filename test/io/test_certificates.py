@@ -5,31 +5,18 @@ back, they come back by themselves.
 
     test_certificates.py [--directory DIR]
 """
-import argparse
 import os
 import signal
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
-sys.path.insert(0, HERE)
-
-from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, free_network, split_address  # noqa: E402
+from steps import edit, run, wait_for
+from vap import Vap
+from world import split_address
 
 LIFE_SECONDS = 60
-SECONDS = 90
 VSERVICE = 0xB2
 NUMBERS = 3
-
-
-def wait_for(condition, what, seconds=SECONDS):
-    """Asks again and again."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.2)
 
 
 class Steps:
@@ -50,15 +37,6 @@ class Steps:
         with open(os.path.join(self.world.directory, letter.lower() + "1", "log"), errors="replace") as f:
             return sum(f" {event} " in line for line in f)
 
-    def edit(self, name, file, old, new):
-        """Changes a configuration file."""
-        path = os.path.join(self.world.directory, name, file)
-        with open(path) as f:
-            text = f.read()
-        assert old in text, f"{old!r} is not in {path}"
-        with open(path, "w") as f:
-            f.write(text.replace(old, new, 1))
-
     def missing(self, letter):
         """Numbers that this server does not find."""
         return [n for n in self.numbers if not self.ctl(letter, "ring", "lookup", n)["claimants"]]
@@ -69,8 +47,8 @@ class Steps:
 
     def step_short_lives(self):
         """Everybody has a certificate of a minute."""
-        self.edit("enroll", "enroll.conf", "[ring]", f"certificate-lifetime = {LIFE_SECONDS}s\n\n[server ime1.c.example]\nnode-ids = 2\n\n[ring]")
-        self.edit("c1", "server.conf", "bootstrap = no", "bootstrap = no\nnode-ids = 2")
+        edit(self.world, "enroll", "enroll.conf", "[ring]", f"certificate-lifetime = {LIFE_SECONDS}s\n\n[server ime1.c.example]\nnode-ids = 2\n\n[ring]")
+        edit(self.world, "c1", "server.conf", "bootstrap = no", "bootstrap = no\nnode-ids = 2")
         self.world.signal("enroll", signal.SIGHUP)
         for index, name in ((1, "a1"), (2, "b1"), (3, "c1")):
             self.world.signal(name, signal.SIGTERM)
@@ -131,25 +109,8 @@ class Steps:
 
 def main():
     """TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "certificates"))
-    args = parser.parse_args()
     names = ("step_short_lives", "step_two_renewals", "step_too_late", "step_back")
-    print(f"1..{len(names)}")
-    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(50))
-    number = 0
-    try:
-        world.up(3, 1)
-        steps = Steps(world)
-        for number, name in enumerate(names, 1):
-            getattr(steps, name)()
-            print(f"ok {number} - {name}", flush=True)
-        return 0
-    except (AssertionError, WorldError, VapError, Closed, OSError, KeyError, ValueError) as error:
-        print(f"not ok {number or 1} - {names[max(number, 1) - 1]}\n# {type(error).__name__}: {error}\nBail out! the steps need one another", flush=True)
-        return 1
-    finally:
-        world.down()
+    return run(Steps, "certificates", names, lambda world: world.up(3, 1), network=50)
 
 
 if __name__ == "__main__":

@@ -4,33 +4,18 @@ call between a server of both and the one of IPv6 is proved.
 
     test_families.py [--directory DIR]
 """
-import argparse
 import contextlib
-import os
 import signal
 import socket
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
-sys.path.insert(0, HERE)
+from steps import edit, run, wait_for
+from vap import Vap
 
-from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, free_network  # noqa: E402
-
-SECONDS = 60
 CALLER = "+49300100007"
 CALL_SECONDS = 45
 VSERVICE = {1: 0xA4, 3: 0xC6}
-
-
-def wait_for(condition, what):
-    """Asks again and again."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def free_ports(count):
@@ -59,15 +44,6 @@ class Steps:
         """imectl at a company's server."""
         return self.world.ctl(self.server(index)["control"], *words)
 
-    def edit(self, name, file, old, new):
-        """Changes a configuration file."""
-        path = os.path.join(self.world.directory, name, file)
-        with open(path) as f:
-            text = f.read()
-        assert old in text, f"{old!r} is not in {path}"
-        with open(path, "w") as f:
-            f.write(text.replace(old, new, 1))
-
     def peers(self, index):
         """Addresses of the peers that a server is linked to."""
         return [p["address"] for p in self.ctl(index, "show", "ring")["peers"] if p["state"] == "peer"]
@@ -86,8 +62,8 @@ class Steps:
             name, server = self.world.server_name(index, 1), self.server(index)
             for service, six in (("ring", self.ring[index - 1]), ("pvp", self.pvp[index - 1])):
                 addresses = six if index == 3 else f"{server[service]}, {six}"
-                self.edit(name, "server.conf", f"listen = {server[service]}", f"listen = {addresses}")
-        self.edit("enroll", "enroll.conf", f"bootstrap = {self.server(1)['ring']}", f"bootstrap = {self.server(1)['ring']}, {self.ring[0]}")
+                edit(self.world, name, "server.conf", f"listen = {server[service]}", f"listen = {addresses}")
+        edit(self.world, "enroll", "enroll.conf", f"bootstrap = {self.server(1)['ring']}", f"bootstrap = {self.server(1)['ring']}, {self.ring[0]}")
         self.world.signal("enroll", signal.SIGHUP)
         for index in (1, 2, 3):
             self.restart(index)
@@ -124,30 +100,13 @@ class Steps:
 
 def main():
     """TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "families"))
-    args = parser.parse_args()
     try:
         free_ports(1)
     except OSError as error:
         print(f"1..0 # SKIP this machine has no IPv6: {error}")
         return 0
     names = ("step_ring", "step_publish", "step_proofs")
-    print(f"1..{len(names)}")
-    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(49))
-    number = 0
-    try:
-        world.up(3, 1)
-        steps = Steps(world)
-        for number, name in enumerate(names, 1):
-            getattr(steps, name)()
-            print(f"ok {number} - {name}", flush=True)
-        return 0
-    except (AssertionError, WorldError, VapError, Closed, OSError, KeyError, ValueError) as error:
-        print(f"not ok {number or 1} - {names[max(number, 1) - 1]}\n# {type(error).__name__}: {error}\nBail out! the steps need one another", flush=True)
-        return 1
-    finally:
-        world.down()
+    return run(Steps, "families", names, lambda world: world.up(3, 1), network=49)
 
 
 if __name__ == "__main__":

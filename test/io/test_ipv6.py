@@ -3,31 +3,16 @@
 
     test_ipv6.py [--directory DIR]
 """
-import argparse
-import os
 import socket
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
-sys.path.insert(0, HERE)
+from steps import run, wait_for
+from vap import Vap
 
-from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError  # noqa: E402
-
-SECONDS = 40
 CALLER = "+49300100007"
 VSERVICE = {1: 0xA6, 2: 0xB6}
 CALLS, CALL_SECONDS = 3, 45
-
-
-def wait_for(condition, what):
-    """Asks again and again."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 class Steps:
@@ -91,30 +76,13 @@ class Steps:
 
 def main():
     """TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "ipv6"))
-    args = parser.parse_args()
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError as error:
         print(f"1..0 # SKIP this machine has no IPv6: {error}")
         return 0
     names = ("step_ring", "step_publish", "step_calls", "step_route", "step_restart")
-    print(f"1..{len(names)}")
-    world = World(args.directory, os.environ.get("IME_BUILD"), ipv6=True)
-    number = 0
-    try:
-        world.up(2, 2)
-        steps = Steps(world)
-        for number, name in enumerate(names, 1):
-            getattr(steps, name)()
-            print(f"ok {number} - {name}", flush=True)
-        return 0
-    except (AssertionError, WorldError, VapError, Closed, OSError, KeyError, ValueError) as error:
-        print(f"not ok {number or 1} - {names[max(number, 1) - 1]}\n# {type(error).__name__}: {error}\nBail out! the steps need one another", flush=True)
-        return 1
-    finally:
-        world.down()
+    return run(Steps, "ipv6", names, lambda world: world.up(2, 2), ipv6=True)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,17 @@ the numbers in the ring are found.
 
     test_nodes.py [--directory DIR]
 """
-import argparse
 import os
 import signal
 import sys
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
-sys.path.insert(0, HERE)
+from steps import SECONDS, edit, run, wait_for
+from vap import Vap
+from world import WorldError
 
-from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, free_network  # noqa: E402
-
-SECONDS = 60
 VSERVICE = 0xB2
 NUMBERS = 8
 NODES = 3
-
-
-def wait_for(condition, what):
-    """Asks again and again; what: a text, or a function that says what is missing."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.2)
 
 
 class Steps:
@@ -50,15 +36,6 @@ class Steps:
             return self.ctl("D", "show", "ring").get("nodes", [])
         except WorldError:
             return []
-
-    def edit(self, name, file, old, new):
-        """Changes a configuration file."""
-        path = os.path.join(self.world.directory, name, file)
-        with open(path) as f:
-            text = f.read()
-        assert old in text, f"{old!r} is not in {path}"
-        with open(path, "w") as f:
-            f.write(text.replace(old, new, 1))
 
     def restart(self, number=signal.SIGTERM):
         """Ends D's server and starts it again."""
@@ -93,7 +70,7 @@ class Steps:
 
     def step_not_allowed(self):
         """The enrollment server lets it have one Node-ID: it says so, and works as before."""
-        self.edit("d1", "server.conf", "bootstrap = no", f"bootstrap = no\nnode-ids = {NODES}")
+        edit(self.world, "d1", "server.conf", "bootstrap = no", f"bootstrap = no\nnode-ids = {NODES}")
         self.restart()
         wait_for(lambda: "raise node-ids in enroll.conf" in self.world.log_tail("d1", 400), "no advice in the log")
         assert self.ctl("D", "show", "status")["state"] == "joined"
@@ -135,7 +112,7 @@ class Steps:
         """Two instead of three: the third hands over and leaves; its certificate goes."""
         path = os.path.join(self.big["data"], "certificate-2.pem")
         assert os.path.exists(path)
-        self.edit("d1", "server.conf", f"node-ids = {NODES}", "node-ids = 2")
+        edit(self.world, "d1", "server.conf", f"node-ids = {NODES}", "node-ids = 2")
         self.restart()
         wait_for(lambda: not os.path.exists(path), "the third Node-ID has not left")
         assert not self.found()
@@ -151,25 +128,8 @@ class Steps:
 
 def main():
     """TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "nodes"))
-    args = parser.parse_args()
     names = ("step_publish", "step_not_allowed", "step_grow", "step_stores", "step_kill", "step_shrink", "step_leave")
-    print(f"1..{len(names)}")
-    world = World(args.directory, os.environ.get("IME_BUILD"), network=free_network(48))
-    number = 0
-    try:
-        world.up(4, 1)
-        steps = Steps(world)
-        for number, name in enumerate(names, 1):
-            getattr(steps, name)()
-            print(f"ok {number} - {name}", flush=True)
-        return 0
-    except (AssertionError, WorldError, VapError, Closed, OSError, KeyError, ValueError) as error:
-        print(f"not ok {number or 1} - {names[max(number, 1) - 1]}\n# {type(error).__name__}: {error}\nBail out! the steps need one another", flush=True)
-        return 1
-    finally:
-        world.down()
+    return run(Steps, "nodes", names, lambda world: world.up(4, 1), network=48)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,18 @@ older or foreign is refused in words; a ban cuts a server off everywhere and its
 
     test_ring_config.py [--directory DIR]
 """
-import argparse
 import os
 import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
-sys.path.insert(0, HERE)
+from steps import SECONDS, run, wait_for
+from vap import Vap
+from world import WorldError, open_database, program
 
-from vap import Closed, Vap, VapError  # noqa: E402
-from world import World, WorldError, free_network, open_database, program  # noqa: E402
-
-SECONDS = 60
 END = "  </configuration>"
 VSERVICE = 0xB6
 KV_SERVER_META = 1
-
-
-def wait_for(condition, what):
-    """Asks again and again."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 class Steps:
@@ -247,25 +234,8 @@ class Steps:
 
 def main():
     """TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), "ring-config"))
-    args = parser.parse_args()
     names = ("step_peers", "step_publish", "step_refusals", "step_offline", "step_long", "step_number", "step_ban", "step_banned_start", "step_unban")
-    print(f"1..{len(names)}")
-    world = World(args.directory, os.environ.get("IME_BUILD"), free_network(47))
-    number = 0
-    try:
-        world.up(2, 2, enroll={"a1": {"poll": "1s"}, "b1": {"poll": "2s"}})
-        steps = Steps(world)
-        for number, name in enumerate(names, 1):
-            getattr(steps, name)()
-            print(f"ok {number} - {name}", flush=True)
-        return 0
-    except (AssertionError, WorldError, VapError, Closed, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
-        print(f"not ok {number or 1} - {names[max(number, 1) - 1]}\n# {type(error).__name__}: {error}\nBail out! the steps need one another", flush=True)
-        return 1
-    finally:
-        world.down()
+    return run(Steps, "ring-config", names, lambda world: world.up(2, 2, enroll={"a1": {"poll": "1s"}, "b1": {"poll": "2s"}}), network=47)
 
 
 if __name__ == "__main__":
