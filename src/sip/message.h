@@ -1,0 +1,101 @@
+/* SIP messages (RFC 3261 sections 7 and 25.1), parsed without loss: everything is a slice of the received octets, in their order, so that
+ * what nobody changes goes out as it came (edit.h).
+ *
+ * Parsing has two steps. sip_parse finds the parts: start line, header fields, body; it refuses what no rule of the grammar can read.
+ * sip_check reads the six fields that every message must have, and demands what 8.1.1, 8.2 and 16.3 demand of them; a request that fails it
+ * can still be answered with the status that it gives. Other fields are read when somebody asks (header.h). */
+#ifndef SIP_MESSAGE_H
+#define SIP_MESSAGE_H
+
+#include "base/err.h"
+#include "base/region.h"
+#include "base/slice.h"
+#include "sip/header.h"
+#include "sip/uri.h"
+
+/* Limits; each has its own rule in the fault. */
+#define SIP_MESSAGE_OCTETS_MAX 65535
+#define SIP_HEADERS_MAX 256         /* header fields of a message */
+#define SIP_HEADER_OCTETS_MAX 16384 /* one header field, folding included */
+#define SIP_VIAS_MAX 70             /* as many as Max-Forwards allows hops */
+
+enum sip_method {
+    SIP_METHOD_OTHER, /* a token that is none of these: passed on as it is */
+    SIP_ACK,
+    SIP_BYE,
+    SIP_CANCEL,
+    SIP_INFO,
+    SIP_INVITE,
+    SIP_MESSAGE,
+    SIP_NOTIFY,
+    SIP_OPTIONS,
+    SIP_PRACK,
+    SIP_PUBLISH,
+    SIP_REFER,
+    SIP_REGISTER,
+    SIP_SUBSCRIBE,
+    SIP_UPDATE
+};
+const char *sip_method_name(enum sip_method method); /* "-" for SIP_METHOD_OTHER */
+enum sip_method sip_method_find(struct slice text);  /* case-sensitive, 7.1 */
+
+/* One header field as it stands in the message. Fields with several values in one line are one sip_field; header.h walks the values. */
+struct sip_field {
+    enum sip_header header;
+    struct slice name;  /* as written, compact form included */
+    struct slice value; /* without the white space around it; folding inside is still there */
+    struct slice line;  /* from the name's first octet to the last line end, included */
+};
+
+struct sip_message {
+    struct slice octets;     /* all of it, body included */
+    struct slice start_line; /* without its line end */
+    bool is_request;
+
+    enum sip_method method; /* of a request; in responses that of CSeq once sip_check was called */
+    struct slice method_text;
+    struct slice uri; /* Request-URI, as written */
+
+    unsigned status; /* of a response: 100 to 699 */
+    struct slice reason;
+
+    const struct sip_field *fields;
+    size_t field_count;
+    struct slice body; /* of Content-Length octets if that is given; in a datagram without it, all that is left */
+
+    /* Filled by sip_check. */
+    struct sip_via via;      /* the topmost */
+    struct sip_address from; /* tag: empty if there is none */
+    struct sip_address to;
+    struct slice call_id;
+    struct sip_cseq cseq;
+    unsigned max_forwards; /* 70 if absent */
+};
+
+/* Where one message of a stream ends is the framer's business (framer.h); both hand in exactly one message. A datagram may be longer than
+ * its Content-Length says: the rest is dropped (18.3). */
+enum sip_carrier { SIP_DATAGRAM, SIP_STREAM };
+
+/* The message borrows the octets and lives in the region. 0, ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE (Content-Length and body do not fit),
+ * ERR_LIMIT, ERR_NO_MEMORY; ret_fault may be NULL. */
+int sip_parse(struct region *region, struct slice octets, enum sip_carrier carrier, struct sip_message *ret_message,
+              struct fault *ret_fault);
+
+/* Reads what every message must have. 0, or ERR_SYNTAX with the fault and, for a request, the status to answer it with: 400, 416 (scheme of
+ * the Request-URI), 420, 483, 505 (version). For a response: it is to be dropped. */
+int sip_check(struct sip_message *message, unsigned *ret_status, struct fault *ret_fault);
+
+/* The first field of that kind, or NULL; the next after one. */
+const struct sip_field *sip_field_first(const struct sip_message *message, enum sip_header header);
+const struct sip_field *sip_field_next(const struct sip_message *message, const struct sip_field *after);
+
+/* The same for a header that sip_header does not know, by its full name, case-insensitive. */
+const struct sip_field *sip_field_named(const struct sip_message *message, const char *name);
+
+/* True if the comma-separated tokens of any of these fields (Supported, Require, Allow …) have that one, case-insensitive. */
+bool sip_lists(const struct sip_message *message, enum sip_header header, const char *token);
+
+/* The standard's reason phrase, or "Unknown" (section 21 and the IANA registry). */
+const char *sip_status_reason(unsigned status);
+
+#endif
