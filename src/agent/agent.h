@@ -1,0 +1,124 @@
+/* The call agent as one passive object. The program reports messages and time, and does what the effects say:
+ *
+ *     agent_input(agent, now, &flow, octets);
+ *     while (agent_next(agent, now, &effect)) { … }
+ *     sleep until agent_deadline(agent), then agent_tick(agent, now)
+ *
+ * A call has an A leg (who calls) and one attempt at a B leg after the other; requests and responses of one leg are patched and sent into the
+ * other. See README.md for the files. */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "agent/options.h"
+#include "base/e164.h"
+#include "base/entropy.h"
+#include "base/kv.h"
+#include "base/log.h"
+#include "ctl/session.h"
+#include "sip/transaction.h"
+
+struct agent;
+
+/* Cause codes of call records (ime-product.md): why a call did not go direct, or not any longer. */
+enum agent_cause {
+    AGENT_CAUSE_NONE = 0,
+    AGENT_CAUSE_CONNECTION_TIMEOUT = 135,
+    AGENT_CAUSE_NOT_ENROLLED = 136,
+    AGENT_CAUSE_SOCKET_ERROR = 137,
+    AGENT_CAUSE_DOMAIN_BLOCKED = 138,
+    AGENT_CAUSE_PREFIX_BLOCKED = 139,
+    AGENT_CAUSE_EXPIRED_TICKET = 140,
+    AGENT_CAUSE_NO_MATCHING_ROUTE = 141,
+    AGENT_CAUSE_REMOTE_UNREGISTERED = 142,
+    AGENT_CAUSE_REMOTE_DISABLED = 143,
+    AGENT_CAUSE_REMOTE_TRUNK_URI = 144,
+    AGENT_CAUSE_REMOTE_NOT_E164 = 145,
+    AGENT_CAUSE_REMOTE_UNAVAILABLE = 146,
+    AGENT_CAUSE_INVALID_TICKET = 147,
+    AGENT_CAUSE_UNKNOWN = 148
+};
+const char *agent_cause_text(enum agent_cause cause); /* a phrase for people */
+
+/* May this domain call this number with this ticket (its text, "" if there was none)? domain: of the verified certificate. AGENT_CAUSE_NONE, or
+ * why not. */
+typedef enum agent_cause agent_ticket_fn(void *ctx, struct now now, struct slice domain, const struct e164 *number,
+                                         struct slice ticket);
+
+/* Borrowed, for the life of the agent. */
+struct agent_ports {
+    const struct entropy *entropy;
+    const struct log *log; /* may be NULL */
+    const struct kv *kv;
+    agent_ticket_fn *ticket; /* NULL: the edge checks tickets */
+    void *ticket_ctx;
+};
+
+/* Loads the journal and what the parts keep. The options must outlive the agent. */
+int agent_new(const struct agent_options *options, const struct agent_ports *ports, struct now now,
+              struct agent **ret_agent);
+void agent_free(struct agent *a); /* NULL is allowed */
+
+/* Registers at trunks, asks where they are. */
+void agent_start(struct agent *a, struct now now);
+
+/* Says goodbye: BYE on all calls, registrations taken back; AGENT_STOPPED when that is done or took too long. */
+void agent_stop(struct agent *a, struct now now);
+
+/* ---- what happened ---- */
+
+void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, struct slice octets);
+void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop);
+
+/* The answer to AGENT_LOCATE: where a trunk is, best first. n 0: nowhere. */
+void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n);
+
+void agent_tick(struct agent *a, struct now now);
+struct mono agent_deadline(const struct agent *a);
+
+/* ---- effects ---- */
+
+enum agent_effect_kind {
+    AGENT_SEND,   /* hop, octets; agent_unreachable if that fails */
+    AGENT_LOCATE, /* trunk, host, port, hop (transport and side): find its addresses, again when they expire */
+    AGENT_STOPPED
+};
+
+/* What it points to is valid until the next call of agent_next. */
+struct agent_effect {
+    enum agent_effect_kind kind;
+    const struct sip_hop *hop;
+    struct slice octets;
+    unsigned trunk;
+    const char *host;
+    uint16_t port;
+};
+bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect);
+
+/* ---- counters and control ---- */
+
+/* clang-format off */
+#define AGENT_COUNTERS(X) \
+    X(CallsAccepted) X(CallsAttempted) X(CallsReceived) X(CallsSetup) X(FallbackCallsFailed) X(FallbackCallsSuccessful) \
+    X(IMESetupsFailed) X(calls_pstn_out) X(calls_pstn_in) X(calls_shed) X(calls_refused_limit) X(calls_refused_source) \
+    X(calls_refused_ticket) X(calls_refused_not_enrolled) X(calls_stuck) X(answers_unacknowledged) X(answers_late) \
+    X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures)
+/* clang-format on */
+COUNTERS_DECLARE(agent_counters, AGENT_COUNTERS)
+
+const struct agent_counters *agent_counters(const struct agent *a);
+
+/* For limits and leak checks. */
+size_t agent_calls(const struct agent *a);
+size_t agent_requests(const struct agent *a); /* passed on outside of calls */
+const struct sip_layer *agent_layer(const struct agent *a);
+
+/* The handlers of ime-agent's commands; ctx is a struct agent. The program sets the time before it passes input on. */
+extern const struct ctl_handler agent_handlers[];
+extern const size_t agent_handler_count;
+void agent_set_now(struct agent *a, struct now now);
+bool agent_wants_shutdown(const struct agent *a);
+
+/* Counters that the program keeps, shown with the others. Borrowed. */
+void agent_add_counters(struct agent *a, const char *prefix, const char *const *names, const uint64_t *values);
+
+#endif

@@ -1,0 +1,75 @@
+/* What a call agent may be told: filled by the program from its configuration file, or by a test. Times are milliseconds. */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include "base/addr.h"
+#include "sip/flow.h"
+
+/* The three directions that it looks in; the numbering of sip_hop.side and sip_flow.side. */
+enum agent_side { AGENT_PBX, AGENT_PSTN, AGENT_IME };
+#define AGENT_SIDES 3
+const char *agent_side_name(enum agent_side side); /* "PBX", "PSTN", "IME" */
+
+#define AGENT_TRUNKS_MAX 32
+#define AGENT_SOURCES_MAX 16
+
+/* One peer with an address of its own: a PBX or a trunk to the PSTN. Texts belong to the options. */
+struct agent_trunk_options {
+    char *name;
+    enum agent_side side; /* AGENT_PBX or AGENT_PSTN */
+    enum sip_transport transport;
+    char *host;                             /* a name or an address; NULL: a PBX that registers */
+    uint16_t port;                          /* 0: as DNS or the transport says */
+    char *domain;                           /* in the URIs of requests to it; NULL: host */
+    char *user;                             /* of digest, both ways; NULL: none */
+    char *password;                         /* a secret */
+    bool registers;                         /* PSTN: we register there. PBX: it registers here */
+    struct addr sources[AGENT_SOURCES_MAX]; /* further addresses that its requests come from; ports are not looked at */
+    size_t source_count;
+};
+
+struct agent_options {
+    char *domain; /* of the company: the host of our URIs on the IME side */
+
+    /* "host:port" that others see in Via and Contact, by side and transport; NULL: not in use there. */
+    char *points[AGENT_SIDES][SIP_TLS + 1];
+
+    struct agent_trunk_options trunks[AGENT_TRUNKS_MAX]; /* in the order in which they are tried */
+    size_t trunk_count;
+
+    /* Where direct calls go: all to the edge, or (family 0) to the address in the route. */
+    struct addr edge;
+    enum sip_transport ime_transport;
+
+    bool redirect; /* answers with 302 and the ticket, or 404, instead of placing calls (for proxies) */
+
+    int64_t connect_ms;   /* an IME attempt without any response */
+    int64_t setup_ms;     /* an IME attempt without ringing or answer */
+    int64_t ring_ms;      /* any call without an answer */
+    int64_t idle_ms;      /* an answered call without any request: both ends are asked whether they are still there */
+    int64_t keepalive_ms; /* OPTIONS to each trunk; 0: none */
+    unsigned keepalive_misses; /* so many in a row: the trunk is down */
+    int64_t register_ms;       /* asked for when registering at a trunk */
+    int64_t register_min_ms;   /* granted to PBXs */
+    int64_t register_max_ms;
+
+    size_t calls_max;    /* beyond: 503 with Retry-After */
+    size_t direct_max;   /* IME attempts that are being set up at a time; beyond: PSTN */
+    size_t requests_max; /* requests passed on that wait for their answer, of no call */
+    size_t journal_max;  /* call records kept */
+};
+
+/* Everything that has a default; no trunk, no point. */
+void agent_options_default(struct agent_options *options);
+
+/* Frees the texts and wipes the secrets. */
+void agent_options_fini(struct agent_options *options);
+
+/* Adds a trunk, everything is copied. ERR_LIMIT, ERR_EXISTS (its name), ERR_NO_MEMORY. */
+int agent_options_trunk(struct agent_options *options, const struct agent_trunk_options *trunk);
+
+/* Sets a point. */
+int agent_options_point(struct agent_options *options, enum agent_side side, enum sip_transport transport,
+                        const char *host_port);
+
+#endif
