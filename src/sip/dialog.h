@@ -35,6 +35,9 @@ int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_message *request,
                         bool confirmed);
 void sip_dialog_fini(struct sip_dialog *d);
 
+/* We sent the 2xx to the request that created it (12.1.1). A client's dialog is confirmed by sip_dialog_answered. */
+void sip_dialog_confirm(struct sip_dialog *d);
+
 /* The key of a dialog in a table: Call-ID, local and remote tag, in an order that both kinds of message give. Appends. */
 void sip_dialog_key(struct slice call_id, struct slice local_tag, struct slice remote_tag, struct buf *out);
 

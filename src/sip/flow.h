@@ -35,6 +35,7 @@ struct sip_flow {
     struct addr local;
     uint64_t conn;           /* 0 for UDP */
     const char *peer_domain; /* TLS: a name of the verified certificate; NULL: none */
+    bool is_configured;      /* a peer that the configuration names: limits per source are not for it */
 };
 
 #endif

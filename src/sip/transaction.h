@@ -29,18 +29,21 @@ struct sip_layer_config {
     int64_t timer_b_ms; /* INVITE without any response; 64 * T1 */
     int64_t timer_c_ms; /* INVITE with provisional responses, without a final one; at least 3 min */
     int64_t timer_d_ms; /* 32 s */
+    int64_t trying_ms;  /* 100 for an INVITE that the user left without a response for so long (17.2.1); 0: at once */
     size_t clients_max; /* client transactions at a time; beyond: ERR_LIMIT */
     size_t servers_max; /* server transactions at a time; beyond: 503 with Retry-After, without state */
-    size_t servers_per_source_max;
-    size_t octets_max; /* of all messages kept for retransmission */
-    uint64_t seed;     /* of the hash tables */
+    size_t servers_per_source_max; /* of one IP address, unless its flow is_configured; 0: no limit */
+    size_t octets_max;             /* of all messages kept, requests and what is sent again */
+    unsigned retry_after_s;        /* of the 503 */
+    bool refuse_merged; /* 482 for a request that came by another way already (8.2.2.2); a proxy has it off */
+    uint64_t seed;      /* of the hash tables */
 };
 void sip_layer_config_init(struct sip_layer_config *config);
 
 /* clang-format off */
 #define SIP_LAYER_COUNTERS(X) \
     X(requests_in) X(requests_out) X(responses_in) X(responses_out) X(retransmissions_in) X(retransmissions_out) \
-    X(refused_syntax) X(refused_version) X(refused_limit) X(responses_stray) X(acks_stray) X(cancels) X(cancels_stray) X(timeouts) X(unreachable) X(merged)
+    X(refused_syntax) X(refused_version) X(refused_limit) X(refused_memory) X(responses_stray) X(acks_stray) X(cancels) X(cancels_stray) X(timeouts) X(unreachable) X(merged)
 /* clang-format on */
 COUNTERS_DECLARE(sip_layer_counters, SIP_LAYER_COUNTERS)
 
@@ -52,7 +55,8 @@ void sip_layer_free(struct sip_layer *l);
 /* One message from below, exactly as it came. Malformed ones are counted and, if they are requests that can be answered, answered. */
 void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow *flow, struct slice octets);
 
-/* What was sent to that hop could not be sent, or its connection ended before an answer: for client transactions that wait on it. */
+/* What was sent to that hop (as it was given) could not be sent, or its connection ended: for all client transactions that wait on it for a
+ * final response. */
 void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop);
 
 void sip_layer_tick(struct sip_layer *l, struct now now);
@@ -65,7 +69,8 @@ struct mono sip_layer_deadline(const struct sip_layer *l);
 int sip_client_request(struct sip_layer *l, struct now now, const struct sip_hop *hop, const char *sent_by,
                        struct slice octets, uint64_t token, uint64_t *ret_client);
 
-/* INVITE only; ERR_NOT_FOUND, ERR_WRONG_STATE (it has ended). A Reason value may be given (RFC 3326). */
+/* INVITE only; ERR_NOT_FOUND, ERR_WRONG_STATE (it has its final response, or is no INVITE), ERR_NO_MEMORY. A Reason value may be given
+ * (RFC 3326). What follows is the end of the INVITE: mostly 487; a 2xx if that was faster; TIMEOUT 64 * T1 later. */
 int sip_client_cancel(struct sip_layer *l, struct now now, uint64_t client, struct slice reason);
 
 /* An ACK for a 2xx, or another message without a transaction; our Via is put on top. */
@@ -78,12 +83,20 @@ int sip_layer_send_ack(struct sip_layer *l, struct now now, const struct sip_hop
  * retransmission (13.3.1.4) and accepted as long as the transaction lives (RFC 6026). ERR_NOT_FOUND, ERR_WRONG_STATE, ERR_NO_MEMORY. */
 int sip_server_respond(struct sip_layer *l, struct now now, uint64_t server, struct slice response);
 
+/* The request, and how it came in, as long as its transaction lives: a user that answers later needs no copy. NULL: there is none. Its topmost
+ * Via has "received" and "rport" already (18.2.1, RFC 3581). */
+const struct sip_message *sip_server_request(const struct sip_layer *l, uint64_t server);
+const struct sip_flow *sip_server_flow(const struct sip_layer *l, uint64_t server);
+
+/* A tag for the To of all our responses to that request; the user may take its own. The answer to a CANCEL has that of the last response. */
+struct slice sip_server_tag(const struct sip_layer *l, uint64_t server);
+
 /* ---- what happened ---- */
 
 enum sip_event_kind {
-    SIP_SEND,        /* hop, octets: send them; report with sip_layer_unreachable if that fails */
-    SIP_REQUEST,     /* server, flow, message: a new request (not ACK, not CANCEL); sip_check is done */
-    SIP_ACKED,       /* server (0 if it matches none), flow, message: an ACK to a 2xx */
+    SIP_SEND,    /* hop, octets: send them; report with sip_layer_unreachable if that fails */
+    SIP_REQUEST, /* server, flow, message: a new request (not ACK, not CANCEL); sip_check is done */
+    SIP_ACKED, /* server (0 if it matches none, as 13.2.2.4 has it), flow, message: an ACK to a 2xx; its dialog says to which */
     SIP_ACK_MISSING, /* server: a failure response of an INVITE was never acknowledged (timer H) */
     SIP_CANCELLED, /* server: of the INVITE, message: the CANCEL; already answered. The user answers the INVITE with 487 */
     SIP_RESPONSE, /* client, token, message, flow; the last one if its status is final (but a 2xx to INVITE may come again, from forks) */
