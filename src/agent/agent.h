@@ -9,6 +9,7 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
+#include "agent/cause.h"
 #include "agent/options.h"
 #include "base/e164.h"
 #include "base/entropy.h"
@@ -19,24 +20,6 @@
 
 struct agent;
 
-/* Cause codes of call records (ime-product.md): why a call did not go direct, or not any longer. */
-enum agent_cause {
-    AGENT_CAUSE_NONE = 0,
-    AGENT_CAUSE_CONNECTION_TIMEOUT = 135,
-    AGENT_CAUSE_NOT_ENROLLED = 136,
-    AGENT_CAUSE_SOCKET_ERROR = 137,
-    AGENT_CAUSE_DOMAIN_BLOCKED = 138,
-    AGENT_CAUSE_PREFIX_BLOCKED = 139,
-    AGENT_CAUSE_EXPIRED_TICKET = 140,
-    AGENT_CAUSE_NO_MATCHING_ROUTE = 141,
-    AGENT_CAUSE_REMOTE_UNREGISTERED = 142,
-    AGENT_CAUSE_REMOTE_DISABLED = 143,
-    AGENT_CAUSE_REMOTE_TRUNK_URI = 144,
-    AGENT_CAUSE_REMOTE_NOT_E164 = 145,
-    AGENT_CAUSE_REMOTE_UNAVAILABLE = 146,
-    AGENT_CAUSE_INVALID_TICKET = 147,
-    AGENT_CAUSE_UNKNOWN = 148
-};
 const char *agent_cause_text(enum agent_cause cause); /* a phrase for people */
 
 /* May this domain call this number with this ticket (its text, "" if there was none)? domain: of the verified certificate. AGENT_CAUSE_NONE, or

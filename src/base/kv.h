@@ -32,7 +32,9 @@ enum kv_table {
     KV_ENROLL_CA = 70,
     KV_ENROLL_TOKEN = 71,
     KV_ENROLL_CERTIFICATE = 72,
-    KV_ENROLL_CONFIG = 73
+    KV_ENROLL_CONFIG = 73,
+    KV_AGENT_ROUTE = 80, /* learned routes */
+    KV_AGENT_VCR = 81    /* call records that no server has acknowledged */
 };
 
 typedef void kv_done_fn(void *arg, int err);

@@ -1,0 +1,101 @@
+/* Which of our numbers take part, and whom we trust: enrolled patterns in groups, each with a fallback profile; excluded numbers; trust
+ * groups of domains and prefixes. Built from the configuration, then only read. */
+#ifndef AGENT_ENROLLED_H
+#define AGENT_ENROLLED_H
+
+#include "agent/cause.h"
+#include "base/e164.h"
+#include "base/err.h"
+#include "base/time.h"
+
+#define AGENT_NAME_OCTETS_MAX 63
+#define AGENT_PATTERN_OCTETS_MAX 16        /* with "+" */
+#define AGENT_PATTERNS_MAX 100000          /* enrolled ones, and the same of excluded ones */
+#define AGENT_ENROLLED_NUMBERS_MAX 1000000 /* that the patterns stand for */
+#define AGENT_GROUPS_MAX 256
+#define AGENT_TRUST_DOMAIN_OCTETS_MAX 128
+#define AGENT_TRUST_ENTRIES_MAX 100000
+
+/* How sensitive a call is to bad quality before it goes back to the phone network. */
+enum agent_quality {
+    AGENT_QUALITY_OFF,
+    AGENT_QUALITY_UTILITY,
+    AGENT_QUALITY_ACCOMMODATIVE,
+    AGENT_QUALITY_NOMINAL,
+    AGENT_QUALITY_MODERATE,
+    AGENT_QUALITY_AGGRESSIVE,
+    AGENT_QUALITIES
+};
+const char *agent_quality_name(enum agent_quality quality);
+
+/* What the numbers of a group do when quality is bad. */
+struct agent_fallback_profile {
+    char name[AGENT_NAME_OCTETS_MAX + 1];
+    enum agent_quality quality;  /* nominal */
+    struct e164 number;          /* advertised: where the other side's fallback call goes; "": none */
+    int64_t answer_ms;           /* 6 s; 1 … 10 s */
+    unsigned caller_id_digits;   /* 5; 4 … 15: so many last digits of caller IDs are compared */
+    unsigned dtmf_digits;        /* 0 … 16 digits tell fallback calls apart where caller IDs cannot; 0: not used */
+    unsigned simultaneous_calls; /* on the fallback number */
+};
+
+void agent_fallback_profile_init(struct agent_fallback_profile *p);
+
+/* 0; ERR_RANGE, with the reason (static storage); the digits must tell ten times the simultaneous calls apart. */
+int agent_fallback_profile_check(const struct agent_fallback_profile *p, const char **ret_reason);
+
+struct agent_enrolled;
+
+int agent_enrolled_new(struct agent_enrolled **ret_enrolled);
+void agent_enrolled_free(struct agent_enrolled *e);
+
+/* A profile, and a group of patterns with it. ERR_EXISTS, ERR_LIMIT, ERR_RANGE, ERR_NOT_FOUND (no such profile), ERR_NO_MEMORY. */
+int agent_enrolled_add_profile(struct agent_enrolled *e, const struct agent_fallback_profile *profile);
+int agent_enrolled_add_group(struct agent_enrolled *e, const char *name, const char *profile, size_t *ret_group);
+
+/* "+4930200XXXX": "+" and digits or X, the first a digit from 1, 16 octets at most. ERR_SYNTAX; ERR_EXISTS when enrolled already;
+ * ERR_CONFLICT when it is excluded; ERR_LIMIT. */
+int agent_enrolled_add_pattern(struct agent_enrolled *e, size_t group, struct slice pattern);
+
+/* One number that is not enrolled though a pattern holds it: "+" and 1 to 15 digits. ERR_SYNTAX, ERR_EXISTS, ERR_CONFLICT, ERR_LIMIT. */
+int agent_enrolled_exclude(struct agent_enrolled *e, struct slice number);
+
+/* A group of domains or of prefixes, trusted or not. Domains: letters, digits, dot, underscore, plus, dash; in front a dot, for all
+ * domains below. Prefixes: "+" and 1–15 digits (one number), or "+", 1–14 digits and "!" (all that begin so). ERR_SYNTAX, ERR_EXISTS,
+ * ERR_CONFLICT (trusted and not), ERR_LIMIT. */
+int agent_trust_add_domain(struct agent_enrolled *e, struct slice domain, bool trusted);
+int agent_trust_add_prefix(struct agent_enrolled *e, struct slice prefix, bool trusted);
+
+/* To be called once, when all is added; before it nothing may be asked. ERR_LIMIT when the patterns stand for too many numbers. */
+int agent_enrolled_seal(struct agent_enrolled *e);
+
+struct agent_enrollment {
+    const char *group;
+    const char *pattern; /* the most special one that holds the number */
+    const struct agent_fallback_profile *profile;
+};
+
+/* False: not ours, or excluded. */
+bool agent_enrolled_find(const struct agent_enrolled *e, const struct e164 *number, struct agent_enrollment *ret_found);
+
+bool agent_enrolled_is_excluded(const struct agent_enrolled *e, const struct e164 *number);
+
+/* Whether calls between us and that domain and number may go direct: AGENT_CAUSE_NONE, DOMAIN_BLOCKED or PREFIX_BLOCKED. Whoever is in no
+ * group is trusted, unless there is a group of trusted ones of that kind. The longest prefix decides. */
+enum agent_cause agent_trust_check(const struct agent_enrolled *e, struct slice domain, const struct e164 *number);
+
+/* For the description of a VService (VAP 10.1): if there are trusted domains, they are the white list, else the untrusted ones are the
+ * black list. Texts live as long as the object; at most `max`. Domains below a domain cannot be told there and are left out. */
+size_t agent_trust_domains(const struct agent_enrolled *e, bool *ret_white, const char **ret_domains, size_t max);
+
+/* Every enrolled number once, in order, without excluded ones. */
+struct agent_enrolled_iter {
+    size_t pattern;
+    uint64_t index;
+};
+size_t agent_enrolled_count(const struct agent_enrolled *e); /* upper bound: numbers of all patterns */
+bool agent_enrolled_next(const struct agent_enrolled *e, struct agent_enrolled_iter *it, struct e164 *ret_number);
+
+size_t agent_enrolled_patterns(const struct agent_enrolled *e);
+
+#endif
