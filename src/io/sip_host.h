@@ -1,0 +1,75 @@
+/* What every program that speaks SIP has below its transactions: the listeners of its sides over UDP, TCP and TLS, the connections
+ * (sip/transport.h), and the way from names to addresses (sip/locate.h over dns.h). Messages come out, messages go in. */
+#ifndef IO_SIP_HOST_H
+#define IO_SIP_HOST_H
+
+#include "base/entropy.h"
+#include "base/log.h"
+#include "io/dns.h"
+#include "io/stream.h"
+#include "io/tls.h"
+#include "io/udp.h"
+#include "sip/locate.h"
+#include "sip/transport.h"
+
+struct sip_host;
+
+#define SIP_HOST_SIDES_MAX SIP_LOCATE_SIDES_MAX
+#define SIP_HOST_POINTS_MAX 32 /* listeners in all */
+
+/* Called from the loop, never from within a function of this file. What they are given is valid during the call only. */
+struct sip_host_handler {
+    /* Exactly one message, not judged. flow->peer_domain: the first dNSName of the verified certificate of the other side, or the name that
+     * a connection of ours was made to. */
+    void (*message)(void *arg, const struct sip_flow *flow, struct slice octets);
+    /* What was sent there could not be, or the connection has ended. */
+    void (*unreachable)(void *arg, const struct sip_hop *hop);
+    /* The answer to sip_host_locate. */
+    void (*located)(void *arg, uint64_t token, const struct sip_hops *hops);
+};
+
+struct sip_host_options {
+    struct sip_net_config net;       /* sip_net_config_init */
+    struct sip_locate_config locate; /* sip_locate_config_init; what the sides can do is filled in by the host */
+    struct dns_options dns;          /* dns_options_init; without servers those of the system */
+    struct udp_limits udp;           /* udp_limits_init */
+    size_t stream_queue_octets_max;  /* that wait for one slow reader; 0: 1 MiB */
+    const struct entropy *entropy;   /* must outlive the host */
+    const struct log *log;           /* may be NULL */
+};
+void sip_host_options_init(struct sip_host_options *options);
+
+int sip_host_new(struct loop *loop, const struct sip_host_options *options, const struct sip_host_handler *handler,
+                 void *arg, struct sip_host **ret_host);
+
+/* Connections are finished: what was sent goes out. NULL is allowed. */
+void sip_host_free(struct sip_host *h);
+
+/* One point to listen at; several per side, transport and family are allowed, and the first of its kind is what messages go out from. For TLS the
+ * context is a server's. 0, ERR_LIMIT, or as listener_open and udp_open. */
+int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transport, const struct addr *bind,
+                    struct tls_context *tls);
+
+/* Connections of that side come from this address (family 0: the kernel chooses; port 0), and use this context (a client's) for TLS; NULL: that
+ * side makes no TLS connections. Both must be told before the first message. */
+void sip_host_connect_from(struct sip_host *h, unsigned side, const struct addr *local, struct tls_context *tls);
+
+/* Sends one message. It leaves at the end of the turn. */
+void sip_host_send(struct sip_host *h, const struct sip_hop *hop, struct slice octets);
+
+/* Ends a connection, after what was sent over it. */
+void sip_host_close(struct sip_host *h, uint64_t conn);
+
+/* Where a target is: as sip_locate; 1: located follows. */
+int sip_host_locate(struct sip_host *h, const struct sip_target *target, uint64_t token, struct sip_hops *ret_hops);
+struct sip_locator *sip_host_locator(struct sip_host *h); /* for sip_locate_failed, _worked, _forget, counters */
+
+/* Where it listens, with the port that the kernel chose; family 0: nowhere. family 0 asked: any. */
+struct addr sip_host_addr(const struct sip_host *h, unsigned side, enum sip_transport transport, uint8_t family);
+
+size_t sip_host_conns(const struct sip_host *h);
+const struct sip_net_counters *sip_host_net_counters(const struct sip_host *h);
+const struct stream_counters *sip_host_stream_counters(const struct sip_host *h);
+const struct udp_counters *sip_host_udp_counters(const struct sip_host *h);
+
+#endif
