@@ -58,8 +58,8 @@ static void try_answer(struct slice input)
     struct buf out;
     buf_init(&out, 1 << 24);
     if (ctl_answer_decode(input, &answer, &out) == 0) {
-        for (size_t i = 0; answer.result && i < ctl_command_count; i += 7)
-            ctl_render(&ctl_commands[i], answer.result, utc, &out);
+        for (size_t i = 0; answer.result && ctl_command_at(i); i += 7)
+            ctl_render(ctl_command_at(i), answer.result, utc, &out);
         ctl_answer_fini(&answer);
     }
     buf_fini(&out);

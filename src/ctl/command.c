@@ -3,6 +3,28 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
+#include "ctl/chapter.h"
+
+static const struct ctl_chapter *const chapters[] = {
+    &ctl_chapter_all,
+    &ctl_chapter_server,
+    &ctl_chapter_enroll,
+    &ctl_chapter_agent,
+};
+
+const struct ctl_chapter *ctl_chapter_at(size_t i)
+{
+    return i < sizeof chapters / sizeof chapters[0] ? chapters[i] : NULL;
+}
+
+const struct ctl_command *ctl_command_at(size_t i)
+{
+    const struct ctl_chapter *chapter;
+    for (size_t at = 0; (chapter = ctl_chapter_at(at)); i -= chapter->count, at++)
+        if (i < chapter->count)
+            return &chapter->commands[i];
+    return NULL;
+}
 
 /* The number of words at the front that are the command's, or 0 if not all of its words are there; ret_common counts those in common. */
 static size_t match(const struct ctl_command *command, const char *const *words, size_t n, size_t *ret_common)
@@ -21,13 +43,13 @@ static size_t match(const struct ctl_command *command, const char *const *words,
 
 const struct ctl_command *ctl_command_find(const char *const *words, size_t n, size_t *ret_words)
 {
-    const struct ctl_command *best = NULL;
+    const struct ctl_command *command, *best = NULL;
     size_t best_words = 0;
-    for (size_t i = 0; i < ctl_command_count; i++) {
+    for (size_t i = 0; (command = ctl_command_at(i)); i++) {
         size_t common;
-        size_t own = match(&ctl_commands[i], words, n, &common);
+        size_t own = match(command, words, n, &common);
         if (own > best_words) {
-            best = &ctl_commands[i];
+            best = command;
             best_words = own;
         }
     }
@@ -44,21 +66,37 @@ struct slice ctl_command_word(const struct ctl_command *command, size_t place)
     return text_cut(&rest, ' ');
 }
 
-/* The different words that may stand at a place, among the commands that begin with the words before it. */
-static void put_choices(const char *const *words, size_t place, struct buf *out)
+/* The word of the i-th command at a place, if the command begins with the words before it; else an empty slice. */
+static struct slice choice(size_t i, const char *const *words, size_t place)
 {
-    struct slice last = {0};
-    bool any = false;
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        size_t common;
-        match(&ctl_commands[i], words, place, &common);
-        struct slice word = ctl_command_word(&ctl_commands[i], place);
-        if (common < place || !word.n || slice_eq(word, last))
-            continue;
-        buf_printf(out, "%s%.*s", any ? ", " : "", SLICE_PRINT(word));
-        last = word;
-        any = true;
+    const struct ctl_command *command = ctl_command_at(i);
+    size_t common;
+    match(command, words, place, &common);
+    return common < place ? (struct slice){0} : ctl_command_word(command, place);
+}
+
+void ctl_command_choices(const char *const *words, size_t place, ctl_choice_fn *fn, void *arg)
+{
+    for (size_t i = 0; ctl_command_at(i); i++) {
+        struct slice word = choice(i, words, place);
+        bool is_new = word.n > 0;
+        for (size_t earlier = 0; is_new && earlier < i; earlier++)
+            is_new = !slice_eq(choice(earlier, words, place), word);
+        if (is_new)
+            fn(arg, word);
     }
+}
+
+struct choices {
+    struct buf *out;
+    bool any;
+};
+
+static void put_choice(void *arg, struct slice word)
+{
+    struct choices *c = arg;
+    buf_printf(c->out, "%s%.*s", c->any ? ", " : "", SLICE_PRINT(word));
+    c->any = true;
 }
 
 /* Typing errors in the words of this command; SIZE_MAX if some word is no more than vaguely like it. */
@@ -79,13 +117,13 @@ static size_t errors_in(const struct ctl_command *command, const char *const *wo
 /* The command whose words are the fewest typing errors away; arguments may follow. NULL: none is near. */
 static const struct ctl_command *nearest_command(const char *const *words, size_t n)
 {
-    const struct ctl_command *nearest = NULL;
+    const struct ctl_command *command, *nearest = NULL;
     size_t fewest = SIZE_MAX;
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        size_t errors = errors_in(&ctl_commands[i], words, n);
+    for (size_t i = 0; (command = ctl_command_at(i)); i++) {
+        size_t errors = errors_in(command, words, n);
         if (errors < fewest) {
             fewest = errors;
-            nearest = &ctl_commands[i];
+            nearest = command;
         }
     }
     return nearest;
@@ -93,10 +131,11 @@ static const struct ctl_command *nearest_command(const char *const *words, size_
 
 void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf *out)
 {
+    const struct ctl_command *command;
     size_t known = 0;
-    for (size_t i = 0; i < ctl_command_count; i++) {
+    for (size_t i = 0; (command = ctl_command_at(i)); i++) {
         size_t common;
-        match(&ctl_commands[i], words, n, &common);
+        match(command, words, n, &common);
         known = common > known ? common : known;
     }
     buf_str(out, "no command `");
@@ -109,5 +148,5 @@ void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf 
         return;
     }
     buf_str(out, known ? "; what may follow is: " : "; commands begin with: ");
-    put_choices(words, known, out);
+    ctl_command_choices(words, known, put_choice, &(struct choices){out, false});
 }

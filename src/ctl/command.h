@@ -8,7 +8,19 @@
 #include "base/slice.h"
 
 /* Who answers a command; a bit set. */
-enum ctl_program { CTL_SERVER = 1, CTL_ENROLL = 2 };
+enum ctl_program { CTL_SERVER = 1, CTL_ENROLL = 2, CTL_AGENT = 4, CTL_PSTN = 8 };
+
+struct ctl_program_info {
+    enum ctl_program program;
+    const char *name; /* "ime-server" */
+    const char *word; /* "server": its control socket is server.sock */
+};
+
+/* In the order in which imectl looks for one that runs; ends with a NULL name. */
+extern const struct ctl_program_info ctl_programs[];
+
+/* "ime-server, ime-enroll and ime-agent"; `last` is what stands before the last one: " and ". */
+void ctl_program_names(unsigned programs, const char *last, struct buf *out);
 
 enum ctl_type {
     CTL_INTEGER,  /* min … max */
@@ -62,9 +74,16 @@ struct ctl_command {
 #define CTL_WORDS_MAX 64 /* words of a command line */
 #define CTL_FILE_OCTETS_MAX (256 * 1024)
 
-/* The table, in the order of the help. */
-extern const struct ctl_command ctl_commands[];
-extern const size_t ctl_command_count;
+/* The commands that help shows together: one file of the table. */
+struct ctl_chapter {
+    const char *title;
+    const struct ctl_command *commands;
+    size_t count;
+};
+
+/* The table, in the order of the help. NULL behind its end. */
+const struct ctl_chapter *ctl_chapter_at(size_t i);
+const struct ctl_command *ctl_command_at(size_t i);
 
 /* The command whose words are the first of these words (the longest match); NULL if there is none. The number of words that are its
  * own goes to ret_words. */
@@ -72,6 +91,10 @@ const struct ctl_command *ctl_command_find(const char *const *words, size_t n, s
 
 /* The word of a command at that place, from 0; an empty slice behind its end. */
 struct slice ctl_command_word(const struct ctl_command *command, size_t place);
+
+/* Calls for each word that may stand at a place behind these words, once, in the order of the table. The text is valid during the call. */
+typedef void ctl_choice_fn(void *arg, struct slice word);
+void ctl_command_choices(const char *const *words, size_t place, ctl_choice_fn *fn, void *arg);
 
 /* What to say about words that are no command: "no command `show pols`; did you mean `show pools`?", or what may follow. */
 void ctl_command_explain_unknown(const char *const *words, size_t n, struct buf *out);

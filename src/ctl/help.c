@@ -8,18 +8,6 @@
 
 #define LINE_COLUMNS 78
 
-static const char *program_names(unsigned programs)
-{
-    switch (programs) {
-    case CTL_SERVER:
-        return "ime-server";
-    case CTL_ENROLL:
-        return "ime-enroll";
-    default:
-        return "ime-server and ime-enroll";
-    }
-}
-
 /* Words filled into lines behind an indentation. */
 static void put_filled(struct buf *out, unsigned indent, const char *text)
 {
@@ -44,11 +32,16 @@ static void put_filled(struct buf *out, unsigned indent, const char *text)
 
 void ctl_help_list(struct buf *out)
 {
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        buf_str(out, "  ");
-        ctl_command_usage(&ctl_commands[i], out);
-        buf_u8(out, '\n');
-        put_filled(out, 6, ctl_commands[i].help);
+    const struct ctl_chapter *chapter;
+    for (size_t i = 0; (chapter = ctl_chapter_at(i)); i++) {
+        if (chapter->count)
+            buf_printf(out, "\n%s\n", chapter->title);
+        for (size_t k = 0; k < chapter->count; k++) {
+            buf_str(out, "  ");
+            ctl_command_usage(&chapter->commands[k], out);
+            buf_u8(out, '\n');
+            put_filled(out, 6, chapter->commands[k].help);
+        }
     }
 }
 
@@ -75,7 +68,9 @@ static void put_command(struct buf *out, const struct ctl_command *c)
         put_argument(out, arg);
     if (c->detail)
         put_filled(out, 2, c->detail);
-    buf_printf(out, "  Answered by: %s\n", program_names(c->programs));
+    buf_str(out, "  Answered by: ");
+    ctl_program_names(c->programs, " and ", out);
+    buf_u8(out, '\n');
 }
 
 /* True if the command's first words are these. */
@@ -90,12 +85,13 @@ static bool begins_with(const struct ctl_command *c, const char *const *words, s
 
 int ctl_help_words(const char *const *words, size_t n, struct buf *out)
 {
+    const struct ctl_command *command;
     bool any = false;
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        if (!begins_with(&ctl_commands[i], words, n))
+    for (size_t i = 0; (command = ctl_command_at(i)); i++) {
+        if (!begins_with(command, words, n))
             continue;
         buf_str(out, any ? "\n" : "");
-        put_command(out, &ctl_commands[i]);
+        put_command(out, command);
         any = true;
     }
     if (any)
@@ -132,23 +128,33 @@ static void put_sentence(struct buf *out, const char *phrase)
     buf_u8(out, '.');
 }
 
+static void put_man(struct buf *out, const struct ctl_command *c)
+{
+    struct buf usage;
+    buf_init(&usage, 4096);
+    ctl_command_usage(c, &usage);
+    buf_str(out, ".TP\n.B ");
+    put_roff(out, buf_text(&usage));
+    buf_u8(out, '\n');
+    put_sentence(out, c->help);
+    buf_str(out, " Answered by ");
+    ctl_program_names(c->programs, " and ", out);
+    buf_str(out, ".\n");
+    if (c->detail) {
+        put_roff(out, c->detail);
+        buf_u8(out, '\n');
+    }
+    buf_fini(&usage);
+}
+
 void ctl_help_man(struct buf *out)
 {
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        const struct ctl_command *c = &ctl_commands[i];
-        struct buf usage;
-        buf_init(&usage, 4096);
-        ctl_command_usage(c, &usage);
-        buf_str(out, ".TP\n.B ");
-        put_roff(out, buf_text(&usage));
-        buf_u8(out, '\n');
-        put_sentence(out, c->help);
-        buf_printf(out, " Answered by %s.\n", program_names(c->programs));
-        if (c->detail) {
-            put_roff(out, c->detail);
-            buf_u8(out, '\n');
-        }
-        buf_fini(&usage);
+    const struct ctl_chapter *chapter;
+    for (size_t i = 0; (chapter = ctl_chapter_at(i)); i++) {
+        if (chapter->count)
+            buf_printf(out, ".SS %s\n", chapter->title);
+        for (size_t k = 0; k < chapter->count; k++)
+            put_man(out, &chapter->commands[k]);
     }
 }
 
@@ -159,7 +165,7 @@ static bool starts(struct slice word, const char *beginning)
 }
 
 /* The options of a command whose words are complete. */
-static void complete_options(const struct ctl_command *c, const char *last, ctl_candidate_fn *candidate, void *arg)
+static void complete_options(const struct ctl_command *c, const char *last, ctl_choice_fn *candidate, void *arg)
 {
     for (const struct ctl_arg *a = c->args; a && a->name; a++) {
         char option[64];
@@ -171,23 +177,27 @@ static void complete_options(const struct ctl_command *c, const char *last, ctl_
     }
 }
 
-void ctl_complete(const char *const *words, size_t n, ctl_candidate_fn *candidate, void *arg)
+struct completion {
+    const char *beginning;
+    ctl_choice_fn *candidate;
+    void *arg;
+};
+
+static void complete_word(void *arg, struct slice word)
+{
+    const struct completion *c = arg;
+    if (starts(word, c->beginning))
+        c->candidate(c->arg, word);
+}
+
+void ctl_complete(const char *const *words, size_t n, ctl_choice_fn *candidate, void *arg)
 {
     if (n == 0)
         return;
-    const char *last = words[n - 1];
+    struct completion completion = {words[n - 1], candidate, arg};
     size_t own = 0;
-    struct slice previous = {0};
     const struct ctl_command *whole = ctl_command_find(words, n - 1, &own);
     if (whole)
-        complete_options(whole, last, candidate, arg);
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        if (!begins_with(&ctl_commands[i], words, n - 1))
-            continue;
-        struct slice word = ctl_command_word(&ctl_commands[i], n - 1);
-        if (!word.n || !starts(word, last) || slice_eq(word, previous))
-            continue;
-        candidate(arg, word);
-        previous = word;
-    }
+        complete_options(whole, words[n - 1], candidate, arg);
+    ctl_command_choices(words, n - 1, complete_word, &completion);
 }

@@ -4,7 +4,7 @@
 
 #include "ctl/command.h"
 
-/* The commands, one line each. */
+/* The commands by chapters, one line each. */
 void ctl_help_list(struct buf *out);
 
 /* Everything about the commands that begin with these words. ERR_NOT_FOUND, with the reason in out: there are none. */
@@ -15,7 +15,6 @@ void ctl_help_man(struct buf *out);
 
 /* Calls for each word that may complete the last of these words (which may be ""), in the order of the table. The text of a candidate is
  * valid during the call. */
-typedef void ctl_candidate_fn(void *arg, struct slice word);
-void ctl_complete(const char *const *words, size_t n, ctl_candidate_fn *candidate, void *arg);
+void ctl_complete(const char *const *words, size_t n, ctl_choice_fn *candidate, void *arg);
 
 #endif

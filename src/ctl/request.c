@@ -92,8 +92,9 @@ static int decode_command(const json_t *array, unsigned programs, const struct c
         return ERR_NOT_FOUND;
     }
     if (!(command->programs & programs)) {
-        buf_printf(why, "`%s` is answered by another daemon (%s)", command->words,
-                   command->programs & CTL_SERVER ? "ime-server" : "ime-enroll");
+        buf_printf(why, "`%s` is answered by another daemon (", command->words);
+        ctl_program_names(command->programs, " or ", why);
+        buf_str(why, ")");
         return ERR_UNSUPPORTED;
     }
     *ret_command = command;

@@ -43,9 +43,10 @@ static const struct ctl_handler *find_handler(const struct ctl_server *s, const 
 
 static bool table_has(enum ctl_program program, const char *words)
 {
-    for (size_t i = 0; i < ctl_command_count; i++)
-        if (strcmp(ctl_commands[i].words, words) == 0)
-            return ctl_commands[i].programs & (unsigned)program;
+    const struct ctl_command *command;
+    for (size_t i = 0; (command = ctl_command_at(i)); i++)
+        if (strcmp(command->words, words) == 0)
+            return command->programs & (unsigned)program;
     return false;
 }
 
@@ -53,15 +54,16 @@ int ctl_server_init(struct ctl_server *s, enum ctl_program program, const struct
                     void *ctx, const char **ret_words)
 {
     struct ctl_server server = {program, handlers, count, ctx};
+    const struct ctl_command *command;
     for (size_t i = 0; i < count; i++) {
         if (!table_has(program, handlers[i].words)) {
             *ret_words = handlers[i].words;
             return ERR_NOT_FOUND;
         }
     }
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        if (ctl_commands[i].programs & (unsigned)program && !find_handler(&server, ctl_commands[i].words)) {
-            *ret_words = ctl_commands[i].words;
+    for (size_t i = 0; (command = ctl_command_at(i)); i++) {
+        if (command->programs & (unsigned)program && !find_handler(&server, command->words)) {
+            *ret_words = command->words;
             return ERR_NOT_FOUND;
         }
     }

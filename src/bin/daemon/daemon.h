@@ -28,7 +28,7 @@
 #include "io/stream.h"
 #include "store/sqlite.h"
 
-struct host;     /* each program's own: its core, and what of the kernel that needs. Static, all zero at the beginning */
+struct host; /* each program's own: its core, and what of the kernel that needs. Static, all zero at the beginning */
 struct settings; /* each program's own: what it has made of its configuration file */
 
 /* Exit codes; part of the interface (the programs' manual pages). */
@@ -36,8 +36,9 @@ enum daemon_exit { DAEMON_GOOD = 0, DAEMON_FAILED = 1, DAEMON_USAGE = 2, DAEMON_
 
 /* A program in words and functions. Those that may be NULL say so. */
 struct daemon_program {
-    const char *name;  /* "ime-agent" */
-    const char *word;  /* "agent": /etc/ime/agent.conf, agent.conf(5), and the section of the file with the keys of keys.h */
+    const char *name; /* "ime-agent" */
+    const char
+        *word; /* "agent": /etc/ime/agent.conf, agent.conf(5), and the section of the file with the keys of keys.h */
     const char *about; /* what it does: whole lines of --help */
     const char *notes; /* more lines of --help, for example commands of its own; NULL: none */
     enum ctl_program ctl;

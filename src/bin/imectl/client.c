@@ -19,27 +19,32 @@ static int64_t clock_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static const char *daemon_of(unsigned programs)
+/* The daemon that is asked: of those that answer the command, the one of that name, or the first one that is there. */
+static const struct ctl_program_info *daemon_of(const struct options *o, unsigned programs)
 {
-    return programs & CTL_SERVER ? "ime-server" : "ime-enroll";
+    const struct ctl_program_info *first = NULL;
+    for (const struct ctl_program_info *p = ctl_programs; p->name; p++) {
+        char path[256];
+        if (!(programs & (unsigned)p->program))
+            continue;
+        snprintf(path, sizeof path, "%s/%s.sock", CONTROL_FOLDER, p->word);
+        if (o->name ? strcmp(o->name, p->word) == 0 : access(path, F_OK) == 0)
+            return p;
+        first = first ? first : p;
+    }
+    return first;
 }
 
 /* In this order: --socket, --name, the environment, the usual place of the daemon. */
-static void socket_path(const struct options *o, unsigned programs, char *ret_path, size_t octets)
+static void socket_path(const struct options *o, const char *daemon_word, char *ret_path, size_t octets)
 {
     const char *from_environment = getenv("IME_CONTROL");
     if (o->socket)
         snprintf(ret_path, octets, "%s", o->socket);
-    else if (o->name)
-        snprintf(ret_path, octets, "%s/%s.sock", CONTROL_FOLDER, o->name);
-    else if (from_environment && *from_environment)
-        snprintf(ret_path, octets, "%s", from_environment);
+    else if (o->name || !from_environment || !*from_environment)
+        snprintf(ret_path, octets, "%s/%s.sock", CONTROL_FOLDER, o->name ? o->name : daemon_word);
     else
-        snprintf(ret_path, octets, "%s/%s.sock", CONTROL_FOLDER, programs & CTL_SERVER ? "server" : "enroll");
-    /* What both daemons answer is asked of the one that is there. */
-    if (!o->socket && !o->name && !(from_environment && *from_environment) && (programs & CTL_ENROLL) &&
-        (programs & CTL_SERVER) && access(ret_path, F_OK) != 0)
-        snprintf(ret_path, octets, "%s/enroll.sock", CONTROL_FOLDER);
+        snprintf(ret_path, octets, "%s", from_environment);
 }
 
 static void explain_connect(const char *path, const char *daemon, int error)
@@ -163,11 +168,12 @@ static enum exit_code exchange(int fd, const struct options *o, const char *daem
 enum exit_code client_exchange(const struct options *o, unsigned programs, struct slice request, struct buf *ret_answer)
 {
     char path[4096];
-    socket_path(o, programs, path, sizeof path);
-    int fd = connect_to(path, daemon_of(programs));
+    const struct ctl_program_info *daemon = daemon_of(o, programs);
+    socket_path(o, daemon->word, path, sizeof path);
+    int fd = connect_to(path, daemon->name);
     if (fd < 0)
         return EXIT_NO_CONNECTION;
-    enum exit_code code = exchange(fd, o, daemon_of(programs), request, ret_answer);
+    enum exit_code code = exchange(fd, o, daemon->name, request, ret_answer);
     close(fd);
     return code;
 }

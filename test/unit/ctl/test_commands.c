@@ -6,11 +6,12 @@
 static void test_table_keeps_its_rules(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ctl_command_count; i++) {
-        const struct ctl_command *c = &ctl_commands[i];
+    for (size_t i = 0; ctl_command_at(i); i++) {
+        const struct ctl_command *c = ctl_command_at(i);
         size_t args = 0;
         bool optional_seen = false;
-        assert_true(c->programs & (CTL_SERVER | CTL_ENROLL));
+        assert_true(c->programs);
+        assert_int_equal(c->programs & ~(unsigned)(CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_PSTN), 0);
         assert_non_null(c->help);
         for (const struct ctl_arg *arg = c->args; arg && arg->name; arg++, args++) {
             assert_non_null(arg->help);
@@ -25,7 +26,7 @@ static void test_table_keeps_its_rules(void **state)
         assert_true(args <= CTL_ARGS_MAX);
         assert_true((c->rows == NULL) == (c->columns == NULL));
         for (size_t other = 0; other < i; other++)
-            assert_string_not_equal(c->words, ctl_commands[other].words);
+            assert_string_not_equal(c->words, ctl_command_at(other)->words);
     }
 }
 
@@ -74,8 +75,25 @@ static void test_unknown_words(void **state)
     assert_explained("shwo routes", "no command `shwo`; did you mean `show routes`?");
     assert_explained("explian +4930123", "no command `explian`; did you mean `explain`?");
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
-    assert_explained("xyzzyxyzzy", "no command `xyzzyxyzzy`; commands begin with: show, explain, set, ticket, ring, "
-                                   "wait, leave, shutdown, enroll");
+    assert_explained("ring", "no command `ring`; what may follow is: lookup, config, bans, ban, unban");
+    assert_explained("xyzzyxyzzy", "no command `xyzzyxyzzy`; commands begin with: show, shutdown, explain, set, "
+                                   "ticket, ring, wait, leave, enroll");
+}
+
+static void test_programs(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 1000);
+    ctl_program_names(CTL_ENROLL, " and ", &out);
+    assert_string_equal(buf_text(&out), "ime-enroll");
+    buf_clear(&out);
+    ctl_program_names(CTL_SERVER | CTL_ENROLL, " or ", &out);
+    assert_string_equal(buf_text(&out), "ime-server or ime-enroll");
+    buf_clear(&out);
+    ctl_program_names(CTL_SERVER | CTL_ENROLL | CTL_AGENT, " and ", &out);
+    assert_string_equal(buf_text(&out), "ime-server, ime-enroll and ime-agent");
+    buf_fini(&out);
 }
 
 static void assert_usage(const char *line, const char *expected)
@@ -121,9 +139,10 @@ static void assert_completes(const char *line, const char *last, const char *exp
 static void test_completion(void **state)
 {
     (void)state;
-    assert_completes("", "s", "show set shutdown ");
-    assert_completes("show", "c", "clients certificate counters ");
+    assert_completes("", "s", "show shutdown set ");
+    assert_completes("show", "c", "counters clients certificate ");
     assert_completes("set ime", "", "validator ticket ");
+    assert_completes("ring config", "", "show load publish ");
     assert_completes("enroll token add", "--n", "--name --node-ids ");
     assert_completes("set ime ticket password", "-", "--file --epoch --as ");
     assert_completes("nonsense", "", "");
@@ -136,8 +155,8 @@ static void test_help(void **state)
     struct buf out;
     buf_init(&out, 100000);
     ctl_help_list(&out);
-    for (size_t i = 0; i < ctl_command_count; i++)
-        assert_non_null(strstr(buf_text(&out), ctl_commands[i].words));
+    for (size_t i = 0; ctl_command_at(i); i++)
+        assert_non_null(strstr(buf_text(&out), ctl_command_at(i)->words));
     buf_clear(&out);
     assert_int_equal(ctl_help_words(words, 2, &out), 0);
     assert_non_null(strstr(buf_text(&out), "ticket revoke domain DOMAIN [--as NAME]\n"));
@@ -156,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_table_keeps_its_rules),
         cmocka_unit_test(test_longest_match),
         cmocka_unit_test(test_unknown_words),
+        cmocka_unit_test(test_programs),
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_completion),
         cmocka_unit_test(test_help),

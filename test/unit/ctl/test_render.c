@@ -13,9 +13,9 @@ static void seconds_as_text(int64_t seconds, char *ret_text, size_t octets)
 static void assert_rendered(const char *words, const char *json, const char *expected)
 {
     const struct ctl_command *command = NULL;
-    for (size_t i = 0; i < ctl_command_count; i++)
-        if (strcmp(ctl_commands[i].words, words) == 0)
-            command = &ctl_commands[i];
+    for (size_t i = 0; ctl_command_at(i); i++)
+        if (strcmp(ctl_command_at(i)->words, words) == 0)
+            command = ctl_command_at(i);
     json_t *result = json_loads(json, 0, NULL);
     assert_non_null(result);
     struct buf out;

@@ -57,9 +57,9 @@ static void world_init(struct world *w)
     const char *words = NULL;
     size_t n = 0;
     *w = (struct world){0};
-    for (size_t i = 0; i < ctl_command_count; i++)
-        if (ctl_commands[i].programs & CTL_SERVER)
-            w->handlers[n++] = (struct ctl_handler){ctl_commands[i].words, handler_of(ctl_commands[i].words)};
+    for (size_t i = 0; ctl_command_at(i); i++)
+        if (ctl_command_at(i)->programs & CTL_SERVER)
+            w->handlers[n++] = (struct ctl_handler){ctl_command_at(i)->words, handler_of(ctl_command_at(i)->words)};
     assert_int_equal(ctl_server_init(&w->server, CTL_SERVER, w->handlers, n, w, &words), 0);
 }
 

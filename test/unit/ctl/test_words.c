@@ -125,9 +125,10 @@ static void test_mistakes(void **state)
     assert_refused("enroll token add --servr-id a", ERR_NOT_FOUND,
                    "`enroll token add` has no option --servr-id; did you mean --server-id?");
     assert_refused("show counters --all=no", ERR_SYNTAX, "--all is given without a value");
-    assert_refused("show nothing", ERR_NOT_FOUND,
-                   "no command `show nothing`; what may follow is: status, ring, peers, numbers, vcrs, pools, "
-                   "routes, validations, clients, certificate, settings, tickets, revocations, counters");
+    assert_refused(
+        "show nothing", ERR_NOT_FOUND,
+        "no command `show nothing`; what may follow is: status, counters, ring, peers, numbers, vcrs, pools, "
+        "routes, validations, clients, certificate, settings, tickets, revocations");
 }
 
 static void test_secret_is_no_argument(void **state)

@@ -72,9 +72,9 @@ static void serve(int listener)
     struct ctl_server server;
     const char *words;
     size_t n = 0;
-    for (size_t i = 0; i < ctl_command_count; i++)
-        if (ctl_commands[i].programs & CTL_SERVER)
-            handlers[n++] = (struct ctl_handler){ctl_commands[i].words, handle};
+    for (size_t i = 0; ctl_command_at(i); i++)
+        if (ctl_command_at(i)->programs & CTL_SERVER)
+            handlers[n++] = (struct ctl_handler){ctl_command_at(i)->words, handle};
     if (ctl_server_init(&server, CTL_SERVER, handlers, n, NULL, &words) != 0)
         _exit(1);
     signal(SIGCHLD, SIG_IGN);

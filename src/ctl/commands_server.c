@@ -1,11 +1,6 @@
-/* The table of all commands. A daemon's handlers write results with the keys that are named here as columns; every other member of a
- * result is shown as "label: value". */
-#include "ctl/command.h"
+/* The commands of ime-server. */
+#include "ctl/chapter.h"
 
-#define ARGS(...) ((const struct ctl_arg[]){__VA_ARGS__, {0}})
-#define COLUMNS(...) ((const struct ctl_column[]){__VA_ARGS__, {0}})
-
-#define BOTH (CTL_SERVER | CTL_ENROLL)
 #define DAY_MS INT64_C(86400000)
 
 /* A validator setting: `set ime validator local NAME VALUE`. */
@@ -14,17 +9,7 @@
     "`show settings` lists "                                                                                       \
     "what holds."
 
-const struct ctl_command ctl_commands[] = {
-    {
-        .words = "show status",
-        .programs = BOTH,
-        .help = "how the daemon is, and what needs attention",
-        .detail = "Health is green, yellow (it works, but look at the warnings) or red (it does not do its job).",
-        .rows = "warnings",
-        .columns =
-            COLUMNS({"severity", "SEVERITY"}, {"name", "WARNING"}, {"since_at", "SINCE"}, {"text", "WHAT TO DO"}),
-        .empty = "no warnings",
-    },
+static const struct ctl_command commands[] = {
     {
         .words = "show ring",
         .programs = CTL_SERVER,
@@ -137,16 +122,6 @@ const struct ctl_command ctl_commands[] = {
         .rows = "revocations",
         .columns = COLUMNS({"kind", "KIND"}, {"value", "VALUE"}, {"revoked_at", "REVOKED"}),
         .empty = "nothing is revoked",
-    },
-    {
-        .words = "show counters",
-        .programs = BOTH,
-        .args = ARGS({"prefix", CTL_TEXT, CTL_OPTIONAL, 1, 64, "only counters whose name begins like this"},
-                     {"all", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "also those that are zero"}),
-        .help = "what happened how often since the daemon started",
-        .rows = "counters",
-        .columns = COLUMNS({"name", "COUNTER"}, {"value", "VALUE"}),
-        .empty = "nothing has been counted yet",
     },
     {
         .words = "explain",
@@ -279,29 +254,13 @@ const struct ctl_command ctl_commands[] = {
     },
     {
         .words = "ring config show",
-        .programs = BOTH,
+        .programs = CTL_SERVER | CTL_ENROLL,
         .args = ARGS(
             {"signed", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "the document as it is signed, octet for octet"}),
         .help = "the ring's configuration in use, in the form that `ring config publish` takes",
         .detail = "With --signed it is the document that the ring's servers give one another; another server takes it "
                   "with `ring config load`.",
         .raw = "document",
-    },
-    {
-        .words = "ring config publish",
-        .programs = CTL_ENROLL,
-        .args = ARGS({"file", CTL_FILE, 0, 0, 0,
-                      "the configuration as `ring config show` prints it, edited; \"-\": standard input"},
-                     {"dry-run", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "only show what would change"}),
-        .help = "sign a changed configuration with the next sequence number; it reaches all servers by itself",
-        .detail =
-            "The file is checked as a whole first. Without the attribute sequence it gets the next one; a sequence "
-            "that is "
-            "not newer is refused, as is the configuration of another ring, one without this ring's authority and "
-            "signer, and one that is signed already. Bans are kept: only `ring unban` ends them.",
-        .rows = "differences",
-        .columns = COLUMNS({"change", "CHANGE"}, {"line", "LINE"}),
-        .empty = "nothing differs from the configuration in use",
     },
     {
         .words = "ring config load",
@@ -313,24 +272,8 @@ const struct ctl_command ctl_commands[] = {
                   "configuration-signer of the one in use, is taken.",
     },
     {
-        .words = "ring ban",
-        .programs = CTL_ENROLL,
-        .args = ARGS({"who", CTL_TEXT, 0, 1, 64, "a server ID, or a Node-ID of 32 hexadecimal digits"},
-                     {"reason", CTL_TEXT, CTL_OPTION, 1, 200, "why; all servers are told, the banned one as well"}),
-        .help = "shut a server out of the ring: no links, no certificates, nothing of it is kept",
-        .detail =
-            "All Node-IDs that the server was ever given are banned, whichever is named. The ban is part of the ring's "
-            "configuration, which is published at once.",
-    },
-    {
-        .words = "ring unban",
-        .programs = CTL_ENROLL,
-        .args = ARGS({"who", CTL_TEXT, 0, 1, 64, "a server ID, or a Node-ID of 32 hexadecimal digits"}),
-        .help = "end a ban; the server comes back by itself",
-    },
-    {
         .words = "ring bans",
-        .programs = BOTH,
+        .programs = CTL_SERVER | CTL_ENROLL,
         .help = "who is banned, why and since when",
         .rows = "bans",
         .columns =
@@ -351,49 +294,6 @@ const struct ctl_command ctl_commands[] = {
         .help = "leave the ring in good order, then end",
         .detail = "The neighbors are told (RELOAD Leave), so that they take over what this node stored at once.",
     },
-    {
-        .words = "shutdown",
-        .programs = BOTH,
-        .help = "end the daemon; in the ring it counts as absent, not as gone",
-    },
-    {
-        .words = "enroll token add",
-        .programs = CTL_ENROLL,
-        .args = ARGS(
-            {"server-id", CTL_TEXT, CTL_OPTION, 1, 64, "the server ID that may enroll, for example ime1.example.com"},
-            {"name", CTL_HOST, CTL_OPTION | CTL_OPTIONAL | CTL_REPEATED, 0, 0,
-             "a host name or IP address that the certificate shall carry"},
-            {"expires", CTL_DURATION, CTL_OPTION | CTL_OPTIONAL, 60000, 366 * DAY_MS,
-             "how long it may be used (default 24h)"},
-            {"node-ids", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 16,
-             "Node-IDs that the server may have (default 1)"}),
-        .help = "accept a server: make the one-time token with which it enrolls",
-        .detail = "The token is shown once and only its digest is kept. Give it to the server as its enrollment token.",
-    },
-    {
-        .words = "enroll token list",
-        .programs = CTL_ENROLL,
-        .help = "the tokens that are outstanding, used or revoked",
-        .rows = "tokens",
-        .columns = COLUMNS({"id", "ID"}, {"server_id", "SERVER ID"}, {"names", "NAMES"}, {"node_ids", "NODE-IDS"},
-                           {"state", "STATE"}, {"expires_at", "EXPIRES"}),
-        .empty = "no tokens; make one with `enroll token add --server-id X`",
-    },
-    {
-        .words = "enroll token revoke",
-        .programs = CTL_ENROLL,
-        .args = ARGS({"id", CTL_TEXT, 0, 1, 64, "the token's id, as `enroll token list` shows it"}),
-        .help = "make a token useless",
-    },
-    {
-        .words = "enroll certificate list",
-        .programs = CTL_ENROLL,
-        .help = "the certificates issued so far",
-        .rows = "certificates",
-        .columns = COLUMNS({"serial", "SERIAL"}, {"server_id", "SERVER ID"}, {"node_ids", "NODE-IDS"},
-                           {"not_before_at", "FROM"}, {"not_after_at", "UNTIL"}),
-        .empty = "no certificates have been issued",
-    },
 };
 
-const size_t ctl_command_count = sizeof ctl_commands / sizeof ctl_commands[0];
+const struct ctl_chapter ctl_chapter_server = {"Commands of ime-server", commands, COMMANDS(commands)};
