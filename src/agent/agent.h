@@ -9,8 +9,11 @@
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
-#include "agent/cause.h"
+#include "agent/enrolled.h"
 #include "agent/options.h"
+#include "agent/record.h"
+#include "agent/route.h"
+#include "agent/service.h"
 #include "base/e164.h"
 #include "base/entropy.h"
 #include "base/kv.h"
@@ -21,6 +24,17 @@
 struct agent;
 
 const char *agent_cause_text(enum agent_cause cause); /* a phrase for people */
+
+/* What it works with; all of them outlive it. Made by the program, driven by the agent. records may be NULL (no voice call records), services
+ * none. */
+struct agent_parts {
+    const struct agent_enrolled *enrolled;
+    struct agent_routes *routes;
+    struct agent_records *records;
+    struct agent_alarms *alarms;
+    struct agent_service *const *services;
+    size_t service_count;
+};
 
 /* May this domain call this number with this ticket (its text, "" if there was none)? domain: of the verified certificate. AGENT_CAUSE_NONE, or
  * why not. */
@@ -36,10 +50,14 @@ struct agent_ports {
     void *ticket_ctx;
 };
 
-/* Loads the journal and what the parts keep. The options must outlive the agent. */
-int agent_new(const struct agent_options *options, const struct agent_ports *ports, struct now now,
-              struct agent **ret_agent);
+/* Loads the journal. The options must outlive the agent, the parts are copied. Connections to IME servers are reported straight to the
+ * services; what they want comes out here. */
+int agent_new(const struct agent_options *options, const struct agent_ports *ports, const struct agent_parts *parts,
+              struct now now, struct agent **ret_agent);
 void agent_free(struct agent *a); /* NULL is allowed */
+
+/* Other enrolled patterns and trust groups; the old ones may be freed afterwards. What the services say of them. */
+int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrolled *enrolled);
 
 /* Registers at trunks, asks where they are. */
 void agent_start(struct agent *a, struct now now);
@@ -63,6 +81,7 @@ struct mono agent_deadline(const struct agent *a);
 enum agent_effect_kind {
     AGENT_SEND,   /* hop, octets; agent_unreachable if that fails */
     AGENT_LOCATE, /* trunk, host, port, hop (transport and side): find its addresses, again when they expire */
+    AGENT_VAP,    /* service, vap: what one of the services wants */
     AGENT_STOPPED
 };
 
@@ -74,6 +93,8 @@ struct agent_effect {
     unsigned trunk;
     const char *host;
     uint16_t port;
+    unsigned service;
+    const struct agent_service_effect *vap;
 };
 bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect);
 

@@ -3,7 +3,13 @@
 #ifndef AGENT_JOURNAL_H
 #define AGENT_JOURNAL_H
 
-#include "agent/agent.h"
+#include "agent/cause.h"
+#include "agent/options.h"
+#include "base/e164.h"
+#include "base/entropy.h"
+#include "base/kv.h"
+#include "base/time.h"
+#include "sip/uri.h"
 
 #define CALL_STEPS_MAX 8
 #define CALL_STEP_TEXT_OCTETS 120

@@ -2,6 +2,7 @@
 #ifndef AGENT_OPTIONS_H
 #define AGENT_OPTIONS_H
 
+#include "agent/dialing.h"
 #include "base/addr.h"
 #include "sip/flow.h"
 
@@ -26,6 +27,7 @@ struct agent_trunk_options {
     bool registers;                         /* PSTN: we register there. PBX: it registers here */
     struct addr sources[AGENT_SOURCES_MAX]; /* further addresses that its requests come from; ports are not looked at */
     size_t source_count;
+    struct agent_dial_plan plan; /* how it writes numbers */
 };
 
 struct agent_options {
@@ -36,6 +38,8 @@ struct agent_options {
 
     struct agent_trunk_options trunks[AGENT_TRUNKS_MAX]; /* in the order in which they are tried */
     size_t trunk_count;
+
+    struct agent_short_numbers shorts; /* emergency and short numbers: to the PSTN as dialed */
 
     /* Where direct calls go: all to the edge, or (family 0) to the address in the route. */
     struct addr edge;
