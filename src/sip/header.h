@@ -75,11 +75,12 @@ enum sip_header {
 enum sip_header sip_header_find(struct slice name);
 const char *sip_header_name(enum sip_header header); /* the full name; "-" for SIP_OTHER_HEADER */
 
-/* A cursor over one value of text; `at` counts from the first octet of the whole message when base is set so. */
+/* A cursor over one value of text. */
 struct sip_cursor {
-    const uint8_t *base; /* octet 0, for faults */
+    const uint8_t *base; /* octet 0, for faults: that of the whole message */
     const uint8_t *p;
     const uint8_t *end;
+    enum sip_expected { SIP_EXPECT_FIRST, SIP_EXPECT_NEXT, SIP_EXPECT_END } expected; /* NEXT: a comma was read */
     int err;
     struct fault fault;
 };
@@ -93,7 +94,9 @@ struct sip_param {
     bool has_value;
 };
 
-/* The next parameter of a list ";a=b;c" (generic-param). False at the end, or on an error. */
+/* Lists of parameters begin with their first semicolon (";a=b;c"), or are empty. */
+
+/* The next parameter (generic-param). False where no semicolon follows, or on an error. */
 bool sip_param_next(struct sip_cursor *c, struct sip_param *ret_param);
 
 /* A parameter by name, case-insensitive, in a list that was read already (sip_via.params …). */

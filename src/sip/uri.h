@@ -19,8 +19,8 @@ struct sip_uri {
     bool has_user;     /* "sip:@host" is not allowed; "sip:host" has none */
     struct slice host; /* IPv6 without brackets */
     bool host_is_ipv6;
-    uint16_t port; /* 0: none given */
-    struct slice params;
+    uint16_t port;        /* 0: none given */
+    struct slice params;  /* from the first semicolon on (";lr;ttl=1"), or empty */
     struct slice headers; /* behind "?" */
 };
 
