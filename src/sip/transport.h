@@ -92,7 +92,9 @@ enum sip_net_effect_kind {
     SIP_NET_DATAGRAM, /* hop (side and address), octets */
     SIP_NET_CLOSE,    /* conn, after what was written; the number is no longer valid */
     SIP_NET_MESSAGE,  /* flow, octets: exactly one message */
-    SIP_NET_UNREACHABLE /* hop: what was sent there could not be, or its connection has ended (then with the connection's number) */
+    /* hop: with conn 0, what was sent there could not be; with a number, that connection was up and has ended, also in good order: an answer that
+     * somebody waits for will not come over it, but the address may well be reached again. */
+    SIP_NET_UNREACHABLE
 };
 
 struct sip_net_effect {

@@ -1,0 +1,102 @@
+/* The insides of the transport layer: connections (transport_conn.c), and what is done with them (transport.c). */
+#ifndef SIP_TRANSPORT_PRIVATE_H
+#define SIP_TRANSPORT_PRIVATE_H
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "sip/framer.h"
+#include "sip/message.h"
+#include "sip/transport.h"
+
+#define CONN_DRAIN_MS 1000 /* for an answer to the message that ends a connection */
+
+enum conn_state {
+    CONN_OPENING, /* connecting, or accepted and not yet through the handshake */
+    CONN_UP,
+    CONN_DRAINING /* nothing is read anymore */
+};
+
+struct conn {
+    enum conn_state state;
+    bool accepted;
+    bool spoken;        /* a message or keep-alive came */
+    bool pinged;        /* we wait for a sign of life */
+    bool answers_pings; /* it has done so before */
+    struct sip_hop hop; /* the other side; conn: its number */
+    struct addr local;
+    char *peer_domain;
+    struct sip_framer framer;
+    size_t partial_octets;  /* as counted in the net */
+    struct buf waiting;     /* messages until it is up */
+    struct mono since;      /* when the state began */
+    struct mono used;       /* last message either way, or keep-alive of theirs */
+    struct mono heard;      /* last input, or our last keep-alive */
+    struct mono begun;      /* the message that is not whole */
+    struct heap_node timer; /* never later than what conn_due says; it may be earlier */
+    struct list link;       /* in net.quiet, or net.dead */
+};
+
+struct effect {
+    enum sip_net_effect_kind kind;
+    uint64_t conn;
+    struct sip_hop hop;
+    size_t at; /* in net.out */
+    size_t octets;
+};
+
+struct sip_net {
+    struct sip_net_config config;
+    const struct log *log;
+    struct sip_net_counters counters;
+
+    struct conn **slots; /* by the lower bits of the number */
+    uint32_t *free_slots;
+    size_t slot_count;
+    size_t free_count;
+    uint64_t next_serial;
+    size_t conn_count;
+    struct map by_hop;  /* those that new messages may go over */
+    struct map sources; /* of accepted ones: how many */
+    struct list quiet;  /* all that are not dead; the one that was used longest ago first */
+    struct list dead;   /* freed when nobody looks at their octets anymore */
+    struct heap deadlines;
+    size_t waiting_octets;
+    size_t partial_octets;
+
+    struct effect *effects; /* a ring */
+    size_t effect_first, effect_count, effect_capacity;
+    struct buf out; /* the octets of effects; emptied when there are no effects left */
+    struct sip_hop told_hop;
+
+    struct conn *reading; /* its input is cut into messages; NULL: none, or a datagram */
+    struct slice input;
+    struct sip_flow flow;
+    bool has_datagram;
+};
+
+/* ---- transport_conn.c ---- */
+
+struct conn *conn_find(const struct sip_net *n, uint64_t number);
+struct conn *conn_for(const struct sip_net *n, const struct sip_hop *hop);
+
+/* As many were accepted from there as may be. */
+bool conn_source_is_full(const struct sip_net *n, const struct addr *addr);
+
+/* The hop gets the new number. ERR_NO_MEMORY; ERR_LIMIT does not happen: there was room. */
+int conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn);
+
+/* Takes it out of all tables; what was given out of it stays valid until the next sip_net_next. */
+void conn_end(struct sip_net *n, struct conn *c);
+void conn_free_dead(struct sip_net *n);
+
+/* Messages that have no connection of their own no longer go over it. */
+void conn_hide(struct sip_net *n, struct conn *c);
+
+void conn_use(struct sip_net *n, struct now now, struct conn *c);
+struct mono conn_due(const struct sip_net *n, const struct conn *c);
+void conn_schedule(struct sip_net *n, struct conn *c);
+
+#endif

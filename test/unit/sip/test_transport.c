@@ -1,0 +1,609 @@
+/* The transport layer in virtual time: each test is a story, and what came of it is compared line by line. */
+#include "sip/transport.h"
+#include "testing.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPTIONS "OPTIONS sip:a SIP/2.0\r\nl: 0\r\n\r\n"
+#define ACK "ACK sip:a SIP/2.0\r\nl: 0\r\n\r\n"
+#define OK "SIP/2.0 200 OK\r\nl: 0\r\n\r\n"
+
+struct world {
+    struct sip_net_config config;
+    struct sip_net *net;
+    struct now now;
+    struct buf trace;
+    uint64_t conns[64]; /* by their serial number */
+};
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    sip_net_config_init(&w->config);
+    w->config.seed = 7;
+    w->now.mono.us = 1000000000;
+    buf_init(&w->trace, 1u << 20);
+    assert_int_equal(sip_net_new(&w->config, NULL, &w->net), 0);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    sip_net_free(w->net);
+    buf_fini(&w->trace);
+    free(w);
+    return 0;
+}
+
+/* With another configuration. */
+static void again(struct world *w)
+{
+    sip_net_free(w->net);
+    assert_int_equal(sip_net_new(&w->config, NULL, &w->net), 0);
+}
+
+static struct addr addr_of(const char *text)
+{
+    struct addr addr;
+    assert_int_equal(addr_parse(slice_str(text), 5060, &addr), 0);
+    return addr;
+}
+
+static unsigned serial(uint64_t conn)
+{
+    return (unsigned)(conn >> 16);
+}
+
+/* The first line only. */
+static void put_octets(struct buf *b, struct slice octets)
+{
+    const uint8_t *end = octets.n ? memchr(octets.p, '\r', octets.n) : NULL;
+    if (end == octets.p)
+        buf_printf(b, "%zu breaks", octets.n / 2);
+    else
+        buf_printf(b, "%.*s (%zu)", end ? (int)(end - octets.p) : (int)octets.n, (const char *)octets.p, octets.n);
+}
+
+static void drain(struct world *w)
+{
+    struct sip_net_effect e;
+    char text[ADDR_TEXT_OCTETS];
+    while (sip_net_next(w->net, w->now, &e)) {
+        switch (e.kind) {
+        case SIP_NET_CONNECT:
+            w->conns[serial(e.conn)] = e.conn;
+            assert_int_equal(e.conn, e.hop->conn);
+            buf_printf(&w->trace, "connect %u %s %s %s", serial(e.conn), sip_transport_name(e.hop->transport),
+                       addr_format(&e.hop->addr, text), e.hop->host);
+            break;
+        case SIP_NET_WRITE:
+            buf_printf(&w->trace, "write %u ", serial(e.conn));
+            put_octets(&w->trace, e.octets);
+            break;
+        case SIP_NET_DATAGRAM:
+            buf_printf(&w->trace, "datagram %u %s ", e.hop->side, addr_format(&e.hop->addr, text));
+            put_octets(&w->trace, e.octets);
+            break;
+        case SIP_NET_CLOSE:
+            buf_printf(&w->trace, "close %u", serial(e.conn));
+            break;
+        case SIP_NET_MESSAGE:
+            buf_printf(&w->trace, "message %u %s %s ", serial(e.flow->conn), addr_format(&e.flow->peer, text),
+                       e.flow->peer_domain ? e.flow->peer_domain : "-");
+            put_octets(&w->trace, e.octets);
+            break;
+        case SIP_NET_UNREACHABLE:
+            buf_printf(&w->trace, "unreachable %u %s %s", serial(e.hop->conn), sip_transport_name(e.hop->transport),
+                       addr_format(&e.hop->addr, text));
+            break;
+        }
+        buf_str(&w->trace, "\n");
+    }
+}
+
+/* What happened since the last time. */
+#define EXPECT(w, text)                                   \
+    do {                                                  \
+        drain(w);                                         \
+        assert_string_equal(buf_text(&(w)->trace), text); \
+        buf_clear(&(w)->trace);                           \
+    } while (0)
+
+/* Lets time pass, with a call at each deadline and never later. */
+static void pass(struct world *w, int64_t ms)
+{
+    struct mono end = mono_after_ms(w->now.mono, ms);
+    for (int i = 0; i < 1000; i++) {
+        struct mono due = sip_net_deadline(w->net);
+        if (due.us > end.us)
+            break;
+        w->now.mono = mono_max(due, w->now.mono);
+        sip_net_tick(w->net, w->now);
+        drain(w);
+    }
+    w->now.mono = end;
+}
+
+static struct sip_hop hop_to(enum sip_transport transport, const char *addr, const char *host)
+{
+    struct sip_hop hop = {.transport = transport, .side = 1, .addr = addr_of(addr)};
+    snprintf(hop.host, sizeof hop.host, "%s", host);
+    return hop;
+}
+
+static void send_to(struct world *w, const struct sip_hop *hop, const char *message)
+{
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", message);
+    sip_net_send(w->net, w->now, hop, slice_str(copy));
+    memset(copy, 'x', sizeof copy); /* they are copied */
+}
+
+static void up(struct world *w, unsigned number, const char *domain)
+{
+    struct addr local = addr_of("192.0.2.9:5060");
+    sip_net_up(w->net, w->now, w->conns[number], &local, domain);
+}
+
+static int accepted(struct world *w, enum sip_transport transport, const char *peer)
+{
+    struct addr from = addr_of(peer), local = addr_of("192.0.2.9:5060");
+    uint64_t conn;
+    int err = sip_net_accepted(w->net, w->now, transport, 1, &from, &local, &conn);
+    if (!err)
+        w->conns[serial(conn)] = conn;
+    return err;
+}
+
+static void input(struct world *w, unsigned number, const char *octets)
+{
+    char *copy = strdup(octets); /* exactly as long as it must be valid */
+    sip_net_input(w->net, w->now, w->conns[number], slice_str(copy));
+    drain(w);
+    free(copy);
+}
+
+static void test_connect_wait_and_reuse(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    send_to(w, &hop, OPTIONS);
+    send_to(w, &hop, ACK);
+    EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \n");
+    up(w, 1, NULL);
+    EXPECT(w, "write 1 OPTIONS sip:a SIP/2.0 (58)\n"); /* both, in one go */
+    send_to(w, &hop, ACK);
+    EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
+    hop.side = 2; /* another identity: another connection */
+    send_to(w, &hop, ACK);
+    EXPECT(w, "connect 2 TCP 192.0.2.1:5060 \n");
+    hop.side = 1;
+    hop.addr.port++;
+    send_to(w, &hop, ACK);
+    EXPECT(w, "connect 3 TCP 192.0.2.1:5061 \n");
+    assert_int_equal(sip_net_counters(w->net)->reused, 2);
+    assert_int_equal(sip_net_conns(w->net), 3);
+}
+
+static void test_names_of_tls(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop a = hop_to(SIP_TLS, "192.0.2.1:5061", "a.example"),
+                   b = hop_to(SIP_TLS, "192.0.2.1:5061", "b.example");
+    struct sip_hop upper = hop_to(SIP_TLS, "192.0.2.1:5061", "A.Example"), any = hop_to(SIP_TLS, "192.0.2.1:5061", "");
+    send_to(w, &a, ACK);
+    EXPECT(w, "connect 1 TLS 192.0.2.1:5061 a.example\n");
+    send_to(w, &b, ACK);
+    EXPECT(w, "connect 2 TLS 192.0.2.1:5061 b.example\n");
+    up(w, 1, "a.example");
+    EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
+    send_to(w, &upper, ACK);
+    EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
+    send_to(w, &any, ACK);
+    EXPECT(w, "connect 3 TLS 192.0.2.1:5061 \n");
+    input(w, 1, OK);
+    EXPECT(w, "message 1 192.0.2.1:5061 a.example SIP/2.0 200 OK (24)\n");
+}
+
+static void test_cannot_connect(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    send_to(w, &hop, OPTIONS);
+    send_to(w, &hop, ACK);
+    EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \n");
+    sip_net_down(w->net, w->now, w->conns[1]);
+    EXPECT(w, "unreachable 0 TCP 192.0.2.1:5060\n"); /* once for both */
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "connect 2 TCP 192.0.2.1:5060 \n");
+    pass(w, 4999);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 2\nunreachable 0 TCP 192.0.2.1:5060\n");
+    up(w, 2, NULL); /* too late */
+    EXPECT(w, "");
+    hop.addr.port = 0;
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "unreachable 0 TCP 192.0.2.1:0\n");
+    assert_int_equal(sip_net_conns(w->net), 0);
+    assert_int_equal(sip_net_counters(w->net)->connect_timeouts, 1);
+}
+
+static void test_responses_follow_their_connection(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.1:40000"), 0);
+    up(w, 1, "a.example");
+    input(w, 1, OPTIONS);
+    EXPECT(w, "message 1 192.0.2.1:40000 a.example OPTIONS sip:a SIP/2.0 (31)\n");
+    struct sip_hop hop = hop_to(SIP_TLS, "192.0.2.1:5061", "");
+    hop.conn = w->conns[1];
+    send_to(w, &hop, OK);
+    EXPECT(w, "write 1 SIP/2.0 200 OK (24)\n");
+    sip_net_down(w->net, w->now, w->conns[1]);
+    EXPECT(w, "unreachable 1 TLS 192.0.2.1:40000\n");
+    send_to(w, &hop, OK); /* 18.2.2: to the address, with a connection of its own */
+    EXPECT(w, "connect 2 TLS 192.0.2.1:5061 \n");
+}
+
+static void test_accepted_connections_are_reused_by_their_address(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.2:40000"), 0);
+    up(w, 1, NULL);
+    up(w, 2, "b.example");
+    struct sip_hop tcp = hop_to(SIP_TCP, "192.0.2.1:40000", "a.example"),
+                   tls = hop_to(SIP_TLS, "192.0.2.2:40000", "a.example");
+    send_to(w, &tcp, ACK);
+    EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
+    send_to(w, &tls, ACK); /* who is there is not whom we want */
+    EXPECT(w, "connect 3 TLS 192.0.2.2:40000 a.example\n");
+}
+
+static void test_datagrams(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_UDP, "[2001:db8::1]:5060", "");
+    struct addr peer = addr_of("192.0.2.1:5070"), local = addr_of("192.0.2.9:5060");
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "datagram 1 [2001:db8::1]:5060 OPTIONS sip:a SIP/2.0 (31)\n");
+    sip_net_datagram(w->net, w->now, 1, &peer, &local, slice_str(OK));
+    EXPECT(w, "message 0 192.0.2.1:5070 - SIP/2.0 200 OK (24)\n");
+    sip_net_datagram(w->net, w->now, 1, &peer, &local, slice_str("\r\n\r\n"));
+    sip_net_datagram(w->net, w->now, 1, &peer, &local, slice_of("\0\0\0\0", 4));
+    EXPECT(w, "");
+    sip_net_datagram_failed(w->net, w->now, 1, &peer);
+    EXPECT(w, "unreachable 0 UDP 192.0.2.1:5070\n");
+    char *large = calloc(1, 65508);
+    sip_net_send(w->net, w->now, &hop, slice_of(large, 65508));
+    free(large);
+    EXPECT(w, "unreachable 0 UDP [2001:db8::1]:5060\n");
+    assert_int_equal(sip_net_deadline(w->net).us, MONO_NEVER.us); /* no state */
+}
+
+static void test_several_messages_of_one_input(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    up(w, 1, NULL);
+    input(w, 1, OPTIONS ACK "\r\n\r\n" OK "ACK si");
+    EXPECT(
+        w,
+        "message 1 192.0.2.1:40000 - OPTIONS sip:a SIP/2.0 (31)\nmessage 1 192.0.2.1:40000 - ACK sip:a SIP/2.0 (27)\n"
+        "write 1 1 breaks\nmessage 1 192.0.2.1:40000 - SIP/2.0 200 OK (24)\n");
+    input(w, 1, "p:a SIP/2.0\r\nl: 0\r\n\r\n");
+    EXPECT(w, "message 1 192.0.2.1:40000 - ACK sip:a SIP/2.0 (27)\n");
+}
+
+/* Between two messages of one input the connection is closed by those above. */
+static void test_closed_while_its_messages_are_given_out(void **state)
+{
+    struct world *w = *state;
+    struct sip_net_effect e;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    up(w, 1, NULL);
+    input(w, 1, "OPT");
+    sip_net_input(w->net, w->now, w->conns[1], slice_str("IONS sip:a SIP/2.0\r\nl: 0\r\n\r\n" OPTIONS));
+    assert_true(sip_net_next(w->net, w->now, &e));
+    assert_int_equal(e.kind, SIP_NET_MESSAGE);
+    sip_net_close(w->net, w->now, e.flow->conn);
+    assert_slice_text(e.octets, OPTIONS); /* still there */
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\n");
+    assert_int_equal(sip_net_conns(w->net), 0);
+}
+
+static void test_half_open_and_silent(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.1:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40001"), 0);
+    up(w, 2, NULL);
+    pass(w, 10000);
+    EXPECT(w, "close 1\n"); /* nobody was told of it: nobody is told of its end */
+    pass(w, 19999);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\n");
+    assert_int_equal(sip_net_counters(w->net)->closed_half_open, 1);
+    assert_int_equal(sip_net_counters(w->net)->closed_silent, 1);
+}
+
+static void test_slow_senders(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    up(w, 1, NULL);
+    for (int i = 0; i < 9; i++) {
+        input(w, 1, "O");
+        pass(w, 1000);
+    }
+    input(w, 1, " sip:a SIP/2.0\r\nl: 0\r\n\r\nO"); /* whole, just in time; the next begins now */
+    EXPECT(w, "message 1 192.0.2.1:40000 - OOOOOOOOO sip:a SIP/2.0 (33)\n");
+    pass(w, 9999);
+    input(w, 1, "P");
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\n");
+    assert_int_equal(sip_net_counters(w->net)->closed_slow, 1);
+}
+
+static void test_no_message(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 3; i++) {
+        char peer[] = "192.0.2.1:40000";
+        peer[14] = (char)('0' + i);
+        assert_int_equal(accepted(w, SIP_TCP, peer), 0);
+        up(w, 1 + (unsigned)i, NULL);
+    }
+    input(w, 1, "\x16\x03\x01");
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\n");
+    /* A request whose end cannot be found is given up so that it can be refused; then the connection ends. */
+    input(w, 2, "OPTIONS sip:a SIP/2.0\r\n\r\nOPTIONS");
+    EXPECT(w, "message 2 192.0.2.1:40001 - OPTIONS sip:a SIP/2.0 (25)\n");
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:40001", "");
+    hop.conn = w->conns[2];
+    send_to(w, &hop, "SIP/2.0 400 Bad Request\r\nl: 0\r\n\r\n");
+    EXPECT(w, "write 2 SIP/2.0 400 Bad Request (33)\n");
+    input(w, 2, OPTIONS);
+    EXPECT(w, "");
+    pass(w, 1000);
+    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\n");
+    /* A giant head. */
+    char *head = malloc(70000);
+    memset(head, 'h', 70000);
+    for (int i = 0; i < 7; i++) {
+        sip_net_input(w->net, w->now, w->conns[3], slice_of(head, 10000));
+        drain(w);
+    }
+    free(head);
+    EXPECT(w, "close 3\nunreachable 3 TCP 192.0.2.1:40002\n");
+    assert_int_equal(sip_net_counters(w->net)->bad_framing, 3);
+}
+
+static void test_idle(void **state)
+{
+    struct world *w = *state;
+    w->config.keepalive_ms = 0;
+    again(w);
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    send_to(w, &hop, ACK);
+    drain(w);
+    up(w, 1, NULL);
+    drain(w);
+    buf_clear(&w->trace);
+    pass(w, 599999);
+    send_to(w, &hop, ACK);
+    EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
+    pass(w, 599999);
+    input(w, 1, OPTIONS);
+    EXPECT(w, "message 1 192.0.2.1:5060 - OPTIONS sip:a SIP/2.0 (31)\n");
+    pass(w, 599999);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\n");
+    assert_int_equal(sip_net_counters(w->net)->closed_idle, 1);
+    assert_int_equal(sip_net_deadline(w->net).us, MONO_NEVER.us);
+}
+
+static void test_keep_alive(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    send_to(w, &hop, ACK);
+    drain(w);
+    up(w, 1, NULL);
+    drain(w);
+    buf_clear(&w->trace);
+    pass(w, 89999);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "write 1 2 breaks\n");
+    pass(w, 100000); /* not answered: it may not know them; asked again 90 s later */
+    EXPECT(w, "write 1 2 breaks\n");
+    input(w, 1, "\r\n");
+    EXPECT(w, "");
+    pass(w, 90000);
+    EXPECT(w, "write 1 2 breaks\n");
+    pass(w, 9999);
+    EXPECT(w, "");
+    pass(w, 1); /* it does know them: it is dead */
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\n");
+}
+
+static void test_limits(void **state)
+{
+    struct world *w = *state;
+    w->config.conns_max = 3;
+    w->config.conns_per_source_max = 2;
+    again(w);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40001"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40002"), ERR_LIMIT);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.2:40002"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.3:40002"), ERR_LIMIT);
+    for (unsigned i = 1; i <= 3; i++) {
+        up(w, i, NULL);
+        input(w, i, ACK);
+    }
+    drain(w);
+    buf_clear(&w->trace);
+    /* None has been quiet for long enough. */
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.8:5060", "");
+    send_to(w, &hop, ACK);
+    EXPECT(w, "unreachable 0 TCP 192.0.2.8:5060\n");
+    pass(w, 1000);
+    input(w, 1, ACK);
+    drain(w);
+    buf_clear(&w->trace);
+    pass(w, 59000);
+    send_to(w, &hop, ACK);
+    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\nconnect 4 TCP 192.0.2.8:5060 \n");
+    const struct sip_net_counters *c = sip_net_counters(w->net);
+    assert_int_equal(c->refused_source, 1);
+    assert_int_equal(c->refused_connections, 2);
+    assert_int_equal(c->closed_spare, 1);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40003"), 0); /* the third gives way */
+    EXPECT(w, "close 3\nunreachable 3 TCP 192.0.2.2:40002\n");
+    pass(w, 60000);
+    drain(w);
+    buf_clear(&w->trace);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40003"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40004"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40005"),
+                     ERR_LIMIT); /* nobody gives way to too many of one source */
+    assert_int_equal(c->refused_source, 2);
+}
+
+static void test_memory_is_bounded(void **state)
+{
+    struct world *w = *state;
+    w->config.queue_octets_max = 50;
+    w->config.waiting_octets_max = 70;
+    w->config.partial_octets_max = 2500;
+    again(w);
+    struct sip_hop a = hop_to(SIP_TCP, "192.0.2.1:5060", ""), b = hop_to(SIP_TCP, "192.0.2.2:5060", "");
+    send_to(w, &a, OPTIONS);
+    send_to(w, &a, ACK); /* over 50 */
+    EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \nunreachable 0 TCP 192.0.2.1:5060\n");
+    send_to(w, &b, ACK);
+    send_to(w, &b, ACK); /* over 70 in all */
+    EXPECT(w, "connect 2 TCP 192.0.2.2:5060 \nunreachable 0 TCP 192.0.2.2:5060\n");
+    up(w, 1, NULL);
+    EXPECT(w, "write 1 OPTIONS sip:a SIP/2.0 (31)\n");
+    up(w, 2, NULL);
+    EXPECT(w, "write 2 ACK sip:a SIP/2.0 (27)\n");
+    assert_int_equal(sip_net_counters(w->net)->refused_waiting, 2);
+    char part[1501];
+    memset(part, 'p', sizeof part);
+    part[1500] = 0;
+    input(w, 1, part);
+    EXPECT(w, "");
+    input(w, 2, part);
+    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.2:5060\n");
+    input(w, 1, OPTIONS);
+    drain(w);
+    assert_int_equal(sip_net_counters(w->net)->refused_partial, 1);
+}
+
+/* Whichever allocation fails, nothing is lost but messages and connections. */
+static void test_no_memory(void **state)
+{
+    struct world *w = *state;
+    for (unsigned long nth = 1; nth < 40; nth++) {
+        again(w);
+        struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+        mem_fail_at(nth);
+        (void)accepted(w, SIP_TLS, "192.0.2.1:40000");
+        up(w, 1, "a.example");
+        send_to(w, &hop, OPTIONS);
+        drain(w);
+        up(w, 2, NULL);
+        sip_net_input(w->net, w->now, w->conns[2], slice_str(OPTIONS "OPT"));
+        drain(w);
+        sip_net_input(w->net, w->now, w->conns[1], slice_str("OPT"));
+        drain(w);
+        mem_fail_at(0);
+        pass(w, 3600000);
+        assert_int_equal(sip_net_conns(w->net), 0);
+        buf_clear(&w->trace);
+    }
+}
+
+/* Many connections at random: the counters and tables agree in the end. */
+static void test_churn(void **state)
+{
+    struct world *w = *state;
+    uint64_t numbers[200], random = 42;
+    size_t count = 0;
+    struct sip_net_effect e;
+    w->config.conns_max = 150;
+    again(w);
+    struct addr local = addr_of("192.0.2.9:5060");
+    for (int i = 0; i < 20000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        unsigned pick = (unsigned)(random >> 33);
+        struct addr peer = addr_of("192.0.2.1:1");
+        peer.ip[3] = (uint8_t)(pick % 5);
+        peer.port = (uint16_t)(1 + pick % 40);
+        struct sip_hop hop = {.transport = pick % 3 ? SIP_TCP : SIP_TLS, .addr = peer};
+        uint64_t conn;
+        if (pick % 7 == 0 && count < 200 && sip_net_accepted(w->net, w->now, SIP_TCP, 0, &peer, &local, &conn) == 0)
+            numbers[count++] = conn;
+        else if (pick % 7 == 1)
+            sip_net_send(w->net, w->now, &hop, slice_str(OPTIONS));
+        else if (pick % 7 == 2 && count)
+            sip_net_down(w->net, w->now, numbers[pick % count]);
+        else if (pick % 7 == 3 && count)
+            sip_net_up(w->net, w->now, numbers[pick % count], &local, NULL);
+        else if (pick % 7 == 4 && count)
+            sip_net_input(w->net, w->now, numbers[pick % count],
+                          slice_str(pick % 11 ? OPTIONS "\r\n\r\nA" : ACK "\x01"));
+        else if (pick % 7 == 5)
+            sip_net_tick(w->net, w->now);
+        while (sip_net_next(w->net, w->now, &e)) {
+            if (e.kind == SIP_NET_CONNECT && count < 200)
+                numbers[count++] = e.conn;
+            for (size_t k = 0; e.kind == SIP_NET_CLOSE && k < count; k++)
+                if (numbers[k] == e.conn)
+                    numbers[k] = numbers[--count];
+        }
+        if (count == 200)
+            count = 100;
+        w->now.mono = mono_after_ms(w->now.mono, pick % 50);
+        assert_true(sip_net_conns(w->net) <= 150);
+    }
+    pass(w, 3600000);
+    assert_int_equal(sip_net_conns(w->net), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_connect_wait_and_reuse, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_of_tls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cannot_connect, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_responses_follow_their_connection, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_accepted_connections_are_reused_by_their_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_datagrams, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_several_messages_of_one_input, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_closed_while_its_messages_are_given_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_half_open_and_silent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_senders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_message, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_keep_alive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
