@@ -78,7 +78,7 @@ struct agent_route_watch {
 int agent_routes_new(const struct agent_routes_config *config, const struct kv *kv, const struct entropy *entropy,
                      const struct agent_route_watch *watch, struct agent_routes **ret_routes);
 
-/* Completions of changes that are not durable yet are not called any more. */
+/* Completions of changes that are not durable yet are not called any more: the store must not complete what it still has of this table. */
 void agent_routes_free(struct agent_routes *t);
 
 /* Called once, when the change is durable (0) or is not (the error). Never from within the call that makes the change. May be NULL. */
@@ -86,7 +86,7 @@ typedef void agent_route_done_fn(void *arg, int err);
 
 /* What a ValInfo document says becomes a route, or renews one of the same number, Node-ID and domain. `granted_to` is our domain: a
  * ticket for another one is refused (empty: not checked). At once, without completion: ERR_SYNTAX, ERR_RANGE, ERR_EXPIRED, ERR_FORBIDDEN
- * (ticket for another number or domain), each with the reason in static storage; ERR_LIMIT; ERR_NO_MEMORY; the store's error. */
+ * (ticket for another number or domain); ERR_LIMIT; ERR_CONFLICT as below; ERR_NO_MEMORY; the store's error. The reason is in static storage. */
 int agent_routes_learn(struct agent_routes *t, struct now now, struct slice valinfo, struct slice granted_to,
                        agent_route_done_fn *done, void *arg, const char **ret_reason);
 
@@ -100,8 +100,8 @@ void agent_routes_failed(struct agent_routes *t, struct now now, const struct ag
                          enum agent_cause cause);
 void agent_routes_succeeded(struct agent_routes *t, const struct agent_route *route);
 
-/* What an operator does: with every route of the number, or only those of a domain (empty: all). ERR_NOT_FOUND at once, without
- * completion; ERR_LIMIT, ERR_NO_MEMORY or the store's error likewise. */
+/* What an operator does: with every route of the number, or only those of a domain (empty: all). At once, without completion:
+ * ERR_NOT_FOUND; ERR_CONFLICT while another change of the number is being written; ERR_LIMIT, ERR_NO_MEMORY or the store's error. */
 int agent_routes_set_enabled(struct agent_routes *t, const struct e164 *number, struct slice domain, bool enabled,
                              agent_route_done_fn *done, void *arg);
 int agent_routes_delete(struct agent_routes *t, const struct e164 *number, struct slice domain,
@@ -117,6 +117,7 @@ struct agent_route_query {
     struct slice domain; /* empty: all */
     struct e164 after;   /* begin behind this number; "": from the start */
     size_t limit;        /* rows wanted; a number's rows are never torn apart */
+    bool tickets;        /* fill them in */
 };
 
 typedef void agent_route_row_fn(void *ctx, const struct agent_route *route);
