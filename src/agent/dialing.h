@@ -60,7 +60,7 @@ struct agent_short_numbers {
     char patterns[AGENT_SHORT_NUMBERS_MAX][AGENT_SHORT_DIGITS_MAX + 1];
 };
 
-/* Those of all countries that we know of: 112, 911, 110, 999, … */
+/* Emergency numbers of all countries, and Europe's services of social value: 112, 911, 110, 999, 116XXX, … */
 void agent_short_numbers_default(struct agent_short_numbers *s);
 
 /* ERR_SYNTAX, ERR_LIMIT, ERR_EXISTS. */
@@ -99,8 +99,9 @@ struct agent_dialed {
 void agent_dial_in(const struct agent_dial_plan *plan, const struct agent_short_numbers *shorts, struct slice dialed,
                    struct agent_dial_trace *ret_trace, struct agent_dialed *ret_dialed);
 
-/* A +E.164 number as the trunk wants it. */
-void agent_dial_out(const struct agent_dial_plan *plan, const struct e164 *number, struct agent_dial_trace *ret_trace,
-                    struct agent_dialed *ret_dialed);
+/* A +E.164 number as the trunk wants it. What would come out as a short number is left as +E.164: a call to a subscriber must not become one
+ * to the police. */
+void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short_numbers *shorts,
+                    const struct e164 *number, struct agent_dial_trace *ret_trace, struct agent_dialed *ret_dialed);
 
 #endif
