@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "io/file.h"
+#include "bin/daemon/keys.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -39,10 +39,9 @@ static const struct conf_key keys[] = {
      "Where servers post their requests, as the ring's configuration tells them."},
     {"enroll", "overlay", CONF_DOMAIN, CONF_REQUIRED, NULL, 0, 0, NULL, "ime.example.net",
      "Name of the ring. It is in every certificate: it cannot be changed later."},
-    {"enroll", "data", CONF_PATH, 0, "/var/lib/ime-enroll", 0, 0, NULL, NULL,
-     "Folder of the database with the authority's key, the certificates and the tokens. Created with mode 0700."},
-    {"enroll", "control", CONF_PATH, 0, "/run/ime/enroll.sock", 0, 100, NULL, NULL,
-     "Unix socket for imectl; only this user and root may connect."},
+    DAEMON_KEY_DATA("enroll", "/var/lib/ime-enroll",
+     "Folder of the database with the authority's key, the certificates and the tokens. Created with mode 0700."),
+    DAEMON_KEY_CONTROL("enroll"),
     {"enroll", "ca-file", CONF_PATH, 0, "/var/lib/ime-enroll/ca.pem", 0, 0, NULL, NULL,
      "Where the authority's certificate is written (PEM), for servers and call agents to trust."},
     {"enroll", "authority-key", CONF_CHOICE, 0, "ec-p256", 0, 0, "ec-p256|rsa-2048", NULL,
@@ -59,8 +58,7 @@ static const struct conf_key keys[] = {
     {"enroll", "failures", CONF_INTEGER, 0, "10", 1, 100000, NULL, NULL,
      "Wrong tokens that one source (an IPv4 address, an IPv6 /64) may show at once."},
     {"enroll", "failures-refill", CONF_DURATION, 0, "10s", 10, DAY, NULL, NULL, "After so long, one more."},
-    {"enroll", "log-level", CONF_CHOICE, 0, "info", 0, 0, "error|warning|notice|info|debug", NULL,
-     "Events up to this level go to standard error."},
+    DAEMON_KEY_LOG_LEVEL("enroll"),
 
     {"ring", "bootstrap", CONF_ADDR, CONF_REQUIRED | CONF_LIST, NULL, 6084, 0, NULL, "192.0.2.1:6084",
      "The bootstrap servers."},
@@ -234,11 +232,8 @@ static int load_all(struct settings *s, struct buf *errors)
 {
     const struct conf_group *g = conf_section(s->conf, "enroll");
     s->listen = conf_addr(g, "listen");
-    s->data = conf_text(g, "data");
-    s->control = conf_text(g, "control");
     s->ca_file = conf_text(g, "ca-file");
     s->key_type = conf_choice(g, "authority-key") == 1 ? KEY_RSA_2048 : KEY_EC_P256;
-    s->log_level = (enum log_level)conf_choice(g, "log-level");
     s->enroll = (struct enroll_options){
         .overlay = conf_text(g, "overlay"),
         .certificate_lifetime_ms = conf_ms(g, "certificate-lifetime"),
@@ -264,41 +259,31 @@ static int load_all(struct settings *s, struct buf *errors)
     return err;
 }
 
-int settings_load(const char *path, struct buf *errors, struct settings *ret_settings)
+int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings)
 {
-    struct settings s = {0};
-    struct buf text;
-    buf_init(&text, CONF_FILE_OCTETS_MAX);
-    config_init(&s.ring);
-    region_init(&s.region, REGION_OCTETS_MAX);
-    int err = file_read(path, &text);
+    struct settings *s = mem_alloc(sizeof *s);
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->conf = conf;
+    config_init(&s->ring);
+    region_init(&s->region, REGION_OCTETS_MAX);
+    int err = load_all(s, errors);
     if (err)
-        buf_printf(errors, "%s: %s\n", path, err == ERR_NOT_FOUND ? "there is no such file" : err_text(err));
+        settings_free(s);
     else
-        err = conf_parse(&settings_table, path, buf_slice(&text), errors, &s.conf);
-    buf_fini(&text);
-    if (!err)
-        err = load_all(&s, errors);
-    if (err) {
-        settings_fini(&s);
-        return err;
-    }
-    *ret_settings = s;
-    return 0;
+        *ret_settings = s;
+    return err;
 }
 
-void settings_fini(struct settings *s)
+void settings_free(struct settings *s)
 {
     region_fini(&s->region);
-    conf_free(s->conf);
-    s->conf = NULL;
+    mem_free(s);
 }
 
 bool settings_may_follow(const struct settings *now, const struct settings *next, const char **ret_key)
 {
     *ret_key = !addr_eq(&now->listen, &next->listen)                    ? "listen"
-               : strcmp(now->data, next->data) != 0                     ? "data"
-               : strcmp(now->control, next->control) != 0               ? "control"
                : strcmp(now->enroll.overlay, next->enroll.overlay) != 0 ? "overlay"
                                                                         : NULL;
     return !*ret_key;

@@ -10,7 +10,6 @@
 #define LATE_RETRY_MIN_MS INT64_C(5000) /* without a valid certificate: the longer, the rarer */
 #define LATE_RETRY_MAX_MS INT64_C(300000)
 #define FIRST_RETRY_MAX_MS RENEWAL_RETRY_MAX_MS
-#define PATH_OCTETS 4096
 
 struct certificate_renewal {
     struct loop_timer *timer;
@@ -19,46 +18,40 @@ struct certificate_renewal {
     unsigned failures; /* in a row */
 };
 
-static void data_path(const struct daemon *d, const char *name, char path[PATH_OCTETS])
-{
-    snprintf(path, PATH_OCTETS, "%s/%s", d->settings.data, name);
-}
-
-static void certificate_path(const struct node *n, char path[PATH_OCTETS])
+static void certificate_path(const struct node *n, char path[DAEMON_PATH_OCTETS])
 {
     char name[32] = "certificate.pem";
     if (n->number)
         snprintf(name, sizeof name, "certificate-%u.pem", n->number);
-    data_path(n->daemon, name, path);
+    daemon_path(&n->host->daemon, name, path);
 }
 
 /* ---- key and certificate ---- */
 
-int certificate_prepare_key(struct daemon *d)
+int certificate_prepare_key(struct host *h)
 {
-    char path[PATH_OCTETS];
-    data_path(d, "key.pem", path);
-    int err = file_read_secret(path, &d->key_pem);
+    char path[DAEMON_PATH_OCTETS];
+    daemon_path(&h->daemon, "key.pem", path);
+    int err = file_read_secret(path, &h->key_pem);
     if (err == ERR_NOT_FOUND) {
-        err = key_generate(KEY_EC_P256, &d->key);
+        err = key_generate(KEY_EC_P256, &h->key);
         if (!err)
-            err = key_to_pem(d->key, &d->key_pem);
+            err = key_to_pem(h->key, &h->key_pem);
         if (!err)
-            err = file_write(path, buf_slice(&d->key_pem), 0600);
+            err = file_write(path, buf_slice(&h->key_pem), 0600);
         if (!err)
-            log_event(&d->log, LEVEL_NOTICE, "key.made", "file=%s", path);
+            log_event(&h->daemon.log, LEVEL_NOTICE, "key.made", "file=%s", path);
     } else if (!err) {
-        err = key_from_pem(buf_slice(&d->key_pem), &d->key);
+        err = key_from_pem(buf_slice(&h->key_pem), &h->key);
     }
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "key.failed",
+        log_event(&h->daemon.log, LEVEL_ERROR, "key.failed",
                   "file=%s error=%s; it must belong to this user and have mode 0600", path, err_name(err));
     return err;
 }
 
 /* Checks a certificate that we are to use: our key, the overlay, its authorities. */
-static int check_certificate(struct daemon *d, const struct config *config, const struct cert *cert,
-                             struct id *ret_self)
+static int check_certificate(struct host *h, const struct config *config, const struct cert *cert, struct id *ret_self)
 {
     struct trust *trust;
     struct id ids[CERT_NODE_IDS_MAX];
@@ -66,11 +59,11 @@ static int check_certificate(struct daemon *d, const struct config *config, cons
     for (size_t i = 0; !err && i < config->root_cert_count; i++)
         err = trust_add_der(trust, config->root_certs[i]);
     if (!err)
-        err = trust_verify(trust, cert, loop_now(d->loop).wall);
+        err = trust_verify(trust, cert, daemon_now(&h->daemon).wall);
     trust_free(trust);
     if (!err && !cert_node_ids(cert, config->instance_name, ids, CERT_NODE_IDS_MAX))
         err = ERR_FORBIDDEN;
-    if (!err && !key_equal(d->key, cert_key(cert)))
+    if (!err && !key_equal(h->key, cert_key(cert)))
         err = ERR_CONFLICT;
     if (!err)
         *ret_self = ids[0];
@@ -80,8 +73,8 @@ static int check_certificate(struct daemon *d, const struct config *config, cons
 /* Takes a certificate that check_certificate accepted: into memory, and to the disk for the next start. */
 static int take_certificate(struct node *n, struct cert *cert)
 {
-    struct daemon *d = n->daemon;
-    char path[PATH_OCTETS];
+    struct host *h = n->host;
+    char path[DAEMON_PATH_OCTETS];
     struct buf pem;
     certificate_path(n, path);
     buf_init(&pem, 64u << 10);
@@ -95,33 +88,33 @@ static int take_certificate(struct node *n, struct cert *cert)
     n->certificate = cert;
     err = file_write(path, buf_slice(&pem), 0644);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "certificate.not_kept", "file=%s error=%s", path, err_name(err));
+        log_event(&h->daemon.log, LEVEL_ERROR, "certificate.not_kept", "file=%s error=%s", path, err_name(err));
     return err;
 }
 
 void certificate_forget(struct node *n)
 {
-    char path[PATH_OCTETS];
+    char path[DAEMON_PATH_OCTETS];
     certificate_path(n, path);
     if (remove(path) != 0)
-        log_event(&n->daemon->log, LEVEL_WARNING, "certificate.not_removed", "file=%s", path);
+        log_event(&n->host->daemon.log, LEVEL_WARNING, "certificate.not_removed", "file=%s", path);
 }
 
-static int read_token(struct daemon *d, struct buf *contents, const char **ret_token)
+static int read_token(struct host *h, struct buf *contents, const char **ret_token)
 {
-    const char *path = d->settings.enroll_token_file;
+    const char *path = h->daemon.settings->enroll_token_file;
     if (!path) {
-        log_event(&d->log, LEVEL_ERROR, "enroll.no_token",
+        log_event(&h->daemon.log, LEVEL_ERROR, "enroll.no_token",
                   "not enrolled yet: make a token with `imectl enroll token add --server-id %s` on the enrollment "
                   "server and name its "
                   "file in [enroll] token-file",
-                  d->settings.server.server_id);
+                  h->daemon.settings->server.server_id);
         return ERR_NOT_FOUND;
     }
     int err = file_read_secret(path, contents);
     if (err) {
-        log_event(&d->log, LEVEL_ERROR, "enroll.token_unreadable", "file=%s error=%s; it must have mode 0600", path,
-                  err_name(err));
+        log_event(&h->daemon.log, LEVEL_ERROR, "enroll.token_unreadable", "file=%s error=%s; it must have mode 0600",
+                  path, err_name(err));
         return err;
     }
     const char *text = buf_text(contents);
@@ -138,9 +131,9 @@ static const char *enrollment_url(const struct config *config, char *text, size_
 }
 
 /* Asks once, and waits for the answer. */
-static int ask(struct daemon *d, struct tls_context *tls, const struct config *config, struct enroll_form *form)
+static int ask(struct host *h, struct tls_context *tls, const struct config *config, struct enroll_form *form)
 {
-    struct node *n = &d->nodes[0];
+    struct node *n = &h->nodes[0];
     struct cert *cert = NULL;
     struct buf csr;
     struct answer a;
@@ -148,14 +141,14 @@ static int ask(struct daemon *d, struct tls_context *tls, const struct config *c
     char url[1024];
     buf_init(&csr, 8192);
     answer_init(&a);
-    int err = csr_create(d->key, form->username, &csr);
+    int err = csr_create(h->key, form->username, &csr);
     if (!err) {
         form->csr = buf_slice(&csr);
-        err = enroll_request(d->loop, tls, enrollment_url(config, url, sizeof url), form, ENROLL_TIMEOUT_MS,
+        err = enroll_request(h->daemon.loop, tls, enrollment_url(config, url, sizeof url), form, ENROLL_TIMEOUT_MS,
                              answer_came, &a, &call);
-        err = answer_await(d, &a, err);
+        err = answer_await(h, &a, err);
         if (err || a.status != 200)
-            log_event(&d->log, LEVEL_ERROR, "enroll.refused", "url=%s status=%d error=%s reason=\"%.*s\"", url,
+            log_event(&h->daemon.log, LEVEL_ERROR, "enroll.refused", "url=%s status=%d error=%s reason=\"%.*s\"", url,
                       a.status, err_name(err), (int)(a.body.n < 200 ? a.body.n : 200),
                       err ? a.detail : buf_text(&a.body));
         if (!err && a.status != 200)
@@ -164,7 +157,7 @@ static int ask(struct daemon *d, struct tls_context *tls, const struct config *c
     if (!err)
         err = cert_from_der(buf_slice(&a.body), &cert);
     if (!err)
-        err = check_certificate(d, config, cert, &n->id);
+        err = check_certificate(h, config, cert, &n->id);
     if (!err)
         err = take_certificate(n, cert);
     if (err && n->certificate != cert)
@@ -174,31 +167,32 @@ static int ask(struct daemon *d, struct tls_context *tls, const struct config *c
     return err;
 }
 
-static int enroll(struct daemon *d, struct tls_context *tls, const struct config *config)
+static int enroll(struct host *h, struct tls_context *tls, const struct config *config)
 {
     struct buf token;
-    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    struct enroll_form form = {.username = h->daemon.settings->server.server_id, .node_ids = 1};
     buf_init(&token, 4096);
-    int err = read_token(d, &token, &form.password);
+    int err = read_token(h, &token, &form.password);
     if (!err)
-        err = ask(d, tls, config, &form);
+        err = ask(h, tls, config, &form);
     if (!err)
-        log_event(&d->log, LEVEL_NOTICE, "enrolled", "server_id=%s", form.username);
+        log_event(&h->daemon.log, LEVEL_NOTICE, "enrolled", "server_id=%s", form.username);
     buf_fini_secret(&token);
     return err;
 }
 
 /* The certificate ended while this server was off: the enrollment server renews it for a while, without a token. */
-static int renew_late(struct daemon *d, struct tls_context *tls, const struct config *config)
+static int renew_late(struct host *h, struct tls_context *tls, const struct config *config)
 {
-    struct cert *old = d->nodes[0].certificate;
-    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1, .certificate = cert_der(old)};
-    log_event(&d->log, LEVEL_WARNING, "certificate.expired", "renewing it");
-    d->nodes[0].certificate = NULL;
-    int err = ask(d, tls, config, &form);
-    if (err && d->settings.enroll_token_file) {
-        log_event(&d->log, LEVEL_WARNING, "certificate.expired", "enrolling anew with the token");
-        err = enroll(d, tls, config);
+    struct cert *old = h->nodes[0].certificate;
+    struct enroll_form form = {
+        .username = h->daemon.settings->server.server_id, .node_ids = 1, .certificate = cert_der(old)};
+    log_event(&h->daemon.log, LEVEL_WARNING, "certificate.expired", "renewing it");
+    h->nodes[0].certificate = NULL;
+    int err = ask(h, tls, config, &form);
+    if (err && h->daemon.settings->enroll_token_file) {
+        log_event(&h->daemon.log, LEVEL_WARNING, "certificate.expired", "enrolling anew with the token");
+        err = enroll(h, tls, config);
     }
     cert_free(old);
     return err;
@@ -207,7 +201,7 @@ static int renew_late(struct daemon *d, struct tls_context *tls, const struct co
 /* Issued in what we take for the future: it is the clock that is wrong. */
 static bool is_early(const struct node *n)
 {
-    return cert_not_before(n->certificate).ms > loop_now(n->daemon->loop).wall.ms;
+    return cert_not_before(n->certificate).ms > daemon_now(&n->host->daemon).wall.ms;
 }
 
 static const char *certificate_advice(const struct node *n, int err)
@@ -230,27 +224,27 @@ static const char *certificate_advice(const struct node *n, int err)
 /* What the data folder has, parsed and checked. */
 static int read_certificate(struct node *n, const struct config *config)
 {
-    char path[PATH_OCTETS];
+    char path[DAEMON_PATH_OCTETS];
     certificate_path(n, path);
     int err = file_read(path, &n->certificate_pem);
     if (!err)
         err = cert_from_pem(buf_slice(&n->certificate_pem), &n->certificate);
-    return err ? err : check_certificate(n->daemon, config, n->certificate, &n->id);
+    return err ? err : check_certificate(n->host, config, n->certificate, &n->id);
 }
 
-int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config)
+int certificate_prepare(struct host *h, struct tls_context *tls, const struct config *config)
 {
-    struct node *n = &d->nodes[0];
-    char path[PATH_OCTETS];
+    struct node *n = &h->nodes[0];
+    char path[DAEMON_PATH_OCTETS];
     int err = read_certificate(n, config);
     if (err == ERR_NOT_FOUND)
-        return enroll(d, tls, config);
+        return enroll(h, tls, config);
     bool late = err == ERR_EXPIRED && !is_early(n);
     if (late)
-        err = renew_late(d, tls, config);
+        err = renew_late(h, tls, config);
     certificate_path(n, path);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s; %s", path, err_name(err),
+        log_event(&h->daemon.log, LEVEL_ERROR, "certificate.unusable", "file=%s error=%s; %s", path, err_name(err),
                   late ? "it has expired and is not renewed: is ime-enroll running? After its renew-grace a fresh "
                          "token is needed"
                        : certificate_advice(n, err));
@@ -259,14 +253,14 @@ int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct 
 
 bool certificate_load(struct node *n, const struct config *config)
 {
-    char path[PATH_OCTETS];
+    char path[DAEMON_PATH_OCTETS];
     int err = read_certificate(n, config);
     if (!err)
         return true;
     certificate_path(n, path);
     if (err != ERR_NOT_FOUND)
-        log_event(&n->daemon->log, LEVEL_WARNING, "certificate.unusable", "file=%s error=%s; asking for another one",
-                  path, err_name(err));
+        log_event(&n->host->daemon.log, LEVEL_WARNING, "certificate.unusable",
+                  "file=%s error=%s; asking for another one", path, err_name(err));
     cert_free(n->certificate);
     n->certificate = NULL;
     buf_clear(&n->certificate_pem);
@@ -293,14 +287,14 @@ static int64_t between(int64_t least, int64_t ms, int64_t most)
  * failure there are several attempts in what is left of the old one, and it goes on behind its end: the enrollment server may have been away. */
 static int64_t next_attempt_ms(struct node *n, enum renewal last)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     unsigned failures = n->renewal->failures;
     if (!n->certificate)
         return last == RENEWAL_FAILED ? doubled(LATE_RETRY_MIN_MS, failures, FIRST_RETRY_MAX_MS) : 0;
-    int64_t left = cert_not_after(n->certificate).ms - loop_now(d->loop).wall.ms;
+    int64_t left = cert_not_after(n->certificate).ms - daemon_now(&h->daemon).wall.ms;
     if (last == RENEWAL_FAILED && left <= 0)
         return between(LATE_RETRY_MIN_MS, -left / 4, LATE_RETRY_MAX_MS);
-    int64_t ms = left - d->settings.renew_before_ms;
+    int64_t ms = left - h->daemon.settings->renew_before_ms;
     int64_t least = last == RENEWAL_DONE ? left / 2 : last == RENEWAL_FAILED ? left / 8 : 0;
     if (last == RENEWAL_FAILED && least > RENEWAL_RETRY_MAX_MS)
         least = RENEWAL_RETRY_MAX_MS;
@@ -312,29 +306,29 @@ static int64_t next_attempt_ms(struct node *n, enum renewal last)
 /* Servers that were enrolled together need not come back together. */
 static void schedule(struct node *n, enum renewal last)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     n->renewal->failures = last == RENEWAL_FAILED ? n->renewal->failures + 1 : 0;
     int64_t ms = next_attempt_ms(n, last);
-    ms += entropy_between(&d->entropy, 0, last == RENEWAL_FAILED ? ms / 4 + 1 : n->certificate ? 1000 : 1);
-    loop_timer_set(n->renewal->timer, mono_after_ms(loop_now(d->loop).mono, ms));
+    ms += entropy_between(&h->daemon.entropy, 0, last == RENEWAL_FAILED ? ms / 4 + 1 : n->certificate ? 1000 : 1);
+    loop_timer_set(n->renewal->timer, mono_after_ms(daemon_now(&h->daemon).mono, ms));
 }
 
 static int install(struct node *n, struct slice der)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     struct cert *cert;
     struct cert *old = n->certificate;
     struct id id;
-    struct now now = loop_now(d->loop);
-    const struct config *config = server_config_of(d->server);
+    struct now now = daemon_now(&h->daemon);
+    const struct config *config = server_config_of(h->server);
     int err = cert_from_der(der, &cert);
     if (err)
         return err;
-    err = check_certificate(d, config, cert, &id);
+    err = check_certificate(h, config, cert, &id);
     if (!err && old && !id_eq(id, n->id))
         err = ERR_CONFLICT;
     if (!err && n->security)
-        err = security_x509_set_own(n->security, d->key, cert, id, now.wall);
+        err = security_x509_set_own(n->security, h->key, cert, id, now.wall);
     if (err) {
         cert_free(cert);
         return err;
@@ -345,7 +339,7 @@ static int install(struct node *n, struct slice der)
     if (n->running)
         node_tls(n, config);
     if (n->running)
-        server_certificate_renewed(d->server, now, cert_not_after(d->nodes[0].certificate));
+        server_certificate_renewed(h->server, now, cert_not_after(h->nodes[0].certificate));
     cert_free(old);
     return n->running ? 0 : node_run(n);
 }
@@ -362,7 +356,7 @@ static const char *refusal_advice(const struct node *n, const struct http_answer
 static void renewed(void *arg, const struct http_answer *answer)
 {
     struct node *n = arg;
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     char end[WALL_TEXT_OCTETS];
     bool first = !n->certificate;
     n->renewal->call = NULL;
@@ -370,14 +364,15 @@ static void renewed(void *arg, const struct http_answer *answer)
     if (!err)
         err = answer->status == 200 ? install(n, answer->body) : ERR_FORBIDDEN;
     if (err)
-        log_event(&d->log, LEVEL_WARNING, n->certificate ? "certificate.renewal_failed" : "certificate.not_issued",
+        log_event(&h->daemon.log, LEVEL_WARNING,
+                  n->certificate ? "certificate.renewal_failed" : "certificate.not_issued",
                   "node=%u error=%s status=%d; %s", n->number, err_name(err), answer->status,
                   answer->err || answer->status != 200 ? refusal_advice(n, answer) : "");
     else
-        log_event(&d->log, LEVEL_NOTICE, first ? "certificate.issued" : "certificate.renewed", "node=%u until=%s",
-                  n->number, wall_format(cert_not_after(n->certificate), end));
+        log_event(&h->daemon.log, LEVEL_NOTICE, first ? "certificate.issued" : "certificate.renewed",
+                  "node=%u until=%s", n->number, wall_format(cert_not_after(n->certificate), end));
     schedule(n, err ? RENEWAL_FAILED : RENEWAL_DONE);
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
 }
 
 /* By TLS the certificate shows who asks: of this Node-ID or, for its first one, of the server. One that has expired TLS would refuse: it
@@ -385,12 +380,12 @@ static void renewed(void *arg, const struct http_answer *answer)
 static void renew(void *arg)
 {
     struct node *n = arg;
-    struct daemon *d = n->daemon;
-    const struct node *shown = n->certificate ? n : &d->nodes[0];
-    bool late = cert_not_after(shown->certificate).ms <= loop_now(d->loop).wall.ms;
+    struct host *h = n->host;
+    const struct node *shown = n->certificate ? n : &h->nodes[0];
+    bool late = cert_not_after(shown->certificate).ms <= daemon_now(&h->daemon).wall.ms;
     struct buf csr;
     char url[1024];
-    struct enroll_form form = {.username = d->settings.server.server_id, .node_ids = 1};
+    struct enroll_form form = {.username = h->daemon.settings->server.server_id, .node_ids = 1};
     if (n->certificate && !n->running) { /* all that is missing is its place in the ring */
         schedule(n, node_run(n) ? RENEWAL_FAILED : RENEWAL_DONE);
         return;
@@ -402,16 +397,18 @@ static void renew(void *arg)
     buf_init(&csr, 8192);
     tls_context_free(n->renewal->tls);
     n->renewal->tls = NULL;
-    int err = csr_create(d->key, form.username, &csr);
+    int err = csr_create(h->key, form.username, &csr);
     if (!err)
-        err = identity_client_tls(d, late ? NULL : shown, &n->renewal->tls);
+        err = identity_client_tls(h, late ? NULL : shown, &n->renewal->tls);
     form.csr = buf_slice(&csr);
     if (!err)
-        err = enroll_request(d->loop, n->renewal->tls, enrollment_url(server_config_of(d->server), url, sizeof url),
-                             &form, ENROLL_TIMEOUT_MS, renewed, n, &n->renewal->call);
+        err = enroll_request(h->daemon.loop, n->renewal->tls,
+                             enrollment_url(server_config_of(h->server), url, sizeof url), &form, ENROLL_TIMEOUT_MS,
+                             renewed, n, &n->renewal->call);
     buf_fini(&csr);
     if (err) {
-        log_event(&d->log, LEVEL_WARNING, "certificate.renewal_failed", "node=%u error=%s", n->number, err_name(err));
+        log_event(&h->daemon.log, LEVEL_WARNING, "certificate.renewal_failed", "node=%u error=%s", n->number,
+                  err_name(err));
         schedule(n, RENEWAL_FAILED);
     }
 }
@@ -421,7 +418,7 @@ int certificate_watch(struct node *n)
     n->renewal = mem_alloc(sizeof *n->renewal);
     if (!n->renewal)
         return ERR_NO_MEMORY;
-    int err = loop_timer_new(n->daemon->loop, renew, n, &n->renewal->timer);
+    int err = loop_timer_new(n->host->daemon.loop, renew, n, &n->renewal->timer);
     if (!err)
         schedule(n, RENEWAL_FIRST);
     return err;

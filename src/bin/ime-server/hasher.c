@@ -1,11 +1,11 @@
 /* Slow pure jobs on worker threads: the slots of numbers under argon2id, ticket keys from passwords. */
-#include "daemon.h"
+#include "host.h"
 
 #include "base/mem.h"
 
 struct hash_job {
     struct worker_job worker;
-    struct daemon *daemon;
+    struct host *host;
     uint64_t id;
     struct numbers_profile profile;
     struct e164 number;
@@ -23,40 +23,40 @@ static void hash_run(void *arg)
 static void hash_done(void *arg)
 {
     struct hash_job *j = arg;
-    struct daemon *d = j->daemon;
-    server_hashed(d->server, loop_now(d->loop), j->id, j->err, j->slots);
+    struct host *h = j->host;
+    server_hashed(h->server, daemon_now(&h->daemon), j->id, j->err, j->slots);
     numbers_slots_wipe(j->slots);
     mem_free(j);
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
 }
 
 static int hash_start(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number)
 {
-    struct daemon *d = ctx;
+    struct host *h = ctx;
     struct hash_job *j = mem_alloc(sizeof *j + profile->overlay.n);
     if (!j)
         return ERR_NO_MEMORY;
     j->worker = (struct worker_job){.run = hash_run, .done = hash_done, .arg = j};
-    j->daemon = d;
+    j->host = h;
     j->id = job;
     j->profile = *profile;
     j->number = *number;
     memcpy(j->overlay, profile->overlay.p, profile->overlay.n);
     j->profile.overlay = slice_of(j->overlay, profile->overlay.n);
-    int err = worker_submit(d->workers, &j->worker);
+    int err = worker_submit(h->workers, &j->worker);
     if (err)
         mem_free(j);
     return err;
 }
 
-void hasher_init(struct daemon *d)
+void hasher_init(struct host *h)
 {
-    d->hasher = (struct numbers_hasher){hash_start, d};
+    h->hasher = (struct numbers_hasher){hash_start, h};
 }
 
 struct derive_job {
     struct worker_job worker;
-    struct daemon *daemon;
+    struct host *host;
     struct keyring_job *job;
 };
 
@@ -69,20 +69,20 @@ static void derive_run(void *arg)
 static void derive_done(void *arg)
 {
     struct derive_job *j = arg;
-    struct daemon *d = j->daemon;
-    server_derived(d->server, loop_now(d->loop), j->job);
+    struct host *h = j->host;
+    server_derived(h->server, daemon_now(&h->daemon), j->job);
     mem_free(j);
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
 }
 
-void derive_ticket_key(struct daemon *d, struct keyring_job *job)
+void derive_ticket_key(struct host *h, struct keyring_job *job)
 {
     struct derive_job *j = mem_alloc(sizeof *j);
     if (j) {
-        *j = (struct derive_job){{.run = derive_run, .done = derive_done, .arg = j}, d, job};
-        if (worker_submit(d->workers, &j->worker) == 0)
+        *j = (struct derive_job){{.run = derive_run, .done = derive_done, .arg = j}, h, job};
+        if (worker_submit(h->workers, &j->worker) == 0)
             return;
     }
     mem_free(j);
-    server_derived(d->server, loop_now(d->loop), job); /* did not run: refused as such */
+    server_derived(h->server, daemon_now(&h->daemon), job); /* did not run: refused as such */
 }

@@ -26,40 +26,40 @@ void answer_init(struct answer *a)
     buf_init(&a->body, ENROLL_DOCUMENT_OCTETS_MAX);
 }
 
-int answer_await(struct daemon *d, struct answer *a, int err)
+int answer_await(struct host *h, struct answer *a, int err)
 {
     while (!err && !a->done)
-        err = loop_turn(d->loop, true);
+        err = loop_turn(h->daemon.loop, true);
     return err ? err : a->err ? a->err : a->body.err;
 }
 
-int identity_client_tls(struct daemon *d, const struct node *shown, struct tls_context **ret_tls)
+int identity_client_tls(struct host *h, const struct node *shown, struct tls_context **ret_tls)
 {
-    struct slice trust = buf_slice(&d->authority_pem);
+    struct slice trust = buf_slice(&h->authority_pem);
     struct tls_options options = {.role = TLS_CLIENT, .peer = TLS_PEER_REQUIRED, .trust = &trust, .trust_count = 1};
     if (shown) {
         options.certificate = buf_slice(&shown->certificate_pem);
-        options.key_pem = buf_slice(&d->key_pem);
+        options.key_pem = buf_slice(&h->key_pem);
     }
     return tls_context_new(&options, ret_tls);
 }
 
 /* ---- the configuration document ---- */
 
-static int parse_config(struct daemon *d, struct slice document, const struct config *authority,
+static int parse_config(struct host *h, struct slice document, const struct config *authority,
                         struct config **ret_config)
 {
     struct config *config;
     struct config_fault fault = {0};
     int err = config_parse(document, (struct slice){NULL, 0}, &config, &fault);
     if (err) {
-        log_event(&d->log, LEVEL_ERROR, "config.malformed", "line=%u rule=\"%s\"", fault.line,
+        log_event(&h->daemon.log, LEVEL_ERROR, "config.malformed", "line=%u rule=\"%s\"", fault.line,
                   fault.rule ? fault.rule : err_text(err));
         return err;
     }
-    err = config_verify(config, authority ? authority : config, loop_now(d->loop).wall);
+    err = config_verify(config, authority ? authority : config, daemon_now(&h->daemon).wall);
     if (err) {
-        log_event(&d->log, LEVEL_ERROR, "config.not_trusted", "error=%s%s", err_name(err),
+        log_event(&h->daemon.log, LEVEL_ERROR, "config.not_trusted", "error=%s%s", err_name(err),
                   err == ERR_EXPIRED ? "; is this host's clock right?" : "");
         config_free(config);
         return err;
@@ -70,30 +70,30 @@ static int parse_config(struct daemon *d, struct slice document, const struct co
 
 /* The document that the store holds, and a newer one if the enrollment server has it: a server that was away for long may know nothing of
  * the bootstrap nodes of today. */
-static int prepare_config(struct daemon *d, struct tls_context *tls, struct config **ret_config)
+static int prepare_config(struct host *h, struct tls_context *tls, struct config **ret_config)
 {
     struct config *stored = NULL;
     struct config *fetched = NULL;
     struct slice document;
     struct answer a;
     struct http_call *call;
-    if (server_stored_config(sqlite_store_kv(d->store), &document) == 0)
-        parse_config(d, document, NULL, &stored);
+    if (server_stored_config(sqlite_store_kv(h->daemon.store), &document) == 0)
+        parse_config(h, document, NULL, &stored);
     answer_init(&a);
-    int err = enroll_fetch_config(d->loop, tls, d->settings.enroll_url, NULL,
+    int err = enroll_fetch_config(h->daemon.loop, tls, h->daemon.settings->enroll_url, NULL,
                                   stored ? REFETCH_TIMEOUT_MS : ENROLL_TIMEOUT_MS, answer_came, &a, &call);
-    err = answer_await(d, &a, err);
+    err = answer_await(h, &a, err);
     if (!err && a.status != 200)
         err = ERR_NOT_FOUND;
     if (err)
-        log_event(&d->log, stored ? LEVEL_WARNING : LEVEL_ERROR, "config.fetch.failed",
-                  "url=%s error=%s status=%d detail=\"%s\"; %s", d->settings.enroll_url, err_name(err), a.status,
-                  a.detail,
+        log_event(&h->daemon.log, stored ? LEVEL_WARNING : LEVEL_ERROR, "config.fetch.failed",
+                  "url=%s error=%s status=%d detail=\"%s\"; %s", h->daemon.settings->enroll_url, err_name(err),
+                  a.status, a.detail,
                   stored            ? "going on with the stored one"
                   : err == ERR_AUTH ? "check [enroll] url and ca; is this host's clock right?"
                                     : "is ime-enroll running there? check [enroll] url");
     else
-        err = parse_config(d, buf_slice(&a.body), stored, &fetched);
+        err = parse_config(h, buf_slice(&a.body), stored, &fetched);
     buf_fini(&a.body);
 
     if (fetched && (!stored || config_may_follow(stored, fetched) == 0)) {
@@ -110,33 +110,34 @@ static int prepare_config(struct daemon *d, struct tls_context *tls, struct conf
 
 /* ---- all of it ---- */
 
-int identity_prepare(struct daemon *d, struct config **ret_config)
+int identity_prepare(struct host *h, struct config **ret_config)
 {
     struct tls_context *tls = NULL;
     struct config *config = NULL;
-    buf_init(&d->authority_pem, 64u << 10);
-    buf_init(&d->key_pem, 64u << 10);
-    int err = file_read(d->settings.enroll_ca, &d->authority_pem);
+    buf_init(&h->authority_pem, 64u << 10);
+    buf_init(&h->key_pem, 64u << 10);
+    int err = file_read(h->daemon.settings->enroll_ca, &h->authority_pem);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "enroll.ca",
+        log_event(&h->daemon.log, LEVEL_ERROR, "enroll.ca",
                   "file=%s error=%s; copy the ca-file of ime-enroll there, or change [enroll] ca",
-                  d->settings.enroll_ca, err_name(err));
+                  h->daemon.settings->enroll_ca, err_name(err));
     if (!err) {
-        err = identity_client_tls(d, NULL, &tls);
+        err = identity_client_tls(h, NULL, &tls);
         if (err)
-            log_event(&d->log, LEVEL_ERROR, "enroll.ca", "file=%s error=%s; it must be the ca-file of ime-enroll (PEM)",
-                      d->settings.enroll_ca, err_name(err));
+            log_event(&h->daemon.log, LEVEL_ERROR, "enroll.ca",
+                      "file=%s error=%s; it must be the ca-file of ime-enroll (PEM)", h->daemon.settings->enroll_ca,
+                      err_name(err));
     }
     if (!err)
-        err = prepare_config(d, tls, &config);
+        err = prepare_config(h, tls, &config);
     if (!err)
-        err = certificate_prepare_key(d);
+        err = certificate_prepare_key(h);
     if (!err)
-        err = certificate_prepare(d, tls, config);
+        err = certificate_prepare(h, tls, config);
     if (!err)
-        err = node_tls(&d->nodes[0], config);
+        err = node_tls(&h->nodes[0], config);
     if (!err)
-        err = node_security(&d->nodes[0], config);
+        err = node_security(&h->nodes[0], config);
     tls_context_free(tls);
     if (err) {
         config_free(config);
@@ -146,13 +147,13 @@ int identity_prepare(struct daemon *d, struct config **ret_config)
     return 0;
 }
 
-void identity_fini(struct daemon *d)
+void identity_fini(struct host *h)
 {
-    daemon_fini_nodes(d);
-    tls_context_free(d->vap_tls);
-    tls_context_free(d->pvp_server);
-    tls_context_free(d->pvp_client);
-    key_free(d->key);
-    buf_fini_secret(&d->key_pem);
-    buf_fini(&d->authority_pem);
+    host_fini_nodes(h);
+    tls_context_free(h->vap_tls);
+    tls_context_free(h->pvp_server);
+    tls_context_free(h->pvp_client);
+    key_free(h->key);
+    buf_fini_secret(&h->key_pem);
+    buf_fini(&h->authority_pem);
 }

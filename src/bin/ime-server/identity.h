@@ -2,7 +2,7 @@
 #ifndef IME_SERVER_IDENTITY_H
 #define IME_SERVER_IDENTITY_H
 
-#include "daemon.h"
+#include "host.h"
 #include "io/enroll_client.h"
 
 #define ENROLL_TIMEOUT_MS 15000
@@ -21,18 +21,18 @@ void answer_init(struct answer *a);
 void answer_came(void *arg, const struct http_answer *from); /* arg: the answer */
 
 /* Turns the loop until the answer is there. err: how the question came out; if it failed there is nothing to wait for. */
-int answer_await(struct daemon *d, struct answer *a, int err);
+int answer_await(struct host *h, struct answer *a, int err);
 
 /* Trusts the enrollment authority; shows the certificate of this node, or none. */
-int identity_client_tls(struct daemon *d, const struct node *shown, struct tls_context **ret_tls);
+int identity_client_tls(struct host *h, const struct node *shown, struct tls_context **ret_tls);
 
 /* ---- certificate.c ---- */
 
 /* The key is kept before it is used: a certificate that was issued is never without its key. */
-int certificate_prepare_key(struct daemon *d);
+int certificate_prepare_key(struct host *h);
 
 /* Of node 0: the certificate of the data folder, or a first one by the token. Says what is wrong. */
-int certificate_prepare(struct daemon *d, struct tls_context *tls, const struct config *config);
+int certificate_prepare(struct host *h, struct tls_context *tls, const struct config *config);
 
 /* Of a further node: whether the data folder has a usable one. */
 bool certificate_load(struct node *n, const struct config *config);

@@ -2,13 +2,13 @@
 #include "base/mem.h"
 #include "identity.h"
 
-void daemon_init_nodes(struct daemon *d)
+void host_init_nodes(struct host *h)
 {
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++) {
-        struct node *n = &d->nodes[i];
-        *n = (struct node){.daemon = d, .number = i};
+        struct node *n = &h->nodes[i];
+        *n = (struct node){.host = h, .number = i};
         buf_init(&n->certificate_pem, 64u << 10);
-        service_init(&n->links, d, "ring", &ring_handler);
+        service_init(&n->links, h, "ring", &ring_handler);
         n->links.node = i;
     }
 }
@@ -21,11 +21,11 @@ static void node_deafen(struct node *n)
     }
 }
 
-void daemon_close_nodes(struct daemon *d)
+void host_close_nodes(struct host *h)
 {
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++) {
-        node_deafen(&d->nodes[i]);
-        service_fini(&d->nodes[i].links);
+        node_deafen(&h->nodes[i]);
+        service_fini(&h->nodes[i].links);
     }
 }
 
@@ -39,10 +39,10 @@ static void node_fini(struct node *n)
     buf_fini(&n->certificate_pem);
 }
 
-void daemon_fini_nodes(struct daemon *d)
+void host_fini_nodes(struct host *h)
 {
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
-        node_fini(&d->nodes[i]);
+        node_fini(&h->nodes[i]);
 }
 
 /* ---- what is made of a certificate ---- */
@@ -55,12 +55,12 @@ static int reload_or_new(struct tls_context **context, const struct tls_options 
 /* Connections that stand stay as they are: only new ones see a renewed certificate. */
 int node_tls(struct node *n, const struct config *config)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     struct tls_options options = {
         .role = TLS_SERVER,
         .peer = TLS_PEER_REQUIRED,
         .certificate = buf_slice(&n->certificate_pem),
-        .key_pem = buf_slice(&d->key_pem),
+        .key_pem = buf_slice(&h->key_pem),
         .trust = config->root_certs,
         .trust_count = config->root_cert_count,
     };
@@ -71,30 +71,31 @@ int node_tls(struct node *n, const struct config *config)
     options.role = TLS_SERVER;
     options.peer = TLS_PEER_NONE;
     if (!err && n->number == 0)
-        err = reload_or_new(&d->vap_tls, &options);
+        err = reload_or_new(&h->vap_tls, &options);
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "tls.failed", "node=%u error=%s", n->number, err_name(err));
+        log_event(&h->daemon.log, LEVEL_ERROR, "tls.failed", "node=%u error=%s", n->number, err_name(err));
     return err;
 }
 
 int node_security(struct node *n, const struct config *config)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     struct security_options options;
     security_options_default(&options);
-    options.seed = entropy_u64(&d->entropy);
-    return security_x509_new(&options, config, d->key, n->certificate, n->id, loop_now(d->loop).wall, &n->security);
+    options.seed = entropy_u64(&h->daemon.entropy);
+    return security_x509_new(&options, config, h->key, n->certificate, n->id, daemon_now(&h->daemon).wall,
+                             &n->security);
 }
 
-void identity_config(struct daemon *d, const struct config *config)
+void identity_config(struct host *h, const struct config *config)
 {
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++) {
-        struct node *n = &d->nodes[i];
+        struct node *n = &h->nodes[i];
         if (!n->security)
             continue;
-        int err = security_x509_set_config(n->security, config, loop_now(d->loop).wall);
+        int err = security_x509_set_config(n->security, config, daemon_now(&h->daemon).wall);
         if (err)
-            log_event(&d->log, LEVEL_ERROR, "config.security", "node=%u error=%s", i, err_name(err));
+            log_event(&h->daemon.log, LEVEL_ERROR, "config.security", "node=%u error=%s", i, err_name(err));
         node_tls(n, config);
     }
 }
@@ -103,8 +104,8 @@ void identity_config(struct daemon *d, const struct config *config)
 
 int node_run(struct node *n)
 {
-    struct daemon *d = n->daemon;
-    const struct config *config = server_config_of(d->server);
+    struct host *h = n->host;
+    const struct config *config = server_config_of(h->server);
     int err = node_tls(n, config);
     if (!err && !n->security)
         err = node_security(n, config);
@@ -114,18 +115,18 @@ int node_run(struct node *n)
         const struct server_node node = {
             .number = n->number,
             .self = n->id,
-            .address = settings_behind(d->settings.server.ring_address, n->number),
-            .other_address = settings_behind(d->settings.server.ring_other_address, n->number),
+            .address = settings_behind(h->daemon.settings->server.ring_address, n->number),
+            .other_address = settings_behind(h->daemon.settings->server.ring_other_address, n->number),
             .security = n->security,
             .retires = n->retires,
         };
-        err = server_node_add(d->server, loop_now(d->loop), &node);
+        err = server_node_add(h->server, daemon_now(&h->daemon), &node);
     }
     if (err)
-        log_event(&d->log, LEVEL_ERROR, "node.failed", "number=%u error=%s; tried again later", n->number,
+        log_event(&h->daemon.log, LEVEL_ERROR, "node.failed", "number=%u error=%s; tried again later", n->number,
                   err_name(err));
     n->running = !err;
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
     return err;
 }
 
@@ -136,18 +137,18 @@ void node_left(struct node *n)
     certificate_forget(n);
 }
 
-int daemon_start_nodes(struct daemon *d)
+int host_start_nodes(struct host *h)
 {
     int err = 0;
-    d->nodes[0].running = true;
+    h->nodes[0].running = true;
     for (unsigned i = 1; !err && i < SERVER_NODES_MAX; i++) {
-        struct node *n = &d->nodes[i];
-        bool there = certificate_load(n, server_config_of(d->server));
-        n->retires = i >= d->settings.node_ids;
+        struct node *n = &h->nodes[i];
+        bool there = certificate_load(n, server_config_of(h->server));
+        n->retires = i >= h->daemon.settings->node_ids;
         if (there)
             node_run(n);
         if (there || !n->retires)
             err = certificate_watch(n);
     }
-    return err ? err : certificate_watch(&d->nodes[0]);
+    return err ? err : certificate_watch(&h->nodes[0]);
 }

@@ -1,17 +1,17 @@
 /* Links of the ring: TLS both ways with the Node-ID's own certificate; whom we talk to is for the peer to judge. */
-#include "daemon.h"
+#include "host.h"
 
 static struct peer *peer_of(const struct link *l)
 {
-    return server_node_peer(l->service->daemon->server, l->service->node);
+    return server_node_peer(l->service->host->server, l->service->node);
 }
 
 static void ring_ready(void *arg, struct stream *stream)
 {
     struct link *l = arg;
-    struct daemon *d = l->service->daemon;
+    struct host *h = l->service->host;
     struct peer *peer = peer_of(l);
-    struct now now = loop_now(d->loop);
+    struct now now = daemon_now(&h->daemon);
     struct slice certificate = stream_peer_certificate(stream);
     int err;
     if (l->incoming) {
@@ -29,16 +29,16 @@ static void ring_ready(void *arg, struct stream *stream)
     l->up = true;
     if (err)
         link_drop(l, false);
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
 }
 
 static void ring_input(void *arg, struct stream *stream, struct slice octets)
 {
     struct link *l = arg;
-    struct daemon *d = l->service->daemon;
+    struct host *h = l->service->host;
     (void)stream;
-    peer_link_input(peer_of(l), loop_now(d->loop), l->id, octets);
-    daemon_wake(d);
+    peer_link_input(peer_of(l), daemon_now(&h->daemon), l->id, octets);
+    daemon_wake(&h->daemon);
 }
 
 static int connect_error(enum stream_reason reason)
@@ -62,18 +62,18 @@ static int connect_error(enum stream_reason reason)
 static void ring_closed(void *arg, struct stream *stream, enum stream_reason reason, const char *detail)
 {
     struct link *l = arg;
-    struct daemon *d = l->service->daemon;
+    struct host *h = l->service->host;
     (void)stream;
     if (!stream_reason_is_refusal(reason))
-        log_event(&d->log, LEVEL_DEBUG, "ring.connection.closed", "link=%llu reason=%s detail=\"%s\"",
+        log_event(&h->daemon.log, LEVEL_DEBUG, "ring.connection.closed", "link=%llu reason=%s detail=\"%s\"",
                   (unsigned long long)l->id, stream_reason_name(reason), detail);
     l->stream = NULL;
     if (l->id && l->up)
-        peer_link_down(peer_of(l), loop_now(d->loop), l->id);
+        peer_link_down(peer_of(l), daemon_now(&h->daemon), l->id);
     else if (l->id)
-        peer_link_connect_failed(peer_of(l), loop_now(d->loop), l->id, connect_error(reason));
+        peer_link_connect_failed(peer_of(l), daemon_now(&h->daemon), l->id, connect_error(reason));
     link_drop(l, false);
-    daemon_wake(d);
+    daemon_wake(&h->daemon);
 }
 
 const struct stream_handler ring_handler = {ring_ready, ring_input, NULL, ring_closed};
@@ -92,9 +92,9 @@ static void ring_accept(void *arg, struct stream *stream)
 /* The connections of all Node-IDs are counted together. */
 static struct stream_options stream_of(struct node *n, struct tls_context *tls)
 {
-    struct daemon *d = n->daemon;
+    struct host *h = n->host;
     return (struct stream_options){
-        .tls = tls, .counters = &d->nodes[0].links.counters, .service = "ring", .log = &d->log};
+        .tls = tls, .counters = &h->nodes[0].links.counters, .service = "ring", .log = &h->daemon.log};
 }
 
 int ring_listen(struct node *n)
@@ -102,9 +102,9 @@ int ring_listen(struct node *n)
     struct listener_options options = {.stream = stream_of(n, n->tls_server)};
     int err = 0;
     for (unsigned i = 0; !err && i < 2; i++) {
-        options.bind = settings_behind(n->daemon->settings.ring_listen[i], n->number);
+        options.bind = settings_behind(n->host->daemon.settings->ring_listen[i], n->number);
         if (options.bind.family && !n->listeners[i])
-            err = daemon_open_listener(n->daemon, "ring", &options, ring_accept, n, &n->listeners[i]);
+            err = daemon_open_listener(&n->host->daemon, "ring", &options, ring_accept, n, &n->listeners[i]);
     }
     return err;
 }
@@ -119,20 +119,20 @@ struct addr local_for(const struct addr listen[2], const struct addr *remote)
     return local;
 }
 
-void ring_connect(struct daemon *d, const struct server_effect *e)
+void ring_connect(struct host *h, const struct server_effect *e)
 {
-    struct node *n = &d->nodes[e->node];
+    struct node *n = &h->nodes[e->node];
     struct link *l = link_new(&n->links, false);
     struct stream_connect_options options = {
         .remote = e->addr,
-        .local = local_for(d->settings.ring_listen, &e->addr),
+        .local = local_for(h->daemon.settings->ring_listen, &e->addr),
         .stream = stream_of(n, n->tls_client),
     };
     int err = l ? link_register(l, e->conn) : ERR_NO_MEMORY;
     if (!err)
-        err = stream_connect(d->loop, &options, &ring_handler, l, &l->stream);
+        err = stream_connect(h->daemon.loop, &options, &ring_handler, l, &l->stream);
     if (err) {
-        peer_link_connect_failed(server_node_peer(d->server, e->node), loop_now(d->loop), e->conn, err);
+        peer_link_connect_failed(server_node_peer(h->server, e->node), daemon_now(&h->daemon), e->conn, err);
         if (l)
             link_drop(l, false);
     }

@@ -1,14 +1,14 @@
 /* The connections of one service, by the numbers under which the core knows them. */
-#include "daemon.h"
+#include "host.h"
 
 #include "base/mem.h"
 
 #define LINKS_MAX 100000
 
-void service_init(struct service *service, struct daemon *d, const char *name, const struct stream_handler *handler)
+void service_init(struct service *service, struct host *h, const char *name, const struct stream_handler *handler)
 {
-    *service = (struct service){.daemon = d, .name = name, .handler = handler};
-    map_init(&service->links, LINKS_MAX, entropy_u64(&d->entropy));
+    *service = (struct service){.host = h, .name = name, .handler = handler};
+    map_init(&service->links, LINKS_MAX, entropy_u64(&h->daemon.entropy));
 }
 
 void service_fini(struct service *service)
@@ -64,38 +64,38 @@ void link_drop(struct link *l, bool finish)
     mem_free(l);
 }
 
-struct service *service_of(struct daemon *d, const struct server_effect *e)
+struct service *service_of(struct host *h, const struct server_effect *e)
 {
     switch (e->kind) {
     case SERVER_RING_CONNECT:
     case SERVER_RING_SEND:
     case SERVER_RING_CLOSE:
-        return &d->nodes[e->node].links;
+        return &h->nodes[e->node].links;
     case SERVER_VAP_SEND:
     case SERVER_VAP_CLOSE:
-        return &d->vap;
+        return &h->vap;
     default:
-        return &d->pvp;
+        return &h->pvp;
     }
 }
 
 /* A receiver that is too slow for its queue loses the connection, and the core is told as of any other end. */
-void service_send(struct daemon *d, const struct server_effect *e)
+void service_send(struct host *h, const struct server_effect *e)
 {
-    struct service *service = service_of(d, e);
+    struct service *service = service_of(h, e);
     struct link *l = service_find(service, e->conn);
     if (!l || !l->stream || stream_write(l->stream, e->octets) == 0)
         return;
     uint64_t id = l->id;
-    log_event(&d->log, LEVEL_WARNING, "connection.dropped",
+    log_event(&h->daemon.log, LEVEL_WARNING, "connection.dropped",
               "service=%s conn=%llu queued=%zu: the other side does not read what it is sent", service->name,
               (unsigned long long)id, stream_queued(l->stream));
     link_drop(l, false);
-    struct now now = loop_now(d->loop);
+    struct now now = daemon_now(&h->daemon);
     if (e->kind == SERVER_RING_SEND)
-        peer_link_down(server_node_peer(d->server, e->node), now, id);
-    else if (service == &d->vap)
-        vap_server_closed(server_vap(d->server), id);
+        peer_link_down(server_node_peer(h->server, e->node), now, id);
+    else if (service == &h->vap)
+        vap_server_closed(server_vap(h->server), id);
     else
-        server_pvp_closed(d->server, now, id);
+        server_pvp_closed(h->server, now, id);
 }

@@ -3,16 +3,18 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "bin/daemon/keys.h"
 #include "crypt/cert.h"
 #include "io/file.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
+
+#define PASSWORD_FILE_OCTETS_MAX 4096
 
 static const struct conf_section sections[] = {
     {"server", false, "This server."},
@@ -31,12 +33,9 @@ static const struct conf_section sections[] = {
 static const struct conf_key keys[] = {
     {"server", "id", CONF_DOMAIN, CONF_REQUIRED, NULL, 0, 0, NULL, "ime1.example.com",
      "The server ID that the enrollment server accepted."},
-    {"server", "data", CONF_PATH, 0, "/var/lib/ime-server", 0, 0, NULL, NULL,
-     "Folder of the database, the key and the certificate. Created with mode 0700."},
-    {"server", "control", CONF_PATH, 0, "/run/ime/server.sock", 0, 100, NULL, NULL,
-     "Unix socket for imectl; only this user and root may connect."},
-    {"server", "log-level", CONF_CHOICE, 0, "info", 0, 0, "error|warning|notice|info|debug", NULL,
-     "Events up to this level go to standard error."},
+    DAEMON_KEY_DATA("server", "/var/lib/ime-server", "Folder of the database, the key and the certificate. Created with mode 0700."),
+    DAEMON_KEY_CONTROL("server"),
+    DAEMON_KEY_LOG_LEVEL("server"),
 
     {"enroll", "url", CONF_TEXT, CONF_REQUIRED, NULL, 0, 0, NULL, "https://enroll.example.net:8443",
      "The enrollment server; the ring's configuration is at /.well-known/reload-config below it."},
@@ -134,42 +133,16 @@ const struct conf_table settings_table = {
     .key_count = sizeof keys / sizeof keys[0],
 };
 
-/* The first line of a password file. */
-static int read_password(const char *path, struct buf *contents, const char **ret_password)
-{
-    int err = file_read_secret(path, contents);
-    if (err)
-        return err;
-    const char *text = buf_text(contents);
-    size_t n = strcspn(text, "\r\n");
-    if (contents->err || n != strlen(text)) {
-        if (contents->err)
-            return contents->err;
-        contents->n = n;
-        text = buf_text(contents);
-    }
-    *ret_password = text;
-    return n >= 8 && n <= 128 ? 0 : ERR_RANGE;
-}
-
 static int load_client(const struct conf_group *g, struct settings *s, struct buf *errors)
 {
     const char *name = conf_group_name(g);
     const char *user = conf_has(g, "user") ? conf_text(g, "user") : name;
-    const char *file = conf_has(g, "password-file") ? conf_text(g, "password-file") : NULL;
-    const char *password = conf_has(g, "password") ? conf_text(g, "password") : NULL;
+    const char *password;
+    char where[300];
     struct buf contents;
-    buf_init(&contents, 4096);
-    int err = 0;
-    if (!file == !password) {
-        buf_printf(errors, "[client %s]: give either password-file or password\n", name);
-        err = ERR_SYNTAX;
-    } else if (file) {
-        err = read_password(file, &contents, &password);
-        if (err)
-            buf_printf(errors, "[client %s]: %s: %s; it must hold 8 to 128 characters and have mode 0600\n", name, file,
-                       err_text(err));
-    }
+    snprintf(where, sizeof where, "client %s", name);
+    buf_init(&contents, PASSWORD_FILE_OCTETS_MAX);
+    int err = daemon_secret(g, where, "password", true, 8, 128, errors, &contents, &password);
     if (!err) {
         err = server_options_account(&s->server, name, user, password);
         if (err)
@@ -185,10 +158,8 @@ static int load_domain(const struct conf_group *g, struct settings *s, struct bu
     const char *file = conf_text(g, "ticket-password-file");
     const char *password;
     struct buf contents;
-    buf_init(&contents, 4096);
-    int err = s->domain_count < DOMAINS_MAX ? read_password(file, &contents, &password) : ERR_LIMIT;
-    if (!err && (strlen(password) < 10 || strlen(password) > 64))
-        err = ERR_RANGE;
+    buf_init(&contents, PASSWORD_FILE_OCTETS_MAX);
+    int err = s->domain_count < DOMAINS_MAX ? daemon_read_secret(file, 10, 64, &contents, &password) : ERR_LIMIT;
     if (err) {
         buf_printf(errors,
                    "[domain %s] ticket-password-file: %s: %s; it must hold 10 to 64 characters and have mode 0600\n",
@@ -291,12 +262,8 @@ static unsigned highest_port(const struct settings *s)
 
 static int load_all(struct settings *s, struct buf *errors)
 {
-    const struct conf_group *server = conf_section(s->conf, "server");
     const struct conf_group *enroll = conf_section(s->conf, "enroll");
     const struct conf_group *vap = conf_section(s->conf, "vap");
-    s->data = conf_text(server, "data");
-    s->control = conf_text(server, "control");
-    s->log_level = (enum log_level)conf_choice(server, "log-level");
     s->enroll_url = conf_text(enroll, "url");
     s->enroll_ca = conf_text(enroll, "ca");
     s->enroll_token_file = conf_has(enroll, "token-file") ? conf_text(enroll, "token-file") : NULL;
@@ -331,21 +298,7 @@ static int load_all(struct settings *s, struct buf *errors)
     return err;
 }
 
-/* A password in the file itself makes the file a secret. */
-static int check_mode(const struct settings *s, const char *path, struct buf *errors)
-{
-    struct stat status;
-    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "client", g));) {
-        if (!conf_has(g, "password") || stat(path, &status) != 0 || !(status.st_mode & S_IRWXO))
-            continue;
-        buf_printf(errors, "[client %s] password: %s is open to everybody: chmod o= it, or use password-file\n",
-                   conf_group_name(g), path);
-        return ERR_FORBIDDEN;
-    }
-    return 0;
-}
-
-int settings_check_files(const struct settings *s, const char *path, struct buf *errors)
+int settings_check(const struct settings *s, const char *path, struct buf *errors)
 {
     struct cert *cert = NULL;
     struct buf pem;
@@ -361,40 +314,29 @@ int settings_check_files(const struct settings *s, const char *path, struct buf 
     return err;
 }
 
-int settings_load(const char *path, struct buf *errors, struct settings *ret_settings)
+int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings)
 {
-    struct settings s = {0};
-    struct buf text;
-    buf_init(&text, CONF_FILE_OCTETS_MAX);
-    server_options_default(&s.server);
-    int err = file_read(path, &text);
+    struct settings *s = mem_alloc(sizeof *s);
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->conf = conf;
+    server_options_default(&s->server);
+    int err = load_all(s, errors);
     if (err)
-        buf_printf(errors, "%s: %s\n", path, err == ERR_NOT_FOUND ? "there is no such file" : err_text(err));
+        settings_free(s);
     else
-        err = conf_parse(&settings_table, path, buf_slice(&text), errors, &s.conf);
-    buf_fini_secret(&text);
-    if (!err)
-        err = load_all(&s, errors);
-    if (!err)
-        err = check_mode(&s, path, errors);
-    if (err) {
-        settings_fini(&s);
-        return err;
-    }
-    *ret_settings = s;
-    return 0;
+        *ret_settings = s;
+    return err;
 }
 
-void settings_fini(struct settings *s)
+void settings_free(struct settings *s)
 {
     server_options_fini(&s->server);
     for (size_t i = 0; i < s->domain_count; i++) {
         mem_wipe(s->domains[i].password, strlen(s->domains[i].password));
         mem_free(s->domains[i].password);
     }
-    s->domain_count = 0;
-    conf_free(s->conf);
-    s->conf = NULL;
+    mem_free(s);
 }
 
 struct addr settings_behind(struct addr addr, unsigned node)

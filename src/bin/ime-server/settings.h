@@ -2,8 +2,6 @@
 #ifndef IME_SERVER_SETTINGS_H
 #define IME_SERVER_SETTINGS_H
 
-#include "base/buf.h"
-#include "base/log.h"
 #include "conf/conf.h"
 #include "server/options.h"
 
@@ -18,10 +16,7 @@ struct domain_password {
 };
 
 struct settings {
-    struct conf *conf; /* owns the texts */
-    const char *data;
-    const char *control;
-    enum log_level log_level;
+    const struct conf *conf; /* owns the texts */
     const char *enroll_url;
     const char *enroll_ca;
     const char *enroll_token_file; /* NULL: enrolled already, or an error */
@@ -37,12 +32,10 @@ struct settings {
     struct server_options server;
 };
 
-/* Reads the file and those that it names (passwords). Errors go to `errors`, a line each: what is wrong, where, and what to do. */
-int settings_load(const char *path, struct buf *errors, struct settings *ret_settings);
-void settings_fini(struct settings *s);
-
-/* For --check: what a start needs besides the file itself. Errors as above. */
-int settings_check_files(const struct settings *s, const char *path, struct buf *errors);
+/* Takes the settings of a parsed file and of those that it names (passwords); as struct daemon_program wants it (bin/daemon/daemon.h). */
+int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings);
+void settings_free(struct settings *s);
+int settings_check(const struct settings *s, const char *path, struct buf *errors);
 
 /* Further Node-IDs have the ports behind the first one's. */
 struct addr settings_behind(struct addr addr, unsigned node);

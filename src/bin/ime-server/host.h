@@ -1,19 +1,14 @@
-/* The running server: the core, and everything of the kernel that it needs. One object, made in main, known to every file here. */
-#ifndef IME_SERVER_DAEMON_H
-#define IME_SERVER_DAEMON_H
+/* The running server: the core, and everything of the kernel that it needs. One object, made in main, known to every file here. What all
+ * daemons have is in its part `daemon`. */
+#ifndef IME_SERVER_HOST_H
+#define IME_SERVER_HOST_H
 
 #include "base/map.h"
-#include "io/control.h"
-#include "io/loop.h"
-#include "io/stream.h"
+#include "bin/daemon/daemon.h"
 #include "io/tls_srp.h"
-#include "io/unix.h"
 #include "io/worker.h"
 #include "server/server.h"
 #include "settings.h"
-#include "store/sqlite.h"
-
-#define LISTENERS_MAX 64
 
 /* One connection: the core knows it by its number. */
 struct link {
@@ -28,7 +23,7 @@ struct link {
 
 /* One of ring, VAP, PVP: its connections and counters. The ring has one for each Node-ID. */
 struct service {
-    struct daemon *daemon;
+    struct host *host;
     const char *name;
     unsigned node;    /* ring: number of the Node-ID */
     struct map links; /* id → struct link */
@@ -38,7 +33,7 @@ struct service {
 
 /* One Node-ID of this server: its certificate and what is made of it, its listener, its links. Number 0 is the server's own. */
 struct node {
-    struct daemon *daemon;
+    struct host *host;
     unsigned number;
     bool running; /* the core has it */
     bool retires; /* not wanted any longer: it is there to hand over what it stores */
@@ -52,18 +47,10 @@ struct node {
     struct certificate_renewal *renewal;
 };
 
-struct daemon {
-    struct settings settings;
-    struct log log;
-    struct entropy entropy;
-    struct loop *loop;
-    struct loop_timer *timer;
-    struct loop_task work;
-    struct loop_task commit;
+struct host {
+    struct daemon daemon;
     struct worker_pool *workers;
     struct numbers_hasher hasher;
-    struct sqlite_store *store;
-    int lock;
 
     struct key *key;          /* of all our certificates */
     struct buf key_pem;       /* a secret */
@@ -73,23 +60,12 @@ struct daemon {
 
     struct tls_context *vap_tls, *pvp_server, *pvp_client;
     struct service vap, pvp;
-    struct listener *listeners[LISTENERS_MAX];
-    size_t listener_count;
-    struct ctl_server ctl;
-    struct control *control;
 
     struct server *server;
-    bool leaving;
 };
 
-/* Lets the core's wishes come true and sets the timer; call it (through daemon_wake) after every event. */
-void daemon_wake(struct daemon *d);
-
-/* Ends the process in good order: leave says goodbye to the ring first. */
-void daemon_stop(struct daemon *d, bool leave);
-
 /* service.c */
-void service_init(struct service *service, struct daemon *d, const char *name, const struct stream_handler *handler);
+void service_init(struct service *service, struct host *h, const char *name, const struct stream_handler *handler);
 void service_fini(struct service *service);
 struct link *link_new(struct service *service, bool incoming);
 void link_set_stream(struct link *l, struct stream *stream);
@@ -97,52 +73,44 @@ int link_register(struct link *l, uint64_t id);
 struct link *service_find(const struct service *service, uint64_t id);
 /* Closes the stream if it is still there, and frees. */
 void link_drop(struct link *l, bool finish);
-struct service *service_of(struct daemon *d, const struct server_effect *e);
-void service_send(struct daemon *d, const struct server_effect *e);
+struct service *service_of(struct host *h, const struct server_effect *e);
+void service_send(struct host *h, const struct server_effect *e);
 
 /* ring.c, vap.c, pvp.c: listeners, and what the core wants */
 int ring_listen(struct node *n);
-void ring_connect(struct daemon *d, const struct server_effect *e);
+void ring_connect(struct host *h, const struct server_effect *e);
 /* From where to connect: what listens in the family of the remote address, with any port. */
 struct addr local_for(const struct addr listen[2], const struct addr *remote);
-int vap_listen(struct daemon *d);
-int pvp_listen(struct daemon *d);
-void pvp_connect(struct daemon *d, const struct server_effect *e);
+int vap_listen(struct host *h);
+int pvp_listen(struct host *h);
+void pvp_connect(struct host *h, const struct server_effect *e);
 extern const struct stream_handler ring_handler, vap_handler, pvp_handler;
 
 /* hasher.c: slow jobs on worker threads */
-void hasher_init(struct daemon *d);
-void derive_ticket_key(struct daemon *d, struct keyring_job *job);
+void hasher_init(struct host *h);
+void derive_ticket_key(struct host *h, struct keyring_job *job);
 
 /* identity.c, certificate.c: key, certificates, configuration; enrollment at the first start, renewal later */
-int identity_prepare(struct daemon *d, struct config **ret_config);
-void identity_config(struct daemon *d, const struct config *config);
-void identity_fini(struct daemon *d);
+int identity_prepare(struct host *h, struct config **ret_config);
+void identity_config(struct host *h, const struct config *config);
+void identity_fini(struct host *h);
 
 /* config_poll.c: newer configurations from the enrollment server */
-int config_poll_start(struct daemon *d);
-void config_poll_again(struct daemon *d);
-void config_poll_stop(struct daemon *d);
+int config_poll_start(struct host *h);
+void config_poll_again(struct host *h);
+void config_poll_stop(struct host *h);
 
 /* nodes.c: the Node-IDs. Those that the settings ask for, as soon as there are certificates for them; those that there are certificates for
  * but that the settings ask for no longer, until they have left. */
-void daemon_init_nodes(struct daemon *d);
-int daemon_start_nodes(struct daemon *d);
+void host_init_nodes(struct host *h);
+int host_start_nodes(struct host *h);
 int node_tls(struct node *n, const struct config *config);
 int node_security(struct node *n, const struct config *config);
 /* A further one has its certificate: from now on it is in the ring. Tried again later if it fails. */
 int node_run(struct node *n);
 /* The core has done with it. */
 void node_left(struct node *n);
-void daemon_close_nodes(struct daemon *d); /* listeners and links */
-void daemon_fini_nodes(struct daemon *d);
-
-/* Opens a listener; on failure says which address and why. */
-int daemon_open_listener(struct daemon *d, const char *what, const struct listener_options *options,
-                         listener_accept_fn *accept, void *arg, struct listener **ret_listener);
-
-/* The same, keeping it for the shutdown; on failure says which address and why. */
-int daemon_listen(struct daemon *d, const char *what, const struct listener_options *options,
-                  listener_accept_fn *accept, void *arg);
+void host_close_nodes(struct host *h); /* listeners and links */
+void host_fini_nodes(struct host *h);
 
 #endif

@@ -1,0 +1,220 @@
+/* A daemon from its start to its end: the turns of its loop, the reload of its configuration, its signals. */
+#include "private.h"
+
+#include "bin/daemon/keys.h"
+#include "io/file.h"
+#include "io/process.h"
+
+#include <signal.h>
+
+#define ERRORS_OCTETS_MAX (1u << 16)
+
+/* ---- configuration ---- */
+
+int daemon_load(const struct daemon_program *program, const char *path, struct buf *errors, struct conf **ret_conf,
+                struct settings **ret_settings)
+{
+    struct conf *conf;
+    int err = daemon_read_conf(program->table, path, errors, &conf);
+    if (err)
+        return err;
+    err = program->load(conf, errors, ret_settings);
+    if (err)
+        conf_free(conf);
+    else
+        *ret_conf = conf;
+    return err;
+}
+
+const struct conf_group *daemon_keys(const struct daemon *d, const struct conf *conf)
+{
+    return conf_section(conf, d->program->word);
+}
+
+static enum log_level log_level_of(const struct daemon *d)
+{
+    return (enum log_level)conf_choice(daemon_keys(d, d->conf), "log-level");
+}
+
+static bool differs(const struct daemon *d, const struct conf *next, const char *key)
+{
+    return strcmp(conf_text(daemon_keys(d, d->conf), key), conf_text(daemon_keys(d, next), key)) != 0;
+}
+
+/* The key that keeps the daemon from going on with another configuration; NULL: none. */
+static const char *key_in_the_way(const struct daemon *d, const struct conf *next, const struct settings *settings)
+{
+    const char *key = NULL;
+    if (d->store && differs(d, next, "data"))
+        return "data";
+    if (d->control && differs(d, next, "control"))
+        return "control";
+    d->program->may_follow(d->settings, settings, &key);
+    return key;
+}
+
+static void take_over(struct daemon *d, struct conf *next, struct settings *settings)
+{
+    struct conf *old = d->conf;
+    struct settings *old_settings = d->settings;
+    d->conf = next;
+    d->settings = settings;
+    d->log.level = log_level_of(d);
+    int err = d->program->reload(d->host, old_settings);
+    d->program->unload(old_settings);
+    conf_free(old);
+    log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "reloaded", "file=%s error=%s", d->path, err_name(err));
+    daemon_wake(d);
+}
+
+static void on_reload(void *arg, int signal_number)
+{
+    struct daemon *d = arg;
+    const struct daemon_program *p = d->program;
+    struct conf *next;
+    struct settings *settings;
+    struct buf errors;
+    const char *key;
+    (void)signal_number;
+    buf_init(&errors, ERRORS_OCTETS_MAX);
+    if (daemon_load(p, d->path, &errors, &next, &settings) != 0) {
+        const char *text = buf_text(&errors);
+        log_event(&d->log, LEVEL_ERROR, "reload.refused", "%.*s (see %s --check)", (int)strcspn(text, "\n"), text,
+                  p->name);
+    } else if ((key = key_in_the_way(d, next, settings)) != NULL) {
+        log_event(&d->log, LEVEL_ERROR, "reload.refused", "file=%s: [%s] %s cannot be changed while it runs", d->path,
+                  p->word, key);
+        p->unload(settings);
+        conf_free(next);
+    } else {
+        take_over(d, next, settings);
+    }
+    buf_fini(&errors);
+}
+
+/* ---- the end ---- */
+
+void daemon_stop(struct daemon *d)
+{
+    loop_stop(d->loop, DAEMON_GOOD);
+}
+
+static void on_end(void *arg, int signal_number)
+{
+    struct daemon *d = arg;
+    log_event(&d->log, LEVEL_NOTICE, "signal", "number=%d", signal_number);
+    if (!d->program->end || d->ending) {
+        daemon_stop(d);
+        return;
+    }
+    d->ending = true;
+    d->program->end(d->host);
+    daemon_wake(d);
+}
+
+int daemon_heed_signals(struct daemon *d)
+{
+    int err = loop_on_signal(d->loop, SIGTERM, on_end, d);
+    if (!err)
+        err = loop_on_signal(d->loop, SIGINT, on_end, d);
+    if (!err && d->program->reload)
+        err = loop_on_signal(d->loop, SIGHUP, on_reload, d);
+    return err;
+}
+
+/* ---- turns ---- */
+
+struct now daemon_now(const struct daemon *d)
+{
+    return loop_now(d->loop);
+}
+
+void daemon_wake(struct daemon *d)
+{
+    loop_post(d->loop, &d->work, LOOP_STAGE_WORK);
+}
+
+static void turn(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->runs)
+        loop_timer_set(d->timer, d->program->turn(d->host, daemon_now(d)));
+}
+
+static void deadline_came(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->runs && d->program->tick)
+        d->program->tick(d->host, daemon_now(d));
+    daemon_wake(d);
+}
+
+static void commit(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->runs && d->program->set_now)
+        d->program->set_now(d->host, daemon_now(d));
+    sqlite_store_turn(d->store);
+    daemon_wake(d);
+}
+
+/* ---- from start to end ---- */
+
+static int prepare(struct daemon *d)
+{
+    d->log = stderr_log(log_level_of(d));
+    d->entropy = kernel_entropy();
+    int err = loop_new(&d->loop);
+    if (err)
+        return err;
+    loop_task_init(&d->work, turn, d);
+    loop_task_init(&d->commit, commit, d);
+    return loop_timer_new(d->loop, deadline_came, d, &d->timer);
+}
+
+/* What was written is committed, and whoever waits for that is answered before there is nobody left to answer. */
+static void stop(struct daemon *d)
+{
+    d->runs = false;
+    for (size_t i = 0; i < d->listener_count; i++)
+        listener_close(d->listeners[i]);
+    if (d->store)
+        sqlite_store_turn(d->store);
+    control_close(d->control);
+    loop_turn(d->loop, false);
+    d->program->stop(d->host);
+    sqlite_store_close(d->store);
+    d->store = NULL;
+    loop_task_cancel(&d->work);
+    loop_task_cancel(&d->commit);
+    loop_turn(d->loop, false); /* what is queued leaves; libevent frees connections in the turn after */
+    d->program->fini(d->host);
+}
+
+static void release(struct daemon *d)
+{
+    loop_timer_free(d->timer);
+    loop_free(d->loop);
+    if (d->lock)
+        file_unlock(d->lock);
+}
+
+int daemon_run(struct daemon *d)
+{
+    int status = DAEMON_FAILED;
+    int err = prepare(d);
+    bool prepared = !err;
+    if (!err)
+        err = d->program->start(d->host);
+    if (!err) {
+        d->runs = true;
+        daemon_wake(d);
+        status = loop_run(d->loop);
+    }
+    log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d%s%s", status, err ? " error=" : "",
+              err ? err_name(err) : "");
+    if (prepared)
+        stop(d);
+    release(d);
+    return status < 0 ? DAEMON_FAILED : status;
+}
