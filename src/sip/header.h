@@ -113,6 +113,7 @@ void sip_quote(struct slice text, struct buf *out);
 /* One Via (20.42). */
 struct sip_via {
     struct slice whole;     /* this value, parameters included */
+    bool is_sip_2_0;        /* sent-protocol before the transport */
     struct slice transport; /* "UDP" */
     struct slice host;      /* IPv6 without brackets */
     uint16_t port;          /* 0: none given */

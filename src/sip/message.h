@@ -84,7 +84,7 @@ struct sip_message {
 enum sip_carrier { SIP_DATAGRAM, SIP_STREAM };
 
 /* The message borrows the octets and lives in the region. 0; ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE (the status of a response), ERR_LIMIT: no answer
- * can be given; ERR_NO_MEMORY. ret_fault may be NULL. Whoever parses a message also checks it. */
+ * can be given; ERR_NO_MEMORY. Line ends before the start line are skipped (7.5): octets of faults count from the start line. ret_fault may be NULL. Whoever parses a message also checks it. */
 int sip_parse(struct region *region, struct slice octets, enum sip_carrier carrier, struct sip_message *ret_message,
               struct fault *ret_fault);
 

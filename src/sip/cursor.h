@@ -1,0 +1,26 @@
+/* Steps of a cursor, for the readers of values. Private to src/sip. */
+#ifndef SIP_CURSOR_H
+#define SIP_CURSOR_H
+
+#include "sip/header.h"
+
+/* Records an error, unless there is one already. Returns the cursor's error. */
+int sip_cursor_fail(struct sip_cursor *c, int err, const char *rule);
+int sip_cursor_fail_at(struct sip_cursor *c, int err, const uint8_t *at, const char *rule);
+
+/* Skips white space and folding. */
+void sip_cursor_space(struct sip_cursor *c);
+
+/* Takes a separator with the white space around it; false, and nothing taken, if another octet stands there. */
+bool sip_cursor_take(struct sip_cursor *c, char separator);
+
+/* At least one octet of these classes (scan.h). */
+struct slice sip_cursor_span(struct sip_cursor *c, unsigned classes, const char *rule);
+
+/* Before each value of a list: false at the end and on an error. An empty list is an error by this rule, unless it is allowed. */
+bool sip_cursor_begin(struct sip_cursor *c, bool may_be_empty, const char *rule);
+
+/* Behind each value of a list: a comma, or the end. False on an error. */
+bool sip_cursor_finish(struct sip_cursor *c, const char *rule);
+
+#endif

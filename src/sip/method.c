@@ -1,0 +1,124 @@
+/* The words of start lines: methods and reason phrases. */
+#include "sip/message.h"
+
+static const char *const methods[] = {
+    [SIP_METHOD_OTHER] = "-",    [SIP_ACK] = "ACK",
+    [SIP_BYE] = "BYE",           [SIP_CANCEL] = "CANCEL",
+    [SIP_INFO] = "INFO",         [SIP_INVITE] = "INVITE",
+    [SIP_MESSAGE] = "MESSAGE",   [SIP_NOTIFY] = "NOTIFY",
+    [SIP_OPTIONS] = "OPTIONS",   [SIP_PRACK] = "PRACK",
+    [SIP_PUBLISH] = "PUBLISH",   [SIP_REFER] = "REFER",
+    [SIP_REGISTER] = "REGISTER", [SIP_SUBSCRIBE] = "SUBSCRIBE",
+    [SIP_UPDATE] = "UPDATE",
+};
+#define METHODS (sizeof methods / sizeof *methods)
+
+const char *sip_method_name(enum sip_method method)
+{
+    return methods[method];
+}
+
+enum sip_method sip_method_find(struct slice text)
+{
+    for (size_t i = SIP_METHOD_OTHER + 1; text.n && i < METHODS; i++)
+        if (text.p[0] == (uint8_t)methods[i][0] && slice_eq_str(text, methods[i]))
+            return (enum sip_method)i;
+    return SIP_METHOD_OTHER;
+}
+
+/* IANA's registry of SIP response codes, in ascending order. */
+static const struct {
+    unsigned status;
+    const char *reason;
+} reasons[] = {
+    {100, "Trying"},
+    {180, "Ringing"},
+    {181, "Call Is Being Forwarded"},
+    {182, "Queued"},
+    {183, "Session Progress"},
+    {199, "Early Dialog Terminated"},
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Notification"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Moved Temporarily"},
+    {305, "Use Proxy"},
+    {380, "Alternative Service"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {410, "Gone"},
+    {412, "Conditional Request Failed"},
+    {413, "Request Entity Too Large"},
+    {414, "Request-URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Unsupported URI Scheme"},
+    {417, "Unknown Resource-Priority"},
+    {420, "Bad Extension"},
+    {421, "Extension Required"},
+    {422, "Session Interval Too Small"},
+    {423, "Interval Too Brief"},
+    {424, "Bad Location Information"},
+    {425, "Bad Alert Message"},
+    {428, "Use Identity Header"},
+    {429, "Provide Referrer Identity"},
+    {430, "Flow Failed"},
+    {433, "Anonymity Disallowed"},
+    {436, "Bad Identity Info"},
+    {437, "Unsupported Credential"},
+    {438, "Invalid Identity Header"},
+    {439, "First Hop Lacks Outbound Support"},
+    {440, "Max-Breadth Exceeded"},
+    {469, "Bad Info Package"},
+    {470, "Consent Needed"},
+    {480, "Temporarily Unavailable"},
+    {481, "Call/Transaction Does Not Exist"},
+    {482, "Loop Detected"},
+    {483, "Too Many Hops"},
+    {484, "Address Incomplete"},
+    {485, "Ambiguous"},
+    {486, "Busy Here"},
+    {487, "Request Terminated"},
+    {488, "Not Acceptable Here"},
+    {489, "Bad Event"},
+    {491, "Request Pending"},
+    {493, "Undecipherable"},
+    {494, "Security Agreement Required"},
+    {500, "Server Internal Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Server Time-out"},
+    {505, "Version Not Supported"},
+    {513, "Message Too Large"},
+    {555, "Push Notification Service Not Supported"},
+    {580, "Precondition Failure"},
+    {600, "Busy Everywhere"},
+    {603, "Decline"},
+    {604, "Does Not Exist Anywhere"},
+    {606, "Not Acceptable"},
+    {607, "Unwanted"},
+    {608, "Rejected"},
+};
+
+const char *sip_status_reason(unsigned status)
+{
+    size_t low = 0, high = sizeof reasons / sizeof *reasons;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (reasons[middle].status == status)
+            return reasons[middle].reason;
+        if (reasons[middle].status < status)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return "Unknown";
+}

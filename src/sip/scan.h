@@ -1,0 +1,81 @@
+/* What the readers of messages, header fields and URIs share: classes of characters (RFC 3261 25.1) and steps over them. Private to src/sip. */
+#ifndef SIP_SCAN_H
+#define SIP_SCAN_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+enum {
+    CHAR_TOKEN = 1 << 0,
+    CHAR_WORD = 1 << 1,     /* Call-ID */
+    CHAR_USER = 1 << 2,     /* without escapes, like the next three */
+    CHAR_PASSWORD = 1 << 3, /* also telephone-subscriber's parameters */
+    CHAR_PARAM = 1 << 4,    /* uri-parameter */
+    CHAR_HEADER = 1 << 5,   /* hname, hvalue */
+    CHAR_HOST = 1 << 6, /* hostname and IPv4; also "_", which names of machines have though the grammar knows it not */
+    CHAR_SCHEME = 1 << 7,
+    CHAR_VALUE = 1 << 8, /* gen-value that is not quoted: token or host, IPv6 with or without brackets (RFC 5118 4.5) */
+    CHAR_DIGIT = 1 << 9,
+    CHAR_HEX = 1 << 10,
+    CHAR_DIAL = 1 << 11,   /* phonedigit-hex of RFC 3966, visual separators included */
+    CHAR_VISUAL = 1 << 12, /* visual-separator */
+    CHAR_OPAQUE = 1 << 13, /* in a URI of any scheme */
+};
+
+extern const uint16_t sip_chars[256];
+
+static inline bool sip_is(uint8_t c, unsigned classes)
+{
+    return (sip_chars[c] & classes) != 0;
+}
+
+/* The first octet from p on that is of none of the classes, or end. */
+static inline const uint8_t *sip_span(const uint8_t *p, const uint8_t *end, unsigned classes)
+{
+    while (p < end && sip_is(*p, classes))
+        p++;
+    return p;
+}
+
+/* The same, with escapes ("%" HEXDIG HEXDIG). */
+static inline const uint8_t *sip_span_escaped(const uint8_t *p, const uint8_t *end, unsigned classes)
+{
+    for (;;) {
+        p = sip_span(p, end, classes);
+        if (end - p < 3 || *p != '%' || !sip_is(p[1], CHAR_HEX) || !sip_is(p[2], CHAR_HEX))
+            return p;
+        p += 3;
+    }
+}
+
+/* Behind linear white space (LWS with its folding, SWS), of which there may be none. */
+static inline const uint8_t *sip_skip_space(const uint8_t *p, const uint8_t *end)
+{
+    for (;;) {
+        while (p < end && (*p == ' ' || *p == '\t'))
+            p++;
+        if (end - p < 3 || p[0] != '\r' || p[1] != '\n' || (p[2] != ' ' && p[2] != '\t'))
+            return p;
+        p += 3;
+    }
+}
+
+/* Behind a quoted string that begins at p, or NULL with the octet that is wrong in it. */
+const uint8_t *sip_skip_quoted(const uint8_t *p, const uint8_t *end, const uint8_t **ret_wrong);
+
+/* A host, and a port if one follows; white space around the colon only if that is allowed (Via). The next octet, or NULL with err, octet, rule. */
+struct sip_host {
+    struct slice host; /* IPv6 without brackets */
+    bool is_ipv6;
+    uint16_t port; /* 0: none */
+};
+const uint8_t *sip_read_host(const uint8_t *p, const uint8_t *end, bool space_allowed, struct sip_host *ret_host,
+                             int *ret_err, const uint8_t **ret_wrong, const char **ret_rule);
+
+/* How many octets from the beginning on are a Call-ID (word ["@" word]). */
+size_t sip_call_id_span(struct slice text);
+
+/* Decimal digits from p on; the next octet. False (ret_value untouched) if there are none or the value is above max. */
+const uint8_t *sip_read_digits(const uint8_t *p, const uint8_t *end, uint32_t max, uint32_t *ret_value, bool *ret_good);
+
+#endif

@@ -1,0 +1,119 @@
+/* New messages. */
+#include "sip/write.h"
+#include "sip/edit.h"
+
+bool sip_value_is_good(struct slice value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        uint8_t c = value.p[i];
+        if (c != '\r' && c != '\n' && c != 0)
+            continue;
+        bool folding =
+            c == '\r' && value.n - i > 2 && value.p[i + 1] == '\n' && (value.p[i + 2] == ' ' || value.p[i + 2] == '\t');
+        if (!folding && !(c == 0 && i && value.p[i - 1] == '\\'))
+            return false;
+        i += folding ? 2 : 0;
+    }
+    return true;
+}
+
+static void put_field(struct buf *out, struct slice name, struct slice value)
+{
+    if (!sip_value_is_good(value) && !out->err)
+        out->err = ERR_RANGE;
+    uint8_t *p = buf_extend(out, name.n + value.n + 4);
+    if (!p)
+        return;
+    memcpy(p, name.p, name.n);
+    p += name.n;
+    *p++ = ':';
+    *p++ = ' ';
+    if (value.n)
+        memcpy(p, value.p, value.n);
+    memcpy(p + value.n, "\r\n", 2);
+}
+
+void sip_begin_request(struct buf *out, const char *method, struct slice uri)
+{
+    buf_str(out, method);
+    buf_str(out, " ");
+    buf_slice_put(out, uri);
+    buf_str(out, " SIP/2.0\r\n");
+}
+
+void sip_begin_response(struct buf *out, unsigned status, const char *reason)
+{
+    char digits[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10), (char)('0' + status % 10), ' '};
+    buf_str(out, "SIP/2.0 ");
+    buf_put(out, digits, sizeof digits);
+    buf_str(out, reason ? reason : sip_status_reason(status));
+    buf_str(out, "\r\n");
+}
+
+void sip_put(struct buf *out, enum sip_header header, struct slice value)
+{
+    put_field(out, slice_str(sip_header_name(header)), value);
+}
+
+void sip_put_named(struct buf *out, const char *name, struct slice value)
+{
+    put_field(out, slice_str(name), value);
+}
+
+void sip_put_text(struct buf *out, enum sip_header header, const char *format, ...)
+{
+    va_list args;
+    buf_str(out, sip_header_name(header));
+    buf_str(out, ": ");
+    size_t mark = out->n;
+    va_start(args, format);
+    buf_vprintf(out, format, args);
+    va_end(args);
+    if (!out->err && !sip_value_is_good(slice_of(out->p + mark, out->n - mark)))
+        out->err = ERR_RANGE;
+    buf_str(out, "\r\n");
+}
+
+void sip_end(struct buf *out, struct slice body)
+{
+    sip_put_text(out, SIP_CONTENT_LENGTH, "%zu", body.n);
+    buf_str(out, "\r\n");
+    buf_slice_put(out, body);
+}
+
+/* All fields of a header, each under its full name with the value as it came. */
+static void copy_fields(struct buf *out, const struct sip_message *from, enum sip_header header)
+{
+    for (const struct sip_field *f = sip_field_first(from, header); f; f = sip_field_next(from, f))
+        sip_put(out, header, f->value);
+}
+
+/* A response to it with a status from 101 to 299 creates a dialog (12.1; RFC 6665, RFC 3515). */
+static bool creates_dialog(enum sip_method method)
+{
+    return method == SIP_INVITE || method == SIP_SUBSCRIBE || method == SIP_REFER || method == SIP_NOTIFY;
+}
+
+void sip_begin_answer(struct buf *out, const struct sip_message *request, unsigned status, const char *reason,
+                      struct slice to_tag)
+{
+    sip_begin_response(out, status, reason);
+    copy_fields(out, request, SIP_VIA);
+    if (status > 100 && status < 300 && creates_dialog(request->method))
+        copy_fields(out, request, SIP_RECORD_ROUTE);
+    copy_fields(out, request, SIP_FROM);
+    const struct sip_field *to = sip_field_first(request, SIP_TO);
+    if (to && status > 100 && !request->to.tag.n && to_tag.n) {
+        buf_str(out, "To: ");
+        buf_slice_put(out, to->value);
+        buf_str(out, ";tag=");
+        buf_slice_put(out, to_tag);
+        buf_str(out, "\r\n");
+    } else {
+        copy_fields(out, request, SIP_TO);
+    }
+    copy_fields(out, request, SIP_CALL_ID);
+    copy_fields(out, request, SIP_CSEQ);
+    if (status == 100)
+        copy_fields(out, request, SIP_TIMESTAMP);
+}
