@@ -47,6 +47,10 @@ const struct key *cert_key(const struct cert *cert);
 /* SHA-256 of the DER, as SignerIdentity cert_hash wants it. */
 const uint8_t *cert_hash_sha256(const struct cert *cert);
 
+/* The domains that a certificate speaks for in SIP (RFC 5922 7.1): dNSName entries without wildcards, and URIs "sip:domain"; in lower case, in
+ * their order, separated by single spaces, appended. Any X.509 certificate is read, not only such of the ring. ERR_SYNTAX, ERR_LIMIT. */
+int cert_domains(struct slice der, struct buf *ret_domains);
+
 /* Authorities that are trusted: the root-cert elements of the configuration. */
 struct trust;
 int trust_new(struct trust **ret_trust);

@@ -1,4 +1,4 @@
-/* The names of transports, as Via and the transport parameter of URIs have them. */
+/* The names of transports, as Via and the transport parameter of URIs have them; the domains behind a flow. */
 #include "sip/flow.h"
 
 #include "base/text.h"
@@ -18,5 +18,14 @@ bool sip_transport_find(struct slice name, enum sip_transport *ret_transport)
             return true;
         }
     }
+    return false;
+}
+
+bool sip_flow_is_from(const struct sip_flow *flow, const char *domain)
+{
+    struct slice rest = slice_str(flow->peer_domains ? flow->peer_domains : "");
+    while (*domain && rest.p)
+        if (text_equal_nocase(text_cut(&rest, ' '), slice_str(domain)))
+            return true;
     return false;
 }

@@ -33,9 +33,13 @@ struct sip_flow {
     unsigned side;
     struct addr peer;
     struct addr local;
-    uint64_t conn;           /* 0 for UDP */
-    const char *peer_domain; /* TLS: a name of the verified certificate; NULL: none */
-    bool is_configured;      /* a peer that the configuration names: limits per source are not for it */
+    uint64_t conn;            /* 0 for UDP */
+    const char *peer_domain;  /* TLS: a name of the verified certificate; NULL: none */
+    const char *peer_domains; /* all of them, separated by spaces; NULL: none */
+    bool is_configured;       /* a peer that the configuration names: limits per source are not for it */
 };
+
+/* True if the other side has proved to speak for that domain, case-insensitive. */
+bool sip_flow_is_from(const struct sip_flow *flow, const char *domain);
 
 #endif
