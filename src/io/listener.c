@@ -193,7 +193,7 @@ static void accept_event(evutil_socket_t listening, short what, void *arg)
     listener_free_if_unused(listener);
 }
 
-static int bind_err(int number)
+int stream_bind_err(int number)
 {
     switch (number) {
     case EADDRINUSE:
@@ -245,7 +245,7 @@ static int listener_new(struct loop *loop, int fd, const char *path, const struc
         listener->addr = addr_of_socket(&storage);
     if (listen(fd, options->backlog ? options->backlog : LISTENER_BACKLOG_DEFAULT) != 0 ||
         event_add(&listener->event, NULL) != 0) {
-        int err = bind_err(errno);
+        int err = stream_bind_err(errno);
         listener_close(listener);
         return err;
     }
@@ -268,7 +268,7 @@ int listener_open(struct loop *loop, const struct listener_options *options, lis
     if (storage.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&storage, n) != 0) {
-        int err = bind_err(errno);
+        int err = stream_bind_err(errno);
         close(fd);
         return err;
     }
@@ -280,7 +280,7 @@ static int remove_stale_socket(const struct sockaddr_un *address)
 {
     struct stat status;
     if (lstat(address->sun_path, &status) != 0)
-        return errno == ENOENT ? 0 : bind_err(errno);
+        return errno == ENOENT ? 0 : stream_bind_err(errno);
     if (!S_ISSOCK(status.st_mode))
         return ERR_EXISTS;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -290,7 +290,7 @@ static int remove_stale_socket(const struct sockaddr_un *address)
     close(probe);
     if (!stale)
         return ERR_EXISTS;
-    return unlink(address->sun_path) == 0 || errno == ENOENT ? 0 : bind_err(errno);
+    return unlink(address->sun_path) == 0 || errno == ENOENT ? 0 : stream_bind_err(errno);
 }
 
 int listener_open_unix(struct loop *loop, const char *path, const struct listener_options *options,
@@ -309,7 +309,7 @@ int listener_open_unix(struct loop *loop, const char *path, const struct listene
     /* The mode is right from the first moment on: nobody slips in before a chmod. */
     mode_t before = umask(0177);
     int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
-    err = bound == 0 ? 0 : bind_err(errno);
+    err = bound == 0 ? 0 : stream_bind_err(errno);
     umask(before);
     if (err) {
         close(fd);

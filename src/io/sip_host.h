@@ -30,7 +30,7 @@ struct sip_host_handler {
 
 struct sip_host_options {
     struct sip_net_config net;       /* sip_net_config_init */
-    struct sip_locate_config locate; /* sip_locate_config_init; what the sides can do is filled in by the host */
+    struct sip_locate_config locate; /* sip_locate_config_init */
     struct dns_options dns;          /* dns_options_init; without servers those of the system */
     struct udp_limits udp;           /* udp_limits_init */
     size_t stream_queue_octets_max;  /* that wait for one slow reader; 0: 1 MiB */

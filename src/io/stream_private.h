@@ -72,6 +72,9 @@ void stream_set_timeout(struct stream *stream, int64_t ms);
 /* Reason for a failed connect or bind. */
 enum stream_reason stream_errno_reason(int number);
 
+/* What opening a socket to listen at returns for it. */
+int stream_bind_err(int number);
+
 /* Socket addresses. The length is 0 for an address without family. */
 struct addr addr_of_socket(const struct sockaddr_storage *storage);
 socklen_t addr_to_socket(const struct addr *addr, struct sockaddr_storage *ret_storage);

@@ -46,7 +46,6 @@ struct sip_locate_side {
 };
 
 struct sip_locate_config {
-    struct sip_locate_side sides[SIP_LOCATE_SIDES_MAX];
     size_t jobs_max;        /* look-ups under way; beyond: ERR_LIMIT */
     size_t names_max;       /* answers kept; the one that was used longest ago gives way */
     uint32_t ttl_max_s;     /* no answer is kept longer, whatever it says */
@@ -69,6 +68,9 @@ COUNTERS_DECLARE(sip_locate_counters, SIP_LOCATE_COUNTERS)
 int sip_locator_new(const struct sip_locate_config *config, const struct entropy *entropy,
                     struct sip_locator **ret_locator);
 void sip_locator_free(struct sip_locator *l);
+
+/* What a side can do, nothing at first; for look-ups from then on. */
+void sip_locate_set_side(struct sip_locator *l, unsigned side, const struct sip_locate_side *can);
 
 /* Best first; n 0: there is nowhere to go. */
 struct sip_hops {

@@ -51,8 +51,8 @@ void sip_net_free(struct sip_net *n)
         return;
     for (size_t i = 0; i < n->slot_count; i++)
         if (n->slots[i])
-            conn_end(n, n->slots[i]);
-    conn_free_dead(n);
+            sip_conn_end(n, n->slots[i]);
+    sip_conn_free_dead(n);
     map_fini(&n->by_hop);
     map_fini(&n->sources);
     heap_fini(&n->deadlines);
@@ -146,7 +146,7 @@ static void lost(struct sip_net *n, struct conn *c)
     struct sip_hop hop = c->hop;
     bool was_up = c->state != CONN_OPENING;
     bool accepted = c->accepted;
-    conn_end(n, c);
+    sip_conn_end(n, c);
     if (was_up)
         n->counters.lost++;
     else
@@ -167,10 +167,10 @@ static void end(struct sip_net *n, struct conn *c, const char *why)
 /* Nothing is read from it anymore; an answer may still be sent. */
 static void drain(struct sip_net *n, struct now now, struct conn *c)
 {
-    conn_hide(n, c);
+    sip_conn_hide(n, c);
     c->state = CONN_DRAINING;
     c->since = now.mono;
-    conn_schedule(n, c);
+    sip_conn_schedule(n, c);
 }
 
 /* At the limit the one that was quiet for longest gives way. */
@@ -232,7 +232,7 @@ static void keep_alive(struct sip_net *n, struct now now, struct conn *c)
     }
     c->pinged = !c->pinged;
     c->heard = now.mono;
-    conn_schedule(n, c);
+    sip_conn_schedule(n, c);
 }
 
 void sip_net_tick(struct sip_net *n, struct now now)
@@ -240,8 +240,8 @@ void sip_net_tick(struct sip_net *n, struct now now)
     struct heap_node *node;
     while ((node = heap_pop_due(&n->deadlines, now.mono))) {
         struct conn *c = CONTAINER_OF(node, struct conn, timer);
-        if (!mono_due(conn_due(n, c), now.mono)) {
-            conn_schedule(n, c);
+        if (!mono_due(sip_conn_due(n, c), now.mono)) {
+            sip_conn_schedule(n, c);
             continue;
         }
         const char *why = overdue(n, now, c);
@@ -279,7 +279,7 @@ static int wait_for(struct sip_net *n, struct conn *c, struct slice octets)
 static struct conn *connect_to(struct sip_net *n, struct now now, const struct sip_hop *hop)
 {
     struct conn *c;
-    if (!make_room(n, now) || conn_new(n, now, hop, false, &c) != 0)
+    if (!make_room(n, now) || sip_conn_new(n, now, hop, false, &c) != 0)
         return NULL;
     n->counters.connected++;
     add_hop(n, SIP_NET_CONNECT, &c->hop, (struct slice){0});
@@ -290,7 +290,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
 {
     struct sip_hop where = *hop;
     where.conn = 0;
-    struct conn *c = conn_for(n, hop);
+    struct conn *c = sip_conn_for(n, hop);
     if (c)
         n->counters.reused++;
     else if (hop->addr.family && hop->addr.port)
@@ -299,7 +299,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
         unreachable(n, &where);
         return;
     }
-    conn_use(n, now, c);
+    sip_conn_use(n, now, c);
     if (c->state != CONN_OPENING) {
         effect_add(n, SIP_NET_WRITE, c->hop.conn, octets);
     } else if (wait_for(n, c, octets)) {
@@ -324,7 +324,7 @@ void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, 
 
 void sip_net_close(struct sip_net *n, struct now now, uint64_t conn)
 {
-    struct conn *c = conn_find(n, conn);
+    struct conn *c = sip_conn_find(n, conn);
     (void)now;
     if (c)
         end(n, c, "as asked");
@@ -337,13 +337,13 @@ int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport trans
 {
     struct sip_hop hop = {.transport = transport, .side = side, .addr = *peer};
     struct conn *c;
-    if (conn_source_is_full(n, peer)) {
+    if (sip_conn_source_is_full(n, peer)) {
         n->counters.refused_source++;
         return ERR_LIMIT;
     }
     if (!make_room(n, now))
         return ERR_LIMIT;
-    int err = conn_new(n, now, &hop, true, &c);
+    int err = sip_conn_new(n, now, &hop, true, &c);
     if (err)
         return err;
     n->counters.accepted++;
@@ -352,34 +352,41 @@ int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport trans
     return 0;
 }
 
-void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domain)
+static bool keep_domains(struct conn *c, const char *peer_domains)
 {
-    struct conn *c = conn_find(n, conn);
+    c->peer_domains = mem_strdup(peer_domains);
+    c->peer_domain = mem_strdup(peer_domains);
+    if (!c->peer_domains || !c->peer_domain)
+        return false;
+    c->peer_domain[strcspn(peer_domains, " ")] = 0;
+    return true;
+}
+
+void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domains)
+{
+    struct conn *c = sip_conn_find(n, conn);
     if (!c || c->state != CONN_OPENING)
         return;
-    if (peer_domain) {
-        c->peer_domain = mem_strdup(peer_domain);
-        if (!c->peer_domain) {
-            n->counters.memory_refused++;
-            end(n, c, "no memory");
-            return;
-        }
+    if (peer_domains && !keep_domains(c, peer_domains)) {
+        n->counters.memory_refused++;
+        end(n, c, "no memory");
+        return;
     }
     c->state = CONN_UP;
     c->since = c->heard = now.mono;
     c->local = *local;
-    conn_use(n, now, c);
+    sip_conn_use(n, now, c);
     if (c->waiting.n) {
         effect_add(n, SIP_NET_WRITE, conn, buf_slice(&c->waiting));
         n->waiting_octets -= c->waiting.n;
         buf_fini(&c->waiting);
     }
-    conn_schedule(n, c);
+    sip_conn_schedule(n, c);
 }
 
 void sip_net_down(struct sip_net *n, struct now now, uint64_t conn)
 {
-    struct conn *c = conn_find(n, conn);
+    struct conn *c = sip_conn_find(n, conn);
     (void)now;
     if (c)
         lost(n, c);
@@ -387,7 +394,7 @@ void sip_net_down(struct sip_net *n, struct now now, uint64_t conn)
 
 void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slice octets)
 {
-    struct conn *c = conn_find(n, conn);
+    struct conn *c = sip_conn_find(n, conn);
     if (!c || c->state != CONN_UP)
         return;
     n->counters.octets_in += octets.n;
@@ -404,6 +411,7 @@ void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slic
         .local = c->local,
         .conn = conn,
         .peer_domain = c->peer_domain,
+        .peer_domains = c->peer_domains,
     };
 }
 
@@ -478,7 +486,7 @@ static void input_over(struct sip_net *n, struct now now, struct conn *c, bool h
     }
     if (sip_framer_begun(&c->framer) && !had_begun)
         c->begun = now.mono;
-    conn_schedule(n, c);
+    sip_conn_schedule(n, c);
 }
 
 /* No further message can be found in what comes. A request whose head is there is answered by those above; then the connection ends. */
@@ -509,7 +517,7 @@ static bool next_message(struct sip_net *n, struct now now, struct conn *c, stru
     if (framed < 0)
         return framing_failed(n, now, c, message, ret_effect);
     c->spoken = true;
-    conn_use(n, now, c);
+    sip_conn_use(n, now, c);
     if (framed == SIP_FRAMED_PING) {
         n->counters.pings_in++;
         effect_add(n, SIP_NET_WRITE, c->hop.conn, slice_str("\r\n"));
@@ -521,7 +529,7 @@ static bool next_message(struct sip_net *n, struct now now, struct conn *c, stru
 
 bool sip_net_next(struct sip_net *n, struct now now, struct sip_net_effect *ret_effect)
 {
-    conn_free_dead(n);
+    sip_conn_free_dead(n);
     for (;;) {
         if (n->effect_count) {
             give(n, effect_at(n, 0), ret_effect);

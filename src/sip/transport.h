@@ -37,6 +37,13 @@ struct sip_net_config {
     uint64_t seed;               /* of the hash tables */
 };
 #define SIP_CONNS_MAX 65536
+
+/* No two living connections have the same: an index for what the host keeps of them. Small numbers come first. */
+static inline size_t sip_conn_slot(uint64_t conn)
+{
+    return conn % SIP_CONNS_MAX;
+}
+
 void sip_net_config_init(struct sip_net_config *config);
 
 /* clang-format off */
@@ -65,8 +72,8 @@ void sip_net_close(struct sip_net *n, struct now now, uint64_t conn);
 int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport transport, unsigned side,
                      const struct addr *peer, const struct addr *local, uint64_t *ret_conn);
 
-/* It is up, TLS included: so is one that SIP_NET_CONNECT asked for. peer_domain: see sip_flow; copied, NULL: none. */
-void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domain);
+/* It is up, TLS included: so is one that SIP_NET_CONNECT asked for. peer_domains: see sip_flow; copied, NULL: none. */
+void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domains);
 
 /* It has ended, or never came up. Not called for one that SIP_NET_CLOSE has closed. */
 void sip_net_down(struct sip_net *n, struct now now, uint64_t conn);

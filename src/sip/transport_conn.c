@@ -3,15 +3,11 @@
 
 #include "base/text.h"
 
-#define SLOT_BITS 16
-#define SLOT_MASK ((UINT64_C(1) << SLOT_BITS) - 1)
 #define KEY_OCTETS_MAX (24 + SIP_HOST_OCTETS_MAX + 1)
 
-_Static_assert(SIP_CONNS_MAX <= SLOT_MASK + 1, "a slot for each connection");
-
-struct conn *conn_find(const struct sip_net *n, uint64_t number)
+struct conn *sip_conn_find(const struct sip_net *n, uint64_t number)
 {
-    size_t slot = number & SLOT_MASK;
+    size_t slot = sip_conn_slot(number);
     struct conn *c = slot < n->slot_count ? n->slots[slot] : NULL;
     return c && c->hop.conn == number ? c : NULL;
 }
@@ -33,10 +29,10 @@ static struct slice hop_key(const struct sip_hop *hop, uint8_t key[KEY_OCTETS_MA
     return slice_of(key, 21 + host_octets);
 }
 
-struct conn *conn_for(const struct sip_net *n, const struct sip_hop *hop)
+struct conn *sip_conn_for(const struct sip_net *n, const struct sip_hop *hop)
 {
     uint8_t key[KEY_OCTETS_MAX];
-    struct conn *c = hop->conn ? conn_find(n, hop->conn) : NULL;
+    struct conn *c = hop->conn ? sip_conn_find(n, hop->conn) : NULL;
     return c ? c : map_get(&n->by_hop, hop_key(hop, key));
 }
 
@@ -51,7 +47,7 @@ static uintptr_t source_count(const struct sip_net *n, const struct addr *addr)
     return (uintptr_t)map_get(&n->sources, source_key(addr));
 }
 
-bool conn_source_is_full(const struct sip_net *n, const struct addr *addr)
+bool sip_conn_source_is_full(const struct sip_net *n, const struct addr *addr)
 {
     return source_count(n, addr) >= n->config.conns_per_source_max;
 }
@@ -94,11 +90,11 @@ static int enter(struct sip_net *n, struct conn *c)
     if (!err && c->accepted)
         err = source_set(n, &c->hop.addr, source_count(n, &c->hop.addr) + 1);
     if (err)
-        conn_hide(n, c);
+        sip_conn_hide(n, c);
     return err;
 }
 
-int conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn)
+int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn)
 {
     struct conn *c = n->free_count || grow_slots(n) == 0 ? mem_alloc(sizeof *c) : NULL;
     if (!c) {
@@ -108,11 +104,11 @@ int conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool 
     uint32_t slot = n->free_slots[n->free_count - 1];
     c->accepted = accepted;
     c->hop = *hop;
-    c->hop.conn = ++n->next_serial << SLOT_BITS | slot;
+    c->hop.conn = ++n->next_serial * SIP_CONNS_MAX + slot;
     c->since = c->used = c->heard = now.mono;
     sip_framer_init(&c->framer, SIP_MESSAGE_OCTETS_MAX);
     buf_init(&c->waiting, n->config.queue_octets_max);
-    int err = heap_set(&n->deadlines, &c->timer, conn_due(n, c));
+    int err = heap_set(&n->deadlines, &c->timer, sip_conn_due(n, c));
     if (!err)
         err = enter(n, c);
     if (err) {
@@ -129,7 +125,7 @@ int conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool 
     return 0;
 }
 
-void conn_hide(struct sip_net *n, struct conn *c)
+void sip_conn_hide(struct sip_net *n, struct conn *c)
 {
     uint8_t key[KEY_OCTETS_MAX];
     struct slice where = hop_key(&c->hop, key);
@@ -137,10 +133,10 @@ void conn_hide(struct sip_net *n, struct conn *c)
         map_remove(&n->by_hop, where);
 }
 
-void conn_end(struct sip_net *n, struct conn *c)
+void sip_conn_end(struct sip_net *n, struct conn *c)
 {
-    size_t slot = c->hop.conn & SLOT_MASK;
-    conn_hide(n, c);
+    size_t slot = sip_conn_slot(c->hop.conn);
+    sip_conn_hide(n, c);
     if (c->accepted)
         (void)source_set(n, &c->hop.addr, source_count(n, &c->hop.addr) - 1);
     heap_remove(&n->deadlines, &c->timer);
@@ -159,25 +155,26 @@ static void conn_free(struct conn *c)
 {
     sip_framer_fini(&c->framer);
     buf_fini(&c->waiting);
+    mem_free(c->peer_domains);
     mem_free(c->peer_domain);
     mem_free(c);
 }
 
-void conn_free_dead(struct sip_net *n)
+void sip_conn_free_dead(struct sip_net *n)
 {
     struct list *link;
     while ((link = list_pop(&n->dead)))
         conn_free(CONTAINER_OF(link, struct conn, link));
 }
 
-void conn_use(struct sip_net *n, struct now now, struct conn *c)
+void sip_conn_use(struct sip_net *n, struct now now, struct conn *c)
 {
     c->used = now.mono;
     list_remove(&c->link);
     list_append(&n->quiet, &c->link);
 }
 
-struct mono conn_due(const struct sip_net *n, const struct conn *c)
+struct mono sip_conn_due(const struct sip_net *n, const struct conn *c)
 {
     const struct sip_net_config *config = &n->config;
     if (c->state == CONN_OPENING)
@@ -195,9 +192,9 @@ struct mono conn_due(const struct sip_net *n, const struct conn *c)
 }
 
 /* Deadlines that move away are left as they are until they come: a message costs no work in the heap. */
-void conn_schedule(struct sip_net *n, struct conn *c)
+void sip_conn_schedule(struct sip_net *n, struct conn *c)
 {
-    struct mono due = conn_due(n, c);
+    struct mono due = sip_conn_due(n, c);
     if (!heap_has(&n->deadlines, &c->timer) || due.us < c->timer.due.us)
         (void)heap_set(&n->deadlines, &c->timer, due); /* there is room: it was in the heap before */
 }

@@ -27,7 +27,8 @@ struct conn {
     bool answers_pings; /* it has done so before */
     struct sip_hop hop; /* the other side; conn: its number */
     struct addr local;
-    char *peer_domain;
+    char *peer_domains;
+    char *peer_domain; /* the first of them */
     struct sip_framer framer;
     size_t partial_octets;  /* as counted in the net */
     struct buf waiting;     /* messages until it is up */
@@ -35,7 +36,7 @@ struct conn {
     struct mono used;       /* last message either way, or keep-alive of theirs */
     struct mono heard;      /* last input, or our last keep-alive */
     struct mono begun;      /* the message that is not whole */
-    struct heap_node timer; /* never later than what conn_due says; it may be earlier */
+    struct heap_node timer; /* never later than what sip_conn_due says; it may be earlier */
     struct list link;       /* in net.quiet, or net.dead */
 };
 
@@ -79,24 +80,24 @@ struct sip_net {
 
 /* ---- transport_conn.c ---- */
 
-struct conn *conn_find(const struct sip_net *n, uint64_t number);
-struct conn *conn_for(const struct sip_net *n, const struct sip_hop *hop);
+struct conn *sip_conn_find(const struct sip_net *n, uint64_t number);
+struct conn *sip_conn_for(const struct sip_net *n, const struct sip_hop *hop);
 
 /* As many were accepted from there as may be. */
-bool conn_source_is_full(const struct sip_net *n, const struct addr *addr);
+bool sip_conn_source_is_full(const struct sip_net *n, const struct addr *addr);
 
 /* The hop gets the new number. ERR_NO_MEMORY; ERR_LIMIT does not happen: there was room. */
-int conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn);
+int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn);
 
 /* Takes it out of all tables; what was given out of it stays valid until the next sip_net_next. */
-void conn_end(struct sip_net *n, struct conn *c);
-void conn_free_dead(struct sip_net *n);
+void sip_conn_end(struct sip_net *n, struct conn *c);
+void sip_conn_free_dead(struct sip_net *n);
 
 /* Messages that have no connection of their own no longer go over it. */
-void conn_hide(struct sip_net *n, struct conn *c);
+void sip_conn_hide(struct sip_net *n, struct conn *c);
 
-void conn_use(struct sip_net *n, struct now now, struct conn *c);
-struct mono conn_due(const struct sip_net *n, const struct conn *c);
-void conn_schedule(struct sip_net *n, struct conn *c);
+void sip_conn_use(struct sip_net *n, struct now now, struct conn *c);
+struct mono sip_conn_due(const struct sip_net *n, const struct conn *c);
+void sip_conn_schedule(struct sip_net *n, struct conn *c);
 
 #endif

@@ -57,7 +57,7 @@ static struct addr addr_of(const char *text)
 
 static unsigned serial(uint64_t conn)
 {
-    return (unsigned)(conn >> 16);
+    return (unsigned)(conn / SIP_CONNS_MAX);
 }
 
 /* The first line only. */
@@ -201,7 +201,7 @@ static void test_names_of_tls(void **state)
     EXPECT(w, "connect 1 TLS 192.0.2.1:5061 a.example\n");
     send_to(w, &b, ACK);
     EXPECT(w, "connect 2 TLS 192.0.2.1:5061 b.example\n");
-    up(w, 1, "a.example");
+    up(w, 1, "a.example b.a.example");
     EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
     send_to(w, &upper, ACK);
     EXPECT(w, "write 1 ACK sip:a SIP/2.0 (27)\n");
@@ -537,6 +537,20 @@ static void test_no_memory(void **state)
     }
 }
 
+static void test_domains_of_a_flow(void **state)
+{
+    (void)state;
+    struct sip_flow flow = {.peer_domains = "b.example edge.b.example"};
+    assert_true(sip_flow_is_from(&flow, "b.example"));
+    assert_true(sip_flow_is_from(&flow, "Edge.B.example"));
+    assert_false(sip_flow_is_from(&flow, "b.exampl"));
+    assert_false(sip_flow_is_from(&flow, "example"));
+    assert_false(sip_flow_is_from(&flow, ""));
+    flow.peer_domains = NULL;
+    assert_false(sip_flow_is_from(&flow, "b.example"));
+    assert_false(sip_flow_is_from(&flow, ""));
+}
+
 /* Many connections at random: the counters and tables agree in the end. */
 static void test_churn(void **state)
 {
@@ -603,6 +617,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
+        cmocka_unit_test(test_domains_of_a_flow),
         cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
