@@ -23,7 +23,7 @@ void agent_records_config_init(struct agent_records_config *config);
 
 /* clang-format off */
 #define AGENT_RECORD_COUNTERS(X) \
-    X(added) X(invalid) X(limit_records) X(not_stored) X(sent) X(acknowledged) X(retried) X(refused) X(expired) \
+    X(added) X(invalid) X(limit_records) X(limit_services) X(not_stored) X(sent) X(acknowledged) X(retried) X(refused) X(expired) \
     X(corrupt_rows)
 /* clang-format on */
 
@@ -33,7 +33,7 @@ COUNTERS_DECLARE(agent_record_counters, AGENT_RECORD_COUNTERS)
 int agent_records_new(const struct agent_records_config *config, const struct kv *kv, struct now now,
                       struct agent_records **ret_records);
 
-/* Completions of records that are not durable yet are not called any more. */
+/* Completions of records that are not durable yet are not called any more: the store must not complete what it still has of this queue. */
 void agent_records_free(struct agent_records *q);
 
 typedef void agent_record_done_fn(void *arg, int err);
@@ -47,6 +47,7 @@ int agent_records_add(struct agent_records *q, const struct vap_vcr *vcr, agent_
 bool agent_records_take(struct agent_records *q, struct now now, uint64_t vservice_id, struct vap_vcr *ret_vcr,
                         uint64_t *ret_token);
 
+/* How it went. A lost removal only repeats an upload: nobody waits for it. */
 void agent_records_acknowledged(struct agent_records *q, uint64_t token);
 void agent_records_refused(struct agent_records *q, uint64_t token);                /* for good: dropped, counted */
 void agent_records_failed(struct agent_records *q, struct now now, uint64_t token); /* tried again after retry_ms */
