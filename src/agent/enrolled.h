@@ -1,5 +1,7 @@
 /* Which of our numbers take part, and whom we trust: enrolled patterns in groups, each with a fallback profile; excluded numbers; trust
- * groups of domains and prefixes. Built from the configuration, then only read. */
+ * groups of domains and prefixes. Built from the configuration, then only read.
+ *
+ * Bounds are for a company, not for a carrier: patterns are looked up digit by digit, numbers and domains in a hash table. */
 #ifndef AGENT_ENROLLED_H
 #define AGENT_ENROLLED_H
 
@@ -54,7 +56,7 @@ int agent_enrolled_add_profile(struct agent_enrolled *e, const struct agent_fall
 int agent_enrolled_add_group(struct agent_enrolled *e, const char *name, const char *profile, size_t *ret_group);
 
 /* "+4930200XXXX": "+" and digits or X, the first a digit from 1, 16 octets at most. ERR_SYNTAX; ERR_EXISTS when enrolled already;
- * ERR_CONFLICT when it is excluded; ERR_LIMIT. */
+ * ERR_CONFLICT when it is excluded; ERR_LIMIT (too many patterns, or numbers that they stand for). */
 int agent_enrolled_add_pattern(struct agent_enrolled *e, size_t group, struct slice pattern);
 
 /* One number that is not enrolled though a pattern holds it: "+" and 1 to 15 digits. ERR_SYNTAX, ERR_EXISTS, ERR_CONFLICT, ERR_LIMIT. */
@@ -66,12 +68,9 @@ int agent_enrolled_exclude(struct agent_enrolled *e, struct slice number);
 int agent_trust_add_domain(struct agent_enrolled *e, struct slice domain, bool trusted);
 int agent_trust_add_prefix(struct agent_enrolled *e, struct slice prefix, bool trusted);
 
-/* To be called once, when all is added; before it nothing may be asked. ERR_LIMIT when the patterns stand for too many numbers. */
-int agent_enrolled_seal(struct agent_enrolled *e);
-
 struct agent_enrollment {
     const char *group;
-    const char *pattern; /* the most special one that holds the number */
+    const char *pattern; /* of those that hold the number, the one with the most digits from the left */
     const struct agent_fallback_profile *profile;
 };
 
@@ -88,7 +87,7 @@ enum agent_cause agent_trust_check(const struct agent_enrolled *e, struct slice 
  * black list. Texts live as long as the object; at most `max`. Domains below a domain cannot be told there and are left out. */
 size_t agent_trust_domains(const struct agent_enrolled *e, bool *ret_white, const char **ret_domains, size_t max);
 
-/* Every enrolled number once, in order, without excluded ones. */
+/* Every enrolled number once, pattern by pattern, without excluded ones. */
 struct agent_enrolled_iter {
     size_t pattern;
     uint64_t index;
