@@ -6,7 +6,6 @@
 #include "agent/cause.h"
 #include "agent/options.h"
 #include "base/e164.h"
-#include "base/entropy.h"
 #include "base/kv.h"
 #include "base/time.h"
 #include "sip/uri.h"
@@ -49,8 +48,7 @@ struct call_record {
 struct call_journal;
 
 /* Reads what is stored; calls that were in progress then are closed as of now. Records that cannot be read are dropped. 0, ERR_NO_MEMORY. */
-int call_journal_new(const struct kv *kv, const struct entropy *entropy, size_t records_max, struct now now,
-                     struct call_journal **ret_journal);
+int call_journal_new(const struct kv *kv, size_t records_max, struct now now, struct call_journal **ret_journal);
 void call_journal_free(struct call_journal *j); /* NULL is allowed */
 
 /* Writes a record, the first time (sequence 0) as a new one. */

@@ -1,0 +1,425 @@
+/* Life and time of the call agent; events of the transaction layer; effects. */
+#include "agent/internal.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+
+#define MESSAGE_OCTETS_MAX (SIP_MESSAGE_OCTETS_MAX + 8192)
+#define SCRATCH_OCTETS_MAX (1024 * 1024)
+#define STOP_MS 5000
+#define ALLOW \
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
+
+COUNTERS_DEFINE(agent_counters, AGENT_COUNTERS)
+
+const char *agent_side_name(enum agent_side side)
+{
+    static const char *const names[] = {"PBX", "PSTN", "IME"};
+    return names[side];
+}
+
+/* ---- small things that all files use ---- */
+
+void agent_tag(struct agent *a, char tag[TAG_OCTETS])
+{
+    uint8_t octets[(TAG_OCTETS - 1) / 2];
+    entropy_fill(a->ports.entropy, octets, sizeof octets);
+    hex_format(slice_of(octets, sizeof octets), tag);
+}
+
+void agent_call_id(struct agent *a, char call_id[2 * TAG_OCTETS])
+{
+    agent_tag(a, call_id);
+    agent_tag(a, call_id + TAG_OCTETS - 1);
+}
+
+int agent_timer(struct agent *a, struct timer *t, int64_t after_ms)
+{
+    return heap_set(&a->timers, &t->node, mono_after_ms(a->now.mono, after_ms));
+}
+
+void agent_timer_stop(struct agent *a, struct timer *t)
+{
+    heap_remove(&a->timers, &t->node);
+}
+
+struct slice agent_print(struct agent *a, const char *format, ...)
+{
+    va_list args;
+    buf_clear(&a->text);
+    va_start(args, format);
+    buf_vprintf(&a->text, format, args);
+    va_end(args);
+    return a->text.err ? (struct slice){0} : region_copy(&a->scratch, buf_slice(&a->text));
+}
+
+const char *agent_point(const struct agent *a, enum agent_side side, enum sip_transport transport)
+{
+    const char *point = a->options->points[side][transport];
+    for (unsigned other = SIP_UDP; !point && other <= SIP_TLS; other++)
+        point = a->options->points[side][other];
+    return point ? point : a->options->domain;
+}
+
+void agent_answer(struct agent *a, uint64_t server, unsigned status, const char *name, struct slice value)
+{
+    const struct sip_message *request = sip_server_request(a->layer, server);
+    if (!request)
+        return;
+    buf_clear(&a->octets);
+    sip_begin_answer(&a->octets, request, status, NULL, sip_server_tag(a->layer, server));
+    if (name)
+        sip_put_named(&a->octets, name, value);
+    sip_end(&a->octets, (struct slice){0});
+    if (!a->octets.err)
+        sip_server_respond(a->layer, a->now, server, buf_slice(&a->octets));
+}
+
+/* ---- life ---- */
+
+static int make(struct agent *a)
+{
+    struct sip_layer_config config;
+    sip_layer_config_init(&config);
+    config.clients_max = 8 * a->options->calls_max + 1024;
+    config.servers_max = 8 * a->options->calls_max + 1024;
+    config.timer_c_ms = a->options->ring_ms + LINGER_MS;
+    config.trying_ms = 0;
+    config.seed = entropy_u64(a->ports.entropy);
+    int err = sip_layer_new(&config, a->ports.entropy, a->ports.log, &a->layer);
+    if (!err)
+        err = call_journal_new(a->ports.kv, a->options->journal_max, a->now, &a->journal);
+    return err;
+}
+
+int agent_new(const struct agent_options *options, const struct agent_ports *ports, const struct agent_parts *parts,
+              struct now now, struct agent **ret_agent)
+{
+    struct agent *a = mem_alloc(sizeof *a);
+    if (!a)
+        return ERR_NO_MEMORY;
+    const size_t ends_max = 2 * FORKS_MAX * options->calls_max;
+    a->options = options;
+    a->ports = *ports;
+    a->parts = *parts;
+    a->now = now;
+    a->started_at = now.wall;
+    heap_init(&a->timers);
+    list_init(&a->calls);
+    list_init(&a->closing);
+    map_init(&a->clients, SIZE_MAX, entropy_u64(ports->entropy));
+    map_init(&a->servers, SIZE_MAX, entropy_u64(ports->entropy));
+    map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
+    map_init(&a->tags, ends_max, entropy_u64(ports->entropy));
+    map_init(&a->attempts, SIZE_MAX, entropy_u64(ports->entropy));
+    region_init(&a->scratch, SCRATCH_OCTETS_MAX);
+    buf_init(&a->octets, MESSAGE_OCTETS_MAX);
+    buf_init(&a->text, MESSAGE_OCTETS_MAX);
+    trunks_init(a);
+    if (parts->service_count) {
+        struct agent_service_view view;
+        agent_service_view(parts->services[0], &view);
+        a->vservice_id = view.vservice_id;
+    }
+    int err = make(a);
+    if (err) {
+        agent_free(a);
+        return err;
+    }
+    *ret_agent = a;
+    return 0;
+}
+
+void agent_free(struct agent *a)
+{
+    if (!a)
+        return;
+    LIST_EACH(it, &a->calls)
+        call_free(CONTAINER_OF(it, struct call, link));
+    trunks_fini(a);
+    agent_timer_stop(a, &a->stop_timer);
+    call_journal_free(a->journal);
+    sip_layer_free(a->layer);
+    heap_fini(&a->timers);
+    map_fini(&a->clients);
+    map_fini(&a->servers);
+    map_fini(&a->ends);
+    map_fini(&a->tags);
+    map_fini(&a->attempts);
+    region_fini(&a->scratch);
+    buf_fini(&a->octets);
+    buf_fini(&a->text);
+    mem_free(a);
+}
+
+/* What was needed for one event only. */
+static void sweep(struct agent *a)
+{
+    struct list *it;
+    while ((it = list_pop(&a->closing)))
+        call_free(CONTAINER_OF(it, struct call, closing_link));
+    if (a->scratch.used) {
+        region_fini(&a->scratch);
+        region_init(&a->scratch, SCRATCH_OCTETS_MAX);
+    }
+}
+
+int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrolled *enrolled)
+{
+    int err = 0;
+    a->now = now;
+    for (size_t i = 0; !err && i < a->parts.service_count; i++)
+        err = agent_service_set_enrolled(a->parts.services[i], now, enrolled);
+    if (!err)
+        a->parts.enrolled = enrolled;
+    return err;
+}
+
+void agent_start(struct agent *a, struct now now)
+{
+    a->now = now;
+    trunks_start(a);
+}
+
+static void stop_now(struct agent *a, void *owner)
+{
+    (void)owner;
+    a->stopped = true;
+}
+
+void agent_stop(struct agent *a, struct now now)
+{
+    a->now = now;
+    if (a->stopping)
+        return;
+    a->stopping = true;
+    LIST_EACH(it, &a->calls)
+        call_end(CONTAINER_OF(it, struct call, link), 503, "the agent: it was stopped");
+    trunks_stop(a);
+    for (size_t i = 0; i < a->parts.service_count; i++)
+        agent_service_stop(a->parts.services[i], now);
+    a->stop_timer.fire = stop_now;
+    if (agent_timer(a, &a->stop_timer, STOP_MS) < 0)
+        a->stopped = true;
+    sweep(a);
+}
+
+/* ---- what came in ---- */
+
+/* Whether they are for us is for plan.c to say; here, whether we know the sender, and which dialog it is about. */
+static void request(struct agent *a, const struct sip_event *event)
+{
+    const struct sip_message *m = event->message;
+    struct trunk *trunk = NULL;
+    struct end *end;
+    if (m->method == SIP_REGISTER) {
+        trunk_register(a, event);
+        return;
+    }
+    if (trunk_of_flow(a, event->flow, &trunk) < 0) {
+        a->counters.calls_refused_source++;
+        agent_answer(a, event->server, 403, NULL, (struct slice){0});
+        return;
+    }
+    if (m->to.tag.n) {
+        struct attempt *at;
+        end = end_find(a, m->call_id, m->to.tag, m->from.tag);
+        if (!end && m->method == SIP_NOTIFY && (at = map_get(&a->attempts, m->to.tag))) {
+            struct pair *pair = pair_by_request(at, m, event->flow);
+            end = pair ? &pair->ends[1] : NULL;
+        }
+        if (!end)
+            agent_answer(a, event->server, 481, NULL, (struct slice){0});
+        else if (m->method == SIP_BYE)
+            call_bye(end, event);
+        else
+            relay_inside(end, event);
+        return;
+    }
+    switch (m->method) {
+    case SIP_OPTIONS:
+        agent_answer(a, event->server, 200, "Allow", slice_str(ALLOW));
+        return;
+    case SIP_BYE:
+    case SIP_PRACK:
+    case SIP_UPDATE:
+        agent_answer(a, event->server, 481, NULL, (struct slice){0});
+        return;
+    default:
+        call_begin(a, event, trunk);
+    }
+}
+
+static void acked(struct agent *a, const struct sip_message *m)
+{
+    struct end *end = end_find(a, m->call_id, m->to.tag, m->from.tag);
+    if (end)
+        relay_acked(end, m);
+}
+
+static void cancelled(struct agent *a, const struct sip_event *event)
+{
+    struct relay *r = map_get(&a->servers, slice_of(&event->server, sizeof event->server));
+    if (!r)
+        return;
+    if (!r->pair)
+        call_cancelled(r->call);
+    else if (r->client.token)
+        sip_client_cancel(a->layer, a->now, r->client.id, (struct slice){0}); /* its end is passed back */
+}
+
+static void heard(struct agent *a, const struct sip_event *event)
+{
+    switch (event->kind) {
+    case SIP_REQUEST:
+        request(a, event);
+        break;
+    case SIP_ACKED:
+        acked(a, event->message);
+        break;
+    case SIP_CANCELLED:
+        cancelled(a, event);
+        break;
+    case SIP_RESPONSE:
+    case SIP_TIMEOUT:
+    case SIP_UNREACHABLE:
+        if (!client_event(a, event) && event->kind == SIP_RESPONSE)
+            relay_stray(a, event->message);
+        break;
+    case SIP_ACK_MISSING:
+    case SIP_SEND:
+        break;
+    }
+}
+
+void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, struct slice octets)
+{
+    a->now = now;
+    sip_layer_input(a->layer, now, flow, octets);
+}
+
+void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop)
+{
+    a->now = now;
+    sip_layer_unreachable(a->layer, now, hop);
+}
+
+void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n)
+{
+    a->now = now;
+    if (trunk < a->trunk_count)
+        trunk_located(&a->trunks[trunk], hops, n);
+    sweep(a);
+}
+
+/* ---- time and effects ---- */
+
+void agent_tick(struct agent *a, struct now now)
+{
+    struct heap_node *node;
+    a->now = now;
+    sip_layer_tick(a->layer, now);
+    while ((node = heap_pop_due(&a->timers, now.mono))) {
+        struct timer *t = CONTAINER_OF(node, struct timer, node);
+        t->fire(a, t->owner);
+        sweep(a);
+    }
+    if (a->parts.routes)
+        agent_routes_tick(a->parts.routes, now);
+    if (a->parts.records)
+        agent_records_tick(a->parts.records, now);
+    for (size_t i = 0; i < a->parts.service_count; i++)
+        agent_service_tick(a->parts.services[i], now);
+}
+
+struct mono agent_deadline(const struct agent *a)
+{
+    struct mono due = mono_min(heap_deadline(&a->timers), sip_layer_deadline(a->layer));
+    if (a->parts.routes)
+        due = mono_min(due, agent_routes_deadline(a->parts.routes));
+    if (a->parts.records)
+        due = mono_min(due, agent_records_deadline(a->parts.records));
+    for (size_t i = 0; i < a->parts.service_count; i++)
+        due = mono_min(due, agent_service_deadline(a->parts.services[i]));
+    return due;
+}
+
+static bool next_location(struct agent *a, struct agent_effect *ret_effect)
+{
+    for (unsigned i = 0; a->locate && i < a->trunk_count; i++) {
+        const struct agent_trunk_options *o = a->trunks[i].options;
+        if (!(a->locate & UINT32_C(1) << i))
+            continue;
+        a->locate &= ~(UINT32_C(1) << i);
+        *ret_effect = (struct agent_effect){.kind = AGENT_LOCATE, .trunk = i, .host = o->host, .port = o->port};
+        return true;
+    }
+    return false;
+}
+
+bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect)
+{
+    struct sip_event event;
+    a->now = now;
+    while (sip_layer_next(a->layer, &event)) {
+        if (event.kind == SIP_SEND) {
+            *ret_effect = (struct agent_effect){.kind = AGENT_SEND, .hop = event.hop, .octets = event.octets};
+            return true;
+        }
+        heard(a, &event);
+        sweep(a);
+    }
+    if (next_location(a, ret_effect))
+        return true;
+    for (unsigned i = 0; i < a->parts.service_count; i++) {
+        if (agent_service_next(a->parts.services[i], now, &a->vap)) {
+            *ret_effect = (struct agent_effect){.kind = AGENT_VAP, .service = i, .vap = &a->vap};
+            return true;
+        }
+    }
+    if (a->stopping && !a->stop_told && (a->stopped || list_empty(&a->calls))) {
+        a->stop_told = true;
+        *ret_effect = (struct agent_effect){.kind = AGENT_STOPPED};
+        return true;
+    }
+    return false;
+}
+
+/* ---- counters ---- */
+
+const struct agent_counters *agent_counters(const struct agent *a)
+{
+    return &a->counters;
+}
+
+size_t agent_calls(const struct agent *a)
+{
+    return a->call_count;
+}
+
+size_t agent_requests(const struct agent *a)
+{
+    return a->request_count;
+}
+
+const struct sip_layer *agent_layer(const struct agent *a)
+{
+    return a->layer;
+}
+
+void agent_set_now(struct agent *a, struct now now)
+{
+    a->now = now;
+}
+
+bool agent_wants_shutdown(const struct agent *a)
+{
+    return a->wants_shutdown;
+}
+
+void agent_add_counters(struct agent *a, const char *prefix, const char *const *names, const uint64_t *values)
+{
+    if (a->counter_set_count < COUNTER_SETS_MAX)
+        a->counter_sets[a->counter_set_count++] = (struct counter_set){prefix, names, values};
+}

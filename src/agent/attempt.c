@@ -1,0 +1,246 @@
+/* One try at a B leg: begun, listened to, given up. Only the current attempt of a call decides anything; what comes for another one is
+ * acknowledged and ended. */
+#include "agent/internal.h"
+
+#include <stdio.h>
+
+static const char cancel_elsewhere[] = "SIP ;cause=408 ;text=\"No answer in time\"";
+
+void attempt_free(struct attempt *at)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    LIST_EACH(it, &c->pairs) {
+        struct pair *p = CONTAINER_OF(it, struct pair, link);
+        if (p->attempt == at)
+            p->attempt = NULL;
+    }
+    if (c->current == at)
+        c->current = NULL;
+    if (map_get(&a->attempts, slice_str(at->tag)) == at)
+        map_remove(&a->attempts, slice_str(at->tag));
+    client_drop(a, &at->client);
+    agent_timer_stop(a, &at->timer);
+    list_remove(&at->link);
+    mem_free(at->ended_tag);
+    mem_free(at);
+}
+
+static void attempt_end_of_direct(struct attempt *at)
+{
+    struct call *c = at->call;
+    if (at->side == AGENT_IME && c->counts_direct) {
+        c->counts_direct = false;
+        c->agent->direct_count--;
+    }
+}
+
+/* Early dialogs of it lead nowhere from now on. */
+static void attempt_close_pairs(struct attempt *at)
+{
+    LIST_EACH(it, &at->call->pairs) {
+        struct pair *p = CONTAINER_OF(it, struct pair, link);
+        if (p->attempt == at && p != at->call->confirmed)
+            p->ends[1].gone = true;
+    }
+}
+
+void attempt_give_up(struct attempt *at, const char *reason)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    if (at->given_up)
+        return;
+    at->given_up = true;
+    attempt_end_of_direct(at);
+    attempt_close_pairs(at);
+    agent_timer_stop(a, &at->timer);
+    if (c->current == at)
+        c->current = NULL;
+    if (at->over)
+        agent_timer(a, &at->timer, LINGER_MS);
+    else if (at->client.token && c->kind == CALL_VOICE)
+        sip_client_cancel(a->layer, a->now, at->client.id, slice_str(reason));
+}
+
+/* An answer that crossed our CANCEL, or of a second fork: acknowledged each time, ended once (RFC 3261 13.2.2.4). */
+void attempt_late(struct attempt *at, const struct sip_message *response)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    struct sip_dialog d;
+    struct sip_message sent;
+    if (c->kind != CALL_VOICE || client_sent(a, &at->client, &sent) < 0 || sip_dialog_init_uac(&d, &sent, response) < 0)
+        return;
+    a->counters.answers_late++;
+    buf_clear(&a->octets);
+    sip_dialog_begin_request(&d, "ACK", response->cseq.number, &a->octets);
+    sip_end(&a->octets, (struct slice){0});
+    if (!a->octets.err)
+        sip_layer_send_ack(a->layer, a->now, &at->client.hop, agent_point(a, at->side, at->client.hop.transport),
+                           buf_slice(&a->octets));
+    if (!at->ended_tag || !slice_eq_str(response->to.tag, at->ended_tag)) {
+        mem_free(at->ended_tag);
+        at->ended_tag = mem_strdup(d.remote_tag);
+        buf_clear(&a->octets);
+        sip_dialog_begin_request(&d, "BYE", 0, &a->octets);
+        sip_end(&a->octets, (struct slice){0});
+        if (!a->octets.err)
+            call_goodbye(c, at->trunk, &at->client.hop, d.local_cseq, buf_slice(&a->octets));
+    }
+    sip_dialog_fini(&d);
+}
+
+/* It has its final response. What may still come are repetitions and forks. */
+static void attempt_over(struct attempt *at, bool lingers)
+{
+    struct call *c = at->call;
+    at->over = true;
+    attempt_end_of_direct(at);
+    if (lingers && !agent_timer(c->agent, &at->timer, LINGER_MS))
+        return;
+    attempt_free(at);
+}
+
+static void attempt_note_end(struct attempt *at, enum agent_cause cause, unsigned status)
+{
+    if (at->step < CALL_STEPS_MAX) {
+        at->call->record.steps[at->step].cause = cause;
+        at->call->record.steps[at->step].status = status;
+    }
+}
+
+/* The routes remember it, and so do the counters. */
+static void attempt_tell_routes(struct attempt *at, enum agent_cause cause)
+{
+    struct agent *a = at->call->agent;
+    if (at->side != AGENT_IME || !at->way || !at->way->route)
+        return;
+    a->counters.IMESetupsFailed++;
+    agent_routes_failed(a->parts.routes, a->now, at->way->route, cause);
+}
+
+static void attempt_failed(struct attempt *at, unsigned status, const struct sip_message *response)
+{
+    struct call *c = at->call;
+    struct verdict v = verdict_of(at, status, response);
+    attempt_note_end(at, v.cause, response ? status : 0);
+    if (v.cause != AGENT_CAUSE_NONE)
+        attempt_tell_routes(at, v.cause);
+    attempt_close_pairs(at);
+    c->current = NULL;
+    if (!v.elsewhere)
+        c->next_way = c->way_count;
+    call_next_way(c, status, response);
+    attempt_over(at, false);
+    call_check(c);
+}
+
+/* No response in time, or neither ringing nor answer: there are other ways. */
+static void attempt_due(struct agent *a, void *owner)
+{
+    struct attempt *at = owner;
+    struct call *c = at->call;
+    if (at->over) {
+        attempt_free(at);
+        call_check(c);
+        return;
+    }
+    log_event(a->ports.log, LEVEL_INFO, "agent.attempt.timeout", "call=%s way=%s", c->record.call_id,
+              at->way ? at->way->name : "-");
+    attempt_note_end(at, at->side == AGENT_IME ? AGENT_CAUSE_CONNECTION_TIMEOUT : AGENT_CAUSE_NONE, 0);
+    attempt_tell_routes(at, AGENT_CAUSE_CONNECTION_TIMEOUT);
+    attempt_give_up(at, cancel_elsewhere);
+    call_next_way(c, 408, NULL);
+}
+
+static void attempt_provisional(struct attempt *at, unsigned status, const struct sip_message *response)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    if (!at->heard && at->timer.node.index)
+        agent_timer(a, &at->timer, a->options->setup_ms);
+    at->heard = true;
+    if (status == 100 || !c->first)
+        return;
+    if (status != 181 && status != 182) {
+        at->rang = true;
+        agent_timer_stop(a, &at->timer);
+    }
+    struct pair *pair = response->to.tag.n ? pair_of(at, response, true) : NULL;
+    relay_respond(c->first, pair, response);
+}
+
+static void attempt_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct attempt *at = owner;
+    struct call *c = at->call;
+    const bool good = response && status >= 200 && status < 300;
+    if (status >= 200)
+        agent_timer_stop(a, &at->timer);
+    if (at->given_up) {
+        if (good)
+            attempt_late(at, response);
+        if (status >= 200) {
+            attempt_over(at, good);
+            call_check(c);
+        }
+    } else if (status < 200) {
+        attempt_provisional(at, status, response);
+    } else if (good) {
+        struct pair *pair = c->kind == CALL_SINGLE ? NULL : pair_of(at, response, true);
+        attempt_note_end(at, AGENT_CAUSE_NONE, status);
+        if (c->kind == CALL_VOICE &&
+            (!pair || !pair->ends[1].ready)) { /* an answer without Contact: nobody can use it */
+            attempt_failed(at, 502, NULL);
+            return;
+        }
+        at->over = true;
+        attempt_end_of_direct(at);
+        if (at->way && at->way->route)
+            agent_routes_succeeded(a->parts.routes, at->way->route);
+        agent_timer(a, &at->timer, LINGER_MS);
+        call_answered(c, pair, response);
+    } else {
+        attempt_failed(at, status, response);
+    }
+}
+
+int attempt_begin(struct call *c, const struct way *way)
+{
+    struct agent *a = c->agent;
+    const struct sip_message *first = sip_server_request(a->layer, c->first->server);
+    struct attempt *at = first ? mem_alloc(sizeof *at) : NULL;
+    if (!at)
+        return ERR_NO_MEMORY;
+    *at = (struct attempt){.call = c, .way = way, .side = way->side, .trunk = way->trunk, .cseq = 1};
+    client_init(&at->client, attempt_heard, at, way->trunk, &at->cseq);
+    at->timer = (struct timer){.fire = attempt_due, .owner = at};
+    agent_tag(a, at->tag);
+    agent_call_id(a, at->call_id);
+    list_append(&c->attempts, &at->link);
+    at->step = plan_note(c, way->side, AGENT_CAUSE_NONE, "%s", way->name);
+    c->current = at;
+    int err = map_set(&a->attempts, slice_str(at->tag), at);
+    if (!err)
+        err = patch_first(at, first, way, &a->octets);
+    /* Somewhere else is better than waiting, as long as there is somewhere. */
+    if (!err && c->next_way < c->way_count)
+        err = agent_timer(a, &at->timer, a->options->connect_ms);
+    if (!err)
+        err = client_send(a, &at->client, &way->hop, buf_slice(&a->octets));
+    if (err) {
+        attempt_note_end(at, way->side == AGENT_IME ? AGENT_CAUSE_SOCKET_ERROR : AGENT_CAUSE_NONE, 0);
+        attempt_free(at);
+        return err;
+    }
+    snprintf(c->record.other_call_id, sizeof c->record.other_call_id, "%s", at->call_id);
+    c->record.to = way->side;
+    if (way->side == AGENT_IME) {
+        c->counts_direct = true;
+        a->direct_count++;
+        c->tried_direct = true;
+        a->counters.CallsAttempted += c->kind == CALL_VOICE;
+    }
+    return 0;
+}

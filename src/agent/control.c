@@ -1,0 +1,215 @@
+/* imectl's commands. Keys of the answers are those of the columns in src/ctl/commands_agent.c. */
+#include "agent/internal.h"
+
+#include <stdio.h>
+
+#define CALLS_DEFAULT 50
+#define EXPLAINED_DEFAULT 3
+#define EXPLANATION_OCTETS_MAX (256 * 1024)
+
+/* ---- status and counters ---- */
+
+static unsigned trunks_down(const struct agent *a, enum agent_side side, unsigned *ret_all)
+{
+    unsigned down = 0;
+    *ret_all = 0;
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        const struct trunk *t = &a->trunks[i];
+        if (t->options->side != side)
+            continue;
+        *ret_all += 1;
+        down += !trunk_is_usable(t);
+    }
+    return down;
+}
+
+static void put_warning(struct ctl_writer *w, const char *severity, const char *name, const char *text)
+{
+    ctl_open_object(w, NULL);
+    ctl_put_text(w, "severity", severity);
+    ctl_put_text(w, "name", name);
+    ctl_put_time(w, "since_at", (struct wall){0});
+    ctl_put_text(w, "text", text);
+    ctl_close(w);
+}
+
+static void show_status(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    unsigned pbxs, trunks, healthy = 0;
+    const unsigned pbxs_down = trunks_down(a, AGENT_PBX, &pbxs), trunks_out = trunks_down(a, AGENT_PSTN, &trunks);
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        struct agent_service_view view;
+        agent_service_view(a->parts.services[i], &view);
+        healthy += view.status == AGENT_SERVICE_HEALTHY;
+    }
+    const bool red = (pbxs && pbxs_down == pbxs) || (trunks && trunks_out == trunks);
+    const bool yellow = pbxs_down || trunks_out || healthy < a->parts.service_count;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_put_text(w, "domain", a->options->domain);
+    ctl_put_text(w, "version", IME_VERSION);
+    ctl_put_text(w, "health", red ? "red" : yellow ? "yellow" : "green");
+    ctl_put_time(w, "started_at", a->started_at);
+    ctl_put_unsigned(w, "calls", a->call_count);
+    ctl_put_unsigned(w, "direct_calls_being_set_up", a->direct_count);
+    ctl_put_unsigned(w, "other_requests", a->request_count);
+    ctl_put_unsigned(w, "call_records", call_journal_count(a->journal));
+    if (a->parts.routes)
+        ctl_put_unsigned(w, "routes", agent_routes_count(a->parts.routes));
+    ctl_open_array(w, "warnings");
+    if (pbxs_down)
+        put_warning(w, pbxs_down == pbxs ? "critical" : "warning", "PBXNotReachable",
+                    "a PBX does not answer or has not registered: `imectl agent trunks`");
+    if (trunks_out)
+        put_warning(w, trunks_out == trunks ? "critical" : "warning", "TrunkNotReachable",
+                    "a trunk to the phone network does not answer: `imectl agent trunks`");
+    if (healthy < a->parts.service_count)
+        put_warning(w, "warning", "IMEServiceUnhealthy", "no IME server takes us: calls go by known routes only");
+    ctl_close(w);
+    ctl_reply_end(request);
+}
+
+static void show_counters(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "counters");
+    ctl_put_counters(w, "agent", agent_counters_names, COUNTERS_VALUES(&a->counters));
+    ctl_put_counters(w, "sip", sip_layer_counters_names, COUNTERS_VALUES(sip_layer_counters(a->layer)));
+    if (a->parts.routes)
+        ctl_put_counters(w, "route", agent_route_counters_names,
+                         COUNTERS_VALUES(agent_routes_counters(a->parts.routes)));
+    if (a->parts.records)
+        ctl_put_counters(w, "vcr", agent_record_counters_names,
+                         COUNTERS_VALUES(agent_records_counters(a->parts.records)));
+    for (size_t i = 0; i < a->counter_set_count; i++)
+        ctl_put_counters(w, a->counter_sets[i].prefix, a->counter_sets[i].names, a->counter_sets[i].values);
+    ctl_close(w);
+    ctl_reply_end(request);
+}
+
+/* ---- calls ---- */
+
+struct listing {
+    struct ctl_writer *w;
+    struct buf *text;
+    int64_t left;
+    unsigned found;
+};
+
+/* Why it did not go direct, if that was tried. */
+static enum agent_cause first_cause(const struct call_record *r)
+{
+    for (unsigned i = 0; i < r->step_count; i++) {
+        if (r->steps[i].cause != AGENT_CAUSE_NONE)
+            return r->steps[i].cause;
+    }
+    return AGENT_CAUSE_NONE;
+}
+
+static bool list_call(void *ctx, const struct call_record *r)
+{
+    struct listing *l = ctx;
+    enum agent_cause cause = first_cause(r);
+    ctl_open_object(l->w, NULL);
+    ctl_put_time(l->w, "begun_at", r->begun_at);
+    ctl_put_text(l->w, "calling", r->calling.text[0] ? r->calling.text : "-");
+    ctl_put_text(l->w, "called", r->called.text[0] ? r->called.text : r->dialed);
+    ctl_put_text(l->w, "from", agent_side_name(r->from));
+    ctl_put_text(l->w, "to", r->answered_at.ms || r->to != r->from ? agent_side_name(r->to) : "-");
+    if (cause != AGENT_CAUSE_NONE)
+        ctl_put_unsigned(l->w, "cause", (uint64_t)cause);
+    else
+        ctl_put_text(l->w, "cause", "-");
+    ctl_put_unsigned(l->w, "status", r->status);
+    ctl_put_time(l->w, "answered_at", r->answered_at);
+    ctl_put_time(l->w, "ended_at", r->ended_at);
+    ctl_put_integer(l->w, "talk_ms", r->answered_at.ms && r->ended_at.ms ? r->ended_at.ms - r->answered_at.ms : 0);
+    ctl_put_text(l->w, "ended_by", r->ended_at.ms ? r->ended_by : "in progress");
+    ctl_put_text(l->w, "call_id", r->call_id);
+    ctl_put_text(l->w, "other_call_id", r->other_call_id);
+    ctl_close(l->w);
+    return --l->left > 0;
+}
+
+static void show_calls(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    const struct ctl_args *args = ctl_request_args(request);
+    struct listing l = {.left = ctl_args_has(args, "limit") ? ctl_args_integer(args, "limit") : CALLS_DEFAULT};
+    l.w = ctl_reply_begin(request);
+    ctl_open_array(l.w, "calls");
+    if (ctl_args_has(args, "number"))
+        call_journal_find(a->journal, slice_str(ctl_args_text(args, "number")), list_call, &l);
+    else
+        call_journal_each(a->journal, list_call, &l);
+    ctl_close(l.w);
+    ctl_reply_end(request);
+}
+
+static bool explain_call(void *ctx, const struct call_record *r)
+{
+    struct listing *l = ctx;
+    if (l->found++)
+        buf_str(l->text, "\n");
+    call_record_explain(r, l->text);
+    return --l->left > 0;
+}
+
+static void explain(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    const struct ctl_args *args = ctl_request_args(request);
+    const char *sought = ctl_args_text(args, "call");
+    struct buf text;
+    struct listing l = {.text = &text,
+                        .left = ctl_args_has(args, "limit") ? ctl_args_integer(args, "limit") : EXPLAINED_DEFAULT};
+    buf_init(&text, EXPLANATION_OCTETS_MAX);
+    call_journal_find(a->journal, slice_str(sought), explain_call, &l);
+    if (!l.found) {
+        ctl_refuse(request, ERR_NOT_FOUND, "no call from or to this number, nor with this Call-ID, is on record",
+                   "imectl agent calls");
+    } else {
+        struct ctl_writer *w = ctl_reply_begin(request);
+        ctl_put_text(w, "explanation", buf_text(&text));
+        ctl_reply_end(request);
+    }
+    buf_fini(&text);
+}
+
+/* ---- trunks ---- */
+
+static void show_trunks(void *ctx, struct ctl_request *request)
+{
+    static const char *const registrations[] = {"-", "trying", "registered", "refused"};
+    struct agent *a = ctx;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "trunks");
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        const struct trunk *t = &a->trunks[i];
+        const struct sip_hop *hop = &t->hops[0];
+        ctl_open_object(w, NULL);
+        ctl_put_text(w, "name", t->options->name);
+        ctl_put_text(w, "side", agent_side_name(t->options->side));
+        ctl_put_text(w, "state", !t->hop_count ? "not located" : t->down ? "down" : "up");
+        ctl_put_text(w, "registration", registrations[t->registration]);
+        ctl_put_text(w, "transport", sip_transport_name(t->hop_count ? hop->transport : t->options->transport));
+        ctl_put_addr(w, "address", t->hop_count ? &hop->addr : &(struct addr){0});
+        ctl_close(w);
+    }
+    ctl_close(w);
+    ctl_reply_end(request);
+}
+
+static void shutdown_now(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    a->wants_shutdown = true;
+    ctl_reply_done(request, "ime-agent ends the calls in progress and itself");
+}
+
+const struct ctl_handler agent_handlers[] = {
+    {"show status", show_status}, {"show counters", show_counters}, {"agent calls", show_calls},
+    {"agent explain", explain},   {"agent trunks", show_trunks},    {"shutdown", shutdown_now},
+};
+const size_t agent_handler_count = sizeof agent_handlers / sizeof agent_handlers[0];

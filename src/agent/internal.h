@@ -1,0 +1,359 @@
+/* The objects of the call agent, and which file does what with them. */
+#ifndef AGENT_INTERNAL_H
+#define AGENT_INTERNAL_H
+
+#include "agent/agent.h"
+#include "agent/journal.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "sip/dialog.h"
+#include "sip/session.h"
+
+#define TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
+#define TRUNK_HOPS_MAX 8
+#define WAYS_MAX 16
+#define FORKS_MAX 16       /* early dialogs of one call */
+#define CALL_RELAYS_MAX 16 /* requests under way in one call */
+#define COUNTER_SETS_MAX 16
+#define URI_OCTETS_MAX 512
+#define CALL_TEXTS_OCTETS_MAX (256 * 1024) /* of the ways of a call */
+#define LINGER_MS (64 * SIP_T1_MS)         /* how long retransmissions may still come */
+
+struct agent;
+struct call;
+struct pair;
+
+/* ---- time ---- */
+
+struct timer {
+    struct heap_node node;
+    void (*fire)(struct agent *a, void *owner);
+    void *owner;
+};
+
+/* ---- a request of ours ---- */
+
+/* status: of the response, 408 for none in time, 503 for nowhere to send it. response NULL: none came. */
+typedef void client_fn(struct agent *a, void *owner, unsigned status, const struct sip_message *response);
+
+struct client {
+    uint64_t token; /* 0: not under way */
+    uint64_t id;    /* of the layer */
+    client_fn *heard;
+    void *owner;
+    struct trunk *trunk; /* whose password answers a challenge; NULL: none does */
+    uint32_t *cseq;      /* counts up if it is sent again with an answer to a challenge; NULL: it is not */
+    struct sip_hop hop;
+    struct buf sent; /* as given to the layer */
+    bool challenged;
+    bool unreachable; /* what 503 meant */
+};
+
+/* ---- who is there ---- */
+
+enum registration { REGISTRATION_NONE, REGISTRATION_TRYING, REGISTRATION_GOOD, REGISTRATION_BAD };
+
+/* A PBX or a trunk to the PSTN. */
+struct trunk {
+    struct agent *agent;
+    unsigned index;
+    const struct agent_trunk_options *options;
+    struct sip_hop hops[TRUNK_HOPS_MAX]; /* where it is; none: not located, or not registered */
+    size_t hop_count;
+    unsigned misses; /* OPTIONS in a row without an answer */
+    bool down;
+    struct client keepalive;
+    struct timer keepalive_timer;
+    uint32_t keepalive_cseq;
+
+    /* Registration: ours there, or its here. */
+    enum registration registration;
+    struct client registering;
+    struct timer register_timer; /* ours: the next one; its: the end of the binding */
+    uint32_t register_cseq;
+    char register_call_id[2 * TAG_OCTETS];
+    char contact[URI_OCTETS_MAX + 1]; /* it registered this */
+};
+
+/* ---- calls ---- */
+
+/* One way that a request may go. Texts lie in the call's region. */
+struct way {
+    enum agent_side side;
+    struct trunk *trunk; /* NULL: IME */
+    struct sip_hop hop;
+    const char *uri;                 /* Request-URI */
+    const char *domain;              /* host of the URIs that are ours to write */
+    const char *name;                /* for people */
+    const struct agent_route *route; /* IME: with its ticket */
+};
+
+/* One end of a pair of dialogs. */
+struct end {
+    struct pair *pair;
+    enum agent_side side;
+    struct trunk *trunk; /* NULL: IME */
+    struct sip_hop hop;  /* where it was first heard, or reached */
+    struct sip_dialog dialog;
+    bool ready; /* it has a dialog, which stands in agent.ends */
+    bool gone;  /* it said, or was told, goodbye */
+    char tag[TAG_OCTETS];
+    struct mono heard; /* the last time */
+    struct client probe;
+    struct sip_accepted accepted;   /* the 2xx that we sent here */
+    uint64_t accepted_server;       /* its transaction */
+    uint32_t accepted_cseq;         /* the INVITE's at the other end */
+    struct timer timer;             /* of that 2xx */
+    uint32_t owes_ack;              /* an INVITE of ours was answered with 2xx, nobody acknowledged it yet: its CSeq */
+    struct sip_confirmed confirmed; /* the ACK that we sent here */
+};
+
+/* Two dialogs that are one for those who speak in them: 0 towards the caller, 1 towards the called. */
+struct pair {
+    struct list link; /* in call.pairs */
+    struct call *call;
+    struct attempt *attempt; /* NULL once that is gone */
+    struct end ends[2];
+    char *remote_tag; /* of the called side */
+};
+
+/* One try at a B leg. */
+struct attempt {
+    struct list link; /* in call.attempts */
+    struct call *call;
+    const struct way *way; /* NULL when the first request is over */
+    enum agent_side side;
+    struct trunk *trunk;
+    struct client client;
+    uint32_t cseq;
+    char tag[TAG_OCTETS];
+    char call_id[2 * TAG_OCTETS];
+    bool heard;      /* anything at all */
+    bool rang;       /* 180 and above */
+    bool given_up;   /* another one counts now, or none */
+    bool over;       /* it had its final response; it lingers for late ones */
+    char *ended_tag; /* of the answer that we acknowledged and ended ourselves */
+    struct timer timer;
+    unsigned step; /* in the record; CALL_STEPS_MAX: none */
+};
+
+/* A request that came in at one end and goes out at the other. The first one of a call has attempts instead of a client. */
+struct relay {
+    struct list link; /* in call.relays */
+    struct call *call;
+    struct pair *pair; /* NULL: the first one */
+    unsigned from;     /* the end where it came in */
+    uint64_t server;   /* 0: it has its final answer */
+    struct client client;
+    enum sip_method method;
+    enum sip_transport transport; /* it came by */
+    uint32_t cseq, out_cseq;      /* as it came, as it went on */
+    bool ends_call;               /* NOTIFY: the subscription is terminated */
+};
+
+/* A BYE of ours on its way. */
+struct farewell {
+    struct list link; /* in call.farewells */
+    struct call *call;
+    struct client client;
+    uint32_t cseq;
+};
+
+enum call_kind {
+    CALL_VOICE,        /* INVITE */
+    CALL_SUBSCRIPTION, /* SUBSCRIBE, or REFER outside of a call, with its NOTIFYs */
+    CALL_SINGLE        /* MESSAGE, PUBLISH, INFO …: one request */
+};
+
+enum call_state { CALL_SETTING_UP, CALL_UP, CALL_OVER };
+
+/* Everything that begins with a request outside of a dialog. */
+struct call {
+    struct list link;         /* in agent.calls */
+    struct list closing_link; /* in agent.closing */
+    struct agent *agent;
+    enum call_kind kind;
+    enum call_state state;
+    enum agent_side from;
+    struct trunk *from_trunk; /* NULL: IME */
+    struct sip_hop from_hop;
+    struct relay *first; /* the request that began it; NULL once that is over */
+    struct region texts; /* of the ways; empty once the first request is over */
+    struct way *ways;
+    size_t way_count, next_way;
+    struct attempt *current; /* NULL: none counts */
+    struct list attempts, pairs, relays, farewells;
+    size_t pair_count, relay_count;
+    struct pair *confirmed;
+    bool counts_direct; /* against direct_max */
+    bool tried_direct;
+    struct timer timer;        /* ringing for too long; then nothing heard for too long */
+    struct call_record record; /* CALL_VOICE */
+};
+
+struct counter_set {
+    const char *prefix;
+    const char *const *names;
+    const uint64_t *values;
+};
+
+struct agent {
+    const struct agent_options *options;
+    struct agent_ports ports;
+    struct agent_parts parts;
+    uint64_t vservice_id; /* of call records; 0: there is no service */
+    struct agent_service_effect vap;
+    struct sip_layer *layer;
+    struct call_journal *journal;
+    struct now now; /* of the current event */
+    struct wall started_at;
+    uint64_t next_token;
+    struct heap timers;
+    struct map clients;  /* token → struct client */
+    struct map servers;  /* server → struct relay: INVITEs that are not answered */
+    struct map ends;     /* sip_dialog_key → struct end */
+    struct map attempts; /* our From tag → struct attempt */
+    struct map tags;     /* our tag of an end → struct end: for URIs that name a dialog of ours */
+    struct list calls;
+    size_t call_count, direct_count;
+    size_t request_count; /* of the calls: those that are none for people */
+    struct list closing;  /* calls that may be freed when the event is over */
+    struct trunk trunks[AGENT_TRUNKS_MAX];
+    size_t trunk_count;
+    struct region scratch; /* emptied before each event */
+    struct buf octets;     /* a message being written */
+    struct buf text;       /* a value being written */
+    uint32_t locate;       /* trunks to be asked for, a bit each */
+    bool stopping, stopped, stop_told;
+    struct timer stop_timer;
+    bool wants_shutdown;
+    struct counter_set counter_sets[COUNTER_SETS_MAX];
+    size_t counter_set_count;
+    struct agent_counters counters;
+};
+
+/* agent.c */
+void agent_tag(struct agent *a, char tag[TAG_OCTETS]);
+void agent_call_id(struct agent *a, char call_id[2 * TAG_OCTETS]);
+int agent_timer(struct agent *a, struct timer *t, int64_t after_ms);
+void agent_timer_stop(struct agent *a, struct timer *t);
+struct slice agent_print(struct agent *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* lives as long as the event; empty: no memory */
+/* "host:port" of ours, as the other side sees it. */
+const char *agent_point(const struct agent *a, enum agent_side side, enum sip_transport transport);
+/* An answer of our own, without a body; with one more field unless name is NULL. */
+void agent_answer(struct agent *a, uint64_t server, unsigned status, const char *name, struct slice value);
+
+/* client.c: requests of ours */
+void client_init(struct client *c, client_fn *heard, void *owner, struct trunk *trunk, uint32_t *cseq);
+int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets);
+void client_drop(struct agent *a, struct client *c);
+bool client_event(struct agent *a, const struct sip_event *event); /* false: of a client that is gone */
+/* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
+int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request);
+
+/* trunk.c: PBXs and trunks */
+void trunks_init(struct agent *a);
+void trunks_fini(struct agent *a);
+void trunks_start(struct agent *a);
+void trunks_stop(struct agent *a);
+void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n);
+bool trunk_is_usable(const struct trunk *t);
+/* Whose request it is: ERR_FORBIDDEN if nobody's that we know. NULL: from the IME side. */
+int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk);
+const char *trunk_domain(const struct trunk *t);
+void trunk_register(struct agent *a, const struct sip_event *event); /* a REGISTER came in */
+
+/* plan.c: where a call may go */
+unsigned plan_call(struct call *c); /* 0, or the status that refuses it; the record has the reason */
+unsigned plan_note(struct call *c, enum agent_side side, enum agent_cause cause, const char *format, ...)
+    __attribute__((format(printf, 4, 5))); /* a step of the record */
+void plan_redirect(struct call *c);
+
+/* call.c */
+void call_begin(struct agent *a, const struct sip_event *event, struct trunk *trunk);
+void call_next_way(struct call *c, unsigned status, const struct sip_message *response);
+void call_answered(struct call *c, struct pair *pair, const struct sip_message *response);
+void call_cancelled(struct call *c);
+void call_bye(struct end *end, const struct sip_event *event);
+void call_end(struct call *c, unsigned status, const char *by); /* whoever is still there is told */
+void call_over(struct call *c, const char *by);
+void call_check(struct call *c); /* freed after the event if nothing is under way any longer */
+void call_free(struct call *c);
+void call_goodbye(struct call *c, struct trunk *trunk, const struct sip_hop *hop, uint32_t cseq,
+                  struct slice octets);                             /* a BYE, followed to its end */
+void call_farewell(struct end *end, const struct sip_message *bye); /* BYE; NULL: of our own */
+void call_wait(struct call *c);                                     /* sets its timer */
+
+/* attempt.c */
+int attempt_begin(struct call *c, const struct way *way);
+void attempt_give_up(struct attempt *at, const char *reason);
+void attempt_late(struct attempt *at, const struct sip_message *response); /* an answer that nobody waits for */
+void attempt_free(struct attempt *at);
+
+/* pair.c */
+struct pair *pair_of(struct attempt *at, const struct sip_message *response, bool make);
+struct pair *pair_by_request(struct attempt *at, const struct sip_message *request, const struct sip_flow *flow);
+int pair_confirm(struct pair *p, const struct sip_message *response);
+void pair_free(struct pair *p);
+struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag);
+static inline struct end *end_other(struct end *e)
+{
+    return &e->pair->ends[e == &e->pair->ends[0]];
+}
+static inline unsigned end_index(const struct end *e)
+{
+    return e == &e->pair->ends[1];
+}
+struct sip_hop end_hop(const struct end *e);
+/* Our Contact URI there. */
+struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag);
+
+/* relay.c */
+int relay_new(struct call *c, const struct sip_event *event, struct relay **ret_relay);
+void relay_free(struct relay *r);
+void relay_inside(struct end *end, const struct sip_event *event);
+/* A response goes back where the request came from. pair: of the first request; NULL: the response makes no dialog. */
+void relay_respond(struct relay *r, struct pair *pair, const struct sip_message *response);
+void relay_fail(struct relay *r, unsigned status);
+void relay_acked(struct end *end, const struct sip_message *ack);
+void relay_acknowledge(struct end *end);                               /* ACK of our own, if the end waits for one */
+void relay_stray(struct agent *a, const struct sip_message *response); /* of a client that is gone */
+
+/* patch.c */
+struct patch {
+    enum agent_side side; /* where it goes */
+    struct slice uri;
+    struct slice from, to; /* values, tags included */
+    const char *call_id;
+    uint32_t cseq;
+    const char *routes; /* NULL or "": none */
+    struct slice contact;
+    const char *ticket;       /* NULL: none */
+    const struct call *first; /* a first request: its identities get the form of the way; NULL: they stay */
+    const struct way *way;
+    const char *refer_point; /* REFER: who we are where it came from; NULL: Refer-To stays */
+    uint32_t rack_cseq;      /* PRACK: of the request that it is about; 0: it stays */
+};
+int patch_request(struct agent *a, const struct sip_message *m, const struct patch *p, struct buf *out);
+int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request, struct slice tag,
+                   struct slice contact, struct buf *out);
+/* A request goes on inside the dialog of that end. */
+int patch_inside(struct agent *a, const struct sip_message *m, const struct end *to, uint32_t cseq, uint32_t rack_cseq,
+                 struct buf *out);
+/* A first request goes that way, with a tag and Call-ID of ours. */
+int patch_first(struct attempt *at, const struct sip_message *m, const struct way *way, struct buf *out);
+
+/* verdict.c */
+struct verdict {
+    bool elsewhere; /* try the next way */
+    enum agent_cause cause;
+};
+/* status 408 or 503 without response: none came in time; there was no way to send it. */
+struct verdict verdict_of(const struct attempt *at, unsigned status, const struct sip_message *response);
+/* What others are told, so that they know: a value of Reason. */
+struct slice verdict_reason(struct agent *a, enum agent_cause cause);
+
+#endif

@@ -1,0 +1,224 @@
+/* Two dialogs that are one for those who speak in them: every early dialog of the called side has one of its own towards the caller. */
+#include "agent/internal.h"
+
+#include <stdio.h>
+
+static int end_register(struct agent *a, struct end *e)
+{
+    const struct sip_dialog *d = &e->dialog;
+    buf_clear(&a->text);
+    sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
+    int err = a->text.err ? a->text.err : map_set(&a->ends, buf_slice(&a->text), e);
+    if (!err)
+        err = map_set(&a->tags, slice_str(e->tag), e);
+    if (err)
+        sip_dialog_fini(&e->dialog);
+    e->ready = !err;
+    return err;
+}
+
+static void end_unregister(struct agent *a, struct end *e)
+{
+    const struct sip_dialog *d = &e->dialog;
+    if (!e->ready)
+        return;
+    buf_clear(&a->text);
+    sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
+    if (map_get(&a->ends, buf_slice(&a->text)) == e)
+        map_remove(&a->ends, buf_slice(&a->text));
+    if (map_get(&a->tags, slice_str(e->tag)) == e)
+        map_remove(&a->tags, slice_str(e->tag));
+    sip_dialog_fini(&e->dialog);
+    e->ready = false;
+}
+
+struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag)
+{
+    buf_clear(&a->text);
+    sip_dialog_key(call_id, local_tag, remote_tag, &a->text);
+    return a->text.err ? NULL : map_get(&a->ends, buf_slice(&a->text));
+}
+
+/* The 2xx is repeated until it is acknowledged; if it never is, the call has no sense (RFC 3261 13.3.1.4). */
+static void accepted_due(struct agent *a, void *owner)
+{
+    struct end *e = owner;
+    switch (sip_accepted_tick(&e->accepted, a->now)) {
+    case SIP_RESEND_AGAIN:
+        sip_server_respond(a->layer, a->now, e->accepted_server, buf_slice(&e->accepted.resend.octets));
+        break;
+    case SIP_RESEND_GIVE_UP:
+        a->counters.answers_unacknowledged++;
+        call_end(e->pair->call, 408, "the agent: the answer was never acknowledged");
+        return;
+    case SIP_RESEND_WAIT:
+        break;
+    }
+    heap_set(&a->timers, &e->timer.node, sip_accepted_deadline(&e->accepted));
+}
+
+/* RFC 3261 says nothing of a party that is gone; OPTIONS inside the dialog does: 481, or no answer at all. */
+static void probed(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct end *e = owner;
+    struct call *c = e->pair->call;
+    if (status < 200)
+        return;
+    client_drop(a, &e->probe);
+    e->heard = a->now.mono;
+    if ((response && status != 481 && status != 408) || c->state != CALL_UP) {
+        call_check(c);
+        return;
+    }
+    a->counters.calls_stuck++;
+    e->gone = true;
+    call_end(c, 408, end_index(e) ? "the agent: the called side had gone" : "the agent: the caller had gone");
+}
+
+static void end_init(struct pair *p, struct end *e, enum agent_side side, struct trunk *trunk,
+                     const struct sip_hop *hop)
+{
+    e->pair = p;
+    e->side = side;
+    e->trunk = trunk;
+    e->hop = *hop;
+    e->heard = p->call->agent->now.mono;
+    client_init(&e->probe, probed, e, trunk, NULL);
+    e->probe.cseq = &e->dialog.local_cseq;
+    sip_accepted_init(&e->accepted);
+    sip_confirmed_init(&e->confirmed);
+    e->timer = (struct timer){.fire = accepted_due, .owner = e};
+}
+
+static void end_fini(struct agent *a, struct end *e)
+{
+    end_unregister(a, e);
+    client_drop(a, &e->probe);
+    agent_timer_stop(a, &e->timer);
+    sip_accepted_fini(&e->accepted);
+    sip_confirmed_fini(&e->confirmed);
+}
+
+void pair_free(struct pair *p)
+{
+    struct agent *a = p->call->agent;
+    list_remove(&p->link);
+    p->call->pair_count--;
+    end_fini(a, &p->ends[0]);
+    end_fini(a, &p->ends[1]);
+    mem_free(p->remote_tag);
+    mem_free(p);
+}
+
+static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    const struct sip_message *first = c->first ? sip_server_request(a->layer, c->first->server) : NULL;
+    if (!first || c->pair_count >= FORKS_MAX)
+        return NULL;
+    struct pair *p = mem_alloc(sizeof *p);
+    if (!p)
+        return NULL;
+    p->call = c;
+    p->attempt = at;
+    list_append(&c->pairs, &p->link);
+    c->pair_count++;
+    end_init(p, &p->ends[0], c->from, c->from_trunk, &c->from_hop);
+    end_init(p, &p->ends[1], at->side, at->trunk, &at->client.hop);
+    p->remote_tag = mem_alloc(remote_tag.n + 1);
+    agent_tag(a, p->ends[0].tag);
+    memcpy(p->ends[1].tag, at->tag, sizeof at->tag);
+    if (p->remote_tag) {
+        memcpy(p->remote_tag, remote_tag.p, remote_tag.n);
+        if (!sip_dialog_init_uas(&p->ends[0].dialog, first, slice_str(p->ends[0].tag), false) &&
+            !end_register(a, &p->ends[0]))
+            return p;
+    }
+    pair_free(p);
+    return NULL;
+}
+
+struct pair *pair_of(struct attempt *at, const struct sip_message *response, bool make)
+{
+    struct agent *a = at->call->agent;
+    struct pair *p = NULL;
+    LIST_EACH(it, &at->call->pairs) {
+        struct pair *known = CONTAINER_OF(it, struct pair, link);
+        if (known->attempt == at && slice_eq_str(response->to.tag, known->remote_tag))
+            p = known;
+    }
+    if (!p && make)
+        p = pair_new(at, response->to.tag);
+    if (p && !p->ends[1].ready) { /* a response without Contact makes no dialog yet */
+        struct sip_message sent;
+        if (!client_sent(a, &at->client, &sent) && !sip_dialog_init_uac(&p->ends[1].dialog, &sent, response))
+            end_register(a, &p->ends[1]);
+    }
+    return p;
+}
+
+/* NOTIFY may be faster than the response to SUBSCRIBE (RFC 6665 4.1.2.4): it makes the dialog as well. */
+struct pair *pair_by_request(struct attempt *at, const struct sip_message *request, const struct sip_flow *flow)
+{
+    struct agent *a = at->call->agent;
+    struct pair *p = at->call->kind == CALL_SUBSCRIPTION ? pair_new(at, request->from.tag) : NULL;
+    (void)flow;
+    if (!p)
+        return NULL;
+    if (!sip_dialog_init_uas(&p->ends[1].dialog, request, slice_str(at->tag), true) && !end_register(a, &p->ends[1])) {
+        p->ends[1].dialog.local_cseq = at->cseq;
+        p->ends[1].dialog.has_remote_cseq = false;
+        return p;
+    }
+    pair_free(p);
+    return NULL;
+}
+
+int pair_confirm(struct pair *p, const struct sip_message *response)
+{
+    struct end *e = &p->ends[1];
+    if (!e->ready)
+        return ERR_SYNTAX;
+    sip_dialog_confirm(&p->ends[0].dialog);
+    return sip_dialog_answered(&e->dialog, response);
+}
+
+/* ---- where requests inside of it go ---- */
+
+/* The address in the target or the first route, if it is one; a name is reached as before. Over a stream the connection stays. */
+struct sip_hop end_hop(const struct end *e)
+{
+    struct sip_hop hop = e->hop;
+    struct slice text = sip_dialog_next_hop(&e->dialog);
+    struct sip_uri uri;
+    struct slice name;
+    enum sip_transport transport = hop.transport;
+    struct addr addr;
+    char host[ADDR_TEXT_OCTETS];
+    if (e->side == AGENT_IME || (e->trunk && e->trunk->options->side == AGENT_PBX && e->trunk->options->registers) ||
+        sip_uri_parse(text, &uri, NULL) < 0 || uri.host.n > sizeof host - 3)
+        return hop;
+    if (sip_uri_param(&uri, "transport", &name))
+        sip_transport_find(name, &transport);
+    else if (uri.scheme == SIP_SCHEME_SIP && hop.transport != SIP_TLS)
+        transport = SIP_UDP;
+    int n = snprintf(host, sizeof host, uri.host_is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(uri.host));
+    if (addr_parse(slice_of(host, (size_t)n), transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr) < 0)
+        return hop;
+    if (uri.port)
+        addr.port = uri.port;
+    if (!e->pair->call->agent->options->points[e->side][transport])
+        return hop; /* we do not speak it there */
+    if (transport != hop.transport)
+        hop.conn = 0;
+    hop.transport = transport;
+    hop.addr = addr;
+    return hop;
+}
+
+struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag)
+{
+    static const char *const params[] = {"", ";transport=tcp", ";transport=tls"};
+    return agent_print(a, "sip:%s@%s%s", tag, agent_point(a, side, transport), params[transport]);
+}

@@ -1,0 +1,328 @@
+/* Where a call may go, in which order, and why not elsewhere. Out: learned routes, then PSTN trunks. In: the PBXs. */
+#include "agent/internal.h"
+
+#include "ticket/valinfo.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define HOPS_PER_TRUNK_MAX 2 /* addresses of one trunk that a call tries */
+
+unsigned plan_note(struct call *c, enum agent_side side, enum agent_cause cause, const char *format, ...)
+{
+    struct call_record *r = &c->record;
+    va_list args;
+    if (r->step_count >= CALL_STEPS_MAX)
+        return CALL_STEPS_MAX;
+    struct call_step *step = &r->steps[r->step_count];
+    *step = (struct call_step){.side = side, .cause = cause, .at = c->agent->now.wall};
+    va_start(args, format);
+    vsnprintf(step->text, sizeof step->text, format, args);
+    va_end(args);
+    return r->step_count++;
+}
+
+static const char *plan_text(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *plan_text(struct call *c, const char *format, ...)
+{
+    struct buf *b = &c->agent->text;
+    va_list args;
+    buf_clear(b);
+    va_start(args, format);
+    buf_vprintf(b, format, args);
+    va_end(args);
+    return b->err ? NULL : region_text(&c->texts, buf_slice(b));
+}
+
+static struct way *plan_way(struct call *c)
+{
+    if (!c->ways)
+        c->ways = region_array(&c->texts, WAYS_MAX, sizeof *c->ways);
+    return c->ways && c->way_count < WAYS_MAX ? &c->ways[c->way_count] : NULL;
+}
+
+/* ---- trunks and PBXs ---- */
+
+static void plan_trunk(struct call *c, struct trunk *t, const char *user, bool is_number)
+{
+    if (!trunk_is_usable(t)) {
+        plan_note(c, t->options->side, AGENT_CAUSE_NONE, "%s: it is not there now", t->options->name);
+        return;
+    }
+    const char *uri = t->contact[0]
+                          ? plan_text(c, "%s", t->contact)
+                          : plan_text(c, "sip:%s@%s%s", user, trunk_domain(t), is_number ? ";user=phone" : "");
+    if (t->contact[0]) { /* a registered contact with the number in place of its user */
+        struct sip_uri contact;
+        if (!sip_uri_parse(slice_str(t->contact), &contact, NULL) && contact.scheme == SIP_SCHEME_SIP) {
+            const uint8_t *behind = contact.host.p - (contact.host_is_ipv6 ? 1 : 0);
+            const size_t n = (size_t)(contact.whole.p + contact.whole.n - behind);
+            uri = plan_text(c, "sip:%s@%.*s", user, (int)n, (const char *)behind);
+        }
+    }
+    for (size_t i = 0; i < t->hop_count && i < HOPS_PER_TRUNK_MAX && uri; i++) {
+        struct way *way = plan_way(c);
+        if (!way)
+            return;
+        *way = (struct way){.side = t->options->side,
+                            .trunk = t,
+                            .hop = t->hops[i],
+                            .uri = uri,
+                            .domain = trunk_domain(t),
+                            .name = t->options->name};
+        c->way_count++;
+    }
+}
+
+/* All trunks of a side in their order. number NULL: as dialed. */
+static void plan_trunks(struct call *c, enum agent_side side, const struct e164 *number, const char *dialed)
+{
+    struct agent *a = c->agent;
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        struct agent_dialed out;
+        if (t->options->side != side)
+            continue;
+        if (number)
+            agent_dial_out(&t->options->plan, &a->options->shorts, number, NULL, &out);
+        plan_trunk(c, t, number ? out.text : dialed, number != NULL);
+    }
+}
+
+/* ---- learned routes ---- */
+
+static void plan_route(struct call *c, const struct agent_route *route)
+{
+    struct agent *a = c->agent;
+    struct route_uri uri;
+    enum agent_cause cause = agent_trust_check(a->parts.enrolled, slice_str(route->domain), &c->record.called);
+    struct way *way = plan_way(c);
+    if (cause != AGENT_CAUSE_NONE) {
+        plan_note(c, AGENT_IME, cause, "%s: %s", route->domain, agent_cause_text(cause));
+        return;
+    }
+    if (route_uri_parse(slice_str(route->uri), &uri, NULL) < 0) {
+        plan_note(c, AGENT_IME, AGENT_CAUSE_REMOTE_TRUNK_URI, "%s: %s", route->domain,
+                  agent_cause_text(AGENT_CAUSE_REMOTE_TRUNK_URI));
+        return;
+    }
+    struct agent_route *copy = way ? region_alloc(&c->texts, sizeof *copy) : NULL;
+    if (!copy)
+        return;
+    *copy = *route;
+    *way = (struct way){.side = AGENT_IME,
+                        .hop = {.transport = a->options->ime_transport,
+                                .side = AGENT_IME,
+                                .addr = a->options->edge.family ? a->options->edge : uri.address},
+                        .uri = plan_text(c, "sip:%s@%s;user=phone", c->record.called.text, copy->domain),
+                        .domain = copy->domain,
+                        .name = copy->domain,
+                        .route = copy};
+    if (!a->options->edge.family && way->hop.transport == SIP_TLS)
+        snprintf(way->hop.host, sizeof way->hop.host, "%s", copy->domain);
+    c->way_count += way->uri != NULL;
+}
+
+static void plan_routes(struct call *c)
+{
+    struct agent *a = c->agent;
+    struct agent_enrollment ours;
+    if (agent_enrolled_find(a->parts.enrolled, &c->record.called, &ours)) {
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "it is a number of ours");
+        return;
+    }
+    if (a->direct_count >= a->options->direct_max) {
+        a->counters.calls_shed++;
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "too many direct calls are being set up at once (%zu)",
+                  a->direct_count);
+        return;
+    }
+    struct agent_route_list *routes = mem_alloc(sizeof *routes);
+    if (!routes)
+        return;
+    if (!agent_routes_find(a->parts.routes, a->now, &c->record.called, routes))
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "no route to this number has been learned");
+    for (size_t i = 0; i < routes->n; i++)
+        plan_route(c, &routes->routes[i]);
+    mem_free(routes);
+}
+
+/* ---- directions ---- */
+
+/* Who calls, as +E.164: what the PBX or the trunk asserts goes before what the phone says. */
+static void plan_calling(struct call *c, const struct sip_message *m)
+{
+    const struct sip_field *asserted = sip_field_first(m, SIP_P_ASSERTED_IDENTITY);
+    struct sip_address address = m->from;
+    struct agent_dialed dialed;
+    struct sip_cursor cursor;
+    struct sip_uri uri;
+    if (asserted) {
+        sip_cursor_init(&cursor, m->octets, asserted->value);
+        if (!sip_read_address(&cursor, &address))
+            address = m->from;
+    }
+    if (sip_uri_parse(address.uri, &uri, NULL) < 0)
+        return;
+    if (!c->from_trunk) {
+        sip_uri_number(&uri, &c->record.calling);
+        return;
+    }
+    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, uri.user, NULL, &dialed);
+    if (dialed.verdict == AGENT_DIAL_E164)
+        c->record.calling = dialed.number;
+}
+
+static unsigned plan_refuse(struct call *c, enum agent_cause cause, unsigned status, const char *text)
+{
+    struct agent *a = c->agent;
+    plan_note(c, c->from, cause, "%s", text);
+    if (c->from == AGENT_IME && cause != AGENT_CAUSE_NONE && c->first) {
+        agent_answer(a, c->first->server, status, "Reason", verdict_reason(a, cause));
+        relay_fail(c->first, status);
+    }
+    return status;
+}
+
+/* From another company: only to numbers of ours, only from whom we trust, only with a ticket that is good. */
+static unsigned plan_from_ime(struct call *c, struct slice domain, const struct sip_message *m,
+                              const struct sip_uri *uri)
+{
+    struct agent *a = c->agent;
+    const struct sip_field *field = sip_field_first(m, SIP_X_CISCO_VIPR_TICKET);
+    struct agent_enrollment found;
+    enum agent_cause cause;
+    if (!sip_uri_number(uri, &c->record.called))
+        return plan_refuse(c, AGENT_CAUSE_REMOTE_NOT_E164, 484, "the called number is none in international form");
+    if (!agent_enrolled_find(a->parts.enrolled, &c->record.called, &found)) {
+        a->counters.calls_refused_not_enrolled++;
+        return plan_refuse(c, AGENT_CAUSE_NOT_ENROLLED, 404, "the called number is not enrolled");
+    }
+    cause = agent_trust_check(a->parts.enrolled, domain, &c->record.called);
+    if (cause != AGENT_CAUSE_NONE)
+        return plan_refuse(c, cause, 403, agent_cause_text(cause));
+    if (a->ports.ticket) {
+        cause = a->ports.ticket(a->ports.ticket_ctx, a->now, domain, &c->record.called,
+                                field ? field->value : (struct slice){0});
+        if (cause != AGENT_CAUSE_NONE) {
+            a->counters.calls_refused_ticket++;
+            return plan_refuse(c, cause, 403, agent_cause_text(cause));
+        }
+    }
+    plan_trunks(c, AGENT_PBX, &c->record.called, NULL);
+    return 0;
+}
+
+static unsigned plan_from_pbx(struct call *c, const struct sip_uri *uri)
+{
+    struct agent *a = c->agent;
+    struct agent_dialed dialed;
+    agent_dial_in(&c->from_trunk->options->plan, &a->options->shorts, uri->user, NULL, &dialed);
+    if (dialed.verdict == AGENT_DIAL_E164) {
+        c->record.called = dialed.number;
+        plan_routes(c);
+    } else {
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE,
+                  dialed.verdict == AGENT_DIAL_SHORT ? "emergency and short numbers never go direct"
+                                                     : "what was dialed is no international number");
+    }
+    if (c->kind == CALL_VOICE)
+        plan_trunks(c, AGENT_PSTN, c->record.called.text[0] ? &c->record.called : NULL, dialed.text);
+    return c->way_count || c->kind == CALL_VOICE ? 0 : 404;
+}
+
+static unsigned plan_from_pstn(struct call *c, const struct sip_uri *uri)
+{
+    struct agent_dialed dialed;
+    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, uri->user, NULL, &dialed);
+    if (dialed.verdict == AGENT_DIAL_E164)
+        c->record.called = dialed.number;
+    plan_trunks(c, AGENT_PBX, c->record.called.text[0] ? &c->record.called : NULL, dialed.text);
+    return 0;
+}
+
+/* A URI that names one of our dialogs (out of a Refer-To): to whoever is at its other end. */
+static bool plan_transfer(struct call *c, const struct sip_uri *uri)
+{
+    struct end *named = map_get(&c->agent->tags, uri->user);
+    struct end *to = named ? end_other(named) : NULL;
+    struct way *way = to && to->ready ? plan_way(c) : NULL;
+    if (!way)
+        return false;
+    *way = (struct way){.side = to->side,
+                        .trunk = to->trunk,
+                        .hop = end_hop(to),
+                        .uri = plan_text(c, "%s", to->dialog.remote_target),
+                        .domain = to->trunk ? trunk_domain(to->trunk) : c->agent->options->domain,
+                        .name = "the other side of a transferred call"};
+    c->way_count += way->uri != NULL;
+    return way->uri != NULL;
+}
+
+unsigned plan_call(struct call *c)
+{
+    struct agent *a = c->agent;
+    const struct sip_message *m = sip_server_request(a->layer, c->first->server);
+    const struct sip_flow *flow = sip_server_flow(a->layer, c->first->server);
+    struct sip_uri uri;
+    if (!m || !flow)
+        return 500;
+    plan_calling(c, m);
+    if (sip_uri_parse(m->uri, &uri, NULL) < 0 ||
+        (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_TEL && uri.scheme != SIP_SCHEME_SIPS))
+        return plan_refuse(c, AGENT_CAUSE_REMOTE_NOT_E164, 416, "the address called is of a kind that is not known");
+    if (plan_transfer(c, &uri))
+        return 0;
+    switch (c->from) {
+    case AGENT_PBX:
+        return plan_from_pbx(c, &uri);
+    case AGENT_PSTN:
+        return plan_from_pstn(c, &uri);
+    case AGENT_IME:
+        break;
+    }
+    const char *domain = flow->peer_domain ? flow->peer_domain : "";
+    return plan_from_ime(c, slice_str(domain), m, &uri);
+}
+
+/* ---- redirect mode ---- */
+
+/* The ticket as a header of a URI (RFC 3261 19.1.1): what base64 has and that may not have is escaped. */
+static void put_escaped(struct buf *b, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '=' || *text == '+' || *text == '/')
+            buf_printf(b, "%%%02X", (unsigned)(unsigned char)*text);
+        else
+            buf_u8(b, (uint8_t)*text);
+    }
+}
+
+/* 302 with a Contact for each way: the edge (or the far side), number, ticket. 404: by the phone network. */
+void plan_redirect(struct call *c)
+{
+    struct agent *a = c->agent;
+    const struct sip_message *m = sip_server_request(a->layer, c->first->server);
+    struct buf contacts;
+    struct sip_uri uri;
+    buf_init(&contacts, SIP_MESSAGE_OCTETS_MAX / 2);
+    if (m && !sip_uri_parse(m->uri, &uri, NULL))
+        plan_from_pbx(c, &uri);
+    for (size_t i = 0; i < c->way_count; i++) {
+        static const char *const transports[] = {"udp", "tcp", "tls"};
+        const struct way *way = &c->ways[i];
+        char addr[ADDR_TEXT_OCTETS];
+        if (!way->route)
+            continue;
+        buf_printf(&contacts, "%s<sip:%s@%s;transport=%s?X-Cisco-ViPR-Ticket=", contacts.n ? ", " : "",
+                   c->record.called.text, addr_format(&way->hop.addr, addr), transports[way->hop.transport]);
+        put_escaped(&contacts, way->route->ticket);
+        buf_str(&contacts, ">");
+    }
+    c->record.status = contacts.n && !contacts.err ? 302 : 404;
+    agent_answer(a, c->first->server, c->record.status, c->record.status == 302 ? "Contact" : NULL,
+                 buf_slice(&contacts));
+    relay_fail(c->first, c->record.status);
+    buf_fini(&contacts);
+    call_over(c, c->record.status == 302 ? "the agent: it was redirected" : "the agent: there is no route");
+}

@@ -1,0 +1,241 @@
+/* Requests inside of dialogs, passed on, and responses passed back; the ACKs of 2xx. */
+#include "agent/internal.h"
+
+static void relay_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response);
+
+int relay_new(struct call *c, const struct sip_event *event, struct relay **ret_relay)
+{
+    struct relay *r = mem_alloc(sizeof *r);
+    if (!r)
+        return ERR_NO_MEMORY;
+    *r = (struct relay){.call = c,
+                        .server = event->server,
+                        .method = event->message->method,
+                        .transport = event->flow->transport,
+                        .cseq = event->message->cseq.number};
+    client_init(&r->client, relay_heard, r, NULL, NULL);
+    if (r->method == SIP_INVITE && map_set(&c->agent->servers, slice_of(&r->server, sizeof r->server), r) < 0) {
+        mem_free(r);
+        return ERR_NO_MEMORY;
+    }
+    list_append(&c->relays, &r->link);
+    c->relay_count++;
+    *ret_relay = r;
+    return 0;
+}
+
+/* It has its final answer. */
+static void relay_close(struct relay *r)
+{
+    if (r->server)
+        map_remove(&r->call->agent->servers, slice_of(&r->server, sizeof r->server));
+    r->server = 0;
+}
+
+void relay_free(struct relay *r)
+{
+    struct call *c = r->call;
+    relay_close(r);
+    client_drop(c->agent, &r->client);
+    if (c->first == r)
+        c->first = NULL;
+    list_remove(&r->link);
+    c->relay_count--;
+    mem_free(r);
+}
+
+/* ---- back ---- */
+
+/* The 2xx is ours to repeat until it is acknowledged; the ACK will be for the other end's INVITE. */
+static void relay_accepted(struct relay *r, struct end *end, const struct sip_message *request, struct slice answer)
+{
+    struct agent *a = r->call->agent;
+    end->accepted_server = r->server;
+    end->accepted_cseq = r->out_cseq;
+    end_other(end)->owes_ack = r->out_cseq;
+    if (!sip_accepted_start(&end->accepted, a->now, request, answer, SIP_T1_MS, SIP_T2_MS))
+        heap_set(&a->timers, &end->timer.node, sip_accepted_deadline(&end->accepted));
+}
+
+void relay_respond(struct relay *r, struct pair *pair, const struct sip_message *response)
+{
+    struct call *c = r->call;
+    struct agent *a = c->agent;
+    const struct sip_message *request = sip_server_request(a->layer, r->server);
+    struct end *end = r->pair ? &r->pair->ends[r->from] : pair ? &pair->ends[0] : NULL;
+    const unsigned status = response->status;
+    if (!request) {
+        relay_close(r);
+        return;
+    }
+    struct slice tag = end ? slice_str(end->tag) : sip_server_tag(a->layer, r->server);
+    char text[TAG_OCTETS] = "ime";
+    if (end)
+        memcpy(text, end->tag, sizeof text);
+    struct slice contact = end_contact(a, end ? end->side : c->from, r->transport, text);
+    if (patch_response(a, response, request, tag, contact, &a->octets) < 0 ||
+        sip_server_respond(a->layer, a->now, r->server, buf_slice(&a->octets)) < 0) {
+        if (status >= 200)
+            relay_fail(r, 500);
+        return;
+    }
+    if (status < 200)
+        return;
+    if (status < 300 && r->method == SIP_INVITE && end)
+        relay_accepted(r, end, request, buf_slice(&a->octets));
+    relay_close(r);
+}
+
+void relay_fail(struct relay *r, unsigned status)
+{
+    if (r->server)
+        agent_answer(r->call->agent, r->server, status, NULL, (struct slice){0});
+    relay_close(r);
+}
+
+static void relay_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct relay *r = owner;
+    struct call *c = r->call;
+    struct end *other = &r->pair->ends[!r->from];
+    if (response)
+        other->heard = a->now.mono;
+    if (status == 100)
+        return;
+    if (status >= 200 && status < 300 && other->ready)
+        sip_dialog_answered(&other->dialog, response);
+    if (response)
+        relay_respond(r, NULL, response);
+    else
+        relay_fail(r, status);
+    if (status < 200)
+        return;
+    if (r->ends_call && c->state == CALL_UP)
+        call_over(c, "the notifier");
+    relay_free(r);
+    call_check(c);
+}
+
+/* ---- on ---- */
+
+/* The number that the request which a PRACK is about has at the other end. */
+static uint32_t relay_rack(const struct end *end, const struct sip_message *m)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_RACK);
+    struct sip_cursor cursor;
+    struct sip_rack rack;
+    sip_cursor_init(&cursor, m->octets, f ? f->value : (struct slice){0});
+    if (m->method != SIP_PRACK || !f || sip_read_rack(&cursor, &rack) < 0)
+        return 0;
+    LIST_EACH(it, &end->pair->call->relays) {
+        const struct relay *r = CONTAINER_OF(it, struct relay, link);
+        if (r->method == SIP_INVITE && r->from == end_index(end) && r->cseq == rack.cseq.number)
+            return r->out_cseq;
+    }
+    return end->accepted.cseq == rack.cseq.number ? end->accepted_cseq : 0;
+}
+
+static bool relay_is_last_notify(const struct sip_message *m)
+{
+    const struct sip_field *f = m->method == SIP_NOTIFY ? sip_field_first(m, SIP_SUBSCRIPTION_STATE) : NULL;
+    return f && f->value.n >= 10 && sip_token_eq_str(slice_of(f->value.p, 10), "terminated");
+}
+
+static void relay_refuse(struct agent *a, const struct sip_event *event, unsigned status)
+{
+    a->counters.requests_refused++;
+    agent_answer(a, event->server, status, status == 500 ? "Retry-After" : NULL, slice_str("5"));
+}
+
+void relay_inside(struct end *end, const struct sip_event *event)
+{
+    struct call *c = end->pair->call;
+    struct agent *a = c->agent;
+    struct end *other = end_other(end);
+    struct relay *r;
+    unsigned status = sip_dialog_receive(&end->dialog, event->message);
+    end->heard = a->now.mono;
+    if (event->flow->transport == end->hop.transport && event->flow->conn)
+        end->hop.conn = event->flow->conn;
+    if (!status && (!other->ready || other->gone || end->gone || c->state == CALL_OVER))
+        status = 481;
+    if (!status && (c->relay_count >= CALL_RELAYS_MAX || relay_new(c, event, &r) < 0))
+        status = 500;
+    if (status) {
+        relay_refuse(a, event, status);
+        return;
+    }
+    r->pair = end->pair;
+    r->from = end_index(end);
+    r->out_cseq = ++other->dialog.local_cseq;
+    r->ends_call = c->kind == CALL_SUBSCRIPTION && relay_is_last_notify(event->message);
+    r->client.trunk = other->trunk;
+    r->client.cseq = &other->dialog.local_cseq;
+    struct sip_hop hop = end_hop(other);
+    int err = patch_inside(a, event->message, other, r->out_cseq, relay_rack(end, event->message), &a->octets);
+    if (!err)
+        err = client_send(a, &r->client, &hop, buf_slice(&a->octets));
+    if (err) {
+        relay_fail(r, 500);
+        relay_free(r);
+        return;
+    }
+    a->counters.requests_relayed++;
+}
+
+/* ---- ACK ---- */
+
+static void relay_send_ack(struct end *to, uint32_t cseq)
+{
+    struct agent *a = to->pair->call->agent;
+    struct sip_hop hop = end_hop(to);
+    if (a->octets.err)
+        return;
+    to->owes_ack = 0;
+    sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, to->side, hop.transport), buf_slice(&a->octets));
+    sip_confirmed_keep(&to->confirmed, cseq, buf_slice(&a->octets));
+}
+
+void relay_acked(struct end *end, const struct sip_message *ack)
+{
+    struct agent *a = end->pair->call->agent;
+    struct end *other = end_other(end);
+    end->heard = a->now.mono;
+    if (!sip_accepted_acked(&end->accepted, ack))
+        return;
+    agent_timer_stop(a, &end->timer);
+    if (other->ready && !other->gone && other->owes_ack == end->accepted_cseq &&
+        !patch_inside(a, ack, other, end->accepted_cseq, 0, &a->octets))
+        relay_send_ack(other, end->accepted_cseq);
+}
+
+void relay_acknowledge(struct end *end)
+{
+    struct agent *a = end->pair->call->agent;
+    uint32_t cseq = end->owes_ack;
+    if (!cseq || !end->ready)
+        return;
+    buf_clear(&a->octets);
+    sip_dialog_begin_request(&end->dialog, "ACK", cseq, &a->octets);
+    sip_end(&a->octets, (struct slice){0});
+    relay_send_ack(end, cseq);
+}
+
+void relay_stray(struct agent *a, const struct sip_message *response)
+{
+    struct end *end;
+    struct attempt *at;
+    if (response->status < 200 || response->status >= 300 || response->method != SIP_INVITE)
+        return;
+    end = end_find(a, response->call_id, response->from.tag, response->to.tag);
+    if (end && (end->owes_ack == response->cseq.number || sip_confirmed_ack(&end->confirmed, response).n)) {
+        struct slice ack = sip_confirmed_ack(&end->confirmed, response);
+        struct sip_hop hop = end_hop(end);
+        if (ack.n)
+            sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, end->side, hop.transport), ack);
+        return;
+    }
+    at = map_get(&a->attempts, response->from.tag);
+    if (at)
+        attempt_late(at, response);
+}

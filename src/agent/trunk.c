@@ -1,0 +1,362 @@
+/* PBXs and trunks to the PSTN: where they are, whether they answer, registration there (trunks) and here (PBXs). */
+#include "agent/internal.h"
+
+#include <stdio.h>
+
+#define LOCATE_RETRY_MS INT64_C(30000)
+#define REGISTER_RETRY_MS INT64_C(30000)
+
+const char *trunk_domain(const struct trunk *t)
+{
+    const struct agent_trunk_options *o = t->options;
+    return o->domain ? o->domain : o->host ? o->host : t->agent->options->domain;
+}
+
+bool trunk_is_usable(const struct trunk *t)
+{
+    return t->hop_count && !t->down;
+}
+
+static bool addr_same_host(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && !memcmp(a->ip, b->ip, sizeof a->ip);
+}
+
+static bool trunk_sends_from(const struct trunk *t, const struct addr *source)
+{
+    for (size_t i = 0; i < t->hop_count; i++) {
+        if (addr_same_host(&t->hops[i].addr, source))
+            return true;
+    }
+    for (size_t i = 0; i < t->options->source_count; i++) {
+        if (addr_same_host(&t->options->sources[i], source))
+            return true;
+    }
+    return false;
+}
+
+int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk)
+{
+    *ret_trunk = NULL;
+    if (flow->side == AGENT_IME) /* TLS says who it is; without, only the edge is let in */
+        return flow->peer_domain || (a->options->edge.family && addr_same_host(&a->options->edge, &flow->peer))
+                   ? 0
+                   : ERR_FORBIDDEN;
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        if (t->options->side == (enum agent_side)flow->side && trunk_sends_from(t, &flow->peer)) {
+            *ret_trunk = t;
+            return 0;
+        }
+    }
+    return ERR_FORBIDDEN;
+}
+
+/* ---- whether it answers ---- */
+
+static void trunk_up(struct trunk *t, bool up)
+{
+    if (t->down == !up)
+        return;
+    t->down = !up;
+    t->agent->counters.trunk_failures += t->down;
+    log_event(t->agent->ports.log, LEVEL_NOTICE, up ? "agent.trunk.up" : "agent.trunk.down", "name=%s",
+              t->options->name);
+}
+
+static void keepalive_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct trunk *t = owner;
+    if (status < 200)
+        return;
+    client_drop(a, &t->keepalive);
+    if (response && status != 503) {
+        t->misses = 0;
+        trunk_up(t, true);
+    } else if (++t->misses >= a->options->keepalive_misses) {
+        trunk_up(t, false);
+    }
+}
+
+/* A request of ours outside of dialogs: everything up to what is special about it. */
+static void trunk_begin(struct trunk *t, const char *method, const char *uri, const char *user, const char *call_id,
+                        uint32_t cseq)
+{
+    struct agent *a = t->agent;
+    char tag[TAG_OCTETS];
+    agent_tag(a, tag);
+    buf_clear(&a->octets);
+    sip_begin_request(&a->octets, method, slice_str(uri));
+    sip_put(&a->octets, SIP_MAX_FORWARDS, slice_str("70"));
+    sip_put_text(&a->octets, SIP_FROM, "<sip:%s@%s>;tag=%s", user, trunk_domain(t), tag);
+    sip_put_text(&a->octets, SIP_TO, "<sip:%s@%s>", user, trunk_domain(t));
+    sip_put_text(&a->octets, SIP_CALL_ID, "%s", call_id);
+    sip_put_text(&a->octets, SIP_CSEQ, "%u %s", cseq, method);
+}
+
+static void keepalive_due(struct agent *a, void *owner)
+{
+    struct trunk *t = owner;
+    char call_id[2 * TAG_OCTETS];
+    agent_timer(a, &t->keepalive_timer, a->options->keepalive_ms);
+    if (!t->hop_count || t->keepalive.token)
+        return;
+    agent_call_id(a, call_id);
+    struct slice uri = agent_print(a, "sip:%s", trunk_domain(t));
+    char *text = region_text(&a->scratch, uri);
+    if (!text)
+        return;
+    trunk_begin(t, "OPTIONS", text, "ime", call_id, ++t->keepalive_cseq);
+    sip_end(&a->octets, (struct slice){0});
+    if (!a->octets.err)
+        client_send(a, &t->keepalive, &t->hops[0], buf_slice(&a->octets));
+}
+
+/* ---- where it is ---- */
+
+void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n)
+{
+    struct agent *a = t->agent;
+    if (t->contact[0])
+        return; /* it has told us itself */
+    t->hop_count = n < TRUNK_HOPS_MAX ? n : TRUNK_HOPS_MAX;
+    for (size_t i = 0; i < t->hop_count; i++) {
+        t->hops[i] = hops[i];
+        t->hops[i].side = t->options->side;
+    }
+    log_event(a->ports.log, n ? LEVEL_INFO : LEVEL_WARNING, "agent.trunk.located", "name=%s addresses=%zu",
+              t->options->name, n);
+    if (n && t->options->side == AGENT_PSTN && t->options->registers && t->registration == REGISTRATION_NONE)
+        agent_timer(a, &t->register_timer, 0);
+}
+
+/* ---- our registration there (RFC 3261 10.2) ---- */
+
+static void register_send(struct agent *a, struct trunk *t, int64_t expires_ms)
+{
+    char *uri = region_text(&a->scratch, agent_print(a, "sip:%s", trunk_domain(t)));
+    const char *user = t->options->user ? t->options->user : "ime";
+    if (!uri || !t->hop_count || t->registering.token)
+        return;
+    trunk_begin(t, "REGISTER", uri, user, t->register_call_id, ++t->register_cseq);
+    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>",
+                 SLICE_PRINT(end_contact(a, AGENT_PSTN, t->hops[0].transport, user)));
+    sip_put_text(&a->octets, SIP_EXPIRES, "%lld", (long long)(expires_ms / 1000));
+    sip_end(&a->octets, (struct slice){0});
+    if (!a->octets.err)
+        client_send(a, &t->registering, &t->hops[0], buf_slice(&a->octets));
+}
+
+/* What was granted stands at our Contact, or in Expires; half of it later we ask again. */
+static int64_t register_granted_ms(const struct agent *a, const struct sip_message *response)
+{
+    const struct sip_field *f = sip_field_first(response, SIP_CONTACT);
+    struct sip_cursor c;
+    struct sip_address contact;
+    struct slice text;
+    uint32_t seconds = 0;
+    if (f) {
+        sip_cursor_init(&c, response->octets, f->value);
+        if (sip_read_address(&c, &contact) && sip_param_find(contact.params, "expires", &text)) {
+            sip_cursor_init(&c, response->octets, text);
+            sip_read_number(&c, 86400 * 7, &seconds);
+        }
+    }
+    f = sip_field_first(response, SIP_EXPIRES);
+    if (!seconds && f) {
+        sip_cursor_init(&c, response->octets, f->value);
+        sip_read_number(&c, 86400 * 7, &seconds);
+    }
+    return seconds ? seconds * INT64_C(1000) : a->options->register_ms;
+}
+
+static void register_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct trunk *t = owner;
+    if (status < 200)
+        return;
+    client_drop(a, &t->registering);
+    if (a->stopping)
+        return;
+    if (response && status < 300) {
+        if (t->registration != REGISTRATION_GOOD)
+            log_event(a->ports.log, LEVEL_NOTICE, "agent.trunk.registered", "name=%s", t->options->name);
+        t->registration = REGISTRATION_GOOD;
+        a->counters.registrations++;
+        agent_timer(a, &t->register_timer, register_granted_ms(a, response) / 2);
+        return;
+    }
+    if (t->registration != REGISTRATION_BAD)
+        log_event(a->ports.log, LEVEL_WARNING, "agent.trunk.not_registered", "name=%s status=%u", t->options->name,
+                  status);
+    t->registration = REGISTRATION_BAD;
+    a->counters.registrations_refused++;
+    agent_timer(a, &t->register_timer, REGISTER_RETRY_MS);
+}
+
+/* ---- its registration here (RFC 3261 10.3) ---- */
+
+static void binding_end(struct trunk *t)
+{
+    t->contact[0] = 0;
+    t->hop_count = 0;
+    t->registration = REGISTRATION_NONE;
+    agent_timer_stop(t->agent, &t->register_timer);
+}
+
+static void register_due(struct agent *a, void *owner)
+{
+    struct trunk *t = owner;
+    if (t->options->side == AGENT_PSTN) {
+        register_send(a, t, a->options->register_ms);
+        return;
+    }
+    log_event(a->ports.log, LEVEL_WARNING, "agent.pbx.expired", "name=%s", t->options->name);
+    binding_end(t);
+}
+
+static struct trunk *pbx_of(struct agent *a, const struct sip_message *m, const struct sip_flow *flow)
+{
+    struct sip_uri to;
+    if (flow->side != AGENT_PBX || sip_uri_parse(m->to.uri, &to, NULL) < 0)
+        return NULL;
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        if (t->options->side == AGENT_PBX && t->options->registers && t->options->user &&
+            slice_eq_str(to.user, t->options->user))
+            return t;
+    }
+    return NULL;
+}
+
+/* Whose registration is believed: addresses that the configuration names. */
+static bool trunk_admits(const struct trunk *t, const struct addr *source)
+{
+    for (size_t i = 0; i < t->options->source_count; i++) {
+        if (addr_same_host(&t->options->sources[i], source))
+            return true;
+    }
+    return false;
+}
+
+static int64_t asked_ms(const struct agent *a, const struct sip_message *m, const struct sip_address *contact)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_EXPIRES);
+    uint32_t seconds = (uint32_t)(a->options->register_max_ms / 1000);
+    struct sip_cursor c;
+    struct slice text;
+    if (f) {
+        sip_cursor_init(&c, m->octets, f->value);
+        sip_read_number(&c, UINT32_MAX, &seconds);
+    }
+    if (sip_param_find(contact->params, "expires", &text)) {
+        sip_cursor_init(&c, m->octets, text);
+        sip_read_number(&c, UINT32_MAX, &seconds);
+    }
+    return seconds * INT64_C(1000);
+}
+
+static void binding_answer(struct agent *a, uint64_t server, const struct trunk *t, int64_t granted_ms)
+{
+    if (t->contact[0])
+        agent_answer(a, server, 200, "Contact",
+                     agent_print(a, "<%s>;expires=%lld", t->contact, (long long)(granted_ms / 1000)));
+    else
+        agent_answer(a, server, 200, NULL, (struct slice){0});
+}
+
+void trunk_register(struct agent *a, const struct sip_event *event)
+{
+    const struct sip_message *m = event->message;
+    const struct sip_field *f = sip_field_first(m, SIP_CONTACT);
+    struct trunk *t = pbx_of(a, m, event->flow);
+    struct sip_cursor c;
+    struct sip_address contact;
+    if (!t || !trunk_admits(t, &event->flow->peer)) {
+        a->counters.registrations_refused++;
+        agent_answer(a, event->server, event->flow->side == AGENT_PBX && !t ? 404 : 403, NULL, (struct slice){0});
+        return;
+    }
+    if (!f) {
+        binding_answer(a, event->server, t, a->options->register_max_ms);
+        return;
+    }
+    sip_cursor_init(&c, m->octets, f->value);
+    if (!sip_read_address(&c, &contact) || contact.uri.n > URI_OCTETS_MAX) {
+        agent_answer(a, event->server, 400, NULL, (struct slice){0});
+        return;
+    }
+    int64_t ms = asked_ms(a, m, &contact);
+    if (contact.is_star || ms == 0) {
+        binding_end(t);
+        binding_answer(a, event->server, t, 0);
+        return;
+    }
+    if (ms < a->options->register_min_ms) {
+        agent_answer(a, event->server, 423, "Min-Expires",
+                     agent_print(a, "%lld", (long long)(a->options->register_min_ms / 1000)));
+        return;
+    }
+    ms = ms < a->options->register_max_ms ? ms : a->options->register_max_ms;
+    snprintf(t->contact, sizeof t->contact, "%.*s", SLICE_PRINT(contact.uri));
+    t->hops[0] = (struct sip_hop){
+        .transport = event->flow->transport, .side = AGENT_PBX, .addr = event->flow->peer, .conn = event->flow->conn};
+    t->hop_count = 1;
+    t->registration = REGISTRATION_GOOD;
+    t->misses = 0;
+    trunk_up(t, true);
+    a->counters.registrations++;
+    agent_timer(a, &t->register_timer, ms);
+    binding_answer(a, event->server, t, ms);
+}
+
+/* ---- life ---- */
+
+void trunks_init(struct agent *a)
+{
+    a->trunk_count = a->options->trunk_count;
+    for (unsigned i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        t->agent = a;
+        t->index = i;
+        t->options = &a->options->trunks[i];
+        client_init(&t->keepalive, keepalive_heard, t, t, &t->keepalive_cseq);
+        client_init(&t->registering, register_heard, t, t, &t->register_cseq);
+        t->keepalive_timer = (struct timer){.fire = keepalive_due, .owner = t};
+        t->register_timer = (struct timer){.fire = register_due, .owner = t};
+        agent_call_id(a, t->register_call_id);
+    }
+}
+
+void trunks_fini(struct agent *a)
+{
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        client_drop(a, &t->keepalive);
+        client_drop(a, &t->registering);
+        agent_timer_stop(a, &t->keepalive_timer);
+        agent_timer_stop(a, &t->register_timer);
+    }
+}
+
+void trunks_start(struct agent *a)
+{
+    for (unsigned i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        if (t->options->host)
+            a->locate |= UINT32_C(1) << i;
+        if (a->options->keepalive_ms) /* not all at once */
+            agent_timer(a, &t->keepalive_timer, entropy_between(a->ports.entropy, 1, a->options->keepalive_ms));
+    }
+}
+
+void trunks_stop(struct agent *a)
+{
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        struct trunk *t = &a->trunks[i];
+        agent_timer_stop(a, &t->keepalive_timer);
+        agent_timer_stop(a, &t->register_timer);
+        if (t->options->side == AGENT_PSTN && t->registration == REGISTRATION_GOOD)
+            register_send(a, t, 0);
+    }
+}

@@ -1,0 +1,126 @@
+/* What a failed attempt means: its cause code, whether the call goes another way, and how the two sides tell each other why. */
+#include "agent/internal.h"
+
+/* The protocol of our own Reason values: the other side's code is better than a guess from a status. */
+#define REASON_PROTOCOL "X-IME"
+
+const char *agent_cause_text(enum agent_cause cause)
+{
+    switch (cause) {
+    case AGENT_CAUSE_NONE:
+        return "no failure";
+    case AGENT_CAUSE_QOS_FALLBACK:
+        return "the quality was bad";
+    case AGENT_CAUSE_FALLBACK_CALL_UNKNOWN:
+        return "the fallback call did not find its call";
+    case AGENT_CAUSE_FALLBACK_DTMF_TIMEOUT:
+        return "the digits of the fallback call did not come";
+    case AGENT_CAUSE_CONNECTION_TIMEOUT:
+        return "no answer from the other side in time";
+    case AGENT_CAUSE_NOT_ENROLLED:
+        return "the other side does not offer this number";
+    case AGENT_CAUSE_SOCKET_ERROR:
+        return "no connection to the other side";
+    case AGENT_CAUSE_DOMAIN_BLOCKED:
+        return "the other side's domain is blocked";
+    case AGENT_CAUSE_PREFIX_BLOCKED:
+        return "the number's prefix is blocked";
+    case AGENT_CAUSE_EXPIRED_TICKET:
+        return "the ticket has expired";
+    case AGENT_CAUSE_NO_MATCHING_ROUTE:
+        return "the other side has no way to this number";
+    case AGENT_CAUSE_REMOTE_UNREGISTERED:
+        return "the other side's PBX is not there";
+    case AGENT_CAUSE_REMOTE_DISABLED:
+        return "the other side takes no direct calls now";
+    case AGENT_CAUSE_REMOTE_TRUNK_URI:
+        return "the other side's address is not valid";
+    case AGENT_CAUSE_REMOTE_NOT_E164:
+        return "the other side does not take the number's form";
+    case AGENT_CAUSE_REMOTE_UNAVAILABLE:
+        return "the other side does not know this number";
+    case AGENT_CAUSE_INVALID_TICKET:
+        return "the other side did not take the ticket";
+    case AGENT_CAUSE_UNKNOWN:
+        break;
+    }
+    return "the other side failed";
+}
+
+struct slice verdict_reason(struct agent *a, enum agent_cause cause)
+{
+    return agent_print(a, REASON_PROTOCOL " ;cause=%d ;text=\"%s\"", (int)cause, agent_cause_text(cause));
+}
+
+/* AGENT_CAUSE_NONE: the other side does not say. */
+static enum agent_cause told_cause(const struct sip_message *response)
+{
+    for (const struct sip_field *f = sip_field_first(response, SIP_REASON); f; f = sip_field_next(response, f)) {
+        struct sip_cursor c;
+        struct sip_reason reason;
+        sip_cursor_init(&c, response->octets, f->value);
+        while (sip_read_reason(&c, &reason)) {
+            if (sip_token_eq_str(reason.protocol, REASON_PROTOCOL) && reason.cause >= AGENT_CAUSE_QOS_FALLBACK &&
+                reason.cause <= AGENT_CAUSE_UNKNOWN)
+                return (enum agent_cause)reason.cause;
+        }
+    }
+    return AGENT_CAUSE_NONE;
+}
+
+static enum agent_cause cause_of_status(unsigned status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+    case 407:
+        return AGENT_CAUSE_INVALID_TICKET;
+    case 404:
+    case 410:
+    case 604:
+        return AGENT_CAUSE_REMOTE_UNAVAILABLE;
+    case 408:
+        return AGENT_CAUSE_CONNECTION_TIMEOUT;
+    case 416:
+    case 484:
+    case 485:
+        return AGENT_CAUSE_REMOTE_NOT_E164;
+    case 500:
+    case 503:
+        return AGENT_CAUSE_REMOTE_DISABLED;
+    case 502:
+    case 504:
+        return AGENT_CAUSE_REMOTE_UNREGISTERED;
+    default:
+        return AGENT_CAUSE_UNKNOWN;
+    }
+}
+
+/* The called person's own answer: busy, declined, not there. Another way would only ring the same phone again. */
+static bool is_answer_of_the_called(unsigned status, bool rang)
+{
+    return status == 486 || status == 600 || status == 603 || status == 480 || status == 487 || (rang && status < 500);
+}
+
+static struct verdict direct(const struct attempt *at, unsigned status, const struct sip_message *response)
+{
+    if (!response)
+        return (struct verdict){true,
+                                at->client.unreachable ? AGENT_CAUSE_SOCKET_ERROR : AGENT_CAUSE_CONNECTION_TIMEOUT};
+    enum agent_cause told = told_cause(response);
+    if (told != AGENT_CAUSE_NONE)
+        return (struct verdict){true, told};
+    if (is_answer_of_the_called(status, at->rang))
+        return (struct verdict){false, AGENT_CAUSE_NONE};
+    return (struct verdict){true, cause_of_status(status)};
+}
+
+struct verdict verdict_of(const struct attempt *at, unsigned status, const struct sip_message *response)
+{
+    if (at->side == AGENT_IME)
+        return direct(at, status, response);
+    /* A trunk or PBX: another one helps if this one is ill, not if the called side has answered. */
+    bool ill = !response || status == 401 || status == 407 || (status == 408 && !at->rang) ||
+               (status >= 500 && status < 600 && status != 501 && status != 505);
+    return (struct verdict){ill, AGENT_CAUSE_NONE};
+}
