@@ -10,8 +10,9 @@
 /* ---- server: one INVITE's provisional responses; one waits for its PRACK at a time (section 3 demands it of the first) ---- */
 
 struct sip_100rel_server {
-    uint32_t cseq; /* of the INVITE */
-    uint32_t rseq; /* of the last response; at first one less than that of the first */
+    uint32_t cseq;       /* of the INVITE */
+    uint32_t rseq;       /* of the last response; at first one less than that of the first */
+    bool is_outstanding; /* the last response has no PRACK yet */
     struct sip_resend resend;
 };
 
@@ -34,7 +35,7 @@ int sip_100rel_server_sent(struct sip_100rel_server *s, struct now now, struct s
 /* The status to answer a PRACK with: 200 (the response is acknowledged), 481 (it matches none), 400 (no RAck). */
 unsigned sip_100rel_server_pracked(struct sip_100rel_server *s, const struct sip_message *prack);
 
-/* The INVITE was answered: nothing is repeated any more. A PRACK to the last response is still taken with 200. */
+/* The INVITE was answered: nothing is repeated any more. A PRACK to the last response is still answered with 200. */
 void sip_100rel_server_final(struct sip_100rel_server *s);
 
 /* As resend.h; when it gives up, the INVITE is to be refused with a 5xx (section 3). */

@@ -21,15 +21,16 @@ struct sip_dialog {
     char *local_address;  /* From of our requests: name-addr with parameters, without the tag */
     char *remote_address; /* To of our requests, likewise */
     char *remote_target;  /* Contact of the other side: the Request-URI of our requests */
-    char *routes;         /* value of the Route header field of our requests; "" : none */
+    char *routes;         /* the route set, separated by commas, first hop first; "" : none */
     uint32_t local_cseq;  /* of our last request; 0: none yet */
     uint32_t remote_cseq; /* of its last request; valid if has_remote_cseq */
     bool has_remote_cseq;
-    struct region texts;
+    struct region texts; /* all but remote_target and routes, which change */
 };
 
-/* By a request of ours and a response to it with a To tag (12.1.2); by a request of theirs and the tag of our response (12.1.1). 0, ERR_SYNTAX
- * (no Contact where there must be one, no tag), ERR_LIMIT, ERR_NO_MEMORY. */
+/* By a request of ours and a response to it (12.1.2); by a request of theirs and the tag of our response (12.1.1). 0, ERR_SYNTAX (no Contact,
+ * or not one; a route that cannot be read), ERR_LIMIT, ERR_NO_MEMORY. A provisional response without Contact is taken: until the 2xx has one,
+ * requests go where the first went. */
 int sip_dialog_init_uac(struct sip_dialog *d, const struct sip_message *request, const struct sip_message *response);
 int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_message *request, struct slice local_tag,
                         bool confirmed);
@@ -47,11 +48,13 @@ bool sip_dialog_matches(const struct sip_dialog *d, const struct sip_message *me
 /* A request inside it came in (12.2.2): 0, or the status to refuse it with (500 when its CSeq is lower than the last). A target refresh is taken over. */
 unsigned sip_dialog_receive(struct sip_dialog *d, const struct sip_message *request);
 
-/* A response to a request of ours inside it (or the 2xx that confirms it): target refresh, route set on confirmation. */
+/* A response to a request of ours inside it, or the final one to the request that created it: a 2xx confirms it and sets the route set anew
+ * (13.2.2.4); target refresh; a failure of the first INVITE, and 408 and 481 to any request, end it (12.2.1.2). 0, ERR_SYNTAX, ERR_LIMIT,
+ * ERR_NO_MEMORY: nothing has changed. */
 int sip_dialog_answered(struct sip_dialog *d, const struct sip_message *response);
 
-/* Begins a request inside it: start line, Max-Forwards, Route, From, To, Call-ID, CSeq (the next number; ACK: the number given). The caller adds
- * Contact and others and calls sip_end. method NULL-terminated. cseq 0: the next one. */
+/* Begins a request inside it: start line, Max-Forwards, Route (also as a strict router wants it, 12.2.1.1), From, To, Call-ID, CSeq. The caller
+ * adds Contact and others and calls sip_end. cseq 0: the next number; ACK has that of its INVITE. */
 void sip_dialog_begin_request(struct sip_dialog *d, const char *method, uint32_t cseq, struct buf *out);
 
 /* The URI whose host and port say where a request goes: the first route (loose routing), or the target. */

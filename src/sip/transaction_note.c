@@ -1,0 +1,142 @@
+/* The queue of events, and the messages in and out that they are about. */
+#include "base/mem.h"
+#include "sip/transaction_core.h"
+
+#define REGION_OCTETS_MAX (8 * SIP_MESSAGE_OCTETS_MAX)
+
+void sip_note_push(struct sip_layer *l, struct note *note)
+{
+    note->is_queued = true;
+    list_append(&l->notes, &note->link);
+}
+
+/* ---- messages that come in ---- */
+
+static bool is_response(struct slice octets)
+{
+    return octets.n >= 4 && memcmp(octets.p, "SIP/", 4) == 0;
+}
+
+static struct slice copy_stamped(struct region *region, struct slice octets, const struct via_stamp *stamp)
+{
+    size_t added = strlen(stamp->text);
+    uint8_t *p = region_alloc(region, octets.n + added);
+    if (!p)
+        return slice_of(NULL, 0);
+    memcpy(p, octets.p, stamp->at);
+    memcpy(p + stamp->at, stamp->text, added);
+    memcpy(p + stamp->at + added, octets.p + stamp->at, octets.n - stamp->at);
+    return slice_of(p, octets.n + added);
+}
+
+struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets)
+{
+    struct region region;
+    region_init(&region, REGION_OCTETS_MAX);
+    struct inbound *in = region_alloc(&region, sizeof *in);
+    struct via_stamp stamp = {0};
+    if (!in)
+        return NULL;
+    in->note.owner = NOTE_OF_INBOUND;
+    in->flow = *flow;
+    if (!is_response(octets))
+        in->has_via = sip_via_stamp(octets, flow, &stamp, &in->hop);
+    in->message.octets = copy_stamped(&region, octets, &stamp);
+    if (flow->peer_domain)
+        in->flow.peer_domain = region_text(&region, slice_str(flow->peer_domain));
+    in->region = region;
+    if (!in->message.octets.p || (flow->peer_domain && !in->flow.peer_domain)) {
+        sip_inbound_free(in);
+        return NULL;
+    }
+    return in;
+}
+
+void sip_inbound_free(struct inbound *in)
+{
+    struct region region = in->region; /* it lies in what it frees */
+    region_fini(&region);
+}
+
+void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_event e)
+{
+    in->note.e = e;
+    in->note.e.flow = &in->flow;
+    in->note.e.message = &in->message;
+    if (in->server)
+        in->server->t.notes++;
+    sip_note_push(l, &in->note);
+}
+
+/* ---- messages that go out ---- */
+
+struct packet *sip_packet_new(struct sip_layer *l, const struct sip_hop *hop, struct slice octets)
+{
+    struct packet *p = mem_alloc(sizeof *p + octets.n);
+    if (!p)
+        return NULL;
+    p->layer = l;
+    p->holders = 1;
+    p->hop = *hop;
+    p->n = octets.n;
+    memcpy(p->octets, octets.p, octets.n);
+    p->note.owner = NOTE_OF_PACKET;
+    p->note.e = (struct sip_event){.kind = SIP_SEND, .hop = &p->hop, .octets = slice_of(p->octets, p->n)};
+    l->octets += octets.n;
+    return p;
+}
+
+void sip_packet_drop(struct packet *p)
+{
+    if (!p || --p->holders)
+        return;
+    p->layer->octets -= p->n;
+    mem_free(p);
+}
+
+/* What still waits in the queue is not sent twice. */
+void sip_packet_send(struct packet *p)
+{
+    if (p->note.is_queued)
+        return;
+    p->holders++;
+    sip_note_push(p->layer, &p->note);
+}
+
+/* ---- taking them ---- */
+
+static void release(struct note *note)
+{
+    struct transaction *t = NULL;
+    if (note->owner == NOTE_OF_PACKET) {
+        sip_packet_drop(CONTAINER_OF(note, struct packet, note));
+    } else if (note->owner == NOTE_OF_TRANSACTION) {
+        t = CONTAINER_OF(note, struct transaction, end);
+    } else {
+        struct inbound *in = CONTAINER_OF(note, struct inbound, note);
+        if (in->server)
+            t = &in->server->t;
+        else
+            sip_inbound_free(in);
+    }
+    if (t) {
+        t->notes--;
+        sip_transaction_free_unused(t);
+    }
+}
+
+bool sip_layer_next(struct sip_layer *l, struct sip_event *ret_event)
+{
+    struct list *first;
+    if (l->taken) {
+        release(l->taken);
+        l->taken = NULL;
+    }
+    first = list_pop(&l->notes);
+    if (!first)
+        return false;
+    l->taken = CONTAINER_OF(first, struct note, link);
+    l->taken->is_queued = false;
+    *ret_event = l->taken->e;
+    return true;
+}
