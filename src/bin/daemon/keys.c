@@ -20,11 +20,11 @@ static void say_open(const struct conf_table *table, const struct conf_key *key,
                      const char *path, struct buf *errors)
 {
     char file_key[64];
-    const char *name = conf_group_name(g);
+    const char *name = conf_group_name(g); /* "" if its section has none */
     snprintf(file_key, sizeof file_key, "%s-file", key->name);
     bool may_use_file = has_key(table, key->section, file_key);
-    buf_printf(errors, "[%s%s%s] %s: %s is open to everybody: chmod o= it%s%s\n", key->section, name ? " " : "",
-               name ? name : "", key->name, path, may_use_file ? ", or use " : "", may_use_file ? file_key : "");
+    buf_printf(errors, "[%s%s%s] %s: %s is open to everybody: chmod o= it%s%s\n", key->section, *name ? " " : "", name,
+               key->name, path, may_use_file ? ", or use " : "", may_use_file ? file_key : "");
 }
 
 /* A section in which the file gives that key; NULL: there is none. */
