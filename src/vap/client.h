@@ -6,7 +6,8 @@
  * before the ring forgets them. The acting server is the primary, or the backup while the primary is not reached.
  *
  * Call records go to the acting server; those of received calls also to the other, if it is online (8.6). What a lost connection or an
- * overloaded server left unanswered is sent again; every record and every number has its result exactly once. */
+ * overloaded server left unanswered is sent again; every record and every number has its result exactly once
+ * (numbers again after each refresh, if that is wanted; a result that nobody has taken yet is replaced by the next one). */
 #ifndef VAP_CLIENT_H
 #define VAP_CLIENT_H
 
@@ -37,6 +38,7 @@ struct vap_client_config {
     size_t window;          /* requests to one server not yet answered */
     size_t queue_max;       /* call records waiting or unanswered; beyond: ERR_LIMIT */
     size_t numbers_max;
+    bool report_refreshes; /* a number has a result after each refresh, too */
     unsigned attempts_max; /* for a request that the server answers with an error that may pass */
 };
 

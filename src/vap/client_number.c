@@ -36,7 +36,7 @@ int vap_client_publish_number(struct vap_client *c, struct now now, const struct
 
 void vap_number_report(struct vap_client *c, struct number *number, int err, unsigned code, const char *reason)
 {
-    if (number->reported)
+    if (number->reported && !c->config.report_refreshes)
         return;
     number->reported = true;
     c->counters.numbers_failed += err != 0;

@@ -237,6 +237,25 @@ static void test_numbers_are_published_everywhere_and_refreshed(void **state)
     assert_in_range(p->sides[1].numbers, 2 + 2 * 13, 2 + 2 * 20);
 }
 
+static void test_refreshes_are_told_if_wanted(void **state)
+{
+    struct pair *p = *state;
+    p->config.report_refreshes = true;
+    pair_start(p, 1);
+    publish(p, "+49891", 1);
+    assert_int_equal(p->published, 1);
+    pair_pass_ms(p, 10 * 86400000LL);
+    assert_int_equal(p->published, p->sides[0].numbers);
+    p->sides[0].manner = REFUSE;
+    p->sides[0].refuse_err = ERR_IO;
+    pair_pass_ms(p, 86400000LL);
+    assert_true(p->unpublished > 0);
+    p->sides[0].manner = STORE;
+    p->errs[1] = 1;
+    pair_pass_ms(p, 3600000LL);
+    assert_int_equal(p->errs[1], 0);
+}
+
 static void test_number_that_cannot_be_published(void **state)
 {
     struct pair *p = *state;
@@ -490,6 +509,7 @@ int main(void)
         T(test_backup_takes_over_and_hands_back),
         T(test_starts_with_the_backup_alone),
         T(test_numbers_are_published_everywhere_and_refreshed),
+        T(test_refreshes_are_told_if_wanted),
         T(test_number_that_cannot_be_published),
         T(test_forgotten_numbers),
         T(test_routes_are_notified),
