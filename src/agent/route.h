@@ -11,6 +11,7 @@
 #define AGENT_ROUTE_H
 
 #include "agent/cause.h"
+#include "agent/enrolled.h"
 #include "base/counter.h"
 #include "base/e164.h"
 #include "base/entropy.h"
@@ -84,11 +85,19 @@ void agent_routes_free(struct agent_routes *t);
 /* Called once, when the change is durable (0) or is not (the error). Never from within the call that makes the change. May be NULL. */
 typedef void agent_route_done_fn(void *arg, int err);
 
-/* What a ValInfo document says becomes a route, or renews one of the same number, Node-ID and domain. `granted_to` is our domain: a
- * ticket for another one is refused (empty: not checked). At once, without completion: ERR_SYNTAX, ERR_RANGE, ERR_EXPIRED, ERR_FORBIDDEN
- * (ticket for another number or domain); ERR_LIMIT; ERR_CONFLICT as below; ERR_NO_MEMORY; the store's error. The reason is in static storage. */
-int agent_routes_learn(struct agent_routes *t, struct now now, struct slice valinfo, struct slice granted_to,
-                       agent_route_done_fn *done, void *arg, const char **ret_reason);
+/* What a route must fulfill to be learned. */
+struct agent_route_terms {
+    struct slice granted_to;            /* our domain: a ticket for another one is refused; empty: not checked */
+    const struct agent_enrolled *trust; /* whose trust groups are asked; NULL: none */
+};
+
+/* What a ValInfo document says becomes a route, or renews one of the same number, Node-ID and domain. At once, without completion:
+ * ERR_SYNTAX, ERR_RANGE, ERR_EXPIRED, ERR_FORBIDDEN (ticket for another number or domain, or blocked by trust groups); ERR_LIMIT;
+ * ERR_CONFLICT as below; ERR_NO_MEMORY; the store's error. The reason is in static storage; the number is that of the document, "" if it
+ * has none. */
+int agent_routes_learn(struct agent_routes *t, struct now now, struct slice valinfo,
+                       const struct agent_route_terms *terms, agent_route_done_fn *done, void *arg,
+                       const char **ret_reason, struct e164 *ret_number);
 
 /* The enabled ways to a number that have not ended: those without a recent failure, newest first, then the others, the longest failed
  * first. False if there is none. */

@@ -234,8 +234,8 @@ struct lesson {
     struct slice text; /* otherwise */
 };
 
-static int read_lesson_ticket(struct lesson *l, const struct valinfo *v, struct now now, struct slice granted_to,
-                              const char **ret_reason)
+static int read_lesson_ticket(struct lesson *l, const struct valinfo *v, struct now now,
+                              const struct agent_route_terms *terms, const char **ret_reason)
 {
     struct fault fault;
     l->is_ticket = ticket_parse(v->ticket, &l->ticket, &fault) == 0;
@@ -248,7 +248,7 @@ static int read_lesson_ticket(struct lesson *l, const struct valinfo *v, struct 
     if (!slice_eq(e164_slice(&l->ticket.number), e164_slice(&v->number)))
         return ERR_FORBIDDEN;
     *ret_reason = "the ticket is granted to another domain";
-    if (granted_to.n && !text_equal_nocase(slice_str(l->ticket.granted_to), granted_to))
+    if (terms->granted_to.n && !text_equal_nocase(slice_str(l->ticket.granted_to), terms->granted_to))
         return ERR_FORBIDDEN;
     *ret_reason = "the ticket has expired";
     return l->ticket.not_after.ms > now.wall.ms ? 0 : ERR_EXPIRED;
@@ -280,12 +280,32 @@ static int read_lesson_origin(struct lesson *l, const struct valinfo *v, const c
     return any ? l->blob.err : ERR_SYNTAX;
 }
 
-static int read_lesson(struct agent_routes *t, struct now now, const struct valinfo *v, struct slice granted_to,
-                       struct lesson *l, const char **ret_reason)
+static int check_trust(const struct lesson *l, const struct valinfo *v, const struct agent_route_terms *terms,
+                       const char **ret_reason)
 {
-    int err = read_lesson_ticket(l, v, now, granted_to, ret_reason);
+    const char *domain = agent_origin_domain(buf_slice(&l->blob).p);
+    if (!terms->trust)
+        return 0;
+    switch (agent_trust_check(terms->trust, slice_str(domain), &v->number)) {
+    case AGENT_CAUSE_DOMAIN_BLOCKED:
+        *ret_reason = "the trust groups block its domain";
+        return ERR_FORBIDDEN;
+    case AGENT_CAUSE_PREFIX_BLOCKED:
+        *ret_reason = "the trust groups block the number";
+        return ERR_FORBIDDEN;
+    default:
+        return 0;
+    }
+}
+
+static int read_lesson(struct agent_routes *t, struct now now, const struct valinfo *v,
+                       const struct agent_route_terms *terms, struct lesson *l, const char **ret_reason)
+{
+    int err = read_lesson_ticket(l, v, now, terms, ret_reason);
     if (!err)
         err = read_lesson_origin(l, v, ret_reason);
+    if (!err)
+        err = check_trust(l, v, terms, ret_reason);
     if (err)
         return err;
     struct wall end = wall_after_ms(now.wall, t->config.lifetime_ms);
@@ -360,20 +380,22 @@ static int write_lesson(struct agent_routes *t, const struct lesson *l, agent_ro
     return change_write(t, c);
 }
 
-int agent_routes_learn(struct agent_routes *t, struct now now, struct slice valinfo, struct slice granted_to,
-                       agent_route_done_fn *done, void *arg, const char **ret_reason)
+int agent_routes_learn(struct agent_routes *t, struct now now, struct slice valinfo,
+                       const struct agent_route_terms *terms, agent_route_done_fn *done, void *arg,
+                       const char **ret_reason, struct e164 *ret_number)
 {
     struct region region;
-    struct valinfo v;
+    struct valinfo v = {.route_count = 0};
     struct fault fault;
     struct lesson l = {.is_ticket = false};
     region_init(&region, 2 * VALINFO_OCTETS_MAX);
     buf_init(&l.blob, AGENT_ORIGIN_OCTETS_MAX);
     *ret_reason = "the document is no ValInfo";
     int err = valinfo_parse(valinfo, &region, &v, &fault);
+    *ret_number = v.number;
     if (!err)
-        err = read_lesson(t, now, &v, granted_to, &l, ret_reason);
-    if (err && err != ERR_NO_MEMORY)
+        err = read_lesson(t, now, &v, terms, &l, ret_reason);
+    if (err == ERR_SYNTAX || err == ERR_RANGE || err == ERR_EXPIRED || err == ERR_FORBIDDEN)
         t->counters.rejected++;
     if (!err) {
         err = write_lesson(t, &l, done, arg);

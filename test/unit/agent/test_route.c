@@ -21,6 +21,7 @@ static struct scene {
     char removed[256]; /* "+49… b.example expired;" */
     struct agent_route_list list;
     const char *reason;
+    struct agent_enrolled *trust;
 } the_scene;
 
 static void on_removed(void *ctx, const struct agent_route *route, enum agent_route_end end)
@@ -119,7 +120,10 @@ static int learn_text(struct scene *s, const char *number, struct slice ticket, 
         v.routes[v.route_count++] = slice_str(uri);
     buf_init(&xml, VALINFO_OCTETS_MAX);
     assert_int_equal(valinfo_format(&v, &xml), 0);
-    int err = agent_routes_learn(s->routes, s->now, buf_slice(&xml), slice_str("a.example"), on_done, s, &s->reason);
+    struct agent_route_terms terms = {slice_str("a.example"), s->trust};
+    struct e164 learned;
+    int err = agent_routes_learn(s->routes, s->now, buf_slice(&xml), &terms, on_done, s, &s->reason, &learned);
+    assert_string_equal(learned.text, number);
     buf_fini(&xml);
     return err;
 }
@@ -249,7 +253,6 @@ static void test_refuses_what_is_no_good(void **state)
 {
     struct scene *s = *state;
     struct buf ticket;
-    const char *reason;
     const char *good = "sip:x@b.example:5061;maddr=192.0.2.1";
     buf_init(&ticket, 2000);
     ticket_of(s, "+493020001", "b.example", 9, &ticket);
@@ -264,15 +267,33 @@ static void test_refuses_what_is_no_good(void **state)
     v.routes[0] = slice_str(good);
     buf_init(&xml, VALINFO_OCTETS_MAX);
     assert_int_equal(valinfo_format(&v, &xml), 0);
+    const struct agent_route_terms others = {slice_str("z.example"), NULL};
+    struct e164 number;
+    assert_int_equal(agent_routes_learn(s->routes, s->now, buf_slice(&xml), &others, NULL, NULL, &s->reason, &number),
+                     ERR_FORBIDDEN);
+    assert_string_equal(s->reason, "the ticket is granted to another domain");
     assert_int_equal(
-        agent_routes_learn(s->routes, s->now, buf_slice(&xml), slice_str("z.example"), NULL, NULL, &reason),
-        ERR_FORBIDDEN);
-    assert_int_equal(agent_routes_learn(s->routes, s->now, slice_str("<junk"), slice_str(""), NULL, NULL, &reason),
-                     ERR_SYNTAX);
+        agent_routes_learn(s->routes, s->now, slice_str("<junk"), &others, NULL, NULL, &s->reason, &number),
+        ERR_SYNTAX);
+    assert_string_equal(number.text, "");
     assert_int_equal(agent_routes_counters(s->routes)->rejected, 5);
     assert_int_equal(memory_store_count(s->store, KV_AGENT_ROUTE), 0);
     buf_fini(&xml);
     buf_fini(&ticket);
+}
+
+static void test_trust_groups_decide(void **state)
+{
+    struct scene *s = *state;
+    assert_int_equal(agent_enrolled_new(&s->trust), 0);
+    assert_int_equal(agent_trust_add_domain(s->trust, slice_str("bad.example"), false), 0);
+    assert_int_equal(agent_trust_add_prefix(s->trust, slice_str("+4989!"), false), 0);
+    assert_int_equal(learn_from(s, "+493020001", "bad.example", 1), ERR_FORBIDDEN);
+    assert_string_equal(s->reason, "the trust groups block its domain");
+    assert_int_equal(learn_from(s, "+498920001", "b.example", 1), ERR_FORBIDDEN);
+    assert_string_equal(s->reason, "the trust groups block the number");
+    learn(s, "+493020001", "b.example", 1);
+    agent_enrolled_free(s->trust);
 }
 
 static void test_newest_good_way_comes_first(void **state)
@@ -511,6 +532,7 @@ static void test_crashes(void **state)
 
 static void test_lack_of_memory(void **state)
 {
+    static const struct agent_route_terms terms;
     struct scene *s = *state;
     for (unsigned long nth = 1; nth < 200; nth++) {
         struct buf ticket;
@@ -524,7 +546,7 @@ static void test_lack_of_memory(void **state)
         s->last_err = 1;
         int err = valinfo_format(&v, &xml);
         if (!err)
-            err = agent_routes_learn(s->routes, s->now, buf_slice(&xml), slice_str(""), on_done, s, &s->reason);
+            err = agent_routes_learn(s->routes, s->now, buf_slice(&xml), &terms, on_done, s, &s->reason, &v.number);
         if (!err)
             memory_store_turn(s->store);
         mem_fail_at(0);
@@ -553,6 +575,7 @@ int main(void)
         TEST(test_ticket_comes_out_as_it_came_in),
         TEST(test_ticket_of_another_form_is_kept_whole),
         TEST(test_refuses_what_is_no_good),
+        TEST(test_trust_groups_decide),
         TEST(test_newest_good_way_comes_first),
         TEST(test_every_uri_is_a_way),
         TEST(test_number_that_is_gone),
