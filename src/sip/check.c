@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "sip/cursor.h"
-#include "sip/scan.h"
 
 struct checker {
     struct sip_message *m;
@@ -103,18 +102,15 @@ static void check_address(struct checker *k, enum sip_header header, struct sip_
         *ret_address = address;
 }
 
-/* word ["@" word] */
 static void check_call_id(struct checker *k)
 {
     const struct sip_field *f =
         only_field(k, SIP_CALL_ID, "Call-ID missing, RFC 3261 8.1.1", "more than one Call-ID, RFC 3261 7.3.1");
     if (!f)
         return;
-    size_t wrong = sip_call_id_span(f->value);
-    if (wrong < f->value.n || f->value.n == 0)
-        refuse(k, ERR_SYNTAX, 400, octet_of(k, f->value.p) + wrong, "Call-ID, RFC 3261 20.8");
-    else
-        k->m->call_id = f->value;
+    struct sip_cursor c = sip_field_cursor(k->m, f);
+    int err = sip_read_call_id(&c, &k->m->call_id);
+    refuse(k, err, 400, c.fault.octet, c.fault.rule);
 }
 
 static void check_cseq(struct checker *k)

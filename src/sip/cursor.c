@@ -74,6 +74,21 @@ bool sip_cursor_finish(struct sip_cursor *c, const char *rule)
     return !c->err;
 }
 
+int sip_cursor_end(struct sip_cursor *c, const char *rule)
+{
+    sip_cursor_space(c);
+    if (c->p < c->end)
+        sip_cursor_fail(c, ERR_SYNTAX, rule);
+    c->expected = SIP_EXPECT_END;
+    return c->err;
+}
+
+struct slice sip_cursor_params_since(const struct sip_cursor *c, const uint8_t *begin)
+{
+    begin = sip_skip_space(begin, c->end);
+    return c->p > begin ? slice_of(begin, (size_t)(c->p - begin)) : slice_of(c->p, 0);
+}
+
 bool sip_param_next(struct sip_cursor *c, struct sip_param *ret_param)
 {
     struct sip_param param = {0};

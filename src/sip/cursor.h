@@ -23,4 +23,10 @@ bool sip_cursor_begin(struct sip_cursor *c, bool may_be_empty, const char *rule)
 /* Behind each value of a list: a comma, or the end. False on an error. */
 bool sip_cursor_finish(struct sip_cursor *c, const char *rule);
 
+/* Nothing may be left behind a single value. Returns the cursor's error. */
+int sip_cursor_end(struct sip_cursor *c, const char *rule);
+
+/* The list of parameters that has been read since the cursor stood at begin. */
+struct slice sip_cursor_params_since(const struct sip_cursor *c, const uint8_t *begin);
+
 #endif

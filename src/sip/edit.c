@@ -14,7 +14,7 @@ struct piece {
     size_t at;
     size_t octets; /* of the message that it replaces */
     struct slice text;
-    const char *name; /* of a field that is put in; NULL: it is none */
+    size_t name_octets; /* it is a field that is put in: its name are the first octets of the text; 0: it is none */
 };
 
 struct sip_edit {
@@ -49,6 +49,8 @@ static size_t octet_of(const struct sip_edit *e, const uint8_t *p)
 
 static void remove_pieces(struct sip_edit *e, size_t first, size_t count)
 {
+    if (!count)
+        return;
     memmove(&e->pieces[first], &e->pieces[first + count], (e->count - first - count) * sizeof *e->pieces);
     e->count -= count;
 }
@@ -88,25 +90,37 @@ static size_t find_place(const struct sip_edit *e, size_t at)
     return i;
 }
 
-/* Replaces octets. Pieces within are superseded; what lies within another piece's octets is gone already. */
+static size_t end_of(const struct piece *piece)
+{
+    return piece->at + piece->octets;
+}
+
+/* Replaces octets of the head. Pieces within them are superseded; what lies within a larger piece is gone already. */
 static void replace(struct sip_edit *e, struct slice old, struct slice text)
 {
     size_t at = octet_of(e, old.p), end = at + old.n;
+    if (end > octet_of(e, e->message->body.p))
+        fail(e, ERR_RANGE);
     if (e->err)
         return;
-    size_t i = find_place(e, at);
-    if (i > 0 && e->pieces[i - 1].at + e->pieces[i - 1].octets >= end &&
-        e->pieces[i - 1].at + e->pieces[i - 1].octets > at)
+    size_t first = find_place(e, at);
+    if (first > 0 && end_of(&e->pieces[first - 1]) > at) {
+        if (end_of(&e->pieces[first - 1]) < end)
+            fail(e, ERR_CONFLICT);
         return;
-    while (i < e->count && e->pieces[i].octets == 0 && e->pieces[i].at == at)
-        i++; /* what is put in before it stays there */
-    if (i < e->count && e->pieces[i].at == at && e->pieces[i].octets > old.n)
+    }
+    while (first < e->count && e->pieces[first].at == at && e->pieces[first].name_octets)
+        first++; /* a field that is put in before it stays there */
+    size_t last = first;
+    for (; last < e->count && (e->pieces[last].at < end || e->pieces[last].at == at); last++) {
+        if (end_of(&e->pieces[last]) <= end)
+            continue;
+        if (e->pieces[last].at != at)
+            fail(e, ERR_CONFLICT);
         return;
-    size_t last = i;
-    while (last < e->count && (e->pieces[last].at < end || (e->pieces[last].at == at && e->pieces[last].octets)))
-        last++;
-    remove_pieces(e, i, last - i);
-    insert_piece(e, i, (struct piece){at, old.n, text, NULL});
+    }
+    remove_pieces(e, first, last - first);
+    insert_piece(e, first, (struct piece){at, old.n, text, 0});
 }
 
 /* A copy of what the caller hands in, which may be gone before the message is written. */
@@ -185,9 +199,11 @@ void sip_edit_replace(struct sip_edit *e, struct slice old, struct slice octets)
 /* Fields of that name which the edit has put in. */
 static void remove_added(struct sip_edit *e, const char *name)
 {
-    for (size_t i = e->count; i-- > 0;)
-        if (e->pieces[i].name && text_equal_nocase(slice_str(e->pieces[i].name), slice_str(name)))
+    for (size_t i = e->count; i-- > 0;) {
+        struct slice added = slice_of(e->pieces[i].text.p, e->pieces[i].name_octets);
+        if (added.n && text_equal_nocase(added, slice_str(name)))
             remove_pieces(e, i, 1);
+    }
 }
 
 void sip_edit_remove_all(struct sip_edit *e, enum sip_header header)
@@ -201,9 +217,9 @@ void sip_edit_remove_all(struct sip_edit *e, enum sip_header header)
 static void add(struct sip_edit *e, size_t at, bool behind, const char *name, struct slice value)
 {
     size_t i = find_place(e, at);
-    while (behind && i < e->count && e->pieces[i].at == at && e->pieces[i].octets == 0)
+    while (behind && i < e->count && e->pieces[i].at == at && e->pieces[i].name_octets)
         i++;
-    insert_piece(e, i, (struct piece){at, 0, keep_field(e, slice_str(name), value), name});
+    insert_piece(e, i, (struct piece){at, 0, keep_field(e, slice_str(name), value), strlen(name)});
 }
 
 /* The empty line behind the fields. */

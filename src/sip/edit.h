@@ -1,7 +1,9 @@
 /* Changes to a parsed message, written out in one go: what is not named goes out octet for octet as it came, unknown header fields, their
  * order, folding and compact forms included. New messages are written with sip_begin_request and sip_begin_response.
  *
- * An edit belongs to one message and keeps slices and texts in its region. Errors stick and come out of sip_edit_write. */
+ * An edit belongs to one message. It copies what it is handed into its region; slices of the message itself are borrowed. A later change supersedes
+ * earlier ones within the same octets; what was removed stays removed. Errors stick and come out of sip_edit_write: ERR_RANGE for a value with a
+ * line end that is no folding, so that nothing a peer says becomes another header field. */
 #ifndef SIP_EDIT_H
 #define SIP_EDIT_H
 
@@ -19,7 +21,8 @@ void sip_edit_remove_all(struct sip_edit *e, enum sip_header header);
 void sip_edit_value(struct sip_edit *e, const struct sip_field *field,
                     struct slice value); /* keeps the name and its place */
 
-/* Replaces a slice of the message (one of several values of a line, a parameter, a URI) by other octets. Slices of two calls must not overlap. */
+/* Replaces a slice of the message's head (one of several values of a line, a parameter, a URI) by other octets. Slices of two calls that overlap
+ * without one being within the other: ERR_CONFLICT. */
 void sip_edit_replace(struct sip_edit *e, struct slice old, struct slice octets);
 
 /* In place of all fields of that header (at the first one's place; before Content-Length or at the end if there was none). */
@@ -36,10 +39,11 @@ void sip_edit_append_named(struct sip_edit *e, const char *name, struct slice va
 /* Content-Length follows by itself; an empty body takes Content-Type away, too. type empty: Content-Type stays. */
 void sip_edit_body(struct sip_edit *e, struct slice body, struct slice type);
 
-/* Appends the message. 0, ERR_LIMIT, ERR_NO_MEMORY. */
+/* Appends the message. 0, ERR_LIMIT, ERR_NO_MEMORY, ERR_RANGE, ERR_CONFLICT, ERR_WRONG_STATE (a URI of a response, a status of a request). */
 int sip_edit_write(const struct sip_edit *e, struct buf *out);
 
-/* ---- new messages: write the start line, then fields, then the body ---- */
+/* ---- new messages: write the start line, then fields, then the body ----
+ * A value with a line end that is no folding leaves ERR_RANGE in the buffer. */
 
 void sip_begin_request(struct buf *out, const char *method, struct slice uri);
 void sip_begin_response(struct buf *out, unsigned status, const char *reason);

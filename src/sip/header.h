@@ -170,6 +170,8 @@ int sip_read_cseq(struct sip_cursor *c, struct sip_cseq *ret_cseq);
 int sip_read_rack(struct sip_cursor *c, struct sip_rack *ret_rack);
 int sip_read_delta(struct sip_cursor *c, struct sip_delta *ret_delta);
 int sip_read_number(struct sip_cursor *c, uint32_t max, uint32_t *ret_number); /* Max-Forwards, Expires, RSeq … */
+int sip_read_call_id(struct sip_cursor *c, struct slice *ret_call_id); /* also In-Reply-To's and Replaces' first part */
+int sip_read_date(struct sip_cursor *c, int64_t *ret_seconds);         /* since 1970; always GMT (20.17) */
 
 /* Content-Type, Content-Disposition: type "/" subtype, or a token, with parameters. */
 struct sip_media_type {

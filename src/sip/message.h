@@ -93,6 +93,10 @@ int sip_parse(struct region *region, struct slice octets, enum sip_carrier carri
  * so are extensions that it requires: sip_unsupported says which. ret_status and ret_fault may be NULL. */
 int sip_check(struct sip_message *message, unsigned *ret_status, struct fault *ret_fault);
 
+/* Reads one field to its end, whatever its header: all values, and the URIs in them. 0, or the error with the fault. Fields of other headers, and
+ * those whose values others read (credentials) or nobody (User-Agent), are good. */
+int sip_check_field(const struct sip_message *message, const struct sip_field *field, struct fault *ret_fault);
+
 /* Appends the option tags of a header (Require, Proxy-Require) that are not among those given, separated by commas: the value of Unsupported in
  * a 420. Returns how many. */
 size_t sip_unsupported(const struct sip_message *message, enum sip_header header, const char *const *supported,

@@ -1,11 +1,8 @@
-/* Readers of the values of header fields. */
+/* Readers of the values of header fields: lists of Via, addresses, tokens and reasons; media types. */
 #include "sip/cursor.h"
 #include "sip/scan.h"
 
 #include "base/text.h"
-
-#define DELTA_SECONDS_MAX UINT32_MAX
-#define CSEQ_MAX (((uint32_t)1 << 31) - 1) /* 8.1.1.5 */
 
 /* From a begin to where the cursor stands, without the white space at the end. */
 static struct slice since(const struct sip_cursor *c, const uint8_t *begin)
@@ -196,13 +193,6 @@ bool sip_read_token(struct sip_cursor *c, struct slice *ret_token)
     return true;
 }
 
-/* The list of parameters that begins at the cursor, once it was read. */
-static struct slice params_since(const struct sip_cursor *c, const uint8_t *begin)
-{
-    begin = sip_skip_space(begin, c->end);
-    return c->p > begin ? since(c, begin) : slice_of(c->p, 0);
-}
-
 bool sip_read_reason(struct sip_cursor *c, struct sip_reason *ret_reason)
 {
     struct sip_reason reason = {0};
@@ -228,16 +218,6 @@ bool sip_read_reason(struct sip_cursor *c, struct sip_reason *ret_reason)
     return true;
 }
 
-/* Nothing may be left behind a single value. */
-static int end_value(struct sip_cursor *c, const char *rule)
-{
-    sip_cursor_space(c);
-    if (c->p < c->end)
-        sip_cursor_fail(c, ERR_SYNTAX, rule);
-    c->expected = SIP_EXPECT_END;
-    return c->err;
-}
-
 int sip_read_media_type(struct sip_cursor *c, struct sip_media_type *ret_type)
 {
     const char *rule = "media type, RFC 3261 20.15";
@@ -250,108 +230,9 @@ int sip_read_media_type(struct sip_cursor *c, struct sip_media_type *ret_type)
     const uint8_t *params = c->p;
     while (sip_param_next(c, &param))
         ;
-    type.params = params_since(c, params);
-    if (end_value(c, rule) < 0)
+    type.params = sip_cursor_params_since(c, params);
+    if (sip_cursor_end(c, rule) < 0)
         return c->err;
     *ret_type = type;
-    return 0;
-}
-
-/* ---- numbers ---- */
-
-static uint32_t read_number(struct sip_cursor *c, uint32_t max, const char *rule)
-{
-    uint32_t value = 0;
-    bool good;
-    if (c->err)
-        return 0;
-    sip_cursor_space(c);
-    const uint8_t *next = sip_read_digits(c->p, c->end, max, &value, &good);
-    if (!good)
-        sip_cursor_fail(c, next == c->p ? ERR_SYNTAX : ERR_RANGE, rule);
-    c->p = next;
-    return value;
-}
-
-int sip_read_number(struct sip_cursor *c, uint32_t max, uint32_t *ret_number)
-{
-    const char *rule = "number, RFC 3261 25.1";
-    uint32_t value = read_number(c, max, rule);
-    if (end_value(c, rule) < 0)
-        return c->err;
-    *ret_number = value;
-    return 0;
-}
-
-static void read_cseq(struct sip_cursor *c, const char *rule, struct sip_cseq *cseq)
-{
-    cseq->number = read_number(c, CSEQ_MAX, rule);
-    const uint8_t *digits_end = c->p;
-    sip_cursor_space(c);
-    if (c->p == digits_end)
-        sip_cursor_fail(c, ERR_SYNTAX, rule);
-    cseq->method = sip_cursor_span(c, CHAR_TOKEN, rule);
-    end_value(c, rule);
-}
-
-int sip_read_cseq(struct sip_cursor *c, struct sip_cseq *ret_cseq)
-{
-    struct sip_cseq cseq = {0};
-    read_cseq(c, "CSeq, RFC 3261 20.16", &cseq);
-    if (!c->err)
-        *ret_cseq = cseq;
-    return c->err;
-}
-
-int sip_read_rack(struct sip_cursor *c, struct sip_rack *ret_rack)
-{
-    struct sip_rack rack = {0};
-    rack.rseq = read_number(c, UINT32_MAX, "RAck, RFC 3262 7.2");
-    const uint8_t *digits_end = c->p;
-    sip_cursor_space(c);
-    if (c->p == digits_end)
-        sip_cursor_fail(c, ERR_SYNTAX, "RAck, RFC 3262 7.2");
-    read_cseq(c, "RAck, RFC 3262 7.2", &rack.cseq);
-    if (!c->err)
-        *ret_rack = rack;
-    return c->err;
-}
-
-/* A comment, with those inside of it (Retry-After). */
-static void skip_comment(struct sip_cursor *c)
-{
-    unsigned depth = 0;
-    sip_cursor_space(c);
-    if (c->p == c->end || *c->p != '(')
-        return;
-    for (; c->p < c->end; c->p++) {
-        if (*c->p == '\\' && c->end - c->p > 1)
-            c->p++;
-        else if (*c->p == '(')
-            depth++;
-        else if (*c->p == ')' && --depth == 0)
-            break;
-    }
-    if (c->p == c->end)
-        sip_cursor_fail(c, ERR_SYNTAX, "comment, RFC 3261 25.1");
-    else
-        c->p++;
-}
-
-int sip_read_delta(struct sip_cursor *c, struct sip_delta *ret_delta)
-{
-    const char *rule = "delta-seconds, RFC 3261 25.1";
-    struct sip_delta delta = {0};
-    struct sip_param param;
-    delta.seconds = read_number(c, DELTA_SECONDS_MAX, rule);
-    if (!c->err)
-        skip_comment(c);
-    const uint8_t *params = c->p;
-    while (sip_param_next(c, &param))
-        ;
-    delta.params = params_since(c, params);
-    if (end_value(c, rule) < 0)
-        return c->err;
-    *ret_delta = delta;
     return 0;
 }

@@ -37,6 +37,8 @@ void sip_begin_request(struct buf *out, const char *method, struct slice uri)
 {
     buf_str(out, method);
     buf_str(out, " ");
+    if (!sip_value_is_good(uri) && !out->err)
+        out->err = ERR_RANGE;
     buf_slice_put(out, uri);
     buf_str(out, " SIP/2.0\r\n");
 }
