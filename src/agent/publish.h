@@ -17,8 +17,9 @@ void agent_publish_free(struct agent_publish *p);
  * ERR_NO_MEMORY: what was published stays. */
 int agent_publish_set(struct agent_publish *p, struct now now, const struct agent_enrolled *enrolled);
 
-/* Hands numbers to the client, a part at a time. True if there are more: call it again in the next turn. */
-bool agent_publish_feed(struct agent_publish *p, struct now now, struct vap_client *client);
+/* Hands numbers to the client, a part at a time. 1 if there are more: call it again in the next turn; 0 when all are handed over; or
+ * ERR_NO_MEMORY: later. */
+int agent_publish_feed(struct agent_publish *p, struct now now, struct vap_client *client);
 
 /* A PUBLISHED effect of the client. */
 void agent_publish_result(struct agent_publish *p, struct now now, const struct vap_client_effect *effect);

@@ -341,6 +341,7 @@ void agent_routes_failed(struct agent_routes *t, struct now now, const struct ag
     if (!find_used(t, route, &n, &uri))
         return;
     struct agent_slot *slot = agent_slot_at(t, n);
+    t->now = now;
     bool all = agent_cause_is_gone(cause) || agent_cause_is_ticket(cause);
     t->counters.failures++;
     slot->failed_s = agent_route_seconds(now.wall);
@@ -369,6 +370,7 @@ void agent_routes_succeeded(struct agent_routes *t, const struct agent_route *ro
 
 void agent_routes_tick(struct agent_routes *t, struct now now)
 {
+    t->now = now;
     if (!mono_due(t->sweep_at, now.mono))
         return;
     for (unsigned i = 0; i < SWEEP_SLOTS && i < t->slots; i++) {

@@ -69,9 +69,10 @@ struct agent_route_list {
 enum agent_route_end { AGENT_ROUTE_EXPIRED, AGENT_ROUTE_GONE, AGENT_ROUTE_DELETED, AGENT_ROUTE_REPLACED };
 const char *agent_route_end_name(enum agent_route_end end); /* "expired" */
 
-/* What the table tells: a route has ended (durably). Called from a completion of the store; must not change the table. */
+/* What the table tells: a route has ended (durably). Called from a completion of the store, with the
+ * time of the last event; must not change the table. */
 struct agent_route_watch {
-    void (*removed)(void *ctx, const struct agent_route *route, enum agent_route_end end);
+    void (*removed)(void *ctx, struct now now, const struct agent_route *route, enum agent_route_end end);
     void *ctx;
 };
 
@@ -111,9 +112,9 @@ void agent_routes_succeeded(struct agent_routes *t, const struct agent_route *ro
 
 /* What an operator does: with every route of the number, or only those of a domain (empty: all). At once, without completion:
  * ERR_NOT_FOUND; ERR_CONFLICT while another change of the number is being written; ERR_LIMIT, ERR_NO_MEMORY or the store's error. */
-int agent_routes_set_enabled(struct agent_routes *t, const struct e164 *number, struct slice domain, bool enabled,
-                             agent_route_done_fn *done, void *arg);
-int agent_routes_delete(struct agent_routes *t, const struct e164 *number, struct slice domain,
+int agent_routes_set_enabled(struct agent_routes *t, struct now now, const struct e164 *number, struct slice domain,
+                             bool enabled, agent_route_done_fn *done, void *arg);
+int agent_routes_delete(struct agent_routes *t, struct now now, const struct e164 *number, struct slice domain,
                         agent_route_done_fn *done, void *arg);
 
 /* Ends what has ended, a part of the table at a time. */

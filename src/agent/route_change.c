@@ -93,7 +93,7 @@ static void tell_removed(struct agent_routes *t, uint32_t n, enum agent_route_en
     (*counters[end])++;
     if (t->watch.removed &&
         agent_route_fill(t, slot, agent_origin_uri(agent_origin_blob(t, slot->origin), 0), false, &route))
-        t->watch.removed(t->watch.ctx, &route, end);
+        t->watch.removed(t->watch.ctx, t->now, &route, end);
 }
 
 static int apply_put(struct agent_routes *t, struct change_item *item)
@@ -388,6 +388,7 @@ int agent_routes_learn(struct agent_routes *t, struct now now, struct slice vali
     struct valinfo v = {.route_count = 0};
     struct fault fault;
     struct lesson l = {.is_ticket = false};
+    t->now = now;
     region_init(&region, 2 * VALINFO_OCTETS_MAX);
     buf_init(&l.blob, AGENT_ORIGIN_OCTETS_MAX);
     *ret_reason = "the document is no ValInfo";
@@ -421,12 +422,13 @@ static size_t slots_of(const struct agent_routes *t, uint64_t key, struct slice 
     return count;
 }
 
-int agent_routes_set_enabled(struct agent_routes *t, const struct e164 *number, struct slice domain, bool enabled,
-                             agent_route_done_fn *done, void *arg)
+int agent_routes_set_enabled(struct agent_routes *t, struct now now, const struct e164 *number, struct slice domain,
+                             bool enabled, agent_route_done_fn *done, void *arg)
 {
     uint32_t slots[AGENT_ROUTES_PER_NUMBER_MAX];
     uint64_t key = agent_number_key(e164_slice(number));
     size_t n = slots_of(t, key, domain, slots);
+    t->now = now;
     if (!n)
         return ERR_NOT_FOUND;
     if (has_conflict(t, key, false))
@@ -445,10 +447,11 @@ int agent_routes_set_enabled(struct agent_routes *t, const struct e164 *number, 
     return change_write(t, c);
 }
 
-int agent_routes_delete(struct agent_routes *t, const struct e164 *number, struct slice domain,
+int agent_routes_delete(struct agent_routes *t, struct now now, const struct e164 *number, struct slice domain,
                         agent_route_done_fn *done, void *arg)
 {
     uint32_t slots[AGENT_ROUTES_PER_NUMBER_MAX];
     size_t n = slots_of(t, agent_number_key(e164_slice(number)), domain, slots);
+    t->now = now;
     return n ? agent_routes_remove(t, slots, n, AGENT_ROUTE_DELETED, done, arg) : ERR_NOT_FOUND;
 }

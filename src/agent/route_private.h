@@ -68,6 +68,7 @@ struct agent_routes {
     size_t change_count;
     size_t put_count;   /* new routes among them */
     size_t other_count; /* of changes that are not only new or renewed routes */
+    struct now now;     /* of the last event */
     uint32_t sweep;     /* the slot that the search for ended ones has come to */
     struct mono sweep_at;
 };

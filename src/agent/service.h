@@ -44,11 +44,15 @@ struct agent_service_parts {
 int agent_service_new(const struct agent_service_config *config, const struct agent_service_parts *parts,
                       struct now now, struct agent_service **ret_service);
 
-/* Before routes and records are freed, and when no completion of the store can come any more, or after agent_service_stop. */
+/* Before routes, records and alarms are freed. NULL is allowed. */
 void agent_service_free(struct agent_service *s);
 
 /* The enrolled numbers and trust groups have changed; the old object may be freed afterwards. */
 int agent_service_set_enrolled(struct agent_service *s, struct now now, const struct agent_enrolled *enrolled);
+
+/* For an agent_route_watch, with the alarms as its ctx: rings RouteRemoved. */
+void agent_service_route_removed(void *alarms, struct now now, const struct agent_route *route,
+                                 enum agent_route_end end);
 
 /* What happened on a connection; as in vap/client.h. The failure tells TCP and TLS apart, for the alarm. */
 enum agent_service_failure { AGENT_SERVICE_CLOSED, AGENT_SERVICE_TCP_FAILED, AGENT_SERVICE_TLS_FAILED };

@@ -24,9 +24,10 @@ static struct scene {
     struct agent_enrolled *trust;
 } the_scene;
 
-static void on_removed(void *ctx, const struct agent_route *route, enum agent_route_end end)
+static void on_removed(void *ctx, struct now now, const struct agent_route *route, enum agent_route_end end)
 {
     struct scene *s = ctx;
+    assert_int_equal(now.wall.ms, s->now.wall.ms);
     size_t n = strlen(s->removed);
     snprintf(s->removed + n, sizeof s->removed - n, "%s %s %s;", route->number.text, route->domain,
              agent_route_end_name(end));
@@ -206,7 +207,7 @@ static void test_failed_write_changes_nothing(void **state)
     learn(s, "+493020001", "b.example", 1);
     struct e164 number = number_of("+493020001");
     memory_store_fail(s->store, 1, ERR_IO);
-    assert_int_equal(agent_routes_delete(s->routes, &number, slice_str(""), on_done, s), 0);
+    assert_int_equal(agent_routes_delete(s->routes, s->now, &number, slice_str(""), on_done, s), 0);
     memory_store_turn(s->store);
     assert_int_equal(s->last_err, ERR_IO);
     assert_int_equal(find(s, "+493020001"), 1);
@@ -397,8 +398,9 @@ static void test_operator_disables_and_deletes(void **state)
     struct e164 number = number_of("+493020001");
     learn(s, "+493020001", "b.example", 1);
     learn(s, "+493020001", "c.example", 2);
-    assert_int_equal(agent_routes_set_enabled(s->routes, &number, slice_str("C.example"), false, on_done, s), 0);
-    assert_int_equal(agent_routes_delete(s->routes, &number, slice_str(""), on_done, s), ERR_CONFLICT);
+    assert_int_equal(agent_routes_set_enabled(s->routes, s->now, &number, slice_str("C.example"), false, on_done, s),
+                     0);
+    assert_int_equal(agent_routes_delete(s->routes, s->now, &number, slice_str(""), on_done, s), ERR_CONFLICT);
     expect_order(s, "+493020001", "c.example b.example");
     memory_store_turn(s->store);
     expect_order(s, "+493020001", "b.example");
@@ -406,19 +408,19 @@ static void test_operator_disables_and_deletes(void **state)
     expect_order(s, "+493020001", "b.example");
     learn(s, "+493020001", "c.example", 2); /* renewed, and still disabled */
     expect_order(s, "+493020001", "b.example");
-    assert_int_equal(agent_routes_set_enabled(s->routes, &number, slice_str(""), true, on_done, s), 0);
+    assert_int_equal(agent_routes_set_enabled(s->routes, s->now, &number, slice_str(""), true, on_done, s), 0);
     memory_store_turn(s->store);
     assert_int_equal(find(s, "+493020001"), 2);
-    assert_int_equal(agent_routes_set_enabled(s->routes, &number, slice_str("x.example"), true, on_done, s),
+    assert_int_equal(agent_routes_set_enabled(s->routes, s->now, &number, slice_str("x.example"), true, on_done, s),
                      ERR_NOT_FOUND);
-    assert_int_equal(agent_routes_delete(s->routes, &number, slice_str(""), on_done, s), 0);
+    assert_int_equal(agent_routes_delete(s->routes, s->now, &number, slice_str(""), on_done, s), 0);
     memory_store_turn(s->store);
     assert_int_equal(find(s, "+493020001"), 0);
     assert_int_equal(agent_routes_count(s->routes), 0);
     assert_int_equal(agent_routes_numbers(s->routes), 0);
     assert_int_equal(agent_routes_domains(s->routes), 0);
     assert_int_equal(memory_store_count(s->store, KV_AGENT_ROUTE), 0);
-    assert_int_equal(agent_routes_delete(s->routes, &number, slice_str(""), on_done, s), ERR_NOT_FOUND);
+    assert_int_equal(agent_routes_delete(s->routes, s->now, &number, slice_str(""), on_done, s), ERR_NOT_FOUND);
 }
 
 static void test_limits(void **state)
@@ -560,7 +562,7 @@ static void test_lack_of_memory(void **state)
         restart(s);
         struct e164 number = number_of("+493020001");
         if (find(s, "+493020001"))
-            assert_int_equal(agent_routes_delete(s->routes, &number, slice_str(""), NULL, NULL), 0);
+            assert_int_equal(agent_routes_delete(s->routes, s->now, &number, slice_str(""), NULL, NULL), 0);
         memory_store_turn(s->store);
     }
     fail_msg("it never worked");
