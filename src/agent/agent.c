@@ -295,8 +295,11 @@ static void heard(struct agent *a, const struct sip_event *event)
 
 void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, struct slice octets)
 {
+    struct sip_flow known = *flow;
+    struct trunk *trunk;
     a->now = now;
-    sip_layer_input(a->layer, now, flow, octets);
+    known.is_configured = flow->side != AGENT_IME && !trunk_of_flow(a, flow, &trunk);
+    sip_layer_input(a->layer, now, &known, octets);
 }
 
 void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop)

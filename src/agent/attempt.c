@@ -6,10 +6,17 @@
 
 static const char cancel_elsewhere[] = "SIP ;cause=408 ;text=\"No answer in time\"";
 
+static void attempt_end_of_direct(struct attempt *at)
+{
+    at->call->agent->direct_count -= at->counts_direct;
+    at->counts_direct = false;
+}
+
 void attempt_free(struct attempt *at)
 {
     struct call *c = at->call;
     struct agent *a = c->agent;
+    attempt_end_of_direct(at);
     LIST_EACH(it, &c->pairs) {
         struct pair *p = CONTAINER_OF(it, struct pair, link);
         if (p->attempt == at)
@@ -24,15 +31,6 @@ void attempt_free(struct attempt *at)
     list_remove(&at->link);
     mem_free(at->ended_tag);
     mem_free(at);
-}
-
-static void attempt_end_of_direct(struct attempt *at)
-{
-    struct call *c = at->call;
-    if (at->side == AGENT_IME && c->counts_direct) {
-        c->counts_direct = false;
-        c->agent->direct_count--;
-    }
 }
 
 /* Early dialogs of it lead nowhere from now on. */
@@ -237,7 +235,7 @@ int attempt_begin(struct call *c, const struct way *way)
     snprintf(c->record.other_call_id, sizeof c->record.other_call_id, "%s", at->call_id);
     c->record.to = way->side;
     if (way->side == AGENT_IME) {
-        c->counts_direct = true;
+        at->counts_direct = true;
         a->direct_count++;
         c->tried_direct = true;
         a->counters.CallsAttempted += c->kind == CALL_VOICE;

@@ -130,11 +130,12 @@ struct attempt {
     uint32_t cseq;
     char tag[TAG_OCTETS];
     char call_id[2 * TAG_OCTETS];
-    bool heard;      /* anything at all */
-    bool rang;       /* 180 and above */
-    bool given_up;   /* another one counts now, or none */
-    bool over;       /* it had its final response; it lingers for late ones */
-    char *ended_tag; /* of the answer that we acknowledged and ended ourselves */
+    bool heard;         /* anything at all */
+    bool rang;          /* 180 and above */
+    bool given_up;      /* another one counts now, or none */
+    bool over;          /* it had its final response; it lingers for late ones */
+    bool counts_direct; /* against direct_max */
+    char *ended_tag;    /* of the answer that we acknowledged and ended ourselves */
     struct timer timer;
     unsigned step; /* in the record; CALL_STEPS_MAX: none */
 };
@@ -187,7 +188,6 @@ struct call {
     struct list attempts, pairs, relays, farewells;
     size_t pair_count, relay_count;
     struct pair *confirmed;
-    bool counts_direct; /* against direct_max */
     bool tried_direct;
     struct timer timer;        /* ringing for too long; then nothing heard for too long */
     struct call_record record; /* CALL_VOICE */

@@ -19,6 +19,7 @@ struct agent_trunk_options {
     char *name;
     enum agent_side side; /* AGENT_PBX or AGENT_PSTN */
     enum sip_transport transport;
+    bool any_transport;                     /* DNS chooses */
     char *host;                             /* a name or an address; NULL: a PBX that registers */
     uint16_t port;                          /* 0: as DNS or the transport says */
     char *domain;                           /* in the URIs of requests to it; NULL: host */

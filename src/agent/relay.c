@@ -129,8 +129,9 @@ static uint32_t relay_rack(const struct end *end, const struct sip_message *m)
         return 0;
     LIST_EACH(it, &end->pair->call->relays) {
         const struct relay *r = CONTAINER_OF(it, struct relay, link);
-        if (r->method == SIP_INVITE && r->from == end_index(end) && r->cseq == rack.cseq.number)
-            return r->out_cseq;
+        if (r->method != SIP_INVITE || r->from != end_index(end) || r->cseq != rack.cseq.number)
+            continue;
+        return r->pair ? r->out_cseq : end->pair->attempt ? end->pair->attempt->cseq : 0;
     }
     return end->accepted.cseq == rack.cseq.number ? end->accepted_cseq : 0;
 }

@@ -1,0 +1,524 @@
+/* The stage of the call agent's traces. */
+#include "agent_stage.h"
+
+#include "agent/internal.h"
+#include "ticket/valinfo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct peer_info {
+    const char *name;
+    const char *address;
+    enum agent_side side;
+    enum sip_transport transport;
+} peers[PEERS] = {
+    {"pbx", "10.0.0.1:5060", AGENT_PBX, SIP_UDP},
+    {"carrier-1", "198.51.100.1:5060", AGENT_PSTN, SIP_UDP},
+    {"carrier-2", "198.51.100.2:5060", AGENT_PSTN, SIP_UDP},
+    {"far", "203.0.113.9:5061", AGENT_IME, SIP_TLS},
+};
+
+#define SDP "v=0\r\no=- 1 1 IN IP4 192.0.2.77\r\ns=-\r\nc=IN IP4 192.0.2.77\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+static struct addr address_of(enum peer peer)
+{
+    struct addr addr;
+    assert_int_equal(addr_parse(slice_str(peers[peer].address), 0, &addr), 0);
+    return addr;
+}
+
+/* ---- the agent's side ---- */
+
+static void add_trunk(struct stage *s, enum peer peer)
+{
+    struct agent_trunk_options o = {.name = (char *)(uintptr_t)peers[peer].name,
+                                    .side = peers[peer].side,
+                                    .transport = SIP_UDP,
+                                    .host = (char *)(uintptr_t)peers[peer].name};
+    agent_dial_plan_init(&o.plan);
+    assert_int_equal(agent_dial_plan_set_country(&o.plan, slice_str("49")), 0);
+    assert_int_equal(agent_options_trunk(&s->options, &o), 0);
+}
+
+struct stage *agent_stage_new(void)
+{
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->now = (struct now){{1000000}, {INT64_C(1700000000000)}};
+    s->seeded.state = 7;
+    s->entropy = seeded_entropy_port(&s->seeded);
+    s->far_domain = "b.example";
+    assert_int_equal(memory_store_new(&s->store), 0);
+    agent_options_default(&s->options);
+    s->options.domain = mem_strdup("a.example");
+    s->options.keepalive_ms = 0;
+    add_trunk(s, PBX);
+    add_trunk(s, CARRIER_1);
+    add_trunk(s, CARRIER_2);
+    agent_options_point(&s->options, AGENT_PBX, SIP_UDP, "10.0.0.9:5060");
+    agent_options_point(&s->options, AGENT_PSTN, SIP_UDP, "198.51.100.9:5060");
+    agent_options_point(&s->options, AGENT_IME, SIP_TLS, "ime.a.example:5061");
+    size_t group;
+    struct agent_fallback_profile profile;
+    agent_fallback_profile_init(&profile);
+    snprintf(profile.name, sizeof profile.name, "p");
+    assert_int_equal(agent_enrolled_new(&s->enrolled), 0);
+    assert_int_equal(agent_enrolled_add_profile(s->enrolled, &profile), 0);
+    assert_int_equal(agent_enrolled_add_group(s->enrolled, "g", "p", &group), 0);
+    assert_int_equal(agent_enrolled_add_pattern(s->enrolled, group, slice_str("+4930100XXXX")), 0);
+    assert_int_equal(agent_trust_add_domain(s->enrolled, slice_str("evil.example"), false), 0);
+    for (unsigned i = 0; i < PEERS; i++)
+        list_init(&s->inbox[i]);
+    region_init(&s->region, 1 << 20);
+    return s;
+}
+
+static enum peer peer_of(const struct sip_hop *hop)
+{
+    for (unsigned i = 0; i < PEERS; i++) {
+        struct addr addr = address_of((enum peer)i);
+        if (addr_eq(&addr, &hop->addr) && peers[i].side == (enum agent_side)hop->side)
+            return (enum peer)i;
+    }
+    return PEERS;
+}
+
+static void sent(struct stage *s, const struct agent_effect *e)
+{
+    enum peer peer = peer_of(e->hop);
+    if (peer == PEERS)
+        snprintf(s->to_strangers, sizeof s->to_strangers, "%.*s", SLICE_PRINT(e->octets));
+    if (peer == PEERS || s->deaf[peer])
+        return;
+    struct sent *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    assert_true(e->octets.n < sizeof m->text);
+    m->hop = *e->hop;
+    m->at = s->now.mono;
+    memcpy(m->text, e->octets.p, e->octets.n);
+    list_append(&s->inbox[peer], &m->link);
+}
+
+static void locate(struct stage *s, unsigned trunk)
+{
+    const enum peer peer = (enum peer)trunk; /* the trunks are the first peers */
+    struct sip_hop hop = {.transport = SIP_UDP, .side = peers[peer].side, .addr = address_of(peer)};
+    agent_located(s->agent, s->now, trunk, &hop, 1);
+}
+
+static void drain(struct stage *s)
+{
+    struct agent_effect e;
+    do {
+        while (agent_next(s->agent, s->now, &e)) {
+            if (e.kind == AGENT_SEND)
+                sent(s, &e);
+            else if (e.kind == AGENT_LOCATE)
+                locate(s, e.trunk);
+            else if (e.kind == AGENT_STOPPED)
+                s->stopped = true;
+        }
+    } while (memory_store_waits(s->store) && (memory_store_turn(s->store), true));
+}
+
+void agent_stage_start(struct stage *s)
+{
+    struct agent_routes_config routes;
+    struct agent_records_config records;
+    const struct kv *kv = memory_store_kv(s->store);
+    agent_routes_config_init(&routes);
+    routes.routes_max = 1000;
+    agent_records_config_init(&records);
+    agent_alarms_init(&s->alarms, NULL);
+    s->parts = (struct agent_parts){.enrolled = s->enrolled, .alarms = &s->alarms};
+    assert_int_equal(agent_routes_new(&routes, kv, &s->entropy, NULL, &s->parts.routes), 0);
+    assert_int_equal(agent_records_new(&records, kv, s->now, &s->parts.records), 0);
+    s->ports.entropy = &s->entropy;
+    s->ports.kv = kv;
+    assert_int_equal(agent_new(&s->options, &s->ports, &s->parts, s->now, &s->agent), 0);
+    agent_start(s->agent, s->now);
+    drain(s);
+}
+
+static void clear(struct stage *s)
+{
+    struct list *it;
+    for (unsigned i = 0; i < PEERS; i++) {
+        while ((it = list_pop(&s->inbox[i])))
+            free(CONTAINER_OF(it, struct sent, link));
+    }
+    free(s->taken);
+    s->taken = NULL;
+}
+
+static void stop(struct stage *s)
+{
+    agent_free(s->agent);
+    agent_records_free(s->parts.records);
+    agent_routes_free(s->parts.routes);
+    s->agent = NULL;
+}
+
+void agent_stage_restart(struct stage *s, bool crash)
+{
+    if (crash)
+        memory_store_crash(s->store);
+    stop(s);
+    clear(s);
+    agent_stage_start(s);
+}
+
+void agent_stage_free(struct stage *s)
+{
+    if (s->agent)
+        stop(s);
+    clear(s);
+    agent_enrolled_free(s->enrolled);
+    agent_options_fini(&s->options);
+    memory_store_free(s->store);
+    region_fini(&s->region);
+    free(s);
+}
+
+int agent_stage_setup(void **state)
+{
+    struct stage *s = agent_stage_new();
+    agent_stage_start(s);
+    *state = s;
+    return 0;
+}
+
+/* Whatever a test did, after a while nothing is left of it. */
+int agent_stage_teardown(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < PEERS; i++)
+        s->deaf[i] = true;
+    LIST_EACH(it, &s->agent->calls)
+        call_end(CONTAINER_OF(it, struct call, link), 503, "the test");
+    stage_run(s, 300000);
+    assert_int_equal(agent_calls(s->agent), 0);
+    assert_int_equal(agent_requests(s->agent), 0);
+    assert_int_equal(sip_layer_clients(s->agent->layer), 0);
+    assert_int_equal(sip_layer_servers(s->agent->layer), 0);
+    assert_int_equal(s->agent->clients.n, 0);
+    assert_int_equal(s->agent->servers.n, 0);
+    assert_int_equal(s->agent->ends.n, 0);
+    assert_int_equal(s->agent->tags.n, 0);
+    assert_int_equal(s->agent->attempts.n, 0);
+    assert_int_equal(s->agent->direct_count, 0);
+    agent_stage_free(s);
+    return 0;
+}
+
+static void learned(void *arg, int err)
+{
+    assert_int_equal(err, 0);
+    *(bool *)arg = true;
+}
+
+void stage_learn(struct stage *s, const char *number, const char *domain)
+{
+    struct valinfo v = {.ticket = slice_str("dGlja2V0"), .route_count = 1};
+    char uri[STAGE_TEXT_OCTETS];
+    struct buf xml;
+    const char *reason;
+    bool done = false;
+    assert_true(e164_parse(slice_str(number), &v.number));
+    snprintf(uri, sizeof uri, "sip:agent@%s:5061;maddr=203.0.113.9;transport=tcp", domain);
+    v.routes[0] = slice_str(uri);
+    buf_init(&xml, VALINFO_OCTETS_MAX);
+    assert_int_equal(valinfo_format(&v, &xml), 0);
+    struct agent_route_terms terms = {.trust = NULL};
+    struct e164 of;
+    assert_int_equal(agent_routes_learn(s->parts.routes, s->now, buf_slice(&xml), &terms, learned, &done, &reason, &of),
+                     0);
+    buf_fini(&xml);
+    drain(s);
+    assert_true(done);
+}
+
+/* ---- time and messages ---- */
+
+void stage_run(struct stage *s, int64_t ms)
+{
+    const struct mono end = mono_after_ms(s->now.mono, ms);
+    drain(s);
+    for (;;) {
+        struct mono due = mono_min(agent_deadline(s->agent), end);
+        if (due.us > s->now.mono.us) {
+            s->now.wall.ms += due.us / 1000 - s->now.mono.us / 1000;
+            s->now.mono = due;
+        }
+        agent_tick(s->agent, s->now);
+        drain(s);
+        if (mono_due(end, s->now.mono))
+            return;
+    }
+}
+
+static void deliver(struct stage *s, enum peer peer, struct slice octets)
+{
+    struct sip_flow flow = {.transport = peers[peer].transport, .side = peers[peer].side, .peer = address_of(peer)};
+    flow.conn = peers[peer].transport == SIP_UDP ? 0 : 100 + (uint64_t)peer;
+    flow.peer_domain = peer == FAR ? s->far_domain : NULL;
+    agent_input(s->agent, s->now, &flow, octets);
+    drain(s);
+}
+
+void stage_send(struct stage *s, enum peer peer, const char *text)
+{
+    deliver(s, peer, slice_str(text));
+}
+
+void stage_send_from(struct stage *s, enum agent_side side, const char *address, const char *text)
+{
+    struct sip_flow flow = {.transport = side == AGENT_IME ? SIP_TLS : SIP_UDP, .side = side};
+    assert_int_equal(addr_parse(slice_str(address), 0, &flow.peer), 0);
+    agent_input(s->agent, s->now, &flow, slice_str(text));
+    drain(s);
+}
+
+void stage_unreachable(struct stage *s, enum peer peer)
+{
+    struct list *it = list_pop(&s->inbox[peer]);
+    assert_non_null(it);
+    struct sent *lost = CONTAINER_OF(it, struct sent, link);
+    struct sip_hop hop = lost->hop;
+    free(lost);
+    agent_unreachable(s->agent, s->now, &hop);
+    drain(s);
+}
+
+static struct list *next_message(struct stage *s, enum peer peer)
+{
+    free(s->taken);
+    s->taken = NULL;
+    region_fini(&s->region);
+    region_init(&s->region, 1 << 20);
+    return list_pop(&s->inbox[peer]);
+}
+
+const struct sip_message *stage_take(struct stage *s, enum peer peer, const char *what)
+{
+    struct list *it = next_message(s, peer);
+    if (!it)
+        fail_msg("%s was sent nothing, not %s", peers[peer].name, what);
+    s->taken = CONTAINER_OF(it, struct sent, link);
+    struct fault fault;
+    unsigned status;
+    assert_int_equal(sip_parse(&s->region, slice_str(s->taken->text), SIP_DATAGRAM, &s->message, &fault), 0);
+    if (sip_check(&s->message, &status, &fault) < 0)
+        fail_msg("octet %zu: %s in\n%s", fault.octet, fault.rule, s->taken->text);
+    char got[16];
+    snprintf(got, sizeof got, "%u", s->message.status);
+    if (s->message.is_request ? !slice_eq_str(s->message.method_text, what) : strcmp(got, what) != 0)
+        fail_msg("%s was sent, not %s:\n%s", peers[peer].name, what, s->taken->text);
+    return &s->message;
+}
+
+void stage_skip(struct stage *s, enum peer peer)
+{
+    struct list *it = next_message(s, peer);
+    if (it)
+        s->taken = CONTAINER_OF(it, struct sent, link);
+}
+
+bool stage_is_quiet(const struct stage *s, enum peer peer)
+{
+    return list_empty(&s->inbox[peer]);
+}
+
+void stage_quiet(struct stage *s)
+{
+    for (unsigned i = 0; i < PEERS; i++) {
+        if (!stage_is_quiet(s, (enum peer)i))
+            fail_msg("%s was sent:\n%s", peers[i].name, CONTAINER_OF(s->inbox[i].next, struct sent, link)->text);
+    }
+}
+
+const char *stage_field(struct stage *s, enum sip_header header)
+{
+    static char text[2048];
+    const struct sip_field *f = sip_field_first(&s->message, header);
+    snprintf(text, sizeof text, "%.*s", f ? (int)f->value.n : 0, f ? (const char *)f->value.p : "");
+    return text;
+}
+
+const char *stage_text(struct stage *s)
+{
+    return s->taken->text;
+}
+
+/* ---- talks ---- */
+
+static void keep(char out[STAGE_TEXT_OCTETS], struct slice s)
+{
+    snprintf(out, STAGE_TEXT_OCTETS, "%.*s", SLICE_PRINT(s));
+}
+
+static void keep_target(struct talk *t)
+{
+    const struct sip_field *f = sip_field_first(&t->stage->message, SIP_CONTACT);
+    struct sip_cursor c;
+    struct sip_address address;
+    if (!f)
+        return;
+    sip_cursor_init(&c, t->stage->message.octets, f->value);
+    assert_true(sip_read_address(&c, &address));
+    keep(t->target, address.uri);
+}
+
+static const char *via(struct talk *t)
+{
+    static char text[STAGE_TEXT_OCTETS];
+    snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=z9hG4bK%u\r\n", sip_transport_name(peers[t->peer].transport),
+             peers[t->peer].address, ++t->stage->branch);
+    return text;
+}
+
+static void write_request(struct talk *t, const char *method, unsigned cseq, const char *via_line, const char *more,
+                          const char *body)
+{
+    char text[STAGE_MESSAGE_OCTETS];
+    int n = snprintf(text, sizeof text,
+                     "%s %s SIP/2.0\r\n%sMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u "
+                     "%s\r\nContact: <sip:%s@%s>\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+                     method, t->target, via_line, t->local, t->remote, t->call_id, cseq, method, peers[t->peer].name,
+                     peers[t->peer].address, more ? more : "", body ? "Content-Type: application/sdp\r\n" : "",
+                     body ? strlen(body) : 0, body ? body : "");
+    assert_true(n > 0 && (size_t)n < sizeof text);
+    deliver(t->stage, t->peer, slice_of(text, (size_t)n));
+}
+
+void talk_call_with(struct stage *s, struct talk *t, enum peer peer, const char *user, const char *more)
+{
+    memset(t, 0, sizeof *t);
+    t->stage = s;
+    t->peer = peer;
+    snprintf(t->tag, sizeof t->tag, "from%u", s->branch);
+    snprintf(t->call_id, sizeof t->call_id, "call-%u@%s", s->branch, peers[peer].name);
+    snprintf(t->local, sizeof t->local, "\"Ann\" <sip:%s@%s>;tag=%s", peer == PBX ? "+49301001234" : "+49302000001",
+             peers[peer].name, t->tag);
+    snprintf(t->remote, sizeof t->remote, "<sip:%s@agent>", user);
+    snprintf(t->target, sizeof t->target, "sip:%s@agent", user);
+    t->cseq = t->invite_cseq = 101;
+    snprintf(t->invite_branch, sizeof t->invite_branch, "z9hG4bK%u", s->branch + 1);
+    write_request(t, "INVITE", t->cseq, via(t), more, SDP);
+}
+
+void talk_call(struct stage *s, struct talk *t, enum peer peer, const char *user)
+{
+    talk_call_with(s, t, peer, user, "X-Unknown:  kept  as it is\r\n");
+}
+
+void talk_called(struct stage *s, struct talk *t, enum peer peer)
+{
+    memset(t, 0, sizeof *t);
+    t->stage = s;
+    t->peer = peer;
+    const struct sip_message *m = stage_take(s, peer, "INVITE");
+    snprintf(t->tag, sizeof t->tag, "to%u", s->branch);
+    keep(t->call_id, m->call_id);
+    snprintf(t->local, sizeof t->local, "%.*s;tag=%s", 400, stage_field(s, SIP_TO), t->tag);
+    keep(t->remote, slice_str(stage_field(s, SIP_FROM)));
+    keep_target(t);
+    t->invite_cseq = m->cseq.number;
+    t->cseq = 7000;
+    snprintf(t->request, sizeof t->request, "%s", stage_text(s));
+}
+
+void talk_answer(struct talk *t, unsigned status, const char *more)
+{
+    struct region region;
+    struct sip_message m;
+    struct fault fault;
+    unsigned refused;
+    struct buf out;
+    region_init(&region, 1 << 20);
+    buf_init(&out, STAGE_MESSAGE_OCTETS);
+    assert_int_equal(sip_parse(&region, slice_str(t->request), SIP_DATAGRAM, &m, &fault), 0);
+    assert_int_equal(sip_check(&m, &refused, &fault), 0);
+    sip_begin_answer(&out, &m, status, NULL, slice_str(t->tag));
+    if (status > 100 && status < 300)
+        sip_put_text(&out, SIP_CONTACT, "<sip:%s@%s>;+sip.instance=\"<urn:uuid:1>\"", peers[t->peer].name,
+                     peers[t->peer].address);
+    if (more)
+        buf_str(&out, more);
+    const bool offers = m.method == SIP_INVITE && status > 180 && status < 300;
+    if (offers)
+        sip_put_text(&out, SIP_CONTENT_TYPE, "application/sdp");
+    sip_end(&out, offers ? slice_str(SDP) : (struct slice){0});
+    assert_int_equal(out.err, 0);
+    deliver(t->stage, t->peer, buf_slice(&out));
+    buf_fini(&out);
+    region_fini(&region);
+}
+
+void talk_heard(struct talk *t, const char *status)
+{
+    stage_take(t->stage, t->peer, status);
+    assert_slice_text(t->stage->message.call_id, t->call_id);
+    if (t->stage->message.status > 100) {
+        keep(t->remote, slice_str(stage_field(t->stage, SIP_TO)));
+        keep_target(t);
+    }
+}
+
+void talk_asked(struct talk *t, const char *method)
+{
+    const struct sip_message *m = stage_take(t->stage, t->peer, method);
+    assert_slice_text(m->call_id, t->call_id);
+    assert_slice_text(m->to.tag, t->tag);
+    keep_target(t);
+    snprintf(t->request, sizeof t->request, "%s", stage_text(t->stage));
+}
+
+void talk_request(struct talk *t, const char *method, const char *more, const char *body)
+{
+    if (!strcmp(method, "INVITE"))
+        t->invite_cseq = t->cseq + 1;
+    write_request(t, method, ++t->cseq, via(t), more, body);
+}
+
+void talk_ack(struct talk *t)
+{
+    write_request(t, "ACK", t->invite_cseq, via(t), NULL, NULL);
+}
+
+void talk_cancel(struct talk *t)
+{
+    char line[STAGE_TEXT_OCTETS];
+    snprintf(line, sizeof line, "Via: SIP/2.0/%s %s;branch=%s\r\n", sip_transport_name(peers[t->peer].transport),
+             peers[t->peer].address, t->invite_branch);
+    write_request(t, "CANCEL", t->invite_cseq, line, NULL, NULL);
+}
+
+void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
+                  enum peer to)
+{
+    talk_call(s, caller, from, user);
+    talk_heard(caller, "100");
+    talk_called(s, called, to);
+    talk_answer(called, 180, NULL);
+    talk_heard(caller, "180");
+    talk_answer(called, 200, NULL);
+    talk_heard(caller, "200");
+    talk_ack(caller);
+    talk_asked(called, "ACK");
+}
+
+static bool newest(void *ctx, const struct call_record *r)
+{
+    *(struct call_record *)ctx = *r;
+    return false;
+}
+
+struct call_record stage_record(struct stage *s)
+{
+    struct call_record record = {0};
+    call_journal_each(s->agent->journal, newest, &record);
+    assert_true(record.sequence > 0);
+    return record;
+}

@@ -1,0 +1,117 @@
+/* One call agent in virtual time between scripted peers: a PBX, two trunks to the phone network, an agent of another company. The test plays the
+ * peers: it sends messages in their name, and takes what the agent sent them, in order. Times are milliseconds. */
+#ifndef TEST_AGENT_STAGE_H
+#define TEST_AGENT_STAGE_H
+
+#include "agent/agent.h"
+#include "agent/journal.h"
+#include "base/list.h"
+#include "sip/edit.h"
+#include "store/memory.h"
+#include "testing.h"
+
+enum peer { PBX, CARRIER_1, CARRIER_2, FAR, PEERS };
+
+#define STAGE_TEXT_OCTETS 512
+#define STAGE_MESSAGE_OCTETS 8192
+
+/* One side of a dialog that a peer has with the agent. */
+struct talk {
+    struct stage *stage;
+    enum peer peer;
+    char call_id[STAGE_TEXT_OCTETS];
+    char local[STAGE_TEXT_OCTETS]; /* From of its requests, tag included */
+    char remote[STAGE_TEXT_OCTETS];
+    char target[STAGE_TEXT_OCTETS]; /* Request-URI of its requests */
+    char tag[32];                   /* its own */
+    unsigned cseq;
+    unsigned invite_cseq;
+    char request[STAGE_MESSAGE_OCTETS]; /* the last one that it was sent, for its answers */
+    char invite_branch[64];
+};
+
+struct sent {
+    struct list link;
+    struct sip_hop hop;
+    struct mono at;
+    char text[STAGE_MESSAGE_OCTETS];
+};
+
+struct stage {
+    struct now now;
+    struct seeded_entropy seeded;
+    struct entropy entropy;
+    struct memory_store *store;
+    struct agent_options options;
+    struct agent_ports ports;
+    struct agent_parts parts;
+    struct agent_enrolled *enrolled;
+    struct agent_alarms alarms;
+    struct agent *agent;
+    struct list inbox[PEERS];
+    struct sent *taken; /* what stage_take returned a view of */
+    struct region region;
+    struct sip_message message;
+    const char *far_domain; /* of its certificate */
+    bool stopped;
+    bool deaf[PEERS];                        /* what is sent there is lost */
+    char to_strangers[STAGE_MESSAGE_OCTETS]; /* the last message to nobody of them */
+    unsigned branch;
+};
+
+/* Company a.example with numbers +4930100XXXX; a PBX, two carriers; the peers are located. Setup and teardown of a test; teardown checks that
+ * nothing is left: no call, no transaction, no memory. */
+int agent_stage_setup(void **state);
+int agent_stage_teardown(void **state);
+
+/* Options may be changed between these. */
+struct stage *agent_stage_new(void);
+void agent_stage_start(struct stage *s);
+void agent_stage_restart(struct stage *s, bool crash);
+void agent_stage_free(struct stage *s);
+
+/* A route to +49302000001 by b.example, with the ticket "dGlja2V0". */
+void stage_learn(struct stage *s, const char *number, const char *domain);
+
+void stage_run(struct stage *s, int64_t ms);
+void stage_send(struct stage *s, enum peer peer, const char *text);
+void stage_send_from(struct stage *s, enum agent_side side, const char *address, const char *text); /* anybody */
+void stage_unreachable(struct stage *s, enum peer peer); /* what it was to be sent next could not be */
+
+/* The next message to that peer: a request of this method, or a response with this status ("180"). Valid until the next take. */
+const struct sip_message *stage_take(struct stage *s, enum peer peer, const char *what);
+void stage_skip(struct stage *s, enum peer peer); /* the same, whatever it is; nothing if there is none */
+void stage_quiet(struct stage *s);                /* nobody was sent anything else */
+bool stage_is_quiet(const struct stage *s, enum peer peer);
+
+/* A header field of what was taken; "" if there is none. Static storage. */
+const char *stage_field(struct stage *s, enum sip_header header);
+const char *stage_text(struct stage *s); /* all of it */
+
+/* ---- talks ---- */
+
+/* A peer calls. */
+void talk_call(struct stage *s, struct talk *t, enum peer peer, const char *user);
+/* With further header fields, with line ends. */
+void talk_call_with(struct stage *s, struct talk *t, enum peer peer, const char *user, const char *more);
+/* The INVITE that it is sent becomes its talk. */
+void talk_called(struct stage *s, struct talk *t, enum peer peer);
+/* Answers the last request that it was sent; more may be NULL. */
+void talk_answer(struct talk *t, unsigned status, const char *more);
+/* A response with this status came; its dialog is taken from it. */
+void talk_heard(struct talk *t, const char *status);
+/* A request came inside of its dialog. */
+void talk_asked(struct talk *t, const char *method);
+/* It sends one; more (may be NULL) with line ends; body may be NULL. */
+void talk_request(struct talk *t, const char *method, const char *more, const char *body);
+void talk_ack(struct talk *t);
+void talk_cancel(struct talk *t);
+
+/* PBX to carrier, answered and acknowledged on both sides. */
+void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
+                  enum peer to);
+
+/* The newest call record. */
+struct call_record stage_record(struct stage *s);
+
+#endif

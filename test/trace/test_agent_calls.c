@@ -1,0 +1,498 @@
+/* Calls between a PBX and the phone network: what the other side sees of them, and how they end. */
+#include "agent_stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void outbound(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    /* What names a hop or a dialog is ours; the rest is as it came. */
+    assert_slice_text(s->message.uri, "sip:+49302000001@carrier-1;user=phone");
+    assert_string_equal(stage_field(s, SIP_MAX_FORWARDS), "69");
+    assert_non_null(strstr(stage_field(s, SIP_FROM), "\"Ann\" <sip:+49301001234@carrier-1;user=phone>;tag="));
+    assert_non_null(strstr(stage_text(s), "\r\nX-Unknown:  kept  as it is\r\n"));
+    assert_non_null(strstr(stage_text(s), "\r\nm=audio 4000 RTP/AVP 0\r\n"));
+    assert_null(strstr(stage_text(s), "10.0.0.1")); /* nothing of the inside */
+    assert_null(strstr(stage_text(s), ann.call_id));
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    assert_non_null(strstr(stage_field(s, SIP_CONTACT), "@10.0.0.9:5060>;+sip.instance"));
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    stage_quiet(s); /* the ACK is the caller's */
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    stage_run(s, 60000);
+    stage_quiet(s);
+    talk_request(&ann, "BYE", "Reason: Q.850;cause=16\r\n", NULL);
+    talk_heard(&ann, "200");
+    talk_asked(&bob, "BYE");
+    assert_string_equal(stage_field(s, SIP_REASON), "Q.850;cause=16");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
+
+    struct call_record r = stage_record(s);
+    assert_int_equal(r.direction, CALL_OUTBOUND);
+    assert_int_equal(r.to, AGENT_PSTN);
+    assert_string_equal(r.called.text, "+49302000001");
+    assert_string_equal(r.calling.text, "+49301001234");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.ended_at.ms - r.answered_at.ms, 60000);
+    assert_string_equal(r.ended_by, "the caller");
+    struct vap_vcr vcr;
+    uint64_t token;
+    assert_true(agent_records_take(s->parts.records, s->now, 0, &vcr, &token));
+    assert_int_equal(vcr.direction, VAP_SENT);
+    assert_string_equal(vcr.called.text, "+49302000001");
+    assert_int_equal(wall_from_ntp(vcr.stop_ntp).ms - wall_from_ntp(vcr.start_ntp).ms, 60000);
+}
+
+static void inbound(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    talk_connect(s, &bob, CARRIER_2, "+49301001234", &ann, PBX);
+    talk_request(&ann, "BYE", NULL, NULL);
+    talk_heard(&ann, "200");
+    talk_asked(&bob, "BYE");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
+    struct call_record r = stage_record(s);
+    assert_int_equal(r.direction, CALL_INBOUND);
+    assert_string_equal(r.called.text, "+49301001234");
+    assert_string_equal(r.ended_by, "the called side");
+    struct vap_vcr vcr;
+    uint64_t token;
+    assert_true(agent_records_take(s->parts.records, s->now, 0, &vcr, &token));
+    assert_int_equal(vcr.direction, VAP_RECEIVED);
+    assert_string_equal(vcr.calling.text, "+49302000001");
+}
+
+static void busy(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 486, "Reason: Q.850;cause=17\r\n");
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "486");
+    assert_string_equal(stage_field(s, SIP_REASON), "Q.850;cause=17");
+    talk_ack(&ann);
+    stage_quiet(s);
+    assert_int_equal(stage_record(s).status, 486);
+}
+
+static void next_carrier_when_the_first_is_ill(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, bob2;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 503, NULL);
+    talk_asked(&bob, "ACK");
+    talk_called(s, &bob2, CARRIER_2);
+    talk_answer(&bob2, 200, NULL);
+    talk_heard(&ann, "200"); /* one call for the caller */
+    talk_ack(&ann);
+    talk_asked(&bob2, "ACK");
+    stage_quiet(s);
+}
+
+static void next_carrier_when_the_first_is_silent(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    s->deaf[CARRIER_1] = true;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    stage_run(s, 3999);
+    stage_quiet(s);
+    stage_run(s, 1);
+    talk_called(s, &bob, CARRIER_2);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+}
+
+static void nobody_there(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann;
+    s->deaf[CARRIER_1] = s->deaf[CARRIER_2] = true;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    stage_run(s, 36000); /* 4 s for the first, 32 s for the last */
+    talk_heard(&ann, "408");
+    talk_ack(&ann);
+    stage_quiet(s);
+    assert_string_equal(stage_record(s).ended_by, "the agent: no way was left");
+}
+
+static void cancel(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    talk_cancel(&ann);
+    stage_take(s, PBX, "200");
+    stage_take(s, PBX, "487");
+    talk_ack(&ann);
+    stage_take(s, CARRIER_1, "CANCEL");
+    talk_answer(&bob, 487, NULL);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+    assert_string_equal(stage_record(s).ended_by, "the caller");
+}
+
+/* The answer is on its way when the caller gives up: acknowledged and ended, as often as it is repeated, without the caller. */
+static void answer_crosses_cancel(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    char invite[STAGE_MESSAGE_OCTETS];
+    strcpy(invite, bob.request);
+    talk_cancel(&ann);
+    stage_take(s, PBX, "200");
+    stage_take(s, PBX, "487");
+    talk_ack(&ann);
+    stage_take(s, CARRIER_1, "CANCEL");
+    talk_answer(&bob, 200, NULL);
+    talk_asked(&bob, "ACK");
+    talk_asked(&bob, "BYE");
+    talk_answer(&bob, 200, NULL);
+    strcpy(bob.request, invite);
+    talk_answer(&bob, 200, NULL);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+    assert_int_equal(agent_counters(s->agent)->answers_late, 2);
+}
+
+static void answer_is_repeated_until_acknowledged(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    stage_run(s, 500);
+    talk_heard(&ann, "200");
+    stage_run(s, 1000);
+    talk_heard(&ann, "200");
+    stage_quiet(s);
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    stage_run(s, 10000);
+    stage_quiet(s);
+}
+
+static void repeated_answer_is_acknowledged_again(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_answer(&bob, 200, NULL); /* before there is an ACK: nothing to say yet */
+    stage_quiet(s);
+    char invite[STAGE_MESSAGE_OCTETS];
+    strcpy(invite, bob.request);
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    strcpy(bob.request, invite);
+    talk_answer(&bob, 200, NULL);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+}
+
+static void answer_never_acknowledged(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 200, NULL);
+    stage_run(s, 32000);
+    while (!stage_is_quiet(s, PBX))
+        stage_skip(s, PBX);
+    talk_asked(&bob, "ACK"); /* of our own, then goodbye */
+    talk_asked(&bob, "BYE");
+    assert_int_equal(agent_counters(s->agent)->answers_unacknowledged, 1);
+}
+
+/* Two phones ring, each with its own early dialog; the second answers. */
+static void forks(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, bob2;
+    char first[STAGE_TEXT_OCTETS];
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    bob2 = bob;
+    strcpy(bob2.tag, "other");
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    strcpy(first, ann.remote);
+    talk_answer(&bob2, 183, NULL);
+    talk_heard(&ann, "183");
+    assert_string_not_equal(first, ann.remote);
+    talk_answer(&bob2, 200, NULL);
+    talk_heard(&ann, "200");
+    assert_string_not_equal(first, ann.remote);
+    talk_ack(&ann);
+    stage_take(s, CARRIER_1, "ACK");
+    assert_slice_text(s->message.to.tag, "other");
+    /* The first one was as fast: it is acknowledged and ended, the caller hears nothing of it. */
+    talk_answer(&bob, 200, NULL);
+    talk_asked(&bob, "ACK");
+    talk_asked(&bob, "BYE");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
+}
+
+static void reinvite(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&bob, "INVITE", NULL, "v=0\r\nhold\r\n");
+    talk_heard(&bob, "100");
+    talk_asked(&ann, "INVITE");
+    assert_non_null(strstr(stage_text(s), "\r\n\r\nv=0\r\nhold\r\n"));
+    talk_answer(&ann, 200, NULL);
+    talk_heard(&bob, "200");
+    talk_ack(&bob);
+    talk_asked(&ann, "ACK");
+    stage_quiet(s);
+    /* And by the other side, refused: the call goes on. */
+    talk_request(&ann, "INVITE", NULL, "v=0\r\nvideo\r\n");
+    talk_heard(&ann, "100");
+    talk_asked(&bob, "INVITE");
+    talk_answer(&bob, 488, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "488");
+    talk_ack(&ann);
+    stage_quiet(s);
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
+/* Both ends send one at the same time: each hears of it, refuses it with 491, and tries again when its time has come. */
+static void glare(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&bob, "INVITE", NULL, "v=0\r\n");
+    talk_request(&ann, "INVITE", NULL, "v=0\r\n");
+    talk_heard(&bob, "100");
+    talk_asked(&ann, "INVITE");
+    talk_heard(&ann, "100");
+    talk_answer(&ann, 491, NULL);
+    talk_asked(&ann, "ACK");
+    talk_asked(&bob, "INVITE");
+    talk_heard(&bob, "491");
+    talk_ack(&bob);
+    talk_answer(&bob, 491, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "491");
+    talk_ack(&ann);
+    stage_quiet(s);
+}
+
+static void reliable_provisional(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char rack[64];
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    unsigned cseq = bob.invite_cseq;
+    assert_int_not_equal(cseq, ann.invite_cseq);
+    char invite[STAGE_MESSAGE_OCTETS];
+    strcpy(invite, bob.request);
+    talk_answer(&bob, 183, "Require: 100rel\r\nRSeq: 5\r\n");
+    talk_heard(&ann, "183");
+    assert_string_equal(stage_field(s, SIP_RSEQ), "5");
+    talk_request(&ann, "PRACK", "RAck: 5 101 INVITE\r\n", NULL);
+    talk_asked(&bob, "PRACK");
+    snprintf(rack, sizeof rack, "5 %u INVITE", cseq); /* as the called side numbers it */
+    assert_string_equal(stage_field(s, SIP_RACK), rack);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_request(&ann, "UPDATE", NULL, "v=0\r\n");
+    talk_asked(&bob, "UPDATE");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    strcpy(bob.request, invite);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+}
+
+static void byes_cross(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&ann, "BYE", NULL, NULL);
+    talk_request(&bob, "BYE", NULL, NULL);
+    talk_heard(&ann, "200");
+    talk_asked(&bob, "BYE");
+    talk_heard(&bob, "200");
+    talk_answer(&bob, 481, NULL);
+    stage_quiet(s);
+}
+
+/* A side that went away without a word is asked, and the call ends. */
+static void lost_bye(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    stage_run(s, 15 * 60000);
+    talk_asked(&ann, "OPTIONS");
+    talk_answer(&ann, 200, NULL);
+    talk_asked(&bob, "OPTIONS");
+    talk_answer(&bob, 481, NULL);
+    talk_asked(&ann, "BYE");
+    talk_answer(&ann, 200, NULL);
+    stage_quiet(s);
+    assert_int_equal(agent_counters(s->agent)->calls_stuck, 1);
+    assert_string_equal(stage_record(s).ended_by, "the agent: the called side had gone");
+}
+
+static void long_calls_live(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    for (unsigned i = 0; i < 8; i++) {
+        stage_run(s, 15 * 60000);
+        talk_asked(&ann, "OPTIONS");
+        talk_answer(&ann, 200, NULL);
+        talk_asked(&bob, "OPTIONS");
+        talk_answer(&bob, 405, NULL);
+        stage_quiet(s);
+    }
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
+static void nobody_answers(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    stage_run(s, 180000);
+    talk_heard(&ann, "480");
+    talk_ack(&ann);
+    stage_take(s, CARRIER_1, "CANCEL");
+    talk_answer(&bob, 487, NULL);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+}
+
+static void emergency_number(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "112");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    assert_slice_text(s->message.uri, "sip:112@carrier-1");
+    talk_answer(&bob, 486, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "486");
+    talk_ack(&ann);
+}
+
+#define STRANGER                                                                                             \
+    "INVITE sip:+49301001234@agent SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.66;branch=z9hG4bKx\r\n"                \
+    "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n"         \
+    "Contact: <sip:a@10.0.0.66>\r\nContent-Length: 0\r\n\r\n"
+
+static void strangers(void **state)
+{
+    static const char *const addresses[AGENT_SIDES] = {"10.0.0.66:5060", "198.51.100.3:5060", "203.0.113.1:5061"};
+    struct stage *s = *state;
+    for (unsigned side = 0; side < AGENT_SIDES; side++) {
+        stage_send_from(s, (enum agent_side)side, addresses[side], STRANGER);
+        assert_non_null(strstr(s->to_strangers, "SIP/2.0 403"));
+        s->to_strangers[0] = 0;
+        stage_run(s, 60000);
+    }
+    assert_int_equal(agent_counters(s->agent)->calls_refused_source, 3);
+    assert_int_equal(agent_calls(s->agent), 0);
+    stage_quiet(s);
+}
+
+static void unknown_dialog(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    struct talk stranger = ann;
+    strcpy(stranger.call_id, "another");
+    talk_request(&stranger, "BYE", NULL, NULL);
+    stage_take(s, PBX, "481");
+    stage_quiet(s);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, agent_stage_setup, agent_stage_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(outbound),
+        CASE(inbound),
+        CASE(busy),
+        CASE(next_carrier_when_the_first_is_ill),
+        CASE(next_carrier_when_the_first_is_silent),
+        CASE(nobody_there),
+        CASE(cancel),
+        CASE(answer_crosses_cancel),
+        CASE(answer_is_repeated_until_acknowledged),
+        CASE(repeated_answer_is_acknowledged_again),
+        CASE(answer_never_acknowledged),
+        CASE(forks),
+        CASE(reinvite),
+        CASE(glare),
+        CASE(reliable_provisional),
+        CASE(byes_cross),
+        CASE(lost_bye),
+        CASE(long_calls_live),
+        CASE(nobody_answers),
+        CASE(emergency_number),
+        CASE(strangers),
+        CASE(unknown_dialog),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
