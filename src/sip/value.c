@@ -39,10 +39,8 @@ static void read_via_param(struct sip_cursor *c, const struct sip_param *param, 
     } else if (name.n == 5 && text_equal_nocase(name, slice_str("rport"))) {
         uint32_t port = 0;
         bool good = true;
-        const uint8_t *end = param->value.p + param->value.n;
-        if (param->has_value && sip_read_digits(param->value.p, end, 65535, &port, &good) != end)
-            good = false;
-        if (!good || (param->has_value && port == 0))
+        const uint8_t *end = param->has_value ? param->value.p + param->value.n : NULL;
+        if (end && (sip_read_digits(param->value.p, end, 65535, &port, &good) != end || !good || port == 0))
             sip_cursor_fail_at(c, ERR_RANGE, param->value.p, "rport, RFC 3581 3");
         via->has_rport = true;
         via->rport = (uint16_t)port;
