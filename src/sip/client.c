@@ -20,7 +20,7 @@ static int write_request(struct sip_layer *l, const struct sip_hop *hop, const c
                          struct slice octets)
 {
     struct buf *out = &l->scratch;
-    const uint8_t *end = memmem(octets.p, octets.n, "\r\n", 2);
+    const uint8_t *end = octets.n ? memmem(octets.p, octets.n, "\r\n", 2) : NULL;
     if (!end)
         return ERR_SYNTAX;
     size_t line = (size_t)(end - octets.p) + 2;
@@ -57,7 +57,7 @@ static bool same_hop(const struct sip_hop *a, const struct sip_hop *b)
 
 static struct slice method_of(struct slice request)
 {
-    const uint8_t *space = memchr(request.p, ' ', request.n);
+    const uint8_t *space = request.n ? memchr(request.p, ' ', request.n) : NULL;
     return slice_of(request.p, space ? (size_t)(space - request.p) : 0);
 }
 
