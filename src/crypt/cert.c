@@ -181,6 +181,25 @@ const struct key *cert_key(const struct cert *cert)
     return cert->key;
 }
 
+static struct cert_key_id key_id_of(const ASN1_OCTET_STRING *octets)
+{
+    struct cert_key_id id = {{0}};
+    int n = octets ? ASN1_STRING_length(octets) : 0;
+    if (n > 0)
+        memcpy(id.octets, ASN1_STRING_get0_data(octets), n < CERT_KEY_ID_OCTETS ? (size_t)n : CERT_KEY_ID_OCTETS);
+    return id;
+}
+
+struct cert_key_id cert_key_id(const struct cert *cert)
+{
+    return key_id_of(X509_get0_subject_key_id(cert->x509));
+}
+
+struct cert_key_id cert_authority_key_id(const struct cert *cert)
+{
+    return key_id_of(X509_get0_authority_key_id(cert->x509));
+}
+
 const uint8_t *cert_hash_sha256(const struct cert *cert)
 {
     return cert->hash;

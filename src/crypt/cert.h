@@ -51,6 +51,25 @@ const uint8_t *cert_hash_sha256(const struct cert *cert);
  * their order, separated by single spaces, appended. Any X.509 certificate is read, not only such of the ring. ERR_SYNTAX, ERR_LIMIT. */
 int cert_domains(struct slice der, struct buf *ret_domains);
 
+/* Key identifiers (RFC 5280 4.2.1.1, 4.2.1.2), at most so many octets of them; all zero: the certificate has none. They tell authorities of
+ * one name apart, and prove nothing. */
+#define CERT_KEY_ID_OCTETS 20
+struct cert_key_id {
+    uint8_t octets[CERT_KEY_ID_OCTETS];
+};
+struct cert_key_id cert_key_id(const struct cert *cert);           /* of its own key */
+struct cert_key_id cert_authority_key_id(const struct cert *cert); /* of the key that signed it */
+
+static inline bool cert_key_id_eq(struct cert_key_id a, struct cert_key_id b)
+{
+    return memcmp(a.octets, b.octets, sizeof a.octets) == 0;
+}
+
+static inline bool cert_key_id_is_none(struct cert_key_id id)
+{
+    return cert_key_id_eq(id, (struct cert_key_id){{0}});
+}
+
 /* Authorities that are trusted: the root-cert elements of the configuration. */
 struct trust;
 int trust_new(struct trust **ret_trust);

@@ -169,6 +169,13 @@ static inline bool config_expired(const struct config *config, struct wall now)
     return config->expires && config->expiration.ms <= now.ms;
 }
 
+/* Servers ask for a certificate of the first root-cert when they have one of another. What they have in the ring is signed anew by then: an
+ * eighth of its lifetime. */
+static inline int64_t config_sign_again_ms(const struct config *config)
+{
+    return INT64_C(1000) * config->number_lifetime_s / 8;
+}
+
 bool config_is_bad_node(const struct config *config, struct id node);
 
 /* What the document says about a ban; NULL: nothing. */
@@ -187,6 +194,11 @@ uint32_t config_overlay_hash(const struct config *config);
  * The result is what config_parse accepts. 0, ERR_RANGE (values that config_parse would refuse), ERR_CRYPTO or the buffer's error. */
 int config_build(const struct config *config, const struct key *key, const struct cert *certificate,
                  struct buf *ret_document);
+
+/* The same with a signature for each of these certificates of the key, for readers who trust the authority of one of them only. The
+ * first one's signs the Kinds. */
+int config_build_for(const struct config *config, const struct key *key, const struct cert *const *certificates,
+                     size_t count, struct buf *ret_document);
 
 /* The same without sequence and signatures: what people edit. */
 int config_format(const struct config *config, struct buf *ret_document);

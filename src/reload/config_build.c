@@ -181,12 +181,13 @@ static void put_kind(const struct kind *kind, struct buf *out)
 struct author {
     const struct config *config;
     const struct key *key; /* NULL: nothing is signed */
-    const struct cert *certificate;
+    const struct cert *const *certificates;
+    size_t count; /* at least 1 */
 };
 
 /* Appends the element with a signature over these octets of the document, which may move meanwhile. */
-static int put_signature(const struct author *a, const struct id *nodes, size_t node_count, size_t begin, size_t end,
-                         const char *indent, const char *name, struct buf *out)
+static int put_signature(const struct author *a, size_t which, const struct id *nodes, size_t node_count, size_t begin,
+                         size_t end, const char *indent, const char *name, struct buf *out)
 {
     struct config_signers signers = {
         .overlay = a->config->instance_name, .nodes = nodes, .node_count = node_count, .bans = a->config};
@@ -194,7 +195,8 @@ static int put_signature(const struct author *a, const struct id *nodes, size_t 
     if (out->err || !a->key)
         return out->err;
     buf_init(&block, CONFIG_SIGNATURE_OCTETS_MAX);
-    int err = config_signature_make(&signers, slice_of(out->p + begin, end - begin), a->key, a->certificate, &block);
+    int err =
+        config_signature_make(&signers, slice_of(out->p + begin, end - begin), a->key, a->certificates[which], &block);
     if (!err)
         put_base64(out, indent, name, buf_slice(&block));
     buf_fini(&block);
@@ -214,7 +216,7 @@ static int put_kinds(const struct author *a, struct buf *out)
         put_kind(&c->kinds.kinds[i], out);
         size_t end = out->n;
         buf_u8(out, '\n');
-        err = put_signature(a, c->kind_signers, c->kind_signer_count, begin, end, "        ", "kind-signature", out);
+        err = put_signature(a, 0, c->kind_signers, c->kind_signer_count, begin, end, "        ", "kind-signature", out);
         buf_str(out, "      </kind-block>\n");
     }
     buf_str(out, "    </required-kinds>\n");
@@ -243,7 +245,9 @@ static int put_document(const struct author *a, struct buf *out)
     buf_str(out, "  </configuration>");
     size_t end = out->n;
     buf_u8(out, '\n');
-    err = put_signature(a, c->configuration_signers, c->configuration_signer_count, begin, end, "  ", "signature", out);
+    for (size_t i = 0; i < a->count && !err; i++)
+        err = put_signature(a, i, c->configuration_signers, c->configuration_signer_count, begin, end, "  ",
+                            "signature", out);
     buf_str(out, "</overlay>\n");
     return err ? err : out->err;
 }
@@ -273,7 +277,13 @@ static int build(const struct author *author, struct buf *ret_document)
 int config_build(const struct config *config, const struct key *key, const struct cert *certificate,
                  struct buf *ret_document)
 {
-    return build(&(struct author){config, key, certificate}, ret_document);
+    return config_build_for(config, key, &certificate, 1, ret_document);
+}
+
+int config_build_for(const struct config *config, const struct key *key, const struct cert *const *certificates,
+                     size_t count, struct buf *ret_document)
+{
+    return build(&(struct author){config, key, certificates, count}, ret_document);
 }
 
 int config_format(const struct config *config, struct buf *ret_document)

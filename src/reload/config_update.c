@@ -279,7 +279,7 @@ void peer_config_set(struct peer *peer, struct now now, const struct config *con
         log_event(peer->ports.log, LEVEL_NOTICE, "ring.unbanned", "joining again");
         chord_join_start(peer, now);
     }
-    peer_links_ban(peer, now);
+    peer_links_judge(peer, now);
     if (peer->state == PEER_JOINED) {
         chord_stabilize_start(peer, now);
         chord_fingers_start(peer, now);

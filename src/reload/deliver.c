@@ -82,8 +82,10 @@ static void deliver_whole(struct peer *peer, struct now now, struct link *from, 
         count_unverified(peer, &message, err);
         return;
     }
-    if (from && !message.header.via_count && id_eq(from->node, signer.node))
+    if (from && !message.header.via_count && id_eq(from->node, signer.node)) {
+        memcpy(from->certificate_hash, signer.cert->hash, sizeof from->certificate_hash); /* it may have been renewed */
         config_seen(peer, now, from, message.header.configuration_sequence);
+    }
     if (reload_code_is_request(message.contents.code))
         deliver_request(peer, now, from, &message, &signer, region);
     else

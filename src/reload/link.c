@@ -397,7 +397,17 @@ void peer_link_down(struct peer *peer, struct now now, uint64_t number)
     peer_settle(peer, now);
 }
 
-void peer_links_ban(struct peer *peer, struct now now)
+/* Whether the authority of the link's certificate has been taken out. One that has ended, or is not known any longer, is no reason: links
+ * outlive the certificates that they began with. */
+static bool is_of_no_authority(const struct peer *peer, struct now now, const struct link *link)
+{
+    const struct security *security = peer->ports.security;
+    const struct security_cert *cert;
+    return link->state == LINK_UP &&
+           security->ops->lookup(security->ctx, link->certificate_hash, now.wall, &cert) == ERR_AUTH;
+}
+
+void peer_links_judge(struct peer *peer, struct now now)
 {
     for (size_t i = 0; i < peer->slot_count; i++) {
         struct link *link = peer->slots[i];
@@ -406,6 +416,10 @@ void peer_links_ban(struct peer *peer, struct now now)
             if (link->state == LINK_UP)
                 config_push(peer, now, link->node); /* so that its operator learns why */
             peer_link_close(peer, now, link, "the configuration bans the node");
+        } else if (link && is_of_no_authority(peer, now, link)) {
+            peer->counters.link_refused_certificate++;
+            config_push(peer, now, link->node);
+            peer_link_close(peer, now, link, "the authority of its certificate was removed");
         }
     }
 }

@@ -111,7 +111,7 @@ bool peer_link_has_bootstrap(const struct peer *peer, const struct addr *addr);
 void peer_links_close(struct peer *peer, struct now now, const char *reason);
 void peer_links_fini(struct peer *peer);
 
-/* Closes links to nodes that the configuration bans. */
-void peer_links_ban(struct peer *peer, struct now now);
+/* Closes links to nodes that the configuration bans, or whose certificates are of an authority that it does not have any longer. */
+void peer_links_judge(struct peer *peer, struct now now);
 
 #endif

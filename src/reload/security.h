@@ -32,7 +32,8 @@ struct security_cert {
     const char *user;     /* rfc822Name, "" if none */
     struct wall not_before;
     struct wall not_after;
-    uint8_t signature_algorithm; /* enum reload_signature_algorithm of its key */
+    uint8_t signature_algorithm;  /* enum reload_signature_algorithm of its key */
+    struct cert_key_id authority; /* that issued it; none where certificates are no X.509 */
 };
 
 /* Who signed: one Node-ID of one certificate. The certificate belongs to the security object; it stays valid until RELOAD_CERTIFICATES_MAX
@@ -45,7 +46,8 @@ struct security_signer {
 struct security_ops {
     /* Gives the admitted certificate. Known ones are not parsed or verified again, but their validity period is checked against now. */
     int (*admit)(void *ctx, struct slice der, struct wall now, const struct security_cert **ret_cert);
-    /* A certificate admitted before, by the hash of one of its SignerIdentities: ERR_NOT_FOUND, ERR_EXPIRED. */
+    /* A certificate admitted before, by the hash of one of its SignerIdentities: ERR_NOT_FOUND, ERR_EXPIRED; ERR_AUTH, ERR_FORBIDDEN: the
+     * configuration of today does not admit it any longer. */
     int (*lookup)(void *ctx, const uint8_t hash[SECURITY_HASH_OCTETS], struct wall now,
                   const struct security_cert **ret_cert);
     /* 0 or ERR_AUTH. */
@@ -140,9 +142,9 @@ int security_x509_new(const struct security_options *options, const struct confi
                       const struct cert *cert, struct id node, struct wall now, struct security **ret_security);
 void security_x509_free(struct security *security);
 
-/* Another configuration (authorities, overlay, bad-node): everything known is forgotten and admitted anew when it is seen again. An
- * own certificate that has ended, or that its authorities did not issue, stays until it is replaced. On failure the former
- * configuration stays in force. */
+/* Another configuration of the overlay (authorities, bad-node): everything known is judged anew when it is used again. An own certificate
+ * that has ended, or that its authorities did not issue, stays until it is replaced. On failure the former configuration stays in
+ * force. */
 int security_x509_set_config(struct security *security, const struct config *config, struct wall now);
 
 /* A renewed certificate. On failure the former one stays. */

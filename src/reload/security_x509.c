@@ -13,8 +13,8 @@
 struct known {
     struct security_cert cert; /* what users see */
     struct cert *parsed;
-    struct wall verified;
-    struct list link; /* in x509.recent */
+    struct wall verified; /* INT64_MIN: not with the configuration in use */
+    struct list link;     /* in x509.recent */
 };
 
 struct x509 {
@@ -82,6 +82,13 @@ static void forget_all(struct x509 *x)
         forget(x, CONTAINER_OF(x->recent.next, struct known, link));
 }
 
+/* What the configuration before admitted this one may not. */
+static void doubt_all(struct x509 *x)
+{
+    LIST_EACH(link, &x->recent)
+        CONTAINER_OF(link, struct known, link)->verified.ms = INT64_MIN;
+}
+
 static int remember(struct x509 *x, struct known *k)
 {
     while (x->known_count >= x->options.certificates_max)
@@ -118,6 +125,14 @@ static bool is_bad_node(const struct x509 *x, struct id node)
     return false;
 }
 
+static int check_bans(const struct x509 *x, const struct security_cert *cert)
+{
+    for (size_t i = 0; i < cert->node_id_count; i++)
+        if (is_bad_node(x, cert->node_ids[i]))
+            return ERR_FORBIDDEN;
+    return 0;
+}
+
 /* Parses and judges. Our own may be banned: others judge that, and we go on to see when the ban ends. The caller frees it. */
 static int examine(const struct x509 *x, struct slice der, struct wall now, bool own, struct known **ret_known)
 {
@@ -137,14 +152,15 @@ static int examine(const struct x509 *x, struct slice der, struct wall now, bool
     c->user = cert_user(k->parsed);
     c->not_before = cert_not_before(k->parsed);
     c->not_after = cert_not_after(k->parsed);
+    c->authority = cert_authority_key_id(k->parsed);
     c->signature_algorithm =
         key_type(cert_key(k->parsed)) == KEY_EC_P256 ? RELOAD_SIGNATURE_ECDSA : RELOAD_SIGNATURE_RSA;
     k->verified = now;
     err = trust_verify(x->trust, k->parsed, now);
     if (!err && c->node_id_count == 0)
         err = ERR_RANGE;
-    for (size_t i = 0; !own && !err && i < c->node_id_count; i++)
-        err = is_bad_node(x, c->node_ids[i]) ? ERR_FORBIDDEN : 0;
+    if (!err && !own)
+        err = check_bans(x, c);
     if (err) {
         known_free(k);
         return err;
@@ -157,13 +173,14 @@ static int recheck(struct x509 *x, struct known *k, struct wall now)
 {
     if (now.ms < k->cert.not_before.ms || now.ms > k->cert.not_after.ms)
         return ERR_EXPIRED;
-    if (now.ms - k->verified.ms > CHAIN_TRUSTED_MS) {
-        int err = trust_verify(x->trust, k->parsed, now);
-        if (err)
-            return err;
+    if (k->verified.ms != INT64_MIN && now.ms - k->verified.ms <= CHAIN_TRUSTED_MS)
+        return 0;
+    int err = trust_verify(x->trust, k->parsed, now);
+    if (!err)
+        err = check_bans(x, &k->cert);
+    if (!err)
         k->verified = now;
-    }
-    return 0;
+    return err;
 }
 
 static int x509_lookup(void *ctx, const uint8_t hash[SECURITY_HASH_OCTETS], struct wall now,
@@ -317,7 +334,7 @@ int security_x509_set_config(struct security *security, const struct config *con
         drop_config(&fresh);
         return err;
     }
-    forget_all(x);
+    doubt_all(x);
     drop_config(x);
     x->overlay = fresh.overlay;
     x->trust = fresh.trust;

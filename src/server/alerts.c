@@ -26,6 +26,7 @@ static const struct {
     [ALERT_NODE_IDS] = {"NodeIdsIncomplete", "warning", LEVEL_WARNING, HOUR_MS},
     [ALERT_NO_COMMON_FAMILY] = {"NoCommonAddressFamily", "error", LEVEL_ERROR, HOUR_MS},
     [ALERT_STORE_FAILURE] = {"StoreFailure", "critical", LEVEL_ERROR, HOUR_MS},
+    [ALERT_INVALID_CERTIFICATE] = {"InvalidCertificate", "alert", LEVEL_ERROR, HOUR_MS},
 };
 
 const char *alert_name(enum alert which)
@@ -97,6 +98,11 @@ void alert_text(const struct server *s, enum alert which, char *text, size_t oct
     case ALERT_STORE_FAILURE:
         snprintf(text, octets,
                  "the database cannot be written: make room or repair its disk; nothing is acknowledged meanwhile");
+        break;
+    case ALERT_INVALID_CERTIFICATE:
+        snprintf(text, octets,
+                 "the authority of this server's certificate was removed from the ring: put a fresh token (imectl "
+                 "enroll token add) into [enroll] token-file, remove certificate.pem and restart");
         break;
     case ALERTS:
         break;
@@ -175,6 +181,21 @@ static void check_software(struct server *s)
     alert_set(s, ALERT_SOFTWARE_UPDATE, s->config_unsupported || config_wants_newer(s->config, IME_VERSION));
 }
 
+/* Nobody believes what it signs. Certificates that name no authority are judged by the others alone. */
+static bool has_lost_authority(const struct server *s)
+{
+    struct cert_key_id authority = security_own(s->ports.security).cert->authority;
+    bool found = cert_key_id_is_none(authority);
+    for (size_t i = 0; i < s->config->root_cert_count && !found; i++) {
+        struct cert *root;
+        if (cert_from_der(s->config->root_certs[i], &root) != 0)
+            continue;
+        found = cert_key_id_eq(cert_key_id(root), authority);
+        cert_free(root);
+    }
+    return !found;
+}
+
 static bool is_banned(const struct server *s)
 {
     bool banned = false;
@@ -190,6 +211,7 @@ void alerts_check(struct server *s)
     nodes_count(s, &in_ring);
     pvp_vcr_table_totals(s->vcrs, &totals);
     alert_set(s, ALERT_BANNED, is_banned(s));
+    alert_set(s, ALERT_INVALID_CERTIFICATE, has_lost_authority(s));
     alert_set(s, ALERT_VALIDATIONS_PENDING, totals.pending + totals.active > (size_t)setting(s, SETTING_PENDING_ALERT));
     alert_set(s, ALERT_CERTIFICATE_EXPIRING, nodes_certificate_end(s).ms - s->now.wall.ms < certificate_warning_ms(s));
     /* A server that has just started is not in the ring yet: that is no failure. */

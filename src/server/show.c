@@ -22,7 +22,10 @@ static enum peer_health health_of(const struct server *s)
     for (size_t i = 0; i < ALERTS; i++)
         if (s->alerts[i].raised && health == PEER_GREEN)
             health = PEER_YELLOW;
-    return s->alerts[ALERT_STORE_FAILURE].raised || s->alerts[ALERT_BANNED].raised ? PEER_RED : health;
+    return s->alerts[ALERT_STORE_FAILURE].raised || s->alerts[ALERT_BANNED].raised ||
+                   s->alerts[ALERT_INVALID_CERTIFICATE].raised
+               ? PEER_RED
+               : health;
 }
 
 static void put_own_ban(const struct server *s, struct ctl_writer *w)

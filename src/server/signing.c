@@ -1,6 +1,6 @@
 /* Which certificate has signed what we have in the ring. A value cannot be read any longer once the certificate of its signature has ended
- * (RFC 6940 5.1, 7.1): what was stored under the one before, and outlives it, is stored again. The store remembers it, for what a restart
- * interrupts. */
+ * (RFC 6940 5.1, 7.1), or its authority is not trusted any longer: what was stored under the one before, and outlives it, is stored again. The
+ * store remembers it, for what a restart interrupts. */
 #include "server/internal.h"
 
 #include <stdio.h>
@@ -10,8 +10,9 @@
 struct signing {
     uint8_t hash[SECURITY_HASH_OCTETS]; /* of the certificate in use */
     struct wall end;
-    struct wall since;        /* in use */
-    struct wall previous_end; /* of the one before; 0: there was none */
+    struct wall since;            /* in use */
+    struct wall previous_end;     /* of the one before; 0: there was none */
+    struct cert_key_id authority; /* of the one in use; none: not known */
 };
 
 static struct slice signing_key(const struct node *node, char text[SIGNING_KEY_OCTETS])
@@ -37,6 +38,9 @@ static int signing_read(const struct node *node, struct signing *ret_signing)
     signing.end.ms = (int64_t)read_u64(&r, "end");
     signing.since.ms = (int64_t)read_u64(&r, "since");
     signing.previous_end.ms = (int64_t)read_u64(&r, "end of the one before");
+    signing.authority = (struct cert_key_id){{0}};
+    if (reader_left(&r)) /* older rows have none */
+        read_copy(&r, signing.authority.octets, sizeof signing.authority.octets, "authority");
     err = reader_end(&r, "end of row");
     if (!err)
         *ret_signing = signing;
@@ -52,10 +56,20 @@ static int signing_write(const struct node *node, const struct signing *signing)
     buf_u64(&row, (uint64_t)signing->end.ms);
     buf_u64(&row, (uint64_t)signing->since.ms);
     buf_u64(&row, (uint64_t)signing->previous_end.ms);
+    buf_put(&row, signing->authority.octets, sizeof signing->authority.octets);
     int err =
         row.err ? row.err : kv_put(node->server->ports.kv, KV_SERVER_META, signing_key(node, key), buf_slice(&row));
     buf_fini(&row);
     return err;
+}
+
+/* Until when the values of the certificate before are good. The end of an authority that another one has taken the place of is its operator's
+ * to choose. */
+static struct wall previous_end(const struct server *s, const struct signing *previous, struct cert_key_id authority)
+{
+    struct wall soon = wall_after_ms(s->now.wall, config_sign_again_ms(s->config));
+    bool other = !cert_key_id_is_none(previous->authority) && !cert_key_id_eq(previous->authority, authority);
+    return other && previous->end.ms > soon.ms ? soon : previous->end;
 }
 
 int signing_check(struct node *node)
@@ -67,10 +81,10 @@ int signing_check(struct node *node)
     bool same = known && memcmp(signing.hash, own->hash, sizeof signing.hash) == 0;
     int err = 0;
     if (!same) {
-        struct signing next = {.end = own->not_after, .since = s->now.wall};
+        struct signing next = {.end = own->not_after, .since = s->now.wall, .authority = own->authority};
         memcpy(next.hash, own->hash, sizeof next.hash);
         if (known)
-            next.previous_end = signing.end;
+            next.previous_end = previous_end(s, &signing, own->authority);
         signing = next;
         err = signing_write(node, &signing);
     }

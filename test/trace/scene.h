@@ -98,6 +98,8 @@ struct scene {
     unsigned company_count;
     struct buf document; /* the configuration that a new server starts with */
     uint16_t sequence;
+    unsigned authorities[2]; /* of the configuration; the first one issues */
+    unsigned authority_count;
     struct heap events;
     struct list pipes;
     struct buf trace;
@@ -143,6 +145,10 @@ struct scene *scene_of(unsigned companies, uint64_t seed);
 
 /* Another configuration of the ring, given to the disks of none: the document for scene_inform. The callback changes the copy. */
 void scene_configure(struct scene *scene, void (*change)(struct scene *scene, struct config *config));
+
+/* The same, with the other one of two authorities beside the first one, or in its place: this one (0, 1) issues from now on.
+ * Numbers live for eight hours in the ring then: within an eighth of that servers sign anew. */
+void scene_authorities(struct scene *scene, unsigned issues, bool both);
 
 /* ---- what happens ---- */
 

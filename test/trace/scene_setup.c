@@ -25,13 +25,15 @@ static struct id place(unsigned number, unsigned node)
 
 /* ---- certificates: made once for all scenes of a program ---- */
 
+#define AUTHORITIES 2 /* the second one takes the place of the first */
+
 static struct {
-    struct key *authority_key, *signer_key, *keys[SCENE_COMPANIES_MAX + 1];
-    struct cert *authority, *signer, *certs[SCENE_COMPANIES_MAX + 1][SCENE_NODES_MAX];
+    struct key *authority_keys[AUTHORITIES], *signer_key, *keys[SCENE_COMPANIES_MAX + 1];
+    struct cert *authorities[AUTHORITIES], *signers[AUTHORITIES], *certs[SCENE_COMPANIES_MAX + 1][SCENE_NODES_MAX];
 } pki;
 
-static struct cert *issue_between(const struct key *key, struct id id, const char *user, struct wall begin,
-                                  struct wall end)
+static struct cert *issue_between(unsigned authority, const struct key *key, struct id id, const char *user,
+                                  struct wall begin, struct wall end)
 {
     struct cert *cert;
     struct cert_request request = {
@@ -47,13 +49,13 @@ static struct cert *issue_between(const struct key *key, struct id id, const cha
     memcpy(request.serial + 2, &end, sizeof end);
     request.serial[0] &= 0x7f;
     request.serial[1] |= 1;
-    assert_int_equal(cert_issue(pki.authority_key, pki.authority, &request, &cert), 0);
+    assert_int_equal(cert_issue(pki.authority_keys[authority], pki.authorities[authority], &request, &cert), 0);
     return cert;
 }
 
-static struct cert *issue(const struct key *key, struct id id, const char *user)
+static struct cert *issue(unsigned authority, const struct key *key, struct id id, const char *user)
 {
-    return issue_between(key, id, user, (struct wall){WALL_BEGAN_MS - 86400000},
+    return issue_between(authority, key, id, user, (struct wall){WALL_BEGAN_MS - 86400000},
                          (struct wall){WALL_BEGAN_MS + INT64_C(380) * 86400000});
 }
 
@@ -71,24 +73,27 @@ static void pki_free(void)
             cert_free(pki.certs[i][node]);
         key_free(pki.keys[i]);
     }
-    cert_free(pki.signer);
     key_free(pki.signer_key);
-    cert_free(pki.authority);
-    key_free(pki.authority_key);
+    for (unsigned i = 0; i < AUTHORITIES; i++) {
+        cert_free(pki.signers[i]);
+        cert_free(pki.authorities[i]);
+        key_free(pki.authority_keys[i]);
+    }
 }
 
 static void pki_new(void)
 {
-    uint8_t serial[16] = {1};
-    if (pki.authority)
+    const struct wall begin = {WALL_BEGAN_MS - 86400000}, end = {WALL_BEGAN_MS + INT64_C(500) * 86400000};
+    if (pki.signer_key)
         return;
-    assert_int_equal(key_generate(KEY_EC_P256, &pki.authority_key), 0);
-    assert_int_equal(cert_issue_authority(pki.authority_key, "test authority", (struct wall){WALL_BEGAN_MS - 86400000},
-                                          (struct wall){WALL_BEGAN_MS + INT64_C(500) * 86400000}, serial,
-                                          &pki.authority),
-                     0);
     assert_int_equal(key_generate(KEY_EC_P256, &pki.signer_key), 0);
-    pki.signer = issue(pki.signer_key, signer_id(), "signer@ring.test");
+    for (unsigned i = 0; i < AUTHORITIES; i++) {
+        const uint8_t serial[16] = {(uint8_t)(i + 1)};
+        assert_int_equal(key_generate(KEY_EC_P256, &pki.authority_keys[i]), 0);
+        assert_int_equal(
+            cert_issue_authority(pki.authority_keys[i], "test authority", begin, end, serial, &pki.authorities[i]), 0);
+        pki.signers[i] = issue(i, pki.signer_key, signer_id(), "signer@ring.test");
+    }
     atexit(pki_free);
 }
 
@@ -100,7 +105,7 @@ void scene_certify(struct company *c)
     snprintf(user, sizeof user, "ime-%s@ring.test", c->letter);
     assert_int_equal(key_generate(KEY_EC_P256, &pki.keys[c->number]), 0);
     for (unsigned node = 0; node < SCENE_NODES_MAX; node++)
-        pki.certs[c->number][node] = issue(pki.keys[c->number], place(c->number, node), user);
+        pki.certs[c->number][node] = issue(0, pki.keys[c->number], place(c->number, node), user);
 }
 
 const struct key *scene_key(const struct company *c)
@@ -120,7 +125,7 @@ void company_renew(struct company *c, unsigned node, int64_t life_ms)
     struct wall end = wall_after_ms(c->scene->now.wall, life_ms);
     struct cert *old = c->certs[node];
     snprintf(user, sizeof user, "ime-%s@ring.test", c->letter);
-    c->certs[node] = issue_between(pki.keys[c->number], place(c->number, node), user,
+    c->certs[node] = issue_between(c->scene->authorities[0], pki.keys[c->number], place(c->number, node), user,
                                    wall_after_ms(c->scene->now.wall, -SCENE_HOUR), end);
     struct security *security = node ? c->securities[node] : c->security;
     if (security)
@@ -146,15 +151,20 @@ struct addr scene_node_address(const struct company *c, unsigned node)
 void scene_configure(struct scene *scene, void (*change)(struct scene *scene, struct config *config))
 {
     struct config c;
-    struct slice root = cert_der(pki.authority);
+    struct slice roots[AUTHORITIES];
+    /* Of both authorities, so that who knows one of them believes it. */
+    unsigned first = scene->authorities[0];
+    const struct cert *signers[AUTHORITIES] = {pki.signers[first], pki.signers[1 - first]};
     struct slice link_protocol = slice_str("TLS");
     struct id signer = signer_id();
     struct kind kind;
     config_init(&c);
     c.instance_name = slice_str(OVERLAY);
     c.sequence = ++scene->sequence;
-    c.root_certs = &root;
-    c.root_cert_count = 1;
+    for (unsigned i = 0; i < scene->authority_count; i++)
+        roots[i] = cert_der(pki.authorities[scene->authorities[i]]);
+    c.root_certs = roots;
+    c.root_cert_count = scene->authority_count;
     c.bootstrap_nodes = &scene->companies[1].ring_address;
     c.bootstrap_node_count = 1;
     c.no_ice = true;
@@ -173,7 +183,22 @@ void scene_configure(struct scene *scene, void (*change)(struct scene *scene, st
     if (change)
         change(scene, &c);
     buf_clear(&scene->document);
-    assert_int_equal(config_build(&c, pki.signer_key, pki.signer, &scene->document), 0);
+    assert_int_equal(
+        config_build_for(&c, pki.signer_key, signers, first ? 2 : scene->authority_count, &scene->document), 0);
+}
+
+static void with_short_lives(struct scene *scene, struct config *config)
+{
+    (void)scene;
+    config->number_lifetime_s = 8 * 3600;
+}
+
+void scene_authorities(struct scene *scene, unsigned issues, bool both)
+{
+    scene->authorities[0] = issues;
+    scene->authorities[1] = 1 - issues;
+    scene->authority_count = both ? 2 : 1;
+    scene_configure(scene, with_short_lives);
 }
 
 /* ---- companies ---- */
@@ -236,6 +261,7 @@ struct scene *scene_new(unsigned companies, uint64_t seed)
     list_init(&scene->pipes);
     buf_init(&scene->trace, 64u << 20);
     buf_init(&scene->document, CONFIG_DOCUMENT_OCTETS_MAX);
+    scene->authority_count = 1;
     scene->company_count = companies;
     for (unsigned i = 1; i <= companies; i++)
         company_init(scene, i);

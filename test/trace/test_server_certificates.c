@@ -148,6 +148,65 @@ static void test_an_expired_server_comes_back(void **state)
     scene_free(scene);
 }
 
+/* As an operator publishes it: one server is told, the ring tells the others. */
+static void publish(struct scene *scene, unsigned issues, bool both)
+{
+    char why[SERVER_WHY_OCTETS], sequence[32];
+    struct company *a = scene_company(scene, 'A');
+    scene_authorities(scene, issues, both);
+    assert_int_equal(server_config_offer(a->server, company_now(a), buf_slice(&scene->document), why), 0);
+    company_drain(a);
+    snprintf(sequence, sizeof sequence, "sequence=%u", scene->sequence);
+    scene_expect_count(scene, 10000, "", sequence, 2 * 3); /* config.applied, and the program */
+    scene_run(scene, 30000);
+}
+
+/* Another authority comes in, issues, and the first one is removed: nobody notices who has renewed in time. C has not: it is out. */
+static void test_another_authority(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_of(3, 5);
+    struct company *a = scene_company(scene, 'A'), *b = scene_company(scene, 'B'), *c = scene_company(scene, 'C');
+    const int64_t life_ms = 300 * 24 * SCENE_HOUR;
+    for (unsigned i = 0; i < NUMBERS; i++)
+        agent_publishes(b, numbers[i]);
+    scene_run(scene, SCENE_MINUTE);
+    uint64_t closed = company_counter(a, "ring.links_closed") + company_counter(b, "ring.links_closed");
+
+    publish(scene, 0, true);
+    assert_int_equal(found(a), NUMBERS);
+    publish(scene, 1, true);
+    assert_int_equal(found(a), NUMBERS);
+    company_renew(b, 0, life_ms);
+    assert_int_equal(company_counter(b, "numbers.signed_again"), 3 * NUMBERS); /* not in a year: soon */
+    scene_run(scene, SCENE_MINUTE);
+    company_renew(a, 0, life_ms);
+    for (unsigned minutes = 0; minutes < 60; minutes += 20) {
+        scene_run(scene, 20 * SCENE_MINUTE);
+        assert_int_equal(found(a), NUMBERS);
+    }
+    assert_int_equal(company_counter(a, "ring.links_closed") + company_counter(b, "ring.links_closed"), closed);
+    assert_int_equal(company_counter(a, "security.refused_authority"), 0);
+    assert_true(is_healthy(a, "green") && is_healthy(b, "green") && is_healthy(c, "green"));
+
+    publish(scene, 1, false);
+    assert_true(has_warning(c, "InvalidCertificate"));
+    assert_true(is_healthy(c, "red"));
+    scene_run(scene, 10 * SCENE_MINUTE);
+    assert_true(company_counter(a, "ring.link_refused_certificate") > 0);
+    assert_true(is_healthy(a, "green") && is_healthy(b, "green"));
+    assert_int_equal(found(a), NUMBERS);
+    assert_int_equal(found(b), NUMBERS);
+
+    /* With a fresh token it gets a certificate of the other one. */
+    company_renew(c, 0, life_ms);
+    scene_run(scene, 10 * SCENE_MINUTE);
+    assert_false(has_warning(c, "InvalidCertificate"));
+    assert_true(is_healthy(c, "green"));
+    assert_int_equal(found(c), NUMBERS);
+    scene_free(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_a_restart_forgets_nothing_to_sign_again),
         cmocka_unit_test(test_a_renewal_at_a_start),
         cmocka_unit_test(test_an_expired_server_comes_back),
+        cmocka_unit_test(test_another_authority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
