@@ -29,6 +29,7 @@ NUMBERS_PER_COMPANY = 20
 COMPANIES_MAX = 99
 SERVERS_MAX = 99
 BOOTSTRAPS_MAX = 8  # as many as ime-server tries at its start
+NODE_IDS_MAX = 16
 START_SECONDS = 60
 
 # Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
@@ -116,12 +117,12 @@ def open_database(data):
 class World(Processes):
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False):
+    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False, node_ids=1):
         """Worlds that run at the same time need networks of their own; of IPv6 there is only one. mixed: every second server of a company has
-        IPv6 addresses only, the others have both."""
+        IPv6 addresses only, the others have both. node_ids: of each server."""
         super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
-        self.ipv6, self.mixed = ipv6, mixed
+        self.ipv6, self.mixed, self.node_ids = ipv6, mixed, node_ids
         self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -179,8 +180,8 @@ class World(Processes):
 
     # -- building the world ----------------------------------------------------------------------------------------------
 
-    def configure_enroll(self, hold, ring):
-        """Writes the enrollment server's files."""
+    def configure_enroll(self, hold, ring, issuing):
+        """Writes the enrollment server's files. issuing: further keys of its section [enroll]."""
         bootstraps = ", ".join(s[key] for s in self.servers() for key in ("ring", "ring_ipv6") if s["bootstrap"] and key in s)
         home = os.path.join(self.directory, "enroll")
         os.makedirs(home, mode=0o700, exist_ok=True)
@@ -194,6 +195,8 @@ class World(Processes):
                 "control": os.path.join(home, "control"),
                 "ca-file": os.path.join(self.directory, "ca.pem"),
                 "overlay": OVERLAY,
+                **({"node-ids": self.node_ids} if self.node_ids > 1 else {}),
+                **(issuing or {}),
             }),
             ("ring", {"bootstrap": bootstraps, **settings}),
         ]))
@@ -216,11 +219,13 @@ class World(Processes):
             return self.address_ipv6(company, server, service)
         return f"{self.network}.{company}.{server}:{PORTS[service]}"
 
-    @staticmethod
-    def address_ipv6(company, server, service):
-        """The same in IPv6, which has but one address on a machine."""
+    def address_ipv6(self, company, server, service):
+        """The same in IPv6, which has but one address on a machine. Behind the ring's port are those of further Node-IDs."""
         place = (company - 1) * SERVERS_MAX + server - 1
-        return f"[::1]:{IPV6_PORT + 1 + place * len(PORTS) + list(PORTS).index(service)}"
+        port = IPV6_PORT + 1 + place * (len(PORTS) + self.node_ids - 1) + ["vap", "pvp", "ring"].index(service)
+        if port > 65535:
+            raise WorldError("a world of IPv6 has not so many ports: take fewer companies, or fewer Node-IDs")
+        return f"[::1]:{port}"
 
     def describe_company(self, index, servers, bootstraps):
         """The part of world.json of one company; Node-IDs and pids come when the servers run."""
@@ -230,6 +235,7 @@ class World(Processes):
             "domain": f"{letter}.example",
             "numbers": company_numbers(index),
             "vap": {"user": f"agent-{letter}", "password": secrets.token_urlsafe(18)},
+            "ticket": secrets.token_urlsafe(24),  # the password of its tickets' keys: all of its servers have the same
             "servers": [{
                 "node_id": None,
                 **{service: self.address(index, s, service) for service in PORTS},
@@ -253,6 +259,7 @@ class World(Processes):
                          server_id, "--name", ip)["token"]
         write_private(os.path.join(home, "token"), token + "\n")
         write_private(os.path.join(home, "vap-password"), company["vap"]["password"] + "\n")
+        write_private(os.path.join(home, "ticket-password"), company["ticket"] + "\n")
         settings = {} if hold else dict(SHORT_VALIDATOR)
         settings.update(validator or {})
         sections = [
@@ -263,10 +270,15 @@ class World(Processes):
                 "token-file": os.path.join(home, "token"),
                 **(enroll or {}),
             }),
-            ("ring", {"listen": addresses["ring"], "bootstrap": "yes" if server["bootstrap"] else "no"}),
+            ("ring", {
+                "listen": addresses["ring"],
+                "bootstrap": "yes" if server["bootstrap"] else "no",
+                **({"node-ids": self.node_ids} if self.node_ids > 1 else {}),
+            }),
             ("vap", {"listen": addresses["vap"]}),
             ("pvp", {"listen": addresses["pvp"]}),
             (f"client {company['vap']['user']}", {"password-file": os.path.join(home, "vap-password")}),
+            (f"domain {company['domain']}", {"ticket-password-file": os.path.join(home, "ticket-password"), "ticket-epoch": 1}),
         ]
         if settings:
             sections.append(("validator", settings))
@@ -282,11 +294,16 @@ class World(Processes):
                                    os.path.join(home, "log"))
 
     def wait_server(self, company_index, server_index):
-        """Waits until a server is a member of the ring; notes its Node-ID."""
+        """Waits until a server is a member of the ring, with all of its Node-IDs; notes the first one."""
         server = self.description["companies"][company_index - 1]["servers"][server_index - 1]
         name = self.server_name(company_index, server_index)
         status = self.wait_ready(name, server["control"], "wait", "ring")
         server["node_id"] = status["node_id"]
+        deadline = time.monotonic() + START_SECONDS
+        while self.node_ids > 1 and self.ctl(server["control"], "show", "status").get("node_ids_in_ring", 0) < self.node_ids:
+            if time.monotonic() > deadline:
+                raise WorldError(f"{name} has not joined with all of its Node-IDs in {START_SECONDS} s. Its last lines:\n{self.log_tail(name)}")
+            time.sleep(0.1)
 
     def clear(self):
         """Removes the files of the world before; anything else in its place stays."""
@@ -302,8 +319,9 @@ class World(Processes):
         return [server for company in self.description["companies"] for server in company["servers"]]
 
     def up(self, companies=3, servers=2, hold=False, validator=None, ring=None, bootstraps=1, tell=lambda text: None,
-           enroll=None):
-        """Starts everything. tell is called with each step; enroll: {server's name: further keys of its section [enroll]}."""
+           enroll=None, issuing=None):
+        """Starts everything. tell is called with each step; enroll: {server's name: further keys of its section [enroll]}; issuing: those of
+        the enrollment server's."""
         if self.load() and any(self.alive(name) for name in self.processes):
             self.processes = {}  # not ours: whoever fails here must not end them
             raise WorldError("a world is up already: ./run world down ends it")
@@ -317,7 +335,7 @@ class World(Processes):
         }
         self.processes = {}
         try:
-            self.configure_enroll(hold, ring)
+            self.configure_enroll(hold, ring, issuing)
             tell(f"ime-enroll starts at {self.description['enroll']}: fresh CA, signed ring configuration")
             self.start_enroll()
             self.save()
@@ -381,6 +399,7 @@ def main():
     up.add_argument("--companies", type=int, default=3, metavar="N", help=f"1 to {COMPANIES_MAX} (default 3)")
     up.add_argument("--servers-per-company", type=int, default=2, metavar="M", help=f"1 to {SERVERS_MAX} (default 2)")
     up.add_argument("--bootstraps", type=int, default=1, metavar="N", help="bootstrap servers: one each of the first N companies (default 1)")
+    up.add_argument("--node-ids", type=int, default=1, metavar="N", help=f"Node-IDs of each server, 1 to {NODE_IDS_MAX} (default 1)")
     family = up.add_mutually_exclusive_group()
     family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
     family.add_argument("--mixed", action="store_true", help="every second server of a company on ::1, the others there and on IPv4")
@@ -390,13 +409,15 @@ def main():
     commands.add_parser("down", help="end everything; the files stay until the next up")
     commands.add_parser("churn", help="kill and restart its servers under load: see ./run world churn --help")
     args = parser.parse_args()
-    world = World(ipv6=getattr(args, "ipv6", False), mixed=getattr(args, "mixed", False))
+    world = World(ipv6=getattr(args, "ipv6", False), mixed=getattr(args, "mixed", False), node_ids=getattr(args, "node_ids", 1))
 
     if args.command == "up":
         if not 1 <= args.companies <= COMPANIES_MAX:
             parser.error(f"--companies must be 1 to {COMPANIES_MAX}")
         if not 1 <= args.servers_per_company <= SERVERS_MAX:
             parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
+        if not 1 <= args.node_ids <= NODE_IDS_MAX:
+            parser.error(f"--node-ids must be 1 to {NODE_IDS_MAX}")
         if not 1 <= args.bootstraps <= min(args.companies, BOOTSTRAPS_MAX):
             parser.error(f"--bootstraps must be 1 to {BOOTSTRAPS_MAX}, and not more than there are companies")
         began = time.monotonic()
