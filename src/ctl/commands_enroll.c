@@ -74,6 +74,43 @@ static const struct ctl_command commands[] = {
                            {"not_before_at", "FROM"}, {"not_after_at", "UNTIL"}),
         .empty = "no certificates have been issued",
     },
+    {
+        .words = "enroll authority list",
+        .programs = CTL_ENROLL,
+        .help = "the authorities that servers trust, and how many servers use certificates of each",
+        .rows = "authorities",
+        .columns = COLUMNS({"serial", "SERIAL"}, {"state", "STATE"}, {"servers", "SERVERS"}, {"not_before_at", "FROM"},
+                           {"not_after_at", "UNTIL"}),
+        .empty = "there is no configuration yet",
+    },
+    {
+        .words = "enroll authority add",
+        .programs = CTL_ENROLL,
+        .help = "make another authority, which all servers learn to trust; it does not issue yet",
+        .detail =
+            "The first step of replacing the authority: its root-cert joins the ring's configuration, which is "
+            "published "
+            "at once, and the ca-file. Before the next step give the ca-file to call agents, and see with `imectl show "
+            "ring` on a bootstrap server that nobody is behind.",
+    },
+    {
+        .words = "enroll authority switch",
+        .programs = CTL_ENROLL,
+        .help = "let the authority that stands by issue all certificates from now on; the other one stands by",
+        .detail = "Servers see it in the ring's configuration and renew their certificates by themselves, spread over "
+                  "a day at "
+                  "most. Certificates of either are good.",
+    },
+    {
+        .words = "enroll authority remove",
+        .programs = CTL_ENROLL,
+        .args = ARGS({"force", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0,
+                      "also when servers have certificates of it: they are shut out"}),
+        .help = "take the authority that stands by out of the ring: nothing that it issued is good any longer",
+        .detail = "Refused as long as a server uses a certificate of it, or is about to sign anew what it has stored. "
+                  "Its key "
+                  "is destroyed. A server that was away all the time needs a fresh token and the new ca-file.",
+    },
 };
 
 const struct ctl_chapter ctl_chapter_enroll = {"Commands of ime-enroll", commands, COMMANDS(commands)};

@@ -1,14 +1,23 @@
-/* The authority and the configuration signer: made once, kept in the store. */
+/* The authorities and the configuration signer, kept in the store. One authority issues; while another one takes its place, a second one stands
+ * by. The signer has one key and one Node-ID, and a certificate of each authority. */
 #include "enroll/internal.h"
 
 #include "base/mem.h"
 
-#define ROW_AUTHORITY_KEY "authority key"
-#define ROW_AUTHORITY "authority"
 #define ROW_SIGNER_KEY "signer key"
-#define ROW_SIGNER "signer"
+#define ROW_FORMER_SIGNER "former signer"
 #define KEY_OCTETS_MAX 16384
 #define SERVER_USER "enrollment server"
+
+/* Rows of an authority. */
+struct row_names {
+    const char *key, *cert, *signer;
+};
+
+static const struct row_names active_rows = {"authority key", "authority", "signer"};
+static const struct row_names standby_rows = {"standby authority key", "standby authority", "standby signer"};
+
+/* ---- reading ---- */
 
 static int load_key(struct enroll *e, const char *row, struct key **ret_key)
 {
@@ -24,43 +33,122 @@ static int load_cert(struct enroll *e, const char *row, struct cert **ret_cert)
     return err ? err : cert_from_der(der, ret_cert);
 }
 
+/* ERR_NOT_FOUND: there is no such authority. */
+static int load(struct enroll *e, const struct row_names *rows, struct authority *ret_authority)
+{
+    struct authority a = {.key = NULL};
+    int err = load_key(e, rows->key, &a.key);
+    if (err)
+        return err;
+    err = load_cert(e, rows->cert, &a.cert);
+    if (!err)
+        err = load_cert(e, rows->signer, &a.signer);
+    if (err) {
+        authority_fini(&a);
+        return err == ERR_NOT_FOUND ? ERR_SYNTAX : err;
+    }
+    *ret_authority = a;
+    return 0;
+}
+
 /* The signer's Node-ID is by what the configuration names it. */
 static int adopt_signer(struct enroll *e)
 {
-    return cert_node_ids(e->signer, slice_str(e->options.overlay), &e->signer_id, 1) == 1 ? 0 : ERR_CONFLICT;
+    return cert_node_ids(e->active.signer, slice_str(e->options.overlay), &e->signer_id, 1) == 1 ? 0 : ERR_CONFLICT;
 }
 
 int authority_load(struct enroll *e)
 {
-    int err = load_key(e, ROW_AUTHORITY_KEY, &e->authority_key);
+    int err = load(e, &active_rows, &e->active);
     if (err)
         return err;
-    err = load_cert(e, ROW_AUTHORITY, &e->authority);
-    if (!err)
-        err = load_key(e, ROW_SIGNER_KEY, &e->signer_key);
-    if (!err)
-        err = load_cert(e, ROW_SIGNER, &e->signer);
+    err = load_key(e, ROW_SIGNER_KEY, &e->signer_key);
     if (!err)
         err = adopt_signer(e);
     if (err == ERR_CONFLICT)
         log_event(e->ports.log, LEVEL_ERROR, "enroll.overlay.changed",
                   "overlay=%s: the authority in this data folder was made for another overlay", e->options.overlay);
-    return err == ERR_NOT_FOUND ? ERR_SYNTAX : err;
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_SYNTAX : err;
+    err = load(e, &standby_rows, &e->standby);
+    if (!err || err == ERR_NOT_FOUND)
+        err = load_cert(e, ROW_FORMER_SIGNER, &e->former_signer);
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
+
+void authority_fini(struct authority *authority)
+{
+    cert_free(authority->cert);
+    cert_free(authority->signer);
+    key_free(authority->key);
+    *authority = (struct authority){.key = NULL};
+}
+
+/* ---- writing ---- */
+
+static int put(struct enroll *e, const char *row, struct slice value)
+{
+    return kv_put(e->ports.kv, KV_ENROLL_CA, slice_str(row), value);
+}
+
+static int put_key(struct enroll *e, const char *row, const struct key *key)
+{
+    struct buf pem;
+    buf_init(&pem, KEY_OCTETS_MAX);
+    int err = key_to_pem(key, &pem);
+    if (!err)
+        err = put(e, row, buf_slice(&pem));
+    buf_fini_secret(&pem);
+    return err;
+}
+
+static int put_authority(struct enroll *e, const struct row_names *rows, const struct authority *a)
+{
+    int err = put_key(e, rows->key, a->key);
+    if (!err)
+        err = put(e, rows->cert, cert_der(a->cert));
+    return err ? err : put(e, rows->signer, cert_der(a->signer));
+}
+
+int authority_put_standby(struct enroll *e, const struct authority *standby)
+{
+    return put_authority(e, &standby_rows, standby);
+}
+
+int authority_put_switched(struct enroll *e)
+{
+    int err = put_authority(e, &active_rows, &e->standby);
+    return err ? err : put_authority(e, &standby_rows, &e->active);
+}
+
+int authority_put_removed(struct enroll *e, const struct cert *former_signer)
+{
+    const struct kv *kv = e->ports.kv;
+    int err = kv_remove(kv, KV_ENROLL_CA, slice_str(standby_rows.key));
+    if (!err)
+        err = kv_remove(kv, KV_ENROLL_CA, slice_str(standby_rows.cert));
+    if (!err)
+        err = kv_remove(kv, KV_ENROLL_CA, slice_str(standby_rows.signer));
+    if (!err && former_signer)
+        err = put(e, ROW_FORMER_SIGNER, cert_der(former_signer));
+    return err;
+}
+
+/* ---- issuing ---- */
 
 bool enroll_has_authority(const struct enroll *e)
 {
-    return e->authority != NULL;
+    return e->active.cert != NULL;
 }
 
 const struct cert *enroll_authority(const struct enroll *e)
 {
-    return e->authority;
+    return e->active.cert;
 }
 
 int enroll_issue(struct enroll *e, const struct cert_request *request, struct cert **ret_cert)
 {
-    return cert_issue(e->authority_key, e->authority, request, ret_cert);
+    return cert_issue(e->active.key, e->active.cert, request, ret_cert);
 }
 
 void enroll_new_serial(struct enroll *e, uint8_t ret_serial[SERIAL_OCTETS])
@@ -72,86 +160,77 @@ void enroll_new_serial(struct enroll *e, uint8_t ret_serial[SERIAL_OCTETS])
     } while (map_get(&e->issued_by_serial, slice_of(ret_serial, SERIAL_OCTETS)));
 }
 
-/* A private copy, since keys are not shared. */
-static int copy_key(const struct key *key, struct buf *ret_pem, struct key **ret_key)
-{
-    int err = key_to_pem(key, ret_pem);
-    return err ? err : key_from_pem(buf_slice(ret_pem), ret_key);
-}
+/* ---- making one ---- */
 
-static int make_certificates(struct enroll *e)
+int authority_make(struct enroll *e, const struct key *signer_key, struct id signer, struct authority *authority)
 {
     uint8_t serial[SERIAL_OCTETS];
     char user[CERT_USER_OCTETS_MAX + 1];
     struct wall begin = wall_after_ms(e->now.wall, -ENROLL_BACKDATE_MS);
     struct wall end = wall_after_ms(e->now.wall, e->options.authority_lifetime_ms);
     enroll_new_serial(e, serial);
-    int err = cert_issue_authority(e->authority_key, e->options.overlay, begin, end, serial, &e->authority);
+    int err = cert_issue_authority(authority->key, e->options.overlay, begin, end, serial, &authority->cert);
     if (!err)
         err = enroll_user_name(e, "configuration-signer", user);
     if (err)
         return err;
-    struct id id;
-    entropy_fill(e->ports.entropy, id.octets, sizeof id.octets);
     struct cert_request request = {
-        .public_key = e->signer_key,
+        .public_key = signer_key,
         .overlay = slice_str(e->options.overlay),
-        .node_ids = &id,
+        .node_ids = &signer,
         .node_id_count = 1,
         .user = user,
         .not_before = begin,
         .not_after = end, /* documents are verified as long as they are used */
     };
     enroll_new_serial(e, request.serial);
-    err = enroll_issue(e, &request, &e->signer);
-    return err ? err : adopt_signer(e);
+    return cert_issue(authority->key, authority->cert, &request, &authority->signer);
 }
 
-static int put(struct enroll *e, const char *row, struct slice value)
+/* A private copy, since keys are not shared. */
+static int copy_key(const struct key *key, struct key **ret_key)
 {
-    return kv_put(e->ports.kv, KV_ENROLL_CA, slice_str(row), value);
+    struct buf pem;
+    buf_init(&pem, KEY_OCTETS_MAX);
+    int err = key_to_pem(key, &pem);
+    if (!err)
+        err = key_from_pem(buf_slice(&pem), ret_key);
+    buf_fini_secret(&pem);
+    return err;
 }
 
 static void founded(void *arg, int err)
 {
     struct enroll *e = arg;
     if (err) {
-        cert_free(e->authority);
-        cert_free(e->signer);
-        key_free(e->authority_key);
+        authority_fini(&e->active);
         key_free(e->signer_key);
-        e->authority = e->signer = NULL;
-        e->authority_key = e->signer_key = NULL;
+        e->signer_key = NULL;
     } else {
         log_event(e->ports.log, LEVEL_NOTICE, "enroll.authority.made", "overlay=%s serial=%s", e->options.overlay,
-                  cert_serial(e->authority));
+                  cert_serial(e->active.cert));
     }
     enroll_written(e, err);
 }
 
 int enroll_found(struct enroll *e, struct now now, const struct key *authority, const struct key *signer)
 {
-    struct buf authority_pem, signer_pem;
-    if (e->authority)
+    if (e->active.cert)
         return ERR_EXISTS;
     e->now = now;
-    buf_init(&authority_pem, KEY_OCTETS_MAX);
-    buf_init(&signer_pem, KEY_OCTETS_MAX);
-    int err = copy_key(authority, &authority_pem, &e->authority_key);
+    struct id id;
+    entropy_fill(e->ports.entropy, id.octets, sizeof id.octets);
+    int err = copy_key(authority, &e->active.key);
     if (!err)
-        err = copy_key(signer, &signer_pem, &e->signer_key);
+        err = copy_key(signer, &e->signer_key);
     if (!err)
-        err = make_certificates(e);
+        err = authority_make(e, e->signer_key, id, &e->active);
     if (!err)
-        err = put(e, ROW_AUTHORITY_KEY, buf_slice(&authority_pem));
+        err = adopt_signer(e);
     if (!err)
-        err = put(e, ROW_SIGNER_KEY, buf_slice(&signer_pem));
+        err = put_key(e, ROW_SIGNER_KEY, e->signer_key);
     if (!err)
-        err = put(e, ROW_AUTHORITY, cert_der(e->authority));
-    if (!err)
-        err = put(e, ROW_SIGNER, cert_der(e->signer));
-    buf_fini_secret(&authority_pem);
-    buf_fini_secret(&signer_pem);
+        err = put_authority(e, &active_rows, &e->active);
     e->writes++;
     if (err)
         founded(e, err);
@@ -163,7 +242,7 @@ int enroll_found(struct enroll *e, struct now now, const struct key *authority, 
 int enroll_issue_server(struct enroll *e, struct now now, const struct key *public_key, const char *const *names,
                         size_t name_count, struct cert **ret_cert)
 {
-    if (!e->authority)
+    if (!e->active.cert)
         return ERR_WRONG_STATE;
     e->now = now;
     struct cert_request request = {
@@ -175,8 +254,8 @@ int enroll_issue_server(struct enroll *e, struct now now, const struct key *publ
         .not_before = wall_after_ms(now.wall, -ENROLL_BACKDATE_MS),
         .not_after = wall_after_ms(now.wall, e->options.certificate_lifetime_ms),
     };
-    if (request.not_after.ms > cert_not_after(e->authority).ms)
-        request.not_after = cert_not_after(e->authority);
+    if (request.not_after.ms > cert_not_after(e->active.cert).ms)
+        request.not_after = cert_not_after(e->active.cert);
     enroll_new_serial(e, request.serial);
     return enroll_issue(e, &request, ret_cert);
 }

@@ -262,8 +262,8 @@ static void show_status(void *ctx, struct ctl_request *request)
         const struct token *token = CONTAINER_OF(link, struct token, link);
         open += token->state == TOKEN_OPEN && token->expires.ms > e->now.wall.ms;
     }
-    bool works = e->authority && e->config && !e->write_err;
-    bool ends = e->authority && cert_not_after(e->authority).ms - e->now.wall.ms < WARNING_MS;
+    bool works = e->active.cert && e->config && !e->write_err;
+    bool ends = e->active.cert && cert_not_after(e->active.cert).ms - e->now.wall.ms < WARNING_MS;
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_text(w, "overlay", e->options.overlay);
     ctl_put_text(w, "version", IME_VERSION);
@@ -272,8 +272,8 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_put_integer(w, "configuration_sequence", e->config ? e->config->sequence : 0);
     ctl_put_id(w, "configuration_signer", e->signer_id);
     ctl_put_time(w, "started_at", e->started_at);
-    if (e->authority)
-        ctl_put_time(w, "authority_ends_at", cert_not_after(e->authority));
+    if (e->active.cert)
+        ctl_put_time(w, "authority_ends_at", cert_not_after(e->active.cert));
     ctl_put_unsigned(w, "servers", e->holders.n);
     ctl_put_unsigned(w, "certificates", e->issued_count);
     ctl_put_unsigned(w, "tokens_open", open);
@@ -287,7 +287,7 @@ static void show_status(void *ctx, struct ctl_request *request)
             "the last configuration could not be stored: look at the disk, then publish it again or send SIGHUP");
     if (ends)
         put_warning(w, "warning", "AuthorityExpiring",
-                    "the authority's certificate ends soon: a new overlay authority is needed");
+                    "the authority's certificate ends soon: bring in another one with `enroll authority add`");
     ctl_close(w);
     ctl_reply_end(request);
 }
@@ -342,6 +342,10 @@ const struct ctl_handler enroll_handlers[] = {
     {"enroll token list", list_tokens},
     {"enroll token revoke", revoke_token},
     {"enroll certificate list", list_certificates},
+    {"enroll authority list", succession_list},
+    {"enroll authority add", succession_add},
+    {"enroll authority switch", succession_switch},
+    {"enroll authority remove", succession_remove},
     {"ring config show", publish_show},
     {"ring config publish", publish_file},
     {"ring ban", ban_add},

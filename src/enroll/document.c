@@ -23,6 +23,8 @@ struct edition {
     struct ctl_request *request; /* NULL: nobody waits for it */
     edition_reply_fn *reply;
     char text[EDITION_TEXT_OCTETS];
+    const struct edition_change *change;
+    void *change_arg;
 };
 
 struct slice enroll_document(const struct enroll *e)
@@ -83,6 +85,8 @@ static void edition_free(struct edition *edition)
 static void edition_drop(struct waiting *waiting)
 {
     struct edition *edition = CONTAINER_OF(waiting, struct edition, waiting);
+    if (edition->change)
+        edition->change->end(edition->enroll, edition->change_arg, ERR_CLOSED);
     if (edition->request)
         ctl_refuse(edition->request, ERR_CLOSED, "the daemon ends", NULL);
     edition_free(edition);
@@ -93,6 +97,8 @@ static void published(void *arg, int err)
     struct edition *edition = arg;
     struct enroll *e = edition->enroll;
     struct config *old = e->config;
+    if (edition->change)
+        edition->change->end(e, edition->change_arg, err);
     if (err) {
         if (edition->request)
             ctl_refuse(edition->request, err, NULL, "nothing has been changed; look at the disk of the data folder");
@@ -112,14 +118,31 @@ static void published(void *arg, int err)
     enroll_written(e, err);
 }
 
-static int build(struct enroll *e, const struct config *content, struct config **ret_config)
+/* Whoever trusts one of our authorities, or the one before them, believes the document. */
+static size_t signers_in_use(const struct enroll *e, const struct cert *signers[EDITION_SIGNERS_MAX])
+{
+    size_t n = 0;
+    signers[n++] = e->active.signer;
+    if (e->standby.signer)
+        signers[n++] = e->standby.signer;
+    if (e->former_signer && cert_not_after(e->former_signer).ms > e->now.wall.ms)
+        signers[n++] = e->former_signer;
+    return n;
+}
+
+static int build(struct enroll *e, const struct edition_order *order, struct config **ret_config)
 {
     struct config_fault fault;
     struct buf document;
+    const struct cert *in_use[EDITION_SIGNERS_MAX];
+    size_t n = order->signer_count;
+    const struct cert *const *signers = n ? order->signers : in_use;
+    if (!n)
+        n = signers_in_use(e, in_use);
     buf_init(&document, CONFIG_DOCUMENT_OCTETS_MAX);
-    int err = config_build(content, e->signer_key, e->signer, &document);
+    int err = config_build_for(order->content, e->signer_key, signers, n, &document);
     if (!err)
-        err = config_parse(buf_slice(&document), content->instance_name, ret_config, &fault);
+        err = config_parse(buf_slice(&document), order->content->instance_name, ret_config, &fault);
     buf_fini(&document);
     return err;
 }
@@ -137,7 +160,7 @@ static bool fits(const struct enroll *e, const struct config *next)
 
 int edition_publish(struct enroll *e, const struct edition_order *order)
 {
-    if (!e->authority || e->writes)
+    if (!e->active.cert || e->writes)
         return ERR_WRONG_STATE;
     struct edition *edition = mem_alloc(sizeof *edition);
     if (!edition)
@@ -146,9 +169,11 @@ int edition_publish(struct enroll *e, const struct edition_order *order)
     edition->waiting.drop = edition_drop;
     list_init(&edition->waiting.link);
     memcpy(edition->settings, order->settings ? order->settings : e->settings, sizeof edition->settings);
-    int err = build(e, order->content, &edition->config);
+    int err = build(e, order, &edition->config);
     if (!err && !fits(e, edition->config))
         err = ERR_LIMIT;
+    if (!err && order->change)
+        err = order->change->stage(e, order->change_arg);
     if (!err)
         err = put_row(e, edition);
     if (err) {
@@ -158,6 +183,8 @@ int edition_publish(struct enroll *e, const struct edition_order *order)
     edition->request = order->request;
     edition->reply = order->reply;
     snprintf(edition->text, sizeof edition->text, "%s", order->text ? order->text : "");
+    edition->change = order->change;
+    edition->change_arg = order->change_arg;
     e->writes++;
     list_append(&e->waiting, &edition->waiting.link);
     kv_commit(e->ports.kv, published, edition);
@@ -261,13 +288,16 @@ bool edition_is_same(const struct config *a, const struct config *b)
     return digest_of(a, one) == 0 && digest_of(b, other) == 0 && memcmp(one, other, sizeof one) == 0;
 }
 
-/* Only when the settings changed: what was published meanwhile is not undone by a restart. */
+/* Only when the settings changed: what was published meanwhile is not undone by a restart. Authorities and bans are no settings. */
 static int set_ring(struct enroll *e, struct config *content, struct region *region)
 {
     uint8_t settings[SHA256_OCTETS];
+    struct slice root = cert_der(e->active.cert);
     int err = digest_of(content, settings);
     if (err || (e->config && memcmp(settings, e->settings, sizeof settings) == 0))
         return err;
+    content->root_certs = e->config ? e->config->root_certs : &root;
+    content->root_cert_count = e->config ? e->config->root_cert_count : 1;
     if (e->config)
         err = edition_with_bans(e, e->config->bans, e->config->ban_count, region, content);
     if (err)
@@ -282,14 +312,11 @@ static int set_ring(struct enroll *e, struct config *content, struct region *reg
 
 int enroll_set_ring(struct enroll *e, struct now now, const struct config *ring)
 {
-    if (!e->authority || e->writes)
+    if (!e->active.cert || e->writes)
         return ERR_WRONG_STATE;
     e->now = now;
-    struct slice root = cert_der(e->authority);
     struct config content = *ring;
     content.instance_name = slice_str(e->options.overlay);
-    content.root_certs = &root;
-    content.root_cert_count = 1;
     content.configuration_signers = content.kind_signers = &e->signer_id;
     content.configuration_signer_count = content.kind_signer_count = 1;
     struct kind kind;

@@ -54,9 +54,9 @@ void enroll_free(struct enroll *e)
     map_fini(&e->tokens_by_id);
     map_fini(&e->issued_by_serial);
     config_free(e->config);
-    cert_free(e->authority);
-    cert_free(e->signer);
-    key_free(e->authority_key);
+    authority_fini(&e->active);
+    authority_fini(&e->standby);
+    cert_free(e->former_signer);
     key_free(e->signer_key);
     mem_free(e);
 }

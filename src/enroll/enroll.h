@@ -53,6 +53,9 @@ struct enroll_ports {
     const struct kv *kv;
     const struct entropy *entropy;
     const struct log *log; /* may be NULL */
+    /* A fresh key for another authority. NULL: there will be no other one. */
+    int (*make_key)(void *arg, struct key **ret_key);
+    void *make_key_arg;
 };
 
 #define ENROLL_COUNTERS(X)                                                 \
@@ -67,6 +70,7 @@ struct enroll_ports {
     X(refused_node_ids)                                                    \
     X(refused_csr)                                                         \
     X(refused_ban)                                                         \
+    X(refused_authority) /* of an authority that was removed */            \
     X(failed_store)                                                        \
     X(configurations_served)                                               \
     X(configurations_unchanged) /* asked for by somebody who has it */     \
@@ -98,8 +102,13 @@ int enroll_set_ring(struct enroll *enroll, struct now now, const struct config *
 /* Whether writing what enroll_found and enroll_set_ring began is over, and how it ended. */
 bool enroll_settled(const struct enroll *enroll, int *ret_err);
 
-/* Valid as long as the core, or until the next enroll_set_ring. */
+/* The one that issues. Valid until the next change of the authorities. */
 const struct cert *enroll_authority(const struct enroll *enroll);
+
+/* What servers trust, DER: the root-certs of the configuration, the one that issues first. The same as long as enroll_sequence. */
+const struct slice *enroll_roots(const struct enroll *enroll, size_t *ret_count);
+
+/* Valid as long as enroll_sequence stays the same. */
 struct slice enroll_document(const struct enroll *enroll); /* empty: not built yet */
 uint16_t enroll_sequence(const struct enroll *enroll);     /* of it */
 

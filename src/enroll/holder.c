@@ -106,6 +106,7 @@ int issued_new(struct enroll *e, struct holder *holder, const struct cert *cert,
         .issued_at = issued_at,
         .not_before = cert_not_before(cert),
         .not_after = cert_not_after(cert),
+        .authority = cert_authority_key_id(cert),
     };
     memcpy(issued->serial, serial, SERIAL_OCTETS);
     int err = map_set(&e->issued_by_serial, slice_of(issued->serial, SERIAL_OCTETS), issued);

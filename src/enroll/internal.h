@@ -34,6 +34,12 @@ struct token {
     bool busy;                     /* a change waits for the disk */
 };
 
+struct authority {
+    struct key *key;
+    struct cert *cert;
+    struct cert *signer; /* the configuration signer's certificate of it */
+};
+
 /* A certificate that was issued. Its DER is in the store. */
 struct issued {
     struct list link; /* oldest first */
@@ -44,6 +50,7 @@ struct issued {
     struct wall issued_at;
     struct wall not_before;
     struct wall not_after;
+    struct cert_key_id authority; /* that issued it */
 };
 
 /* A server that has certificates, or is about to. */
@@ -75,10 +82,10 @@ struct enroll {
     } outside;
     struct guard guard;
 
-    struct key *authority_key;
-    struct cert *authority;
+    struct authority active;    /* issues */
+    struct authority standby;   /* is to take its place, or was in it before; cert NULL: there is none */
+    struct cert *former_signer; /* of an authority that was removed; NULL: none was */
     struct key *signer_key;
-    struct cert *signer;
     struct id signer_id;
 
     struct config *config;           /* in use: its document is what is served; NULL: none yet */
@@ -124,19 +131,49 @@ int enroll_load(struct enroll *e);
 /* authority.c, document.c: their rows. ERR_NOT_FOUND: there are none yet. */
 int authority_load(struct enroll *e);
 int document_load(struct enroll *e);
+
+/* authority.c: fills in the certificates of an authority that has its key: its own, and one for the signer. */
+int authority_make(struct enroll *e, const struct key *signer_key, struct id signer, struct authority *authority);
+void authority_fini(struct authority *authority);
+/* The rows of a change, written but not committed: this one stands by; the two change places; the one that stands by is gone, and the
+ * signer's certificate of it is kept (NULL: it is not). */
+int authority_put_standby(struct enroll *e, const struct authority *standby);
+int authority_put_switched(struct enroll *e);
+int authority_put_removed(struct enroll *e, const struct cert *former_signer);
+
+/* succession.c: whether certificates of this authority are still good; the handlers of `enroll authority`. */
+bool authority_is_ours(const struct enroll *e, struct cert_key_id authority);
+void succession_list(void *ctx, struct ctl_request *request);
+void succession_add(void *ctx, struct ctl_request *request);
+void succession_switch(void *ctx, struct ctl_request *request);
+void succession_remove(void *ctx, struct ctl_request *request);
+
 /* document.c: a change of the configuration. */
 #define EDITION_TEXT_OCTETS 200
+#define EDITION_SIGNERS_MAX 3 /* of the authority that issues, the one that stands by, and the former one */
 
 /* Answers the request of a command when the edition is durable. `old` is still there. */
 typedef void edition_reply_fn(struct ctl_request *request, const struct config *old, const struct config *next,
                               const char *text);
 
+/* What is durable together with an edition, or not at all. */
+struct edition_change {
+    int (*stage)(struct enroll *e, void *arg); /* writes its rows */
+    void (*end)(struct enroll *e, void *arg,
+                int err); /* if edition_publish returned 0: in memory, too; or what was made is dropped */
+};
+
 struct edition_order {
-    const struct config *content; /* as config_build wants it */
-    const uint8_t *settings;      /* SHA256_OCTETS of them; NULL: they have not changed */
-    struct ctl_request *request;  /* NULL: nobody waits */
+    const struct config *content;                    /* as config_build wants it */
+    const uint8_t *settings;                         /* SHA256_OCTETS of them; NULL: they have not changed */
+    const struct cert *signers[EDITION_SIGNERS_MAX]; /* that of the authority which issues first; none: those in use */
+    size_t signer_count;
+    struct ctl_request *request; /* NULL: nobody waits */
     edition_reply_fn *reply;
     const char *text; /* for it; copied */
+    /* A change of the authorities that goes with it; NULL: none. */
+    const struct edition_change *change;
+    void *change_arg;
 };
 
 /* 0: it is on its way to the disk, and the request will be answered. Else nothing has begun: ERR_WRONG_STATE (another one is under way),

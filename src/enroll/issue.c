@@ -210,8 +210,8 @@ static int sign(struct enroll *e, struct pending *p, const struct wish *wish, ui
         .not_before = wall_after_ms(e->now.wall, -ENROLL_BACKDATE_MS),
         .not_after = wall_after_ms(e->now.wall, e->options.certificate_lifetime_ms),
     };
-    if (request.not_after.ms > cert_not_after(e->authority).ms)
-        request.not_after = cert_not_after(e->authority);
+    if (request.not_after.ms > cert_not_after(e->active.cert).ms)
+        request.not_after = cert_not_after(e->active.cert);
     enroll_new_serial(e, request.serial);
     memcpy(ret_serial, request.serial, SERIAL_OCTETS);
     return enroll_issue(e, &request, &p->cert);
@@ -298,7 +298,8 @@ static void repeat(const struct asker *a, const struct wish *wish)
     struct enroll *e = a->enroll;
     struct cert *cert = NULL;
     int err = read_certificate(e, slice_of(wish->token->serial, SERIAL_OCTETS), &cert, NULL);
-    bool same = !err && key_equal(cert_key(cert), wish->public_key) && cert_not_after(cert).ms > e->now.wall.ms;
+    bool same = !err && key_equal(cert_key(cert), wish->public_key) && cert_not_after(cert).ms > e->now.wall.ms &&
+                authority_is_ours(e, cert_authority_key_id(cert));
     if (same) {
         e->counters.certificates_repeated++;
         log_event(e->ports.log, LEVEL_NOTICE, "enroll.repeated", "server_id=%s serial=%s", wish->token->server_id,
@@ -341,7 +342,7 @@ static const char *choose_node_ids(const struct enroll *e, struct wish *wish)
     return NULL;
 }
 
-/* A lost answer is repeated: the newest certificate of these Node-IDs, if it is as good as new. */
+/* A lost answer is repeated: the newest certificate of these Node-IDs, if it is as good as new and of the authority that issues now. */
 static bool is_repetition(const struct enroll *e, const struct wish *wish, const struct issued *newest,
                           const struct cert *cert)
 {
@@ -350,6 +351,7 @@ static bool is_repetition(const struct enroll *e, const struct wish *wish, const
     if (repeat_ms > ENROLL_REPEAT_MS)
         repeat_ms = ENROLL_REPEAT_MS;
     return !newest->holder->busy && age_ms >= 0 && age_ms < repeat_ms && newest->node_ids == wish->node_ids &&
+           cert_key_id_eq(newest->authority, cert_key_id(e->active.cert)) &&
            key_equal(cert_key(cert), wish->public_key);
 }
 
@@ -497,6 +499,10 @@ void enroll_ask(struct enroll *e, struct now now, const struct enroll_question *
         return;
     const char *who = wish.token ? wish.token->server_id : wish.held->holder->server_id;
     const struct holder *holder = wish.token ? holder_find(e, slice_str(who)) : wish.held->holder;
+    if (wish.held && !authority_is_ours(e, wish.held->authority)) {
+        refuse(&asker, 403, FAILED_AUTHENTICATION, who, &e->counters.refused_authority);
+        return;
+    }
     if (holder && ban_covers(e, holder)) {
         refuse(&asker, 403, FAILED_AUTHENTICATION, who, &e->counters.refused_ban);
         return;

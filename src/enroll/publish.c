@@ -114,10 +114,10 @@ static bool has_id(const struct id *ids, size_t n, struct id id)
     return false;
 }
 
-static bool has_authority(const struct enroll *e, const struct config *next)
+static bool has_root(const struct config *next, const struct cert *authority)
 {
     for (size_t i = 0; i < next->root_cert_count; i++)
-        if (slice_eq(next->root_certs[i], cert_der(e->authority)))
+        if (slice_eq(next->root_certs[i], cert_der(authority)))
             return true;
     return false;
 }
@@ -152,8 +152,14 @@ static const char *complaint(const struct enroll *e, const struct config *next, 
                  e->config->sequence);
         return text;
     }
-    if (!has_authority(e, next))
+    if (!has_root(next, e->active.cert))
         return "this ring's authority is not among its root-cert elements: nobody could go on";
+    if (!slice_eq(next->root_certs[0], cert_der(e->active.cert)))
+        return "the authority that issues is not the first of its root-cert elements: servers would ask for other "
+               "certificates";
+    if (e->standby.cert && !has_root(next, e->standby.cert))
+        return "the authority that stands by is not among its root-cert elements: `enroll authority remove` takes it "
+               "out";
     if (!has_id(next->configuration_signers, next->configuration_signer_count, e->signer_id))
         return "this signer is not among its configuration-signer elements: nobody would believe it";
     if (!has_id(next->kind_signers, next->kind_signer_count, e->signer_id))

@@ -10,6 +10,7 @@
 struct host {
     struct daemon daemon;
     struct enroll *enroll;
+    uint16_t sequence; /* of the configuration that the ca-file and HTTPS follow */
     struct tls_context *tls;
     struct loop_timer *tls_timer;
     struct http_server *http;

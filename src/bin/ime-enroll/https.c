@@ -78,15 +78,13 @@ static int make_tls(struct host *h, struct cert **ret_cert)
     if (!err)
         err = key_to_pem(key, &key_pem);
     if (!err) {
-        struct slice trust = cert_der(enroll_authority(h->enroll));
-        const struct tls_options options = {
+        struct tls_options options = {
             .role = TLS_SERVER,
             .peer = TLS_PEER_OPTIONAL,
             .certificate = cert_der(cert),
             .key_pem = buf_slice(&key_pem),
-            .trust = &trust,
-            .trust_count = 1,
         };
+        options.trust = enroll_roots(h->enroll, &options.trust_count);
         err = h->tls ? tls_context_reload(h->tls, &options) : tls_context_new(&options, &h->tls);
     }
     buf_fini_secret(&key_pem);

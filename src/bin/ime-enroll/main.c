@@ -27,15 +27,32 @@ static int found_authority(struct host *h)
     return err ? err : settle(h);
 }
 
+static int put_roots(const struct host *h, struct buf *pem)
+{
+    size_t n;
+    const struct slice *roots = enroll_roots(h->enroll, &n);
+    int err = 0;
+    for (size_t i = 0; !err && i < n; i++) {
+        struct cert *cert;
+        err = cert_from_der(roots[i], &cert);
+        if (err)
+            break;
+        err = cert_to_pem(cert, pem);
+        cert_free(cert);
+    }
+    return err;
+}
+
 /* For servers and call agents to trust; it is public. */
-static int write_ca_file(struct host *h)
+static int write_ca_file(struct host *h, bool *ret_changed)
 {
     struct buf pem, present;
-    buf_init(&pem, 1u << 16);
-    buf_init(&present, 1u << 16);
-    int err = cert_to_pem(enroll_authority(h->enroll), &pem);
-    if (!err &&
-        (file_read(h->daemon.settings->ca_file, &present) != 0 || !slice_eq(buf_slice(&pem), buf_slice(&present))))
+    buf_init(&pem, 1u << 20);
+    buf_init(&present, 1u << 20);
+    int err = put_roots(h, &pem);
+    *ret_changed =
+        file_read(h->daemon.settings->ca_file, &present) != 0 || !slice_eq(buf_slice(&pem), buf_slice(&present));
+    if (!err && *ret_changed)
         err = file_write(h->daemon.settings->ca_file, buf_slice(&pem), 0644);
     if (err)
         log_event(&h->daemon.log, LEVEL_ERROR, "ca_file.failed",
@@ -46,25 +63,52 @@ static int write_ca_file(struct host *h)
     return err;
 }
 
+static int make_key(void *arg, struct key **ret_key)
+{
+    const struct host *h = arg;
+    return key_generate(h->daemon.settings->key_type, ret_key);
+}
+
 static int open_core(struct host *h)
 {
     const struct enroll_ports ports = {
-        .kv = sqlite_store_kv(h->daemon.store), .entropy = &h->daemon.entropy, .log = &h->daemon.log};
+        .kv = sqlite_store_kv(h->daemon.store),
+        .entropy = &h->daemon.entropy,
+        .log = &h->daemon.log,
+        .make_key = make_key,
+        .make_key_arg = h,
+    };
+    bool changed;
     int err = enroll_new(&h->daemon.settings->enroll, &ports, daemon_now(&h->daemon), &h->enroll);
     if (!err && !enroll_has_authority(h->enroll))
         err = found_authority(h);
     if (!err)
-        err = write_ca_file(h);
-    if (!err)
         err = enroll_set_ring(h->enroll, daemon_now(&h->daemon), &h->daemon.settings->ring);
-    return err ? err : settle(h);
+    if (!err)
+        err = settle(h);
+    if (err)
+        return err;
+    h->sequence = enroll_sequence(h->enroll);
+    return write_ca_file(h, &changed);
 }
 
 /* ---- from start to end ---- */
 
+/* Another edition of the configuration is in use: it may name other authorities. */
+static void follow_configuration(struct host *h)
+{
+    bool changed;
+    h->sequence = enroll_sequence(h->enroll);
+    (void)write_ca_file(h, &changed); /* it says what is wrong */
+    if (changed)
+        (void)https_renew(h);
+}
+
 static struct mono turn(struct host *h, struct now now)
 {
     (void)now;
+    if (enroll_sequence(h->enroll) != h->sequence)
+        follow_configuration(h);
     if (enroll_wants_shutdown(h->enroll))
         daemon_stop(&h->daemon);
     return MONO_NEVER;
@@ -78,13 +122,14 @@ static void set_now(struct host *h, struct now now)
 static int reload(struct host *h, const struct settings *old)
 {
     (void)old;
+    bool changed;
     const struct settings *s = h->daemon.settings;
     enroll_set_options(h->enroll, &s->enroll);
     int err = enroll_set_ring(h->enroll, daemon_now(&h->daemon), &s->ring);
     if (!err)
         err = https_renew(h);
     if (!err)
-        err = write_ca_file(h);
+        err = write_ca_file(h, &changed);
     return err;
 }
 

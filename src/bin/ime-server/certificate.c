@@ -10,12 +10,15 @@
 #define LATE_RETRY_MIN_MS INT64_C(5000) /* without a valid certificate: the longer, the rarer */
 #define LATE_RETRY_MAX_MS INT64_C(300000)
 #define FIRST_RETRY_MAX_MS RENEWAL_RETRY_MAX_MS
+#define FOLLOW_MIN_MS INT64_C(1000) /* a certificate of an authority that does not issue any longer is renewed … */
+#define FOLLOW_MAX_MS INT64_C(86400000) /* … within an eighth of the time that it has left, but in a day at most */
 
 struct certificate_renewal {
     struct loop_timer *timer;
     struct http_call *call;
     struct tls_context *tls;
     unsigned failures; /* in a row */
+    uint16_t sequence; /* of the configuration when it was last asked */
 };
 
 static void certificate_path(const struct node *n, char path[DAEMON_PATH_OCTETS])
@@ -211,7 +214,8 @@ static const char *certificate_advice(const struct node *n, int err)
         return is_early(n) ? "it is not valid yet: set this host's clock"
                            : "it has expired: put a fresh token (imectl enroll token add) into [enroll] token-file";
     case ERR_AUTH:
-        return "the ring's authority did not issue it: was this data folder part of another ring?";
+        return "no authority of the ring issued it: was its authority removed, or was this data folder part of another "
+               "ring? Remove it and enroll anew with a fresh token in [enroll] token-file";
     case ERR_CONFLICT:
         return "it is not for key.pem beside it: restore both, or remove both and enroll anew with a fresh token";
     case ERR_FORBIDDEN:
@@ -270,6 +274,17 @@ bool certificate_load(struct node *n, const struct config *config)
 /* ---- renewal ---- */
 
 enum renewal { RENEWAL_FIRST, RENEWAL_DONE, RENEWAL_FAILED };
+
+/* The first root-cert is the authority that issues. A certificate of another one is good as long as that one is in the configuration. */
+static bool is_of_another_authority(const struct cert *cert, const struct config *config)
+{
+    struct cert *first;
+    if (!config->root_cert_count || cert_from_der(config->root_certs[0], &first) != 0)
+        return false;
+    bool other = !cert_key_id_eq(cert_authority_key_id(cert), cert_key_id(first));
+    cert_free(first);
+    return other;
+}
 
 static int64_t doubled(int64_t ms, unsigned times, int64_t max)
 {
@@ -372,6 +387,8 @@ static void renewed(void *arg, const struct http_answer *answer)
         log_event(&h->daemon.log, LEVEL_NOTICE, first ? "certificate.issued" : "certificate.renewed",
                   "node=%u until=%s", n->number, wall_format(cert_not_after(n->certificate), end));
     schedule(n, err ? RENEWAL_FAILED : RENEWAL_DONE);
+    if (server_config_of(h->server)->sequence != n->renewal->sequence)
+        certificate_follow(n, server_config_of(h->server));
     daemon_wake(&h->daemon);
 }
 
@@ -394,12 +411,13 @@ static void renew(void *arg)
         form.node = n->number;
     if (late)
         form.certificate = cert_der(shown->certificate);
+    n->renewal->sequence = server_config_of(h->server)->sequence;
     buf_init(&csr, 8192);
     tls_context_free(n->renewal->tls);
     n->renewal->tls = NULL;
     int err = csr_create(h->key, form.username, &csr);
     if (!err)
-        err = identity_client_tls(h, late ? NULL : shown, &n->renewal->tls);
+        err = identity_client_tls(h, server_config_of(h->server), late ? NULL : shown, &n->renewal->tls);
     form.csr = buf_slice(&csr);
     if (!err)
         err = enroll_request(h->daemon.loop, n->renewal->tls,
@@ -413,14 +431,31 @@ static void renew(void *arg)
     }
 }
 
+/* Not all servers at once. */
+void certificate_follow(struct node *n, const struct config *config)
+{
+    const struct daemon *d = &n->host->daemon;
+    struct now now = daemon_now(d);
+    if (!n->renewal || n->renewal->call || !n->certificate || !is_of_another_authority(n->certificate, config))
+        return;
+    int64_t left_ms = cert_not_after(n->certificate).ms - now.wall.ms;
+    int64_t within_ms = between(FOLLOW_MIN_MS, left_ms / 8, FOLLOW_MAX_MS);
+    int64_t ms = entropy_between(&d->entropy, 0, within_ms);
+    log_event(&d->log, LEVEL_NOTICE, "certificate.follows", "node=%u in_s=%lld; another authority issues now",
+              n->number, (long long)(ms / 1000));
+    loop_timer_set(n->renewal->timer, mono_after_ms(now.mono, ms));
+}
+
 int certificate_watch(struct node *n)
 {
     n->renewal = mem_alloc(sizeof *n->renewal);
     if (!n->renewal)
         return ERR_NO_MEMORY;
     int err = loop_timer_new(n->host->daemon.loop, renew, n, &n->renewal->timer);
-    if (!err)
+    if (!err) {
         schedule(n, RENEWAL_FIRST);
+        certificate_follow(n, server_config_of(n->host->server));
+    }
     return err;
 }
 

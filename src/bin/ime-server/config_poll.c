@@ -83,8 +83,13 @@ static void poll_due(void *arg)
     char version[32];
     if (h->poll->call)
         return;
-    snprintf(version, sizeof version, "\"%u\"", server_config_of(h->server)->sequence);
-    int err = enroll_fetch_config(h->daemon.loop, h->poll->tls, h->daemon.settings->enroll_url, version,
+    const struct config *config = server_config_of(h->server);
+    snprintf(version, sizeof version, "\"%u\"", config->sequence);
+    tls_context_free(h->poll->tls);
+    h->poll->tls = NULL;
+    int err = identity_client_tls(h, config, NULL, &h->poll->tls);
+    if (!err)
+        err = enroll_fetch_config(h->daemon.loop, h->poll->tls, h->daemon.settings->enroll_url, version,
                                   ENROLL_TIMEOUT_MS, came, h, &h->poll->call);
     if (err) {
         log_failure(h, err, NULL);
@@ -97,9 +102,7 @@ int config_poll_start(struct host *h)
     h->poll = mem_alloc(sizeof *h->poll);
     if (!h->poll)
         return ERR_NO_MEMORY;
-    int err = identity_client_tls(h, false, &h->poll->tls);
-    if (!err)
-        err = loop_timer_new(h->daemon.loop, poll_due, h, &h->poll->timer);
+    int err = loop_timer_new(h->daemon.loop, poll_due, h, &h->poll->timer);
     if (!err)
         schedule(h);
     return err;

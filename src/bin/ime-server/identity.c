@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define REFETCH_TIMEOUT_MS 5000
+#define TRUST_MAX 15 /* authorities of the configuration */
 
 /* ---- talking to the enrollment server before there is anything else to do ---- */
 
@@ -33,10 +34,13 @@ int answer_await(struct host *h, struct answer *a, int err)
     return err ? err : a->err ? a->err : a->body.err;
 }
 
-int identity_client_tls(struct host *h, const struct node *shown, struct tls_context **ret_tls)
+int identity_client_tls(struct host *h, const struct config *config, const struct node *shown,
+                        struct tls_context **ret_tls)
 {
-    struct slice trust = buf_slice(&h->authority_pem);
-    struct tls_options options = {.role = TLS_CLIENT, .peer = TLS_PEER_REQUIRED, .trust = &trust, .trust_count = 1};
+    struct slice trust[1 + TRUST_MAX] = {buf_slice(&h->authority_pem)};
+    struct tls_options options = {.role = TLS_CLIENT, .peer = TLS_PEER_REQUIRED, .trust = trust, .trust_count = 1};
+    for (size_t i = 0; config && i < config->root_cert_count && i < TRUST_MAX; i++)
+        trust[options.trust_count++] = config->root_certs[i];
     if (shown) {
         options.certificate = buf_slice(&shown->certificate_pem);
         options.key_pem = buf_slice(&h->key_pem);
@@ -68,17 +72,22 @@ static int parse_config(struct host *h, struct slice document, const struct conf
     return 0;
 }
 
-/* The document that the store holds, and a newer one if the enrollment server has it: a server that was away for long may know nothing of
- * the bootstrap nodes of today. */
-static int prepare_config(struct host *h, struct tls_context *tls, struct config **ret_config)
+static struct config *stored_config(struct host *h)
 {
     struct config *stored = NULL;
-    struct config *fetched = NULL;
     struct slice document;
-    struct answer a;
-    struct http_call *call;
     if (server_stored_config(sqlite_store_kv(h->daemon.store), &document) == 0)
         parse_config(h, document, NULL, &stored);
+    return stored;
+}
+
+/* The document that the store holds (NULL: none), and a newer one if the enrollment server has it: a server that was away for long may know
+ * nothing of the bootstrap nodes of today. */
+static int prepare_config(struct host *h, struct tls_context *tls, struct config *stored, struct config **ret_config)
+{
+    struct config *fetched = NULL;
+    struct answer a;
+    struct http_call *call;
     answer_init(&a);
     int err = enroll_fetch_config(h->daemon.loop, tls, h->daemon.settings->enroll_url, NULL,
                                   stored ? REFETCH_TIMEOUT_MS : ENROLL_TIMEOUT_MS, answer_came, &a, &call);
@@ -122,14 +131,20 @@ int identity_prepare(struct host *h, struct config **ret_config)
                   "file=%s error=%s; copy the ca-file of ime-enroll there, or change [enroll] ca",
                   h->daemon.settings->enroll_ca, err_name(err));
     if (!err) {
-        err = identity_client_tls(h, NULL, &tls);
+        config = stored_config(h);
+        err = identity_client_tls(h, config, NULL, &tls);
         if (err)
             log_event(&h->daemon.log, LEVEL_ERROR, "enroll.ca",
                       "file=%s error=%s; it must be the ca-file of ime-enroll (PEM)", h->daemon.settings->enroll_ca,
                       err_name(err));
     }
     if (!err)
-        err = prepare_config(h, tls, &config);
+        err = prepare_config(h, tls, config, &config);
+    if (!err) { /* it may name other authorities */
+        tls_context_free(tls);
+        tls = NULL;
+        err = identity_client_tls(h, config, NULL, &tls);
+    }
     if (!err)
         err = certificate_prepare_key(h);
     if (!err)

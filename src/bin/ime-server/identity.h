@@ -23,8 +23,9 @@ void answer_came(void *arg, const struct http_answer *from); /* arg: the answer 
 /* Turns the loop until the answer is there. err: how the question came out; if it failed there is nothing to wait for. */
 int answer_await(struct host *h, struct answer *a, int err);
 
-/* Trusts the enrollment authority; shows the certificate of this node, or none. */
-int identity_client_tls(struct host *h, const struct node *shown, struct tls_context **ret_tls);
+/* Trusts the authorities of the file and those of the configuration (NULL: none yet); shows the certificate of this node, or none. */
+int identity_client_tls(struct host *h, const struct config *config, const struct node *shown,
+                        struct tls_context **ret_tls);
 
 /* ---- certificate.c ---- */
 
@@ -40,6 +41,9 @@ bool certificate_load(struct node *n, const struct config *config);
 /* Renews it in time or, if there is none, asks for it until it is there; then node_run. */
 int certificate_watch(struct node *n);
 void certificate_unwatch(struct node *n);
+
+/* Another configuration: if another authority issues now, the certificate is renewed soon. */
+void certificate_follow(struct node *n, const struct config *config);
 
 /* Removes it from the data folder. */
 void certificate_forget(struct node *n);

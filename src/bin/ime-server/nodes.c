@@ -97,6 +97,7 @@ void identity_config(struct host *h, const struct config *config)
         if (err)
             log_event(&h->daemon.log, LEVEL_ERROR, "config.security", "node=%u error=%s", i, err_name(err));
         node_tls(n, config);
+        certificate_follow(n, config);
     }
 }
 

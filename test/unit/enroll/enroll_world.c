@@ -19,9 +19,15 @@ static void no_output(void *arg)
     (void)arg;
 }
 
+static int make_key(void *arg, struct key **ret_key)
+{
+    (void)arg;
+    return key_generate(KEY_EC_P256, ret_key);
+}
+
 void open_core(struct world *w)
 {
-    const struct enroll_ports ports = {.kv = memory_store_kv(w->store), .entropy = &w->entropy};
+    const struct enroll_ports ports = {.kv = memory_store_kv(w->store), .entropy = &w->entropy, .make_key = make_key};
     const char *words;
     assert_int_equal(enroll_new(&w->options, &ports, w->now, &w->enroll), 0);
     assert_int_equal(ctl_server_init(&w->ctl, CTL_ENROLL, enroll_handlers, enroll_handler_count, w->enroll, &words), 0);
@@ -227,4 +233,19 @@ struct config *published(struct world *w)
     assert_int_equal(config_parse(enroll_document(w->enroll), slice_str(OVERLAY), &config, &fault), 0);
     assert_int_equal(config_verify(config, config, w->now.wall), 0);
     return config;
+}
+
+void first_edition(struct world *w)
+{
+    struct addr node = {.family = 4, .port = 6084, .ip = {192, 0, 2, 1}};
+    struct slice url = slice_str("https://enroll.example:8443/enroll");
+    struct config ring;
+    config_init(&ring);
+    ring.bootstrap_nodes = &node;
+    ring.bootstrap_node_count = 1;
+    ring.enrollment_servers = &url;
+    ring.enrollment_server_count = 1;
+    ring.max_message_size = 65536;
+    assert_int_equal(enroll_set_ring(w->enroll, w->now, &ring), 0);
+    config_free(published(w));
 }

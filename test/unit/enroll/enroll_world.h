@@ -63,6 +63,8 @@ struct cert *given(struct world *w);
 /* Asks, lets the disk write, and returns the certificate. */
 struct cert *get(struct world *w, const struct question *q);
 struct id node_id(const struct cert *cert);
+/* The ring's first configuration. */
+void first_edition(struct world *w);
 /* The configuration as servers get it. */
 struct config *published(struct world *w);
 

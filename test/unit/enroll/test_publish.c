@@ -3,21 +3,6 @@
 
 #include <stdio.h>
 
-static void first_edition(struct world *w)
-{
-    struct addr node = {.family = 4, .port = 6084, .ip = {192, 0, 2, 1}};
-    struct slice url = slice_str("https://enroll.example:8443/enroll");
-    struct config ring;
-    config_init(&ring);
-    ring.bootstrap_nodes = &node;
-    ring.bootstrap_node_count = 1;
-    ring.enrollment_servers = &url;
-    ring.enrollment_server_count = 1;
-    ring.max_message_size = 65536;
-    assert_int_equal(enroll_set_ring(w->enroll, w->now, &ring), 0);
-    config_free(published(w));
-}
-
 /* The present document as people edit it, with one text replaced. */
 static void editable(struct world *w, const char *what, const char *by, struct buf *ret_text)
 {
