@@ -6,7 +6,7 @@
 
 void sip_cursor_init(struct sip_cursor *c, struct slice message, struct slice value)
 {
-    *c = (struct sip_cursor){.base = message.p, .p = value.p, .end = value.p + value.n};
+    *c = (struct sip_cursor){.base = message.p, .p = value.p, .end = sip_end_of(value)};
 }
 
 int sip_cursor_fail_at(struct sip_cursor *c, int err, const uint8_t *at, const char *rule)
@@ -161,7 +161,7 @@ void sip_quote(struct slice text, struct buf *out)
 
 void sip_unfold(struct slice value, struct buf *out)
 {
-    const uint8_t *end = value.p + value.n;
+    const uint8_t *end = sip_end_of(value);
     const uint8_t *p = sip_skip_space(value.p, end);
     while (p < end) {
         const uint8_t *next = sip_skip_space(p, end);

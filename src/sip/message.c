@@ -283,7 +283,7 @@ int sip_parse(struct region *region, struct slice octets, enum sip_carrier carri
     while (octets.n >= 2 && octets.p[0] == '\r' && octets.p[1] == '\n') /* 7.5 */
         octets = slice_of(octets.p + 2, octets.n - 2);
     struct sip_message m = {.octets = octets, .max_forwards = 70};
-    struct parser r = {.region = region, .m = &m, .p = octets.p, .end = octets.p + octets.n};
+    struct parser r = {.region = region, .m = &m, .p = octets.p, .end = sip_end_of(octets)};
     if (octets.n > SIP_MESSAGE_OCTETS_MAX)
         fail(&r, ERR_LIMIT, octets.p, "message longer than allowed");
     else if (read_start_line(&r) == 0 && read_fields(&r) == 0) {

@@ -86,7 +86,7 @@ const uint8_t *sip_read_digits(const uint8_t *p, const uint8_t *end, uint32_t ma
 
 size_t sip_call_id_span(struct slice text)
 {
-    const uint8_t *end = text.p + text.n;
+    const uint8_t *end = sip_end_of(text);
     const uint8_t *p = sip_span(text.p, end, CHAR_WORD);
     if (p > text.p && end - p > 1 && *p == '@' && sip_is(p[1], CHAR_WORD))
         p = sip_span(p + 1, end, CHAR_WORD);

@@ -24,6 +24,12 @@ enum {
 
 extern const uint16_t sip_chars[256];
 
+/* Behind the last octet; a slice of none may have no address. */
+static inline const uint8_t *sip_end_of(struct slice s)
+{
+    return s.n ? s.p + s.n : s.p;
+}
+
 static inline bool sip_is(uint8_t c, unsigned classes)
 {
     return (sip_chars[c] & classes) != 0;

@@ -171,7 +171,7 @@ static enum sip_scheme find_scheme(struct slice text)
 int sip_uri_parse(struct slice text, struct sip_uri *ret_uri, struct fault *ret_fault)
 {
     struct sip_uri uri = {.whole = text};
-    struct uri_reader r = {.begin = text.p, .p = text.p, .end = text.p + text.n};
+    struct uri_reader r = {.begin = text.p, .p = text.p, .end = sip_end_of(text)};
     const uint8_t *colon = sip_span(r.p, r.end, CHAR_SCHEME);
     bool alpha = text.n && ((text.p[0] | 0x20) >= 'a' && (text.p[0] | 0x20) <= 'z');
     if (!alpha || colon == r.end || *colon != ':') {

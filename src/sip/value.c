@@ -39,7 +39,7 @@ static void read_via_param(struct sip_cursor *c, const struct sip_param *param, 
     } else if (name.n == 5 && text_equal_nocase(name, slice_str("rport"))) {
         uint32_t port = 0;
         bool good = true;
-        const uint8_t *end = param->has_value ? param->value.p + param->value.n : NULL;
+        const uint8_t *end = param->has_value ? sip_end_of(param->value) : NULL;
         if (end && (sip_read_digits(param->value.p, end, 65535, &port, &good) != end || !good || port == 0))
             sip_cursor_fail_at(c, ERR_RANGE, param->value.p, "rport, RFC 3581 3");
         via->has_rport = true;
@@ -201,7 +201,7 @@ bool sip_read_reason(struct sip_cursor *c, struct sip_reason *ret_reason)
     while (sip_param_next(c, &param)) {
         uint32_t cause = 0;
         bool good;
-        const uint8_t *end = param.value.p + param.value.n;
+        const uint8_t *end = sip_end_of(param.value);
         if (text_equal_nocase(param.name, slice_str("text"))) {
             reason.text = param.value;
         } else if (text_equal_nocase(param.name, slice_str("cause"))) {
