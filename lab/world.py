@@ -31,6 +31,7 @@ SERVERS_MAX = 99
 BOOTSTRAPS_MAX = 8  # as many as ime-server tries at its start
 NODE_IDS_MAX = 16
 START_SECONDS = 60
+WITHOUT_DATA = {"pstn"}  # daemons that keep nothing
 
 # Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
 SHORT_RING = {
@@ -178,36 +179,58 @@ class World(Processes):
                     raise WorldError(f"{name}: {error}\nIts last lines:\n{self.log_tail(name)}") from error
                 time.sleep(0.05)
 
+    # -- any daemon ------------------------------------------------------------------------------------------------------
+
+    def home(self, name):
+        """The folder of a process, made if it is not there yet."""
+        home = os.path.join(self.directory, name)
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        return home
+
+    def configure(self, name, daemon, sections):
+        """Writes the configuration of an ime-DAEMON that is to run under this name. Its own section, [DAEMON], gets what is the world's to say:
+        where data, control socket and log are."""
+        home = self.home(name)
+        ours = {"control": os.path.join(home, "control"), "log-level": "debug"}
+        if daemon not in WITHOUT_DATA:
+            ours["data"] = os.path.join(home, "data")
+        text = conf_text([(section, {**ours, **keys} if section == daemon else keys) for section, keys in sections])
+        write_private(os.path.join(home, daemon + ".conf"), text)
+
+    def start_daemon(self, name, daemon):
+        """Starts (or starts again) an ime-DAEMON that was configured; does not wait. Its pid."""
+        home = self.home(name)
+        return self.start(name, [program("ime-" + daemon, self.build), "--config", os.path.join(home, daemon + ".conf")],
+                          os.path.join(home, "log"))
+
+    def wait_daemon(self, name):
+        """Waits until it answers on its control socket."""
+        return self.wait_ready(name, self.processes[name]["control"], "show", "status")
+
     # -- building the world ----------------------------------------------------------------------------------------------
 
     def configure_enroll(self, hold, ring, issuing):
         """Writes the enrollment server's files. issuing: further keys of its section [enroll]."""
         bootstraps = ", ".join(s[key] for s in self.servers() for key in ("ring", "ring_ipv6") if s["bootstrap"] and key in s)
-        home = os.path.join(self.directory, "enroll")
-        os.makedirs(home, mode=0o700, exist_ok=True)
         settings = {} if hold else dict(SHORT_RING)
         settings.update(ring or {})
-        write_private(os.path.join(home, "enroll.conf"), conf_text([
+        self.configure("enroll", "enroll", [
             ("enroll", {
                 "listen": self.enroll_address,
                 "name": split_address(self.enroll_address)[0],
-                "data": os.path.join(home, "data"),
-                "control": os.path.join(home, "control"),
                 "ca-file": os.path.join(self.directory, "ca.pem"),
                 "overlay": OVERLAY,
+                "log-level": "info",
                 **({"node-ids": self.node_ids} if self.node_ids > 1 else {}),
                 **(issuing or {}),
             }),
             ("ring", {"bootstrap": bootstraps, **settings}),
-        ]))
-        return home
+        ])
 
     def start_enroll(self):
         """Starts the enrollment server and waits until it answers."""
-        home = os.path.join(self.directory, "enroll")
-        self.start("enroll", [program("ime-enroll", self.build), "--config", os.path.join(home, "enroll.conf")],
-                   os.path.join(home, "log"))
-        self.wait_ready("enroll", os.path.join(home, "control"), "show", "status")
+        self.start_daemon("enroll", "enroll")
+        self.wait_daemon("enroll")
 
     def server_name(self, company, server):
         """a1, a2, b1 ..."""
@@ -250,8 +273,8 @@ class World(Processes):
     def configure_server(self, company, server_index, hold, validator, enroll=None):
         """Writes a server's files; its token is asked of the enrollment server."""
         server = company["servers"][server_index]
-        home = os.path.dirname(server["control"])
-        os.makedirs(home, mode=0o700, exist_ok=True)
+        name = os.path.basename(os.path.dirname(server["control"]))
+        home = self.home(name)
         ip = split_address(server["ring"])[0]
         addresses = {service: ", ".join(server[key] for key in (service, service + "_ipv6") if key in server) for service in PORTS}
         server_id = f"ime{server_index + 1}.{company['domain']}"
@@ -263,7 +286,7 @@ class World(Processes):
         settings = {} if hold else dict(SHORT_VALIDATOR)
         settings.update(validator or {})
         sections = [
-            ("server", {"id": server_id, "data": server["data"], "control": server["control"], "log-level": "debug"}),
+            ("server", {"id": server_id}),
             ("enroll", {
                 "url": self.description["enroll"],
                 "ca": self.description["ca"],
@@ -282,16 +305,13 @@ class World(Processes):
         ]
         if settings:
             sections.append(("validator", settings))
-        write_private(os.path.join(home, "server.conf"), conf_text(sections))
+        self.configure(name, "server", sections)
 
     def start_server(self, company_index, server_index):
         """Starts (or starts again) one server; does not wait."""
         company = self.description["companies"][company_index - 1]
         server = company["servers"][server_index - 1]
-        home = os.path.dirname(server["control"])
-        name = self.server_name(company_index, server_index)
-        server["pid"] = self.start(name, [program("ime-server", self.build), "--config", os.path.join(home, "server.conf")],
-                                   os.path.join(home, "log"))
+        server["pid"] = self.start_daemon(self.server_name(company_index, server_index), "server")
 
     def wait_server(self, company_index, server_index):
         """Waits until a server is a member of the ring, with all of its Node-IDs; notes the first one."""
