@@ -197,8 +197,10 @@ void chord_node_ready(struct peer *peer, struct now now, struct id node, bool ha
     int err = chord_table_add(&peer->table, node);
     if (err == ERR_NO_MEMORY)
         peer->counters.memory_refused++;
-    if (!err)
-        changed(peer, now, &before, false, handed_over);
+    if (err)
+        return;
+    chord_table_grew(peer, node);
+    changed(peer, now, &before, false, handed_over);
 }
 
 /* It may be the link alone that failed (10.7.1). The way there is that of the place next to it: ours may include the place itself now. */

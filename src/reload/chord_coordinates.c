@@ -5,8 +5,9 @@
 #define SETTLE_PASSES 20 /* over all links, while we know little of where we are */
 #define SETTLED_PASSES 4 /* … and later */
 #define SETTLED_ERROR 0.3f
-#define GAP_LATELY_MS 60000 /* what fingers said when we met them holds so long; neighbors go on telling */
-#define GAP_DOUBT 8         /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
+#define GAP_LATELY_MS 60000   /* what fingers said when we met them holds so long; neighbors go on telling */
+#define WAY_UNKNOWN_MS 200.0f /* a round trip of others */
+#define GAP_DOUBT 8           /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
 
 /* The sender, predecessors, successors, fingers: in the order of the body. */
 void chord_coordinates_encode(const struct peer *peer, const struct reload_update_req *update, struct buf *out)
@@ -35,28 +36,43 @@ void chord_coordinates_settle(struct peer *peer)
                                &peer->ports.entropy);
 }
 
-/* How far apart nodes stand where the sender is, as a fraction of the ring: many such figures say how large the ring is. */
+/* How far apart nodes stand where the sender is, as a fraction of the ring: many such figures say how large the ring is. And from where on it is
+ * responsible: a lie or an error of more than a few shares is not believed later. */
 static void learn_gap(struct now now, struct link *link, const struct reload_update_req *update)
 {
     size_t before = update->predecessors.count, behind = update->successors.count;
+    if (before)
+        link->begins = update->predecessors.items[0];
     if (before < 3 || behind < 3)
         return;
     double span = id_fraction(update->predecessors.items[before - 1], update->successors.items[behind - 1]);
-    link->begins = (struct id){{0}};
-    if (id_fraction(update->predecessors.items[0], link->node) < span)
-        link->begins = update->predecessors.items[0];
     link->told = now.mono;
     link->gap = (float)(span / (double)(before + behind));
 }
 
-static void learn_list(struct peer *peer, struct now now, struct id from, const struct reload_ids *nodes,
-                       struct reader *coordinates)
+/* Of an Update, while it is read. */
+struct lesson {
+    struct peer *peer;
+    struct now now;
+    struct link *link;
+    struct reader coordinates; /* those that are left */
+    struct chord_reached reached[CHORD_REACH_MAX];
+    size_t reached_count;
+};
+
+static void learn_list(struct lesson *lesson, const struct reload_ids *nodes)
 {
+    struct link *link = lesson->link;
     for (size_t i = 0; i < nodes->count; i++) {
         struct coordinate coordinate = coordinate_unknown();
-        if (reader_left(coordinates))
-            coordinate_decode(coordinates, &coordinate);
-        chord_finger_offer(peer, now, nodes->items[i], from, &coordinate);
+        float ms = WAY_UNKNOWN_MS;
+        if (reader_left(&lesson->coordinates))
+            coordinate_decode(&lesson->coordinates, &coordinate);
+        if (coordinate_is_known(&link->coordinate) && coordinate_is_known(&coordinate))
+            ms = coordinate_rtt_ms(&link->coordinate, &coordinate);
+        if (lesson->reached_count < CHORD_REACH_MAX)
+            lesson->reached[lesson->reached_count++] = chord_reached_of(link->node, nodes->items[i], ms);
+        chord_finger_offer(lesson->peer, lesson->now, nodes->items[i], link->node, &coordinate);
     }
 }
 
@@ -88,10 +104,13 @@ void chord_coordinates_learn(struct peer *peer, struct now now, struct link *lin
         }
     }
     learn_gap(now, link, update);
-    struct id from = link->node;
-    learn_list(peer, now, from, &update->predecessors, &r);
-    learn_list(peer, now, from, &update->successors, &r);
-    learn_list(peer, now, from, &update->fingers, &r);
+    struct lesson lesson = {.peer = peer, .now = now, .link = link, .coordinates = r};
+    learn_list(&lesson, &update->predecessors);
+    learn_list(&lesson, &update->successors);
+    learn_list(&lesson, &update->fingers);
+    if (!chord_reach_learn(&link->reach, lesson.reached, lesson.reached_count, update->successors.count,
+                           update->predecessors.count, update->type == RELOAD_CHORD_FULL))
+        peer->counters.memory_refused++;
 }
 
 double peer_ring_size(const struct peer *peer)

@@ -13,11 +13,12 @@
 #define NEAR_LINKS 6        /* of which these are asked */
 #define BETTER_PER_ROUND 12 /* fingers that are replaced by nearer ones */
 #define SHED_PER_ROUND 4
+#define SHOWN_FIRST_ROUND 2 /* fewer fingers than there will be are not worth to be told of at once */
+#define SHOWN_ROUND 3       /* those of a new node change all the time: from then on they are shown anew … */
+#define SHOWN_PART 2        /* … when one in so many is new */
 #define TRIM_PER_ROUND 16
 #define NEARER 0.75f /* of the present round trip, and so many milliseconds less: worth a link */
 #define NEARER_MS 6.0f
-#define OWNED_MAX 6 /* times the average, that we believe of a node */
-#define CORRECTION_PAUSE_MS 1000
 #define POPULOUS 8                    /* nodes that a cell holds for a place in it to be asked for unseen */
 #define SURPLUS_QUIET_MS 5000         /* that long nothing came over a link that is useless */
 #define SURPLUS_HURRIED_QUIET_MS 3000 /* … when there are too many */
@@ -81,49 +82,21 @@ bool chord_is_finger(const struct peer *peer, struct id node)
     return nearest && id_eq(nearest->node, node);
 }
 
-/* All peers in the table that are no neighbors, in numerical order. Returns how many. */
+/* All peers in the table that are no neighbors, in numerical order: the table begins in the middle of it. Returns how many. */
 size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < peer->by_node_count && n < max; i++) {
-        struct id node = peer->by_node[i]->node;
-        if (chord_table_has(&peer->table, node) && !chord_is_neighbor(peer, node))
-            ret_fingers[n++] = node;
-    }
+    const struct chord_table *table = &peer->table;
+    size_t neighbors = chord_neighbor_count(peer), n = 0;
+    if (table->n <= 2 * neighbors)
+        return 0;
+    size_t first = neighbors, end = table->n - neighbors, least = first;
+    while (least < end && id_cmp(table->nodes[least], peer->options.self) > 0)
+        least++;
+    for (size_t i = least; i < end && n < max; i++)
+        ret_fingers[n++] = table->nodes[i];
+    for (size_t i = first; i < least && n < max; i++)
+        ret_fingers[n++] = table->nodes[i];
     return n;
-}
-
-/* Not more than a few times what a node has on average: it may be long ago that it said so. */
-static bool is_said_to_own(const struct peer *peer, const struct link *link, struct id place)
-{
-    return !id_is_zero(link->begins) && id_in_open_closed(link->begins, place, link->node) &&
-           id_fraction(link->begins, link->node) * peer->ring_size < OWNED_MAX;
-}
-
-/* The table's rule (10.3), but for one hop that it wastes: the last entry before a place is next to the owner, not the owner. When the entry behind
- * the place has said that it is responsible from before it, the message is for that one. */
-bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_link)
-{
-    struct id node;
-    struct link *link;
-    if (chord_table_at_or_behind(&peer->table, place, &node) && (link = peer_link_to(peer, node)) != NULL &&
-        is_said_to_own(peer, link, place)) {
-        *ret_link = link;
-        return true;
-    }
-    return chord_table_next_hop(&peer->table, place, &node) && (*ret_link = peer_link_to(peer, node)) != NULL;
-}
-
-/* By the table's rule nobody sends us what lies between itself and us: it takes us for the owner, who we no longer are. The Update is there before
- * the message can come back. Who came by to look for another ring through us means it so. */
-void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place)
-{
-    bool lately = from->corrected.us && mono_since_us(now.mono, from->corrected) < (int64_t)CORRECTION_PAUSE_MS * 1000;
-    if (peer->state != PEER_JOINED || !from->member || !is_kept(from) || lately ||
-        !id_in_open_open(from->node, place, peer->options.self))
-        return;
-    from->corrected = now.mono;
-    chord_update_send(peer, now, from->node, RELOAD_CHORD_NEIGHBORS);
 }
 
 /* Neighbors-to-be count as neighbors: in a changing ring they come and go. */
@@ -380,6 +353,31 @@ static void cells_fill(struct peer *peer, struct now now)
     }
 }
 
+/* ---- our table for others ---- */
+
+/* Who is linked to us looks through our table as through its own (reload/chord_reach.h): it is shown when much of it is new, but not to who only
+ * looks for another ring through us. */
+void chord_table_grew(struct peer *peer, struct id node)
+{
+    const struct link *link = peer_link_to(peer, node);
+    peer->table_additions += link && is_kept(link);
+}
+
+bool chord_is_worth_showing(const struct peer *peer, const struct link *link)
+{
+    return peer->finger_round >= SHOWN_FIRST_ROUND && (is_kept(link) || peer_attach_pending(peer, link->node));
+}
+
+static void show_table(struct peer *peer, struct now now)
+{
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        const struct link *link = peer->by_node[i];
+        uint32_t news = peer->table_additions - link->shown;
+        if (link->member && is_kept(link) && news > 0 && news >= peer->table.n / SHOWN_PART)
+            chord_update_send(peer, now, link->node, RELOAD_CHORD_FULL);
+    }
+}
+
 /* ---- rounds ---- */
 
 static void round_schedule(struct peer *peer, struct now now, int64_t ms)
@@ -483,6 +481,8 @@ static void finger_timer_fire(struct peer *peer, struct now now, struct timer *t
     bool alone = peer->table.n <= 2 * (size_t)peer->options.neighbors && !peer->candidate_count;
     if (!peer->fingers_asked && !alone) {
         peer->fingers_asked = true;
+        if (peer->finger_round >= SHOWN_ROUND)
+            show_table(peer, now);
         if (peer->finger_round) {
             ask_near_link(peer, now);
             ask_before_empty(peer, now);

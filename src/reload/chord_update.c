@@ -23,8 +23,12 @@ void chord_update_send(struct peer *peer, struct now now, struct id node, enum r
         body.update_req.predecessors = (struct reload_ids){predecessors, n};
         body.update_req.successors = (struct reload_ids){successors, n};
     }
-    if (type == RELOAD_CHORD_FULL)
+    if (type == RELOAD_CHORD_FULL) {
+        struct link *link = peer_link_to(peer, node);
         body.update_req.fingers = (struct reload_ids){fingers, chord_fingers(peer, fingers, FINGERS_IN_UPDATE_MAX)};
+        if (link)
+            link->shown = peer->table_additions;
+    }
     struct route route = {.is_node = true, .id = node};
     struct buf coordinates;
     buf_init(&coordinates, (2 * PEER_NEIGHBORS_MAX + FINGERS_IN_UPDATE_MAX + 1) * COORDINATE_OCTETS);

@@ -120,6 +120,7 @@ static void link_free(struct peer *peer, struct link *link)
     peer->link_count--;
     buf_fini(&link->input);
     mem_free(link->sent);
+    chord_reach_fini(&link->reach);
     mem_free(link);
 }
 
@@ -275,7 +276,7 @@ static int link_establish(struct peer *peer, struct now now, struct link *link)
     struct id node = link->node;
     if (peer->state == PEER_JOINED) {
         /* A peer says so to whom it is connected to, asked (6.5.1.1: send_update) or not: until then nobody may route through it. */
-        bool wanted = link->update_wanted;
+        bool wanted = link->update_wanted || chord_is_worth_showing(peer, link);
         link->update_wanted = false;
         chord_update_send(peer, now, node, wanted ? RELOAD_CHORD_FULL : RELOAD_CHORD_NEIGHBORS);
     }

@@ -36,14 +36,16 @@ void chord_stabilize_stop(struct peer *peer);
 /* chord_fingers.c */
 bool chord_is_finger(const struct peer *peer, struct id node); /* the nearest of a cell */
 size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max);
+void chord_table_grew(struct peer *peer, struct id node);
+bool chord_is_worth_showing(const struct peer *peer, const struct link *link); /* our table to a new link */
 
-/* Where a message for this place goes. False: the table is empty. */
+/* chord_route.c. Where a message for this place goes. False: the table is empty. */
 bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_link);
 
 /* A message for this place came over this link and goes on. */
 void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place);
 
-/* An Update told of a node, and where it is. */
+/* chord_fingers.c: an Update told of a node, and where it is. */
 void chord_finger_offer(struct peer *peer, struct now now, struct id node, struct id via,
                         const struct coordinate *coordinate);
 void chord_finger_lost(struct peer *peer, struct now now, struct id node);

@@ -196,6 +196,7 @@ struct peer {
     size_t application_count;
 
     struct chord_table table; /* the peers that are linked, answer, and have sent an Update */
+    uint32_t table_additions; /* nodes that came to stay */
     struct mono neighbors_changed;
     struct join join;
     struct timer update_timer;

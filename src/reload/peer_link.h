@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/heap.h"
+#include "reload/chord_reach.h"
 #include "reload/coordinate.h"
 #include "reload/peer.h"
 
@@ -70,6 +71,8 @@ struct link {
     struct id begins;             /* the node is responsible from behind here, its predecessor; zero: not known */
     struct mono told;             /* when it said so, and the gap */
     float gap;                    /* between nodes where it stands, as a fraction of the ring; 0: not known */
+    struct chord_reach reach;     /* whom the node is linked to */
+    uint32_t shown;               /* table_additions when it was told last whom we are linked to */
     struct buf input;             /* the part of a frame that has come so far */
 };
 
