@@ -26,7 +26,7 @@ void dns_options_init(struct dns_options *options);
 
 int dns_new(struct loop *loop, const struct dns_options *options, struct dns **ret_dns);
 
-/* Questions under way are dropped, without an answer. NULL is allowed. */
+/* Questions under way are dropped, without an answer. Not from within a callback. NULL is allowed. */
 void dns_free(struct dns *dns);
 
 /* Called once, from the loop. The answer is valid during the call only. */

@@ -11,6 +11,8 @@ void sip_host_options_init(struct sip_host_options *options)
 {
     *options = (struct sip_host_options){.stream_queue_octets_max = STREAM_QUEUE_OCTETS};
     sip_net_config_init(&options->net);
+    sip_locate_config_init(&options->locate);
+    dns_options_init(&options->dns);
     udp_limits_init(&options->udp);
 }
 
@@ -304,11 +306,11 @@ int sip_host_new(struct loop *loop, const struct sip_host_options *options, cons
     h->options.locate.seed = entropy_u64(options->entropy);
     loop_task_init(&h->net_task, tell_unreachable, h);
     buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct sip_hop));
-    int err = sip_net_new(&h->options.net, options->log, &h->net);
+    int err = sip_host_locate_init(h);
+    if (!err)
+        err = sip_net_new(&h->options.net, options->log, &h->net);
     if (!err)
         err = loop_timer_new(loop, net_due, h, &h->net_timer);
-    if (!err)
-        err = sip_host_locate_init(h);
     if (err) {
         sip_host_free(h);
         return err;

@@ -42,7 +42,7 @@ void sip_host_options_init(struct sip_host_options *options);
 int sip_host_new(struct loop *loop, const struct sip_host_options *options, const struct sip_host_handler *handler,
                  void *arg, struct sip_host **ret_host);
 
-/* Connections are finished: what was sent goes out. NULL is allowed. */
+/* Connections are finished: what was sent goes out. Not from within a callback. NULL is allowed. */
 void sip_host_free(struct sip_host *h);
 
 /* One point to listen at; several per side, transport and family are allowed, and the first of its kind is what messages go out from. For TLS the

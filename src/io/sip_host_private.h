@@ -37,6 +37,7 @@ struct sip_host {
     struct sip_net *net;
     struct sip_locator *locator;
     struct dns *dns;
+    struct list questions; /* that the DNS was asked */
     struct loop_timer *net_timer;
     struct loop_timer *locate_timer;
     struct loop_task net_task; /* what may not be called back at once */
