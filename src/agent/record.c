@@ -272,8 +272,12 @@ void agent_records_free(struct agent_records *q)
 {
     if (!q)
         return;
-    LIST_EACH(it, &q->all)
-        entry_free(CONTAINER_OF(it, struct entry, link));
+    LIST_EACH(it, &q->all) {
+        struct entry *e = CONTAINER_OF(it, struct entry, link);
+        if (e->state == ENTRY_WRITING && e->done)
+            e->done(e->arg, ERR_CLOSED);
+        entry_free(e);
+    }
     map_fini(&q->tokens);
     heap_fini(&q->pausing);
     mem_free(q);

@@ -33,7 +33,7 @@ COUNTERS_DECLARE(agent_record_counters, AGENT_RECORD_COUNTERS)
 int agent_records_new(const struct agent_records_config *config, const struct kv *kv, struct now now,
                       struct agent_records **ret_records);
 
-/* Completions of records that are not durable yet are not called any more: the store must not complete what it still has of this queue. */
+/* What waits for a record that is not durable yet is told ERR_CLOSED. The store must not complete what it still has of this queue. */
 void agent_records_free(struct agent_records *q);
 
 typedef void agent_record_done_fn(void *arg, int err);

@@ -80,7 +80,7 @@ struct agent_route_watch {
 int agent_routes_new(const struct agent_routes_config *config, const struct kv *kv, const struct entropy *entropy,
                      const struct agent_route_watch *watch, struct agent_routes **ret_routes);
 
-/* Completions of changes that are not durable yet are not called any more: the store must not complete what it still has of this table. */
+/* What waits for a change that is not durable yet is told ERR_CLOSED. The store must not complete what it still has of this table. */
 void agent_routes_free(struct agent_routes *t);
 
 /* Called once, when the change is durable (0) or is not (the error). Never from within the call that makes the change. May be NULL. */

@@ -39,8 +39,12 @@ static void change_free(struct change *c)
 void agent_routes_free_changes(struct agent_routes *t)
 {
     struct list *first;
-    while ((first = list_pop(&t->changes)))
-        change_free(CONTAINER_OF(first, struct change, link));
+    while ((first = list_pop(&t->changes))) {
+        struct change *c = CONTAINER_OF(first, struct change, link);
+        if (c->done)
+            c->done(c->arg, ERR_CLOSED);
+        change_free(c);
+    }
 }
 
 static struct change *change_new(struct agent_routes *t, uint64_t key, agent_route_done_fn *done, void *arg)
