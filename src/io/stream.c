@@ -345,13 +345,13 @@ static void flush(void *arg)
     struct stream *stream = arg;
     enter(stream);
     while (stream->state == STREAM_OPEN || stream->state == STREAM_FINISHING) {
-        struct slice rest = slice_of(stream->queue.p + stream->queue_sent, stream->queue.n - stream->queue_sent);
-        if (rest.n == 0) {
+        size_t left = stream_queued(stream);
+        if (left == 0) {
             if (stream->queue.n || stream->state == STREAM_FINISHING)
                 queue_emptied(stream);
             break;
         }
-        ssize_t n = write_some(stream, rest);
+        ssize_t n = write_some(stream, slice_of(stream->queue.p + stream->queue_sent, left));
         if (n <= 0)
             break;
         if (stream->counters)
