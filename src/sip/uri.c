@@ -61,9 +61,17 @@ static void read_userinfo(struct uri_reader *r, struct sip_uri *uri)
 static void read_params(struct uri_reader *r, struct sip_uri *uri)
 {
     const uint8_t *begin = r->p;
-    while (next_is(r, ';')) {
+    struct slice names[SIP_URI_PARAMS_MAX];
+    for (size_t n = 0; next_is(r, ';'); n++) {
+        if (n == SIP_URI_PARAMS_MAX) {
+            fail(r, ERR_LIMIT, r->p, "more URI parameters than allowed");
+            return;
+        }
         r->p++;
-        read_escaped(r, CHAR_PARAM, "URI parameter, RFC 3261 25.1");
+        names[n] = read_escaped(r, CHAR_PARAM, "URI parameter, RFC 3261 25.1");
+        for (size_t i = 0; i < n && !r->err; i++)
+            if (text_equal_nocase(names[i], names[n]))
+                fail(r, ERR_SYNTAX, names[n].p, "URI parameter given twice, RFC 3261 19.1.1");
         if (next_is(r, '=')) {
             r->p++;
             read_escaped(r, CHAR_PARAM, "URI parameter's value, RFC 3261 25.1");

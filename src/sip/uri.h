@@ -9,6 +9,8 @@
 
 enum sip_scheme { SIP_SCHEME_OTHER, SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_TEL };
 
+#define SIP_URI_PARAMS_MAX 64
+
 struct sip_uri {
     struct slice whole;
     enum sip_scheme scheme;
@@ -24,7 +26,7 @@ struct sip_uri {
     struct slice headers; /* behind "?" */
 };
 
-/* 0, ERR_SYNTAX or ERR_RANGE with the octet within the text. The scheme SIP_SCHEME_OTHER is no error: RFC 3986's scheme and anything without
+/* 0, ERR_SYNTAX, ERR_RANGE or ERR_LIMIT with the octet within the text. The scheme SIP_SCHEME_OTHER is no error: RFC 3986's scheme and anything without
  * white space, brackets and control characters. */
 int sip_uri_parse(struct slice text, struct sip_uri *ret_uri, struct fault *ret_fault);
 

@@ -48,15 +48,6 @@ static bool next_pair(struct slice *rest, char separator, struct slice *ret_name
     return true;
 }
 
-static bool find_pair(struct slice list, char separator, struct slice name, struct slice *ret_value)
-{
-    struct slice found;
-    while (next_pair(&list, separator, &found, ret_value))
-        if (text_equal(found, name, false))
-            return true;
-    return false;
-}
-
 static struct slice without_semicolon(struct slice params)
 {
     return params.n ? slice_of(params.p + 1, params.n - 1) : params;
@@ -70,26 +61,6 @@ static bool never_matches_alone(struct slice name)
         if (text_equal(name, slice_str(names[i]), false))
             return true;
     return false;
-}
-
-/* Each of a's parameters against b's. */
-static bool params_match(struct slice a, struct slice b)
-{
-    struct slice name, value, other;
-    while (next_pair(&a, ';', &name, &value))
-        if (find_pair(b, ';', name, &other) ? !text_equal(value, other, false) : never_matches_alone(name))
-            return false;
-    return true;
-}
-
-/* Each of a's pairs is one of b's. */
-static bool pairs_within(struct slice a, struct slice b, char separator)
-{
-    struct slice name, value, other;
-    while (next_pair(&a, separator, &name, &value))
-        if (!find_pair(b, separator, name, &other) || !text_equal(value, other, false))
-            return false;
-    return true;
 }
 
 /* Without visual separators; letters (of hexadecimal digits) of either case. */
@@ -108,38 +79,72 @@ static bool numbers_equal(struct slice a, struct slice b)
     }
 }
 
-/* Each of a's parameters is one of b's; numbers in them are compared as numbers. */
-static bool tel_params_within(struct slice a, struct slice b)
+/* What a list has under a name. */
+enum found { NOTHING, ANOTHER_VALUE, THE_VALUE };
+
+typedef bool equal_fn(struct slice name, struct slice a, struct slice b);
+
+static enum found find(struct slice list, char separator, struct slice name, struct slice value, equal_fn *equal)
 {
-    struct slice name, value, other;
+    enum found best = NOTHING;
+    struct slice other_name, other;
+    while (best != THE_VALUE && next_pair(&list, separator, &other_name, &other))
+        if (text_equal(name, other_name, false))
+            best = equal(name, value, other) ? THE_VALUE : ANOTHER_VALUE;
+    return best;
+}
+
+static bool values_equal(struct slice name, struct slice a, struct slice b)
+{
+    (void)name;
+    return text_equal(a, b, false);
+}
+
+/* Numbers in tel's parameters are compared as numbers. */
+static bool tel_values_equal(struct slice name, struct slice a, struct slice b)
+{
+    bool number = text_equal_nocase(name, slice_str("ext")) ||
+                  (text_equal_nocase(name, slice_str("phone-context")) && a.n && a.p[0] == '+');
+    return number ? numbers_equal(a, b) : text_equal(a, b, false);
+}
+
+/* Each of a's parameters against b's. */
+static bool params_match(struct slice a, struct slice b)
+{
+    struct slice name, value;
     while (next_pair(&a, ';', &name, &value)) {
-        if (!find_pair(b, ';', name, &other))
-            return false;
-        bool number = text_equal_nocase(name, slice_str("ext")) ||
-                      (text_equal_nocase(name, slice_str("phone-context")) && value.n && value.p[0] == '+');
-        if (number ? !numbers_equal(value, other) : !text_equal(value, other, false))
+        enum found found = find(b, ';', name, value, values_equal);
+        if (found == ANOTHER_VALUE || (found == NOTHING && never_matches_alone(name)))
             return false;
     }
     return true;
 }
 
-static bool tel_equal(const struct sip_uri *a, const struct sip_uri *b)
+/* Each of a's pairs is one of b's. */
+static bool pairs_within(struct slice a, struct slice b, char separator, equal_fn *equal)
 {
-    struct slice x = without_semicolon(a->params), y = without_semicolon(b->params);
-    return numbers_equal(a->user, b->user) && tel_params_within(x, y) && tel_params_within(y, x);
+    struct slice name, value;
+    while (next_pair(&a, separator, &name, &value))
+        if (find(b, separator, name, value, equal) != THE_VALUE)
+            return false;
+    return true;
+}
+
+static bool pairs_equal(struct slice a, struct slice b, char separator, equal_fn *equal)
+{
+    return pairs_within(a, b, separator, equal) && pairs_within(b, a, separator, equal);
 }
 
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
     if (!text_equal_nocase(a->scheme_text, b->scheme_text))
         return false;
-    if (a->scheme == SIP_SCHEME_TEL)
-        return tel_equal(a, b);
     if (a->scheme == SIP_SCHEME_OTHER)
         return slice_eq(a->user, b->user);
     struct slice x = without_semicolon(a->params), y = without_semicolon(b->params);
+    if (a->scheme == SIP_SCHEME_TEL)
+        return numbers_equal(a->user, b->user) && pairs_equal(x, y, ';', tel_values_equal);
     return a->has_user == b->has_user && text_equal(a->user, b->user, true) &&
            text_equal(a->password, b->password, true) && text_equal_nocase(a->host, b->host) && a->port == b->port &&
-           params_match(x, y) && params_match(y, x) && pairs_within(a->headers, b->headers, '&') &&
-           pairs_within(b->headers, a->headers, '&');
+           params_match(x, y) && params_match(y, x) && pairs_equal(a->headers, b->headers, '&', values_equal);
 }

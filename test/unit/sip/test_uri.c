@@ -84,6 +84,7 @@ static void test_bad(void **state)
         {"sip:a@b?x", 9, ERR_SYNTAX},
         {"sip:a@b?", 8, ERR_SYNTAX},
         {"sip:a@b?x=y&", 12, ERR_SYNTAX},
+        {"sip:a@b;x;y=1;X=2", 14, ERR_SYNTAX},
         {"tel:", 4, ERR_SYNTAX},
         {"tel:+", 4, ERR_SYNTAX},
         {"tel:+-", 4, ERR_SYNTAX},
@@ -104,6 +105,24 @@ static void test_bad(void **state)
         if (err != rows[i].err || fault.octet != rows[i].octet)
             fail_msg("%s: %d at octet %zu: %s", rows[i].text, err, fault.octet, fault.rule);
     }
+}
+
+static void test_many_params(void **state)
+{
+    (void)state;
+    struct buf b;
+    struct sip_uri uri;
+    struct fault fault = {0};
+    buf_init(&b, 2000);
+    buf_str(&b, "sip:a");
+    for (unsigned i = 0; i < SIP_URI_PARAMS_MAX; i++)
+        buf_printf(&b, ";p%u", i);
+    assert_int_equal(sip_uri_parse(buf_slice(&b), &uri, &fault), 0);
+    size_t end = b.n;
+    buf_str(&b, ";q");
+    assert_int_equal(sip_uri_parse(buf_slice(&b), &uri, &fault), ERR_LIMIT);
+    assert_int_equal(fault.octet, end);
+    buf_fini(&b);
 }
 
 /* The examples of RFC 3261 19.1.4 and RFC 3966 section 4, and more. */
@@ -128,6 +147,8 @@ static void test_equal(void **state)
         {"sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp", false},
         {"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", false},
         {"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4", false},
+        {"sip:a@b?x=1&x=2", "sip:a@b?x=2&x=1", true},
+        {"sip:a@b?x=1&x=2", "sip:a@b?x=2&x=2", false},
         {"sip:a@b", "sips:a@b", false},
         {"sip:a@b;user=phone", "sip:a@b", false},
         {"sip:a%3Bb@c", "sip:a;b@c", false},
@@ -219,7 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),   cmocka_unit_test(test_bad),     cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_escapes), cmocka_unit_test(test_many_params),
     };
     return cmocka_run_group_tests_name("SIP URIs", tests, NULL, NULL);
 }
