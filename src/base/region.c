@@ -29,6 +29,27 @@ void region_fini(struct region *r)
     *r = (struct region){.limit = r->limit};
 }
 
+static struct region_block *add_block(struct region *r, size_t capacity)
+{
+    struct region_block *b = mem_alloc(sizeof *b + capacity);
+    if (!b)
+        return NULL;
+    b->capacity = capacity;
+    b->next = r->blocks;
+    r->blocks = b;
+    return b;
+}
+
+int region_reserve(struct region *r, size_t octets)
+{
+    const struct region_block *b = r->blocks;
+    if (octets > r->limit - r->used)
+        return ERR_LIMIT;
+    if (b && b->capacity - b->used >= octets)
+        return 0;
+    return add_block(r, octets) ? 0 : ERR_NO_MEMORY;
+}
+
 void *region_alloc(struct region *r, size_t octets)
 {
     size_t align = alignof(max_align_t);
@@ -42,12 +63,9 @@ void *region_alloc(struct region *r, size_t octets)
         size_t capacity = b ? 2 * b->capacity : BLOCK_OCTETS_MIN;
         if (capacity < need)
             capacity = need;
-        b = mem_alloc(sizeof *b + capacity);
+        b = add_block(r, capacity);
         if (!b)
             return NULL;
-        b->capacity = capacity;
-        b->next = r->blocks;
-        r->blocks = b;
     }
     void *p = b->octets + b->used;
     b->used += need;

@@ -2,6 +2,7 @@
 #ifndef BASE_REGION_H
 #define BASE_REGION_H
 
+#include "base/err.h"
 #include "base/slice.h"
 
 struct region_block;
@@ -17,6 +18,10 @@ void region_fini(struct region *r);
 
 /* Zeroed and aligned for any type; NULL when the limit or the memory is exhausted. */
 void *region_alloc(struct region *r, size_t octets);
+
+/* Gets one block for allocations of so many octets together, alignment included, when the caller knows what is to come; without it, blocks
+ * grow by doubling. Changes nothing when that fails: 0, ERR_LIMIT, ERR_NO_MEMORY. */
+int region_reserve(struct region *r, size_t octets);
 
 /* An array; NULL also when count * octets overflows. */
 void *region_array(struct region *r, size_t count, size_t octets);

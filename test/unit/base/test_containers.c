@@ -195,6 +195,24 @@ static void test_region(void **state)
     assert_int_equal(r.used, 0);
 }
 
+static void test_region_reserve(void **state)
+{
+    struct region r;
+    (void)state;
+    region_init(&r, 10000);
+    assert_int_equal(region_reserve(&r, 10001), ERR_LIMIT);
+    mem_fail_at(1);
+    assert_int_equal(region_reserve(&r, 5000), ERR_NO_MEMORY);
+    assert_int_equal(region_reserve(&r, 5000), 0);
+    assert_int_equal(r.used, 0);
+    mem_fail_at(1);
+    for (int i = 0; i < 50; i++)
+        assert_non_null(region_alloc(&r, 96));
+    assert_int_equal(region_reserve(&r, 200), 0);
+    assert_int_equal(region_reserve(&r, 201), ERR_NO_MEMORY);
+    region_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_heap_against_search),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_region),
+        cmocka_unit_test(test_region_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
