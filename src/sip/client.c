@@ -1,18 +1,18 @@
 /* Client transactions (RFC 3261 17.1): requests sent, canceled, answered, and those whose way has gone. */
 #include "base/mem.h"
+#include "base/text.h"
 #include "sip/transaction_core.h"
 
-#include <stdio.h>
-
 #define COOKIE "z9hG4bK" /* 8.1.1.7 */
-#define BRANCH_OCTETS (sizeof COOKIE - 1 + 16 + 1 + 16)
+#define BRANCH_OCTETS (sizeof COOKIE - 1 + 32)
 
 /* Unique by its number, and not to be guessed: a response that has it comes from somebody who got the request. */
 static struct slice make_branch(const struct sip_layer *l, uint64_t id, char text[BRANCH_OCTETS + 1])
 {
-    int n = snprintf(text, BRANCH_OCTETS + 1, COOKIE "%llx.%016llx", (unsigned long long)id,
-                     (unsigned long long)map_hash(l->secret, slice_of(&id, sizeof id)));
-    return slice_of(text, (size_t)n);
+    uint64_t words[2] = {id, map_hash(l->secret, slice_of(&id, sizeof id))};
+    memcpy(text, COOKIE, sizeof COOKIE - 1);
+    hex_format(slice_of(words, sizeof words), text + sizeof COOKIE - 1);
+    return slice_of(text, BRANCH_OCTETS);
 }
 
 /* Into l->scratch, with our Via on top. */
@@ -145,14 +145,24 @@ int sip_layer_send_ack(struct sip_layer *l, struct now now, const struct sip_hop
     return 0;
 }
 
+static void drop(struct packet **packet)
+{
+    sip_packet_drop(*packet);
+    *packet = NULL;
+}
+
 void sip_client_settled(struct client *c)
 {
+    bool is_acknowledging = c->t.is_invite && c->state == CLIENT_COMPLETED;
     sip_table_remove(&c->t.layer->hops, &c->by_hop);
+    drop(&c->cancel);
+    if (!is_acknowledging || c->ack)
+        drop(&c->t.packet);
 }
 
 void sip_client_leave(struct client *c)
 {
-    sip_client_settled(c);
+    sip_table_remove(&c->t.layer->hops, &c->by_hop);
 }
 
 void sip_client_free(struct client *c)

@@ -187,7 +187,7 @@ void sip_client_tick(struct client *c, struct now now);
 void sip_client_leave(struct client *c); /* what only clients are in */
 void sip_client_free(struct client *c);
 void sip_client_report(struct client *c, struct inbound *in);
-void sip_client_settled(struct client *c); /* it waits for nobody any more */
+void sip_client_settled(struct client *c); /* it has its final response: drops what only served to get one */
 void sip_client_give_up(struct client *c, enum sip_event_kind kind);
 int sip_client_send_cancel(struct client *c, struct now now);
 

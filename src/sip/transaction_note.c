@@ -4,6 +4,12 @@
 
 #define REGION_OCTETS_MAX (8 * SIP_MESSAGE_OCTETS_MAX)
 
+/* What a region gets at once besides the message: itself, its header fields, a server transaction with its keys. */
+#define FIELDS_USUAL 24
+#define KEYS_USUAL 512
+#define REGION_OCTETS_USUAL \
+    (sizeof(struct inbound) + sizeof(struct server) + FIELDS_USUAL * sizeof(struct sip_field) + KEYS_USUAL)
+
 void sip_note_push(struct sip_layer *l, struct note *note)
 {
     note->is_queued = true;
@@ -32,9 +38,11 @@ static struct slice copy_stamped(struct region *region, struct slice octets, con
 struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets)
 {
     struct region region;
-    region_init(&region, REGION_OCTETS_MAX);
-    struct inbound *in = region_alloc(&region, sizeof *in);
     struct via_stamp stamp = {0};
+    region_init(&region, REGION_OCTETS_MAX);
+    if (region_reserve(&region, octets.n + sizeof stamp.text + REGION_OCTETS_USUAL))
+        return NULL;
+    struct inbound *in = region_alloc(&region, sizeof *in);
     if (!in)
         return NULL;
     in->note.owner = NOTE_OF_INBOUND;
