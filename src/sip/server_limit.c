@@ -1,4 +1,5 @@
-/* How many server transactions each source has, so that one cannot take them all. A source is an IP address, whatever its port. */
+/* How many server transactions each source has, so that one cannot take them all. A source is an
+ * IPv4 address or an IPv6 /64, whatever the port. */
 #include "base/mem.h"
 #include "sip/transaction_core.h"
 
@@ -25,6 +26,8 @@ int sip_source_enter(struct sip_layer *l, const struct sip_flow *flow, struct so
         return 0;
     struct addr ip = flow->peer;
     ip.port = 0;
+    if (ip.family == 6)
+        memset(ip.ip + 8, 0, 8);
     uint64_t hash = sip_layer_hash(l, slice_of(ip.ip, sizeof ip.ip));
     struct source *source = find(l, &ip, hash);
     if (!source) {

@@ -32,7 +32,7 @@ struct sip_layer_config {
     int64_t trying_ms;  /* 100 for an INVITE that the user left without a response for so long (17.2.1); 0: at once */
     size_t clients_max; /* client transactions at a time; beyond: ERR_LIMIT */
     size_t servers_max; /* server transactions at a time; beyond: 503 with Retry-After, without state */
-    size_t servers_per_source_max; /* of one IP address, unless its flow is_configured; 0: no limit */
+    size_t servers_per_source_max; /* of one IPv4 address or IPv6 /64, unless its flow is_configured; 0: no limit */
     size_t octets_max;             /* of all messages kept, requests and what is sent again */
     unsigned retry_after_s;        /* of the 503 */
     bool refuse_merged; /* 482 for a request that came by another way already (8.2.2.2); a proxy has it off */

@@ -274,6 +274,15 @@ static void test_limit_of_a_source(void **state)
     s->flow.is_configured = true;
     arrive_many(s, 20, 5);
     assert_int_equal(sip_layer_servers(s->layer), 11);
+    s->flow.is_configured = false;
+    assert_int_equal(addr_parse(slice_str("[2001:db8::1]:5060"), 0, &s->flow.peer), 0);
+    arrive_many(s, 30, 2);
+    s->flow.peer.ip[15]++; /* the same /64 */
+    arrive_many(s, 32, 2);
+    assert_int_equal(sip_layer_servers(s->layer), 14);
+    s->flow.peer.ip[7]++;
+    arrive_many(s, 34, 1);
+    assert_int_equal(sip_layer_servers(s->layer), 15);
 }
 
 static void test_limit_of_memory(void **state)
