@@ -22,7 +22,7 @@ struct sip_host_handler {
     /* Exactly one message, not judged. flow->peer_domain: the first dNSName of the verified certificate of the other side, or the name that
      * a connection of ours was made to. */
     void (*message)(void *arg, const struct sip_flow *flow, struct slice octets);
-    /* What was sent there could not be, or the connection has ended. */
+    /* As SIP_NET_UNREACHABLE; for sip_layer_unreachable. */
     void (*unreachable)(void *arg, const struct sip_hop *hop);
     /* The answer to sip_host_locate. */
     void (*located)(void *arg, uint64_t token, const struct sip_hops *hops);

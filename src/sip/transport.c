@@ -140,17 +140,21 @@ static void unreachable(struct sip_net *n, const struct sip_hop *hop)
 
 /* ---- the end of connections ---- */
 
-/* The connection is gone. Whoever waits for it hears of it: for one that never came up, that the hop cannot be reached. */
+/* The connection is gone. Whoever waits for something from it hears of it, by whichever hop it was that led there. */
 static void lost(struct sip_net *n, struct conn *c)
 {
     struct sip_hop hop = c->hop;
+    uint64_t asked_for = c->asked_for;
     bool was_up = c->state != CONN_OPENING;
     bool accepted = c->accepted;
     sip_conn_end(n, c);
+    n->counters.lost += was_up;
     if (was_up)
-        n->counters.lost++;
-    else
-        hop.conn = 0;
+        unreachable(n, &hop);
+    hop.conn = asked_for;
+    if (asked_for)
+        unreachable(n, &hop);
+    hop.conn = 0;
     if (was_up || !accepted)
         unreachable(n, &hop);
 }
@@ -282,21 +286,20 @@ static struct conn *connect_to(struct sip_net *n, struct now now, const struct s
     if (!make_room(n, now) || sip_conn_new(n, now, hop, false, &c) != 0)
         return NULL;
     n->counters.connected++;
+    c->asked_for = hop->conn;
     add_hop(n, SIP_NET_CONNECT, &c->hop, (struct slice){0});
     return c;
 }
 
 static void send_stream(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
 {
-    struct sip_hop where = *hop;
-    where.conn = 0;
     struct conn *c = sip_conn_for(n, hop);
     if (c)
         n->counters.reused++;
     else if (hop->addr.family && hop->addr.port)
         c = connect_to(n, now, hop);
     if (!c) {
-        unreachable(n, &where);
+        unreachable(n, hop);
         return;
     }
     sip_conn_use(n, now, c);
@@ -304,7 +307,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
         effect_add(n, SIP_NET_WRITE, c->hop.conn, octets);
     } else if (wait_for(n, c, octets)) {
         n->counters.refused_waiting++;
-        unreachable(n, &where);
+        unreachable(n, hop);
     }
 }
 

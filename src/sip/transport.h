@@ -60,7 +60,8 @@ void sip_net_free(struct sip_net *n);
 
 /* ---- from above ---- */
 
-/* Sends one message. The octets are copied. What cannot be sent is told by SIP_NET_UNREACHABLE, never by more than one for the same hop in a row. */
+/* Sends one message. The octets are copied. What cannot be sent is told by SIP_NET_UNREACHABLE, never by more than one
+ * for the same hop in a row. */
 void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets);
 
 /* Ends a connection, after what was sent over it; its messages are dropped from now on. Harmless if it is gone. */
@@ -99,8 +100,8 @@ enum sip_net_effect_kind {
     SIP_NET_DATAGRAM, /* hop (side and address), octets */
     SIP_NET_CLOSE,    /* conn, after what was written; the number is no longer valid */
     SIP_NET_MESSAGE,  /* flow, octets: exactly one message */
-    /* hop: with conn 0, what was sent there could not be; with a number, that connection was up and has ended, also in good order: an answer that
-     * somebody waits for will not come over it, but the address may well be reached again. */
+    /* hop: what was sent to it, as it was given, could not be sent, or its connection has ended, also in good order. A connection that was
+     * up is told of by its number and, for those who did not name it, without. */
     SIP_NET_UNREACHABLE
 };
 

@@ -26,6 +26,7 @@ struct conn {
     bool pinged;        /* we wait for a sign of life */
     bool answers_pings; /* it has done so before */
     struct sip_hop hop; /* the other side; conn: its number */
+    uint64_t asked_for; /* the number in the hop that it was made for: that of a connection which was gone; 0: none */
     struct addr local;
     char *peer_domains;
     char *peer_domain; /* the first of them */
