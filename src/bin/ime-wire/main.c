@@ -1,4 +1,4 @@
-/* ime-wire: decodes hexadecimal lines from standard input and prints them for people or programs. */
+/* ime-wire: decodes hexadecimal lines, or one message of text, from standard input and prints them for people or programs. */
 #include "wire.h"
 
 #include "base/text.h"
@@ -12,10 +12,7 @@
 
 /* In the order of --help. */
 static const struct wire_command *const commands[] = {
-    &wire_reload,
-    &wire_framed,
-    &wire_ticket,
-    &wire_vap,
+    &wire_reload, &wire_framed, &wire_sip, &wire_ticket, &wire_vap,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -27,12 +24,13 @@ struct options {
 
 static void help(FILE *to)
 {
-    fputs("usage: ime-wire COMMAND [--json] [--roundtrip] < HEX-LINES\n\n"
+    fputs("usage: ime-wire COMMAND [--json] [--roundtrip] < INPUT\n\n"
           "Each line of standard input is the octets of\n",
           to);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("in hexadecimal; white space inside is ignored, # begins a comment, blank lines are skipped.\n\n"
+    fputs("in hexadecimal; white space inside is ignored, # begins a comment, blank lines are skipped.\n"
+          "For sip, standard input is one message.\n\n"
           "  --json           one JSON object per line\n"
           "  --roundtrip      print the octets that the decoded structures encode to\n"
           "  --help           this text\n"
@@ -130,13 +128,14 @@ static void print_fault(struct print *p, int err, const struct fault *fault)
     print_word(p, "rule", fault->rule ? fault->rule : err_text(err));
 }
 
-/* Prints what was decoded; 0 or the error. */
+/* Prints what was decoded; 0 or the error. Number 0: there are no lines. */
 static int print_decoded(const struct options *o, size_t number, struct slice octets, struct buf *out,
                          struct fault *ret_fault)
 {
     struct print p;
     print_init(&p, o->json, out);
-    print_number(&p, "line", number);
+    if (number)
+        print_number(&p, "line", number);
     print_number(&p, "octets", octets.n);
     size_t mark = out->n;
     int err = o->command->decode(octets, &p, NULL, ret_fault);
@@ -160,7 +159,8 @@ static int print_reencoded(const struct options *o, size_t number, struct slice 
     buf_clear(out);
     print_init(&p, o->json, out);
     if (o->json) {
-        print_number(&p, "line", number);
+        if (number)
+            print_number(&p, "line", number);
         if (err)
             print_fault(&p, err, ret_fault);
         else
@@ -202,6 +202,28 @@ static int convert(const struct options *o, size_t number, struct slice line, st
     return err;
 }
 
+/* All of standard input as one message. */
+static int convert_all(const struct options *o, struct buf *octets, struct buf *out)
+{
+    struct fault fault = {0};
+    uint8_t some[4096];
+    for (size_t n; (n = fread(some, 1, sizeof some, stdin)) > 0 && !octets->err;)
+        buf_put(octets, some, n);
+    int err = octets->err;
+    if (err)
+        fault = (struct fault){octets->n, "input too long"};
+    else if (o->roundtrip)
+        err = print_reencoded(o, 0, buf_slice(octets), out, &fault);
+    else
+        err = print_decoded(o, 0, buf_slice(octets), out, &fault);
+    fwrite(out->p, 1, out->n, stdout);
+    if (err && !o->json) {
+        fflush(stdout);
+        fprintf(stderr, "octet %zu: %s\n", fault.octet, fault.rule ? fault.rule : err_text(err));
+    }
+    return err;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
@@ -214,7 +236,9 @@ int main(int argc, char **argv)
     char *line = NULL;
     size_t capacity = 0, number = 0;
     bool failed = false;
-    for (ssize_t n; (n = getline(&line, &capacity, stdin)) >= 0;)
+    if (o.command->is_raw)
+        failed = convert_all(&o, &octets, &out) != 0;
+    for (ssize_t n; !o.command->is_raw && (n = getline(&line, &capacity, stdin)) >= 0;)
         failed |= convert(&o, ++number, slice_of(line, (size_t)n), &octets, &out) != 0;
     free(line);
     buf_fini(&octets);

@@ -8,6 +8,7 @@
 struct wire_command {
     const char *name;
     const char *summary; /* for --help: "a RELOAD message (RFC 6940)" */
+    bool is_raw;         /* standard input is one message as it is, not lines of hexadecimal */
 
     /* Decodes the octets of one line and prints them below the root that is open. When reencoded is not NULL, also appends what
      * the decoded structs encode to. 0, or an error with the fault filled; what was printed before the error stays (frames of a
@@ -21,6 +22,7 @@ struct wire_command {
 
 extern const struct wire_command wire_reload;
 extern const struct wire_command wire_framed;
+extern const struct wire_command wire_sip;
 extern const struct wire_command wire_ticket;
 extern const struct wire_command wire_vap;
 

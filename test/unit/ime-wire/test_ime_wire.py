@@ -122,6 +122,48 @@ def kinds_can_be_named():
     assert known["MessageContents"]["message_body"]["specifiers"][0]["keys"] == ["k1"]
 
 
+def run_sip(arguments, octets):
+    return subprocess.run([PROGRAM, "sip"] + arguments, input=octets, capture_output=True, timeout=60)
+
+
+OPTIONS = (b"OPTIONS sip:+4930123@b.example;user=phone SIP/2.0\r\nv: SIP/2.0/UDP a.example:5070;branch=z9,\r\n"
+           b" SIP/2.0/TLS c.example\r\nFrom: \"A\" <sip:a@a.example>;tag=1\r\nTo: <tel:+1-23>\r\nCall-ID: c\r\n"
+           b"CSeq: 1 OPTIONS\r\nSupported: 100rel, timer\r\nX-Odd: \xff\r\nContent-Length: 2\r\n\r\nab, and more")
+
+
+def sip_messages_come_as_they_are():
+    done = run_sip(["--json"], OPTIONS)
+    shown = json.loads(done.stdout)
+    assert done.returncode == 0 and not done.stderr, done
+    assert shown["method"] == "OPTIONS" and shown["uri"]["number"] == "+4930123" and "line" not in shown
+    via, source, to, _, _, supported, odd, _ = shown["fields"]
+    assert via["header"] == "Via" and [v["host"] for v in via["values"]] == ["a.example", "c.example"]
+    assert via["values"][0]["port"] == 5070 and via["values"][0]["params"] == [{"name": "branch", "value": "z9"}]
+    assert source["values"][0]["display"] == '"A"' and to["values"][0]["uri"]["user"] == "+1-23"
+    assert supported["values"] == ["100rel", "timer"] and odd["value_hex"] == "ff"
+    assert (shown["body_octets"], shown["body"]) == (2, "6162")
+    done = run_sip([], OPTIONS)
+    assert done.returncode == 0 and b'\nmethod: "OPTIONS"\n' in done.stdout
+    done = run_sip(["--roundtrip"], OPTIONS)
+    assert bytes.fromhex(done.stdout.decode()) == OPTIONS[:-len(", and more")]
+
+
+def sip_refusals_name_octet_rule_and_answer():
+    bad = OPTIONS.replace(b"CSeq: 1 OPTIONS", b"CSeq: 1 BYE")
+    done = run_sip([], b"\r\n" + bad)
+    at = bad.index(b"BYE") + 2
+    assert done.returncode == 1, done
+    assert done.stderr.decode() == f"octet {at}: method in CSeq is another, RFC 3261 8.1.1.5\n", done
+    assert b"answer: Bad Request (400)" in done.stdout
+    shown = json.loads(run_sip(["--json"], b"\r\n" + bad).stdout)
+    assert (shown["error"], shown["octet"], shown["answer"]) == ("syntax", at, 400)
+    bad = OPTIONS.replace(b"X-Odd: \xff", b"Contact: sip:a?b=c")
+    shown = json.loads(run_sip(["--json"], bad).stdout)
+    assert (shown["octet"], shown["rule"]) == (bad.index(b"?"), "URI with headers outside of brackets, RFC 3261 20.10")
+    done = run_sip([], b"")
+    assert done.returncode == 1 and done.stderr == b"octet 0: start line, RFC 3261 7\n"
+
+
 def usage_is_status_2():
     for arguments in ([], ["nonsense"], ["reload", "--nonsense"], ["reload", "--kind=1:tree"], ["reload", "framed"]):
         done = run(arguments, "")
@@ -133,7 +175,8 @@ def usage_is_status_2():
 
 CASES = [decodes_in_the_words_of_the_standard, json_is_one_object_per_line, certificates_are_explained,
          samples_round_trip, samples_print_both_ways,
-         errors_name_line_octet_and_rule, frames_before_an_error_are_shown, kinds_can_be_named, usage_is_status_2]
+         errors_name_line_octet_and_rule, frames_before_an_error_are_shown, kinds_can_be_named,
+         sip_messages_come_as_they_are, sip_refusals_name_octet_rule_and_answer, usage_is_status_2]
 print(f"1..{len(CASES)}")
 bad_cases = 0
 for number, case in enumerate(CASES, 1):
