@@ -166,6 +166,8 @@ static void drain(struct sip_host *h, bool in_loop)
             h->handler->message(h->arg, e.flow, e.octets);
             break;
         case SIP_NET_UNREACHABLE:
+            if (e.is_away)
+                sip_locate_failed(h->locator, loop_now(h->loop), e.hop);
             if (in_loop)
                 h->handler->unreachable(h->arg, e.hop);
             else
@@ -207,6 +209,8 @@ static void conn_ready(void *arg, struct stream *stream)
     struct addr local = stream_local_addr(stream);
     struct slice certificate = stream_peer_certificate(stream);
     struct buf domains;
+    if (!c->accepted)
+        sip_locate_worked(h->locator, &c->hop);
     buf_init(&domains, CERT_DER_OCTETS_MAX);
     if (c->hop.host[0] && certificate.n)
         buf_str(&domains, c->hop.host);

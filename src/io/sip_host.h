@@ -62,7 +62,10 @@ void sip_host_close(struct sip_host *h, uint64_t conn);
 
 /* Where a target is: as sip_locate; 1: located follows. */
 int sip_host_locate(struct sip_host *h, const struct sip_target *target, uint64_t token, struct sip_hops *ret_hops);
-struct sip_locator *sip_host_locator(struct sip_host *h); /* for sip_locate_failed, _worked, _forget, counters */
+
+/* For its counters, sip_locate_forget, and for sip_locate_failed when an address gives no answer: that a connection could not be made, or that a
+ * datagram was refused, the host tells it itself. What is asked here goes to the DNS as well. */
+struct sip_locator *sip_host_locator(struct sip_host *h);
 
 /* Where it listens, with the port that the kernel chose; family 0: nowhere. family 0 asked: any. */
 struct addr sip_host_addr(const struct sip_host *h, unsigned side, enum sip_transport transport, uint8_t family);

@@ -121,5 +121,6 @@ int sip_host_locate(struct sip_host *h, const struct sip_target *target, uint64_
 
 struct sip_locator *sip_host_locator(struct sip_host *h)
 {
+    loop_post(h->loop, &h->locate_task, LOOP_STAGE_WORK);
     return h->locator;
 }

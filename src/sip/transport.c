@@ -114,11 +114,15 @@ static struct effect *effect_add(struct sip_net *n, enum sip_net_effect_kind kin
     return e;
 }
 
-static void add_hop(struct sip_net *n, enum sip_net_effect_kind kind, const struct sip_hop *hop, struct slice octets)
+static struct effect *add_hop(struct sip_net *n, enum sip_net_effect_kind kind, const struct sip_hop *hop,
+                              struct slice octets)
 {
     struct effect *e = effect_add(n, kind, hop->conn, octets);
-    if (e)
+    if (e) {
         e->hop = *hop;
+        e->is_away = false;
+    }
+    return e;
 }
 
 static bool hop_eq(const struct sip_hop *a, const struct sip_hop *b)
@@ -127,15 +131,15 @@ static bool hop_eq(const struct sip_hop *a, const struct sip_hop *b)
            strcmp(a->host, b->host) == 0;
 }
 
-static void unreachable(struct sip_net *n, const struct sip_hop *hop)
+static void unreachable(struct sip_net *n, const struct sip_hop *hop, bool is_away)
 {
-    if (n->effect_count) {
-        const struct effect *last = effect_at(n, n->effect_count - 1);
-        if (last->kind == SIP_NET_UNREACHABLE && hop_eq(&last->hop, hop))
-            return;
+    struct effect *e = n->effect_count ? effect_at(n, n->effect_count - 1) : NULL;
+    if (!e || e->kind != SIP_NET_UNREACHABLE || !hop_eq(&e->hop, hop)) {
+        n->counters.unreachable++;
+        e = add_hop(n, SIP_NET_UNREACHABLE, hop, (struct slice){0});
     }
-    n->counters.unreachable++;
-    add_hop(n, SIP_NET_UNREACHABLE, hop, (struct slice){0});
+    if (e && is_away)
+        e->is_away = true;
 }
 
 /* ---- the end of connections ---- */
@@ -150,13 +154,13 @@ static void lost(struct sip_net *n, struct conn *c)
     sip_conn_end(n, c);
     n->counters.lost += was_up;
     if (was_up)
-        unreachable(n, &hop);
+        unreachable(n, &hop, false);
     hop.conn = asked_for;
     if (asked_for)
-        unreachable(n, &hop);
+        unreachable(n, &hop, !was_up);
     hop.conn = 0;
     if (was_up || !accepted)
-        unreachable(n, &hop);
+        unreachable(n, &hop, !was_up);
 }
 
 static void end(struct sip_net *n, struct conn *c, const char *why)
@@ -299,7 +303,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
     else if (hop->addr.family && hop->addr.port)
         c = connect_to(n, now, hop);
     if (!c) {
-        unreachable(n, hop);
+        unreachable(n, hop, false);
         return;
     }
     sip_conn_use(n, now, c);
@@ -307,7 +311,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
         effect_add(n, SIP_NET_WRITE, c->hop.conn, octets);
     } else if (wait_for(n, c, octets)) {
         n->counters.refused_waiting++;
-        unreachable(n, hop);
+        unreachable(n, hop, false);
     }
 }
 
@@ -319,7 +323,7 @@ void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, 
         send_stream(n, now, hop, octets);
     } else if (octets.n > DATAGRAM_PAYLOAD_OCTETS_MAX || !hop->addr.family || !hop->addr.port) {
         n->counters.refused_size += octets.n > DATAGRAM_PAYLOAD_OCTETS_MAX;
-        unreachable(n, hop);
+        unreachable(n, hop, false);
     } else {
         add_hop(n, SIP_NET_DATAGRAM, hop, octets);
     }
@@ -446,7 +450,7 @@ void sip_net_datagram_failed(struct sip_net *n, struct now now, unsigned side, c
 {
     struct sip_hop hop = {.transport = SIP_UDP, .side = side, .addr = *peer};
     (void)now;
-    unreachable(n, &hop);
+    unreachable(n, &hop, true);
 }
 
 /* ---- what comes out ---- */
@@ -458,6 +462,7 @@ static void give(struct sip_net *n, const struct effect *e, struct sip_net_effec
         .kind = e->kind,
         .conn = e->conn,
         .hop = &n->told_hop,
+        .is_away = e->is_away,
         .octets = slice_of(n->out.p + e->at, e->octets),
     };
     n->effect_first = (n->effect_first + 1) % n->effect_capacity;

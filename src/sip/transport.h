@@ -109,6 +109,8 @@ struct sip_net_effect {
     enum sip_net_effect_kind kind;
     uint64_t conn;
     const struct sip_hop *hop;
+    bool
+        is_away; /* SIP_NET_UNREACHABLE: the address did not answer or refused, rather than that a connection ended or a limit was reached */
     const struct sip_flow *flow;
     struct slice octets;
 };

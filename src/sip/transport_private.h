@@ -45,6 +45,7 @@ struct effect {
     enum sip_net_effect_kind kind;
     uint64_t conn;
     struct sip_hop hop;
+    bool is_away;
     size_t at; /* in net.out */
     size_t octets;
 };

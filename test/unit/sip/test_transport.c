@@ -99,8 +99,8 @@ static void drain(struct world *w)
             put_octets(&w->trace, e.octets);
             break;
         case SIP_NET_UNREACHABLE:
-            buf_printf(&w->trace, "unreachable %u %s %s", serial(e.hop->conn), sip_transport_name(e.hop->transport),
-                       addr_format(&e.hop->addr, text));
+            buf_printf(&w->trace, "unreachable %u %s %s%s", serial(e.hop->conn), sip_transport_name(e.hop->transport),
+                       addr_format(&e.hop->addr, text), e.is_away ? " (away)" : "");
             break;
         }
         buf_str(&w->trace, "\n");
@@ -219,13 +219,13 @@ static void test_cannot_connect(void **state)
     send_to(w, &hop, ACK);
     EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \n");
     sip_net_down(w->net, w->now, w->conns[1]);
-    EXPECT(w, "unreachable 0 TCP 192.0.2.1:5060\n"); /* once for both */
+    EXPECT(w, "unreachable 0 TCP 192.0.2.1:5060 (away)\n"); /* once for both */
     send_to(w, &hop, OPTIONS);
     EXPECT(w, "connect 2 TCP 192.0.2.1:5060 \n");
     pass(w, 4999);
     EXPECT(w, "");
     pass(w, 1);
-    EXPECT(w, "close 2\nunreachable 0 TCP 192.0.2.1:5060\n");
+    EXPECT(w, "close 2\nunreachable 0 TCP 192.0.2.1:5060 (away)\n");
     up(w, 2, NULL); /* too late */
     EXPECT(w, "");
     hop.addr.port = 0;
@@ -251,7 +251,7 @@ static void test_responses_follow_their_connection(void **state)
     send_to(w, &hop, OK); /* 18.2.2: to the address, with a connection of its own */
     EXPECT(w, "connect 2 TLS 192.0.2.1:5061 \n");
     sip_net_down(w->net, w->now, w->conns[2]); /* told as it was asked for, and for all others */
-    EXPECT(w, "unreachable 1 TLS 192.0.2.1:5061\nunreachable 0 TLS 192.0.2.1:5061\n");
+    EXPECT(w, "unreachable 1 TLS 192.0.2.1:5061 (away)\nunreachable 0 TLS 192.0.2.1:5061 (away)\n");
 }
 
 static void test_accepted_connections_are_reused_by_their_address(void **state)
@@ -282,7 +282,7 @@ static void test_datagrams(void **state)
     sip_net_datagram(w->net, w->now, 1, &peer, &local, slice_of("\0\0\0\0", 4));
     EXPECT(w, "");
     sip_net_datagram_failed(w->net, w->now, 1, &peer);
-    EXPECT(w, "unreachable 0 UDP 192.0.2.1:5070\n");
+    EXPECT(w, "unreachable 0 UDP 192.0.2.1:5070 (away)\n");
     char *large = calloc(1, 65508);
     sip_net_send(w->net, w->now, &hop, slice_of(large, 65508));
     free(large);
