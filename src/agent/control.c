@@ -1,5 +1,6 @@
 /* imectl's commands. Keys of the answers are those of the columns in src/ctl/commands_agent.c. */
 #include "agent/internal.h"
+#include "agent/show.h"
 
 #include <stdio.h>
 
@@ -209,7 +210,22 @@ static void shutdown_now(void *ctx, struct ctl_request *request)
 }
 
 const struct ctl_handler agent_handlers[] = {
-    {"show status", show_status}, {"show counters", show_counters}, {"agent calls", show_calls},
-    {"agent explain", explain},   {"agent trunks", show_trunks},    {"shutdown", shutdown_now},
+    {"show status", show_status},
+    {"show counters", show_counters},
+    {"agent calls", show_calls},
+    {"agent explain", explain},
+    {"agent trunks", show_trunks},
+    {"shutdown", shutdown_now},
+    {"agent route list", agent_show_route_list},
+    {"agent route search", agent_show_route_search},
+    {"agent route show", agent_show_route},
+    {"agent route disable", agent_show_route_disable},
+    {"agent route enable", agent_show_route_enable},
+    {"agent route delete", agent_show_route_delete},
+    {"agent route export", agent_show_route_export},
+    {"agent number test", agent_show_number_test},
+    {"agent publish report", agent_show_publish_report},
+    {"agent service show", agent_show_services},
+    {"agent alarms", agent_show_alarms},
 };
 const size_t agent_handler_count = sizeof agent_handlers / sizeof agent_handlers[0];

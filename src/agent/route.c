@@ -438,6 +438,11 @@ bool agent_routes_list(const struct agent_routes *t, const struct agent_route_qu
 
 /* ---- views ---- */
 
+bool agent_routes_knows(const struct agent_routes *t, const struct e164 *number)
+{
+    return agent_index_get(&t->index, agent_number_key(e164_slice(number))) != NULL;
+}
+
 size_t agent_routes_count(const struct agent_routes *t)
 {
     return t->count;

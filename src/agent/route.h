@@ -140,6 +140,9 @@ bool agent_routes_list(const struct agent_routes *t, const struct agent_route_qu
 size_t agent_routes_show(const struct agent_routes *t, struct now now, const struct e164 *number,
                          agent_route_row_fn *row, void *ctx);
 
+/* Whether there is any route to it, be it disabled or ended. */
+bool agent_routes_knows(const struct agent_routes *t, const struct e164 *number);
+
 size_t agent_routes_count(const struct agent_routes *t);   /* numbers and granting servers, not URIs */
 size_t agent_routes_numbers(const struct agent_routes *t); /* that have a route */
 size_t agent_routes_domains(const struct agent_routes *t); /* far sides: domain and Node-ID */

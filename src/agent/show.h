@@ -1,0 +1,24 @@
+/* imectl's commands about routes, numbers and services. The ctx is a struct agent. */
+#ifndef AGENT_SHOW_H
+#define AGENT_SHOW_H
+
+struct ctl_request;
+
+/* show_routes.c */
+void agent_show_route_list(void *ctx, struct ctl_request *request);
+void agent_show_route_search(void *ctx, struct ctl_request *request);
+void agent_show_route(void *ctx, struct ctl_request *request);
+void agent_show_route_disable(void *ctx, struct ctl_request *request);
+void agent_show_route_enable(void *ctx, struct ctl_request *request);
+void agent_show_route_delete(void *ctx, struct ctl_request *request);
+void agent_show_route_export(void *ctx, struct ctl_request *request);
+
+/* show_numbers.c */
+void agent_show_number_test(void *ctx, struct ctl_request *request);
+void agent_show_publish_report(void *ctx, struct ctl_request *request);
+
+/* show_services.c */
+void agent_show_services(void *ctx, struct ctl_request *request);
+void agent_show_alarms(void *ctx, struct ctl_request *request);
+
+#endif

@@ -1,0 +1,75 @@
+/* imectl agent service show, agent alarms. */
+#include "agent/internal.h"
+#include "agent/show.h"
+
+static void put_server(struct ctl_writer *w, const struct agent_service_view *v, unsigned i)
+{
+    const struct agent_service_server_view *server = &v->server[i];
+    ctl_open_object(w, NULL);
+    ctl_put_text(w, "service", v->name);
+    ctl_put_text(w, "domain", v->domain);
+    ctl_put_printf(w, "vservice_id", "%016llx", (unsigned long long)v->vservice_id);
+    ctl_put_text(w, "server", server->name);
+    ctl_put_text(w, "role", i == VAP_PRIMARY ? "primary" : "backup");
+    ctl_put_text(w, "state", server->online ? "online" : server->given_up ? "given up" : "offline");
+    ctl_put_time(w, "since_at", server->since);
+    ctl_put_text(w, "reason", server->reason);
+    ctl_close(w);
+}
+
+static void put_records(struct ctl_writer *w, const struct agent_records *records)
+{
+    struct agent_records_view view;
+    agent_records_view(records, &view);
+    ctl_put_unsigned(w, "call_records_waiting", view.kept);
+    ctl_put_unsigned(w, "call_records_under_way", view.under_way);
+    ctl_put_time(w, "oldest_call_record_at", view.oldest_at);
+}
+
+void agent_show_services(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    struct agent_service_view view;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    if (a->parts.routes) {
+        ctl_put_unsigned(w, "routes", agent_routes_count(a->parts.routes));
+        ctl_put_unsigned(w, "numbers_with_routes", agent_routes_numbers(a->parts.routes));
+        ctl_put_unsigned(w, "far_sides", agent_routes_domains(a->parts.routes));
+        ctl_put_unsigned(w, "routes_octets", agent_routes_octets(a->parts.routes));
+    }
+    if (a->parts.records)
+        put_records(w, a->parts.records);
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        agent_service_view(a->parts.services[i], &view);
+        ctl_put_printf(w, view.name, "%s; %u of %u numbers of the quota used", agent_service_status_name(view.status),
+                       view.quota_current, view.quota_limit);
+    }
+    ctl_open_array(w, "servers");
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        agent_service_view(a->parts.services[i], &view);
+        for (unsigned k = 0; k < view.servers; k++)
+            put_server(w, &view, k);
+    }
+    ctl_close(w);
+    ctl_reply_end(request);
+}
+
+void agent_show_alarms(void *ctx, struct ctl_request *request)
+{
+    struct agent *a = ctx;
+    const struct agent_alarm_entry *e;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "alarms");
+    for (size_t i = 0; a->parts.alarms && (e = agent_alarm_at(a->parts.alarms, i)); i++) {
+        ctl_open_object(w, NULL);
+        ctl_put_text(w, "severity", log_level_name(agent_alarm_level(e->alarm)));
+        ctl_put_text(w, "alarm", agent_alarm_name(e->alarm));
+        ctl_put_time(w, "first_at", e->first_at);
+        ctl_put_time(w, "last_at", e->last_at);
+        ctl_put_unsigned(w, "times", e->times);
+        ctl_put_text(w, "text", e->text);
+        ctl_close(w);
+    }
+    ctl_close(w);
+    ctl_reply_end(request);
+}

@@ -1,0 +1,340 @@
+/* imectl's commands about routes, numbers and services, through a control session of a whole agent. */
+#include "agent/agent.h"
+#include "base/mem.h"
+#include "ctl/request.h"
+#include "store/memory.h"
+#include "testing.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#define DAY_MS INT64_C(86400000)
+
+static struct scene {
+    struct seeded_entropy seed;
+    struct entropy entropy;
+    struct now now;
+    struct memory_store *store;
+    struct agent_options options;
+    struct agent_enrolled *enrolled;
+    struct agent_routes *routes;
+    struct agent_records *records;
+    struct agent_alarms alarms;
+    struct agent_service *service;
+    struct agent *agent;
+    struct ctl_server server;
+    struct ctl_session *session;
+    json_t *answer;      /* the last one, whole */
+    const char *message; /* of it: what was done, or why not */
+} the_scene;
+
+static void ready(void *arg)
+{
+    (void)arg;
+}
+
+static void add_trunk(struct scene *s, const char *name, enum agent_side side, const char *country)
+{
+    static char host[] = "192.0.2.9";
+    char copy[32];
+    struct agent_trunk_options trunk = {.name = copy, .side = side, .transport = SIP_UDP, .host = host};
+    snprintf(copy, sizeof copy, "%s", name);
+    agent_dial_plan_init(&trunk.plan);
+    assert_int_equal(agent_dial_plan_set_country(&trunk.plan, slice_str(country)), 0);
+    trunk.plan.plus = side == AGENT_PBX;
+    assert_int_equal(agent_options_trunk(&s->options, &trunk), 0);
+}
+
+static void make_parts(struct scene *s)
+{
+    const struct kv *kv = memory_store_kv(s->store);
+    const struct agent_route_watch watch = {agent_service_route_removed, &s->alarms};
+    struct agent_routes_config routes;
+    struct agent_records_config records;
+    struct agent_fallback_profile profile;
+    const struct agent_service_config service = {
+        .name = "main",
+        .domain = "a.example",
+        .vservice_id = 7,
+        .user = "agent",
+        .password = "a password",
+        .servers = 1,
+        .server_names = {"ime1.a.example:5620"},
+        .routes = {"sip:agent@a.example:5061;maddr=192.0.2.1;transport=tcp"},
+        .route_count = 1,
+    };
+    size_t group;
+    agent_routes_config_init(&routes);
+    agent_records_config_init(&records);
+    agent_fallback_profile_init(&profile);
+    agent_alarms_init(&s->alarms, NULL);
+    strcpy(profile.name, "default");
+    assert_int_equal(agent_enrolled_new(&s->enrolled), 0);
+    assert_int_equal(agent_enrolled_add_profile(s->enrolled, &profile), 0);
+    assert_int_equal(agent_enrolled_add_group(s->enrolled, "berlin", "default", &group), 0);
+    assert_int_equal(agent_enrolled_add_pattern(s->enrolled, group, slice_str("+493020XX")), 0);
+    assert_int_equal(agent_trust_add_domain(s->enrolled, slice_str("bad.example"), false), 0);
+    assert_int_equal(agent_routes_new(&routes, kv, &s->entropy, &watch, &s->routes), 0);
+    assert_int_equal(agent_records_new(&records, kv, s->now, &s->records), 0);
+    const struct agent_service_parts parts = {s->enrolled, s->routes, s->records, &s->alarms, &s->entropy, NULL};
+    assert_int_equal(agent_service_new(&service, &parts, s->now, &s->service), 0);
+}
+
+static int setup(void **state)
+{
+    struct scene *s = &the_scene;
+    const char *words = "";
+    *s = (struct scene){.seed = {5}, .now = {{1000000}, {1767225600000}}};
+    s->entropy = seeded_entropy_port(&s->seed);
+    assert_int_equal(memory_store_new(&s->store), 0);
+    make_parts(s);
+    agent_options_default(&s->options);
+    agent_short_numbers_default(&s->options.shorts);
+    s->options.domain = mem_strdup("a.example");
+    add_trunk(s, "pbx", AGENT_PBX, "49");
+    add_trunk(s, "carrier", AGENT_PSTN, "49");
+    const struct agent_ports ports = {.entropy = &s->entropy, .kv = memory_store_kv(s->store)};
+    const struct agent_parts parts = {.enrolled = s->enrolled,
+                                      .routes = s->routes,
+                                      .records = s->records,
+                                      .alarms = &s->alarms,
+                                      .services = &s->service,
+                                      .service_count = 1};
+    assert_int_equal(agent_new(&s->options, &ports, &parts, s->now, &s->agent), 0);
+    if (ctl_server_init(&s->server, CTL_AGENT, agent_handlers, agent_handler_count, s->agent, &words) < 0)
+        fail_msg("%s", words);
+    s->session = ctl_session_new(&s->server, ready, NULL);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+    json_decref(s->answer);
+    ctl_session_free(s->session);
+    agent_free(s->agent);
+    agent_service_free(s->service);
+    agent_routes_free(s->routes);
+    agent_records_free(s->records);
+    agent_enrolled_free(s->enrolled);
+    agent_options_fini(&s->options);
+    memory_store_free(s->store);
+    return 0;
+}
+
+static void ticket_of(struct scene *s, const char *number, const char *domain, struct buf *ret_text)
+{
+    static const uint8_t key[TICKET_KEY_OCTETS] = {1, 2, 3};
+    struct ticket_grant grant = {
+        .granting_node = {{9}},
+        .granting_domain = slice_str(domain),
+        .granted_to = slice_str("a.example"),
+        .not_before = s->now.wall,
+        .not_after = wall_after_ms(s->now.wall, 365 * DAY_MS),
+    };
+    struct ticket ticket;
+    assert_true(e164_parse(slice_str(number), &grant.number));
+    assert_int_equal(ticket_make(&grant, 1, key, &s->entropy, &ticket), 0);
+    assert_int_equal(ticket_format(&ticket, ret_text), 0);
+}
+
+static void learn(struct scene *s, const char *number, const char *domain)
+{
+    const struct agent_route_terms terms = {.trust = NULL};
+    struct valinfo v = {.route_count = 1};
+    struct buf text, xml;
+    char uri[128];
+    const char *reason;
+    struct e164 learned;
+    buf_init(&text, TICKET_TEXT_OCTETS_MAX);
+    buf_init(&xml, VALINFO_OCTETS_MAX);
+    ticket_of(s, number, domain, &text);
+    snprintf(uri, sizeof uri, "sip:agent@%s:5061;maddr=192.0.2.7;transport=tcp", domain);
+    assert_true(e164_parse(slice_str(number), &v.number));
+    v.ticket = buf_slice(&text);
+    v.routes[0] = slice_str(uri);
+    assert_int_equal(valinfo_format(&v, &xml), 0);
+    assert_int_equal(agent_routes_learn(s->routes, s->now, buf_slice(&xml), &terms, NULL, NULL, &reason, &learned), 0);
+    memory_store_turn(s->store);
+    buf_fini(&text);
+    buf_fini(&xml);
+}
+
+/* Asks as imectl does; the words of a command line. The result, or NULL when it was refused. */
+static json_t *ask(struct scene *s, const char *line)
+{
+    char storage[256];
+    const char *words[CTL_WORDS_MAX];
+    struct ctl_args args;
+    struct buf why, out;
+    const char *file;
+    size_t n;
+    buf_init(&why, 1000);
+    buf_init(&out, 10000);
+    assert_int_equal(ctl_split_line(line, storage, words, CTL_WORDS_MAX, &n), 0);
+    if (ctl_args_from_words(&args, words, n, CTL_AGENT, &file, &why) < 0)
+        fail_msg("%s: %s", line, buf_text(&why));
+    assert_int_equal(ctl_request_encode(1, &args, &out), 0);
+    buf_u8(&out, '\n');
+    agent_set_now(s->agent, s->now);
+    assert_int_equal(ctl_session_input(s->session, buf_slice(&out)), 0);
+    memory_store_turn(s->store);
+    struct slice answer = ctl_session_output(s->session);
+    json_decref(s->answer);
+    s->answer = json_loadb((const char *)answer.p, answer.n, 0, NULL);
+    assert_non_null(s->answer);
+    ctl_session_sent(s->session, answer.n);
+    ctl_args_fini(&args);
+    buf_fini(&why);
+    buf_fini(&out);
+    json_t *result = json_object_get(s->answer, "result");
+    json_t *told = result ? result : json_object_get(s->answer, "error");
+    s->message = json_string_value(json_object_get(told, "message"));
+    return result;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "-";
+}
+
+static const char *text_at(const json_t *result, const char *rows, size_t i, const char *key)
+{
+    return text_of(json_array_get(json_object_get(result, rows), i), key);
+}
+
+static size_t row_count(const json_t *result, const char *rows)
+{
+    return json_array_size(json_object_get(result, rows));
+}
+
+static void test_lists_and_searches(void **state)
+{
+    struct scene *s = *state;
+    json_t *r = ask(s, "agent route list");
+    assert_int_equal(row_count(r, "routes"), 0);
+    learn(s, "+4989111", "b.example");
+    learn(s, "+4989112", "c.example");
+    learn(s, "+4930222", "b.example");
+    r = ask(s, "agent route list --limit 2");
+    assert_int_equal(row_count(r, "routes"), 2);
+    assert_string_equal(text_at(r, "routes", 0, "number"), "+4930222");
+    assert_string_equal(text_at(r, "routes", 0, "state"), "good");
+    assert_string_equal(text_of(r, "go_on_with_after"), "+4989111");
+    r = ask(s, "agent route list --after +4989111");
+    assert_int_equal(row_count(r, "routes"), 1);
+    assert_string_equal(text_of(r, "go_on_with_after"), "-");
+    assert_int_equal(row_count(ask(s, "agent route search 4989"), "routes"), 2);
+    assert_int_equal(row_count(ask(s, "agent route search +49"), "routes"), 3);
+    assert_int_equal(row_count(ask(s, "agent route search b.example"), "routes"), 2);
+    assert_int_equal(row_count(ask(s, "agent route search z.example"), "routes"), 0);
+    assert_null(ask(s, "agent route search +1234567890123456"));
+}
+
+static void test_shows_and_changes(void **state)
+{
+    struct scene *s = *state;
+    assert_null(ask(s, "agent route show +4989111"));
+    assert_string_equal(s->message, "no route to this number was learned");
+    learn(s, "+4989111", "b.example");
+    s->now.wall.ms += 1000;
+    learn(s, "+4989111", "c.example");
+    json_t *r = ask(s, "agent route show +4989111");
+    assert_non_null(strstr(text_of(r, "tried_first"), "c.example"));
+    assert_string_equal(text_at(r, "routes", 1, "domain"), "b.example");
+    assert_non_null(ask(s, "agent route disable +4989111 --domain c.example"));
+    assert_string_equal(s->message, "routes to +4989111: disable done, durably");
+    r = ask(s, "agent route show +4989111");
+    assert_non_null(strstr(text_of(r, "tried_first"), "b.example"));
+    assert_string_equal(text_at(r, "routes", 0, "state"), "disabled");
+    assert_non_null(ask(s, "agent route enable +4989111"));
+    memory_store_fail(s->store, 1, ERR_NO_SPACE);
+    assert_null(ask(s, "agent route delete +4989111"));
+    assert_string_equal(s->message, "it could not be written, and nothing has changed");
+    assert_non_null(ask(s, "agent route delete +4989111"));
+    assert_null(ask(s, "agent route delete +4989111"));
+    assert_int_equal(agent_routes_count(s->routes), 0);
+    r = ask(s, "agent alarms");
+    assert_string_equal(text_at(r, "alarms", 0, "alarm"), "RouteRemoved");
+    assert_int_equal(row_count(r, "alarms"), 1);
+}
+
+static void test_exports(void **state)
+{
+    struct scene *s = *state;
+    learn(s, "+4989111", "b.example");
+    learn(s, "+4989112", "b.example");
+    json_t *r = ask(s, "agent route export --limit 1");
+    const char *csv = text_of(r, "csv");
+    assert_ptr_equal(strstr(csv, "number,domain,node_id,learned_at,expires_at,enabled,uri,ticket\n+4989111,b.example,"),
+                     csv);
+    assert_string_equal(text_of(r, "after"), "+4989111");
+    struct agent_route_list list;
+    struct e164 number = {"+4989111"};
+    assert_true(agent_routes_find(s->routes, s->now, &number, &list));
+    assert_non_null(strstr(csv, list.routes[0].ticket));
+    r = ask(s, "agent route export --after +4989111");
+    assert_ptr_equal(strstr(text_of(r, "csv"), "+4989112,"), text_of(r, "csv"));
+    assert_string_equal(text_of(r, "after"), "-");
+}
+
+static void test_numbers_are_tried_without_a_call(void **state)
+{
+    struct scene *s = *state;
+    json_t *r = ask(s, "agent number test 089111");
+    assert_string_equal(text_of(r, "result"), "+4989111");
+    assert_string_equal(text_of(r, "trunk"), "pbx");
+    assert_string_equal(text_of(r, "way"), "PSTN: no route was learned that can be used");
+    assert_string_equal(text_at(r, "steps", 0, "step"), "dialed");
+    assert_string_equal(text_at(r, "steps", 2, "number"), "+4989111");
+    learn(s, "+4989111", "b.example");
+    assert_non_null(strstr(text_of(ask(s, "agent number test 089111"), "way"), "direct, to b.example"));
+    learn(s, "+4989112", "bad.example");
+    assert_string_equal(text_of(ask(s, "agent number test 089112"), "way"),
+                        "PSTN: the trust groups block the number or bad.example");
+    r = ask(s, "agent number test 112");
+    assert_string_equal(text_of(r, "result"), "112");
+    assert_string_equal(text_of(r, "way"), "PSTN, as dialed: an emergency or short number");
+    r = ask(s, "agent number test 03020 --trunk carrier");
+    assert_string_equal(text_of(r, "result"), "+493020");
+    r = ask(s, "agent number test 0302011");
+    assert_string_equal(text_of(r, "enrolled"), "by us: pattern +493020XX of group berlin, fallback profile default");
+    r = ask(s, "agent number test +4930200 --trunk carrier --direction out");
+    assert_string_equal(text_of(r, "result"), "030200");
+    assert_null(ask(s, "agent number test 030 --direction out"));
+    assert_null(ask(s, "agent number test 030 --direction up"));
+    assert_null(ask(s, "agent number test 030 --trunk none"));
+}
+
+static void test_service_and_report(void **state)
+{
+    struct scene *s = *state;
+    struct agent_service_effect e;
+    while (agent_service_next(s->service, s->now, &e))
+        if (e.kind == AGENT_SERVICE_CONNECT)
+            agent_service_closed(s->service, s->now, e.server, AGENT_SERVICE_TLS_FAILED, "the certificate has ended");
+    json_t *r = ask(s, "agent service show");
+    assert_string_equal(text_at(r, "servers", 0, "state"), "offline");
+    assert_string_equal(text_at(r, "servers", 0, "reason"), "the certificate has ended");
+    assert_string_equal(text_at(r, "servers", 0, "vservice_id"), "0000000000000007");
+    assert_string_equal(text_of(r, "main"), "unhealthy; 0 of 0 numbers of the quota used");
+    assert_string_equal(text_at(ask(s, "agent alarms"), "alarms", 0, "alarm"), "TLSConnectionToIMEFailed");
+    r = ask(s, "agent publish report");
+    assert_int_equal(json_integer_value(json_object_get(r, "numbers")), 100);
+    assert_int_equal(json_integer_value(json_object_get(r, "waiting")), 100);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_lists_and_searches),
+        TEST(test_shows_and_changes),
+        TEST(test_exports),
+        TEST(test_numbers_are_tried_without_a_call),
+        TEST(test_service_and_report),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
