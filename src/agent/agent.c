@@ -8,6 +8,7 @@
 #define MESSAGE_OCTETS_MAX (SIP_MESSAGE_OCTETS_MAX + 8192)
 #define SCRATCH_OCTETS_MAX (1024 * 1024)
 #define STOP_MS 5000
+#define FLUSH_MS 1000
 #define ALLOW \
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
 
@@ -78,6 +79,20 @@ void agent_answer(struct agent *a, uint64_t server, unsigned status, const char 
 
 /* ---- life ---- */
 
+static void flush_due(struct agent *a, void *owner)
+{
+    (void)owner;
+    call_journal_flush(a->journal);
+}
+
+/* Records of a second go to the disk together. */
+void agent_note(struct agent *a, struct call_record *record)
+{
+    call_journal_write(a->journal, record);
+    if (!heap_has(&a->timers, &a->flush_timer.node))
+        agent_timer(a, &a->flush_timer, FLUSH_MS);
+}
+
 static int make(struct agent *a)
 {
     struct sip_layer_config config;
@@ -116,6 +131,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     region_init(&a->scratch, SCRATCH_OCTETS_MAX);
     buf_init(&a->octets, MESSAGE_OCTETS_MAX);
     buf_init(&a->text, MESSAGE_OCTETS_MAX);
+    a->flush_timer.fire = flush_due;
     trunks_init(a);
     if (parts->service_count) {
         struct agent_service_view view;
@@ -139,6 +155,7 @@ void agent_free(struct agent *a)
         call_free(CONTAINER_OF(it, struct call, link));
     trunks_fini(a);
     agent_timer_stop(a, &a->stop_timer);
+    agent_timer_stop(a, &a->flush_timer);
     call_journal_free(a->journal);
     sip_layer_free(a->layer);
     heap_fini(&a->timers);
@@ -196,6 +213,7 @@ void agent_stop(struct agent *a, struct now now)
     a->stopping = true;
     LIST_EACH(it, &a->calls)
         call_end(CONTAINER_OF(it, struct call, link), 503, "the agent: it was stopped");
+    call_journal_flush(a->journal);
     trunks_stop(a);
     for (size_t i = 0; i < a->parts.service_count; i++)
         agent_service_stop(a->parts.services[i], now);
@@ -222,6 +240,8 @@ static void request(struct agent *a, const struct sip_event *event)
         agent_answer(a, event->server, 403, NULL, (struct slice){0});
         return;
     }
+    if (trunk)
+        trunk_heard(trunk);
     if (m->to.tag.n) {
         struct attempt *at;
         end = end_find(a, m->call_id, m->to.tag, m->from.tag);

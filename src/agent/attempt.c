@@ -174,6 +174,8 @@ static void attempt_heard(struct agent *a, void *owner, unsigned status, const s
     struct attempt *at = owner;
     struct call *c = at->call;
     const bool good = response && status >= 200 && status < 300;
+    if (response && at->trunk && status != 503)
+        trunk_heard(at->trunk);
     if (status >= 200)
         agent_timer_stop(a, &at->timer);
     if (at->given_up) {

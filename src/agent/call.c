@@ -87,7 +87,7 @@ void call_begin(struct agent *a, const struct sip_event *event, struct trunk *tr
     }
     unsigned status = plan_call(c);
     if (voice)
-        call_journal_write(a->journal, &c->record);
+        agent_note(a, &c->record);
     call_next_way(c, status, NULL);
 }
 
@@ -184,7 +184,7 @@ void call_answered(struct call *c, struct pair *pair, const struct sip_message *
     }
     c->record.answered_at = a->now.wall;
     count_answered(c);
-    call_journal_write(a->journal, &c->record);
+    agent_note(a, &c->record);
     call_wait(c);
 }
 
@@ -365,7 +365,7 @@ void call_over(struct call *c, const char *by)
     if (c->kind == CALL_VOICE) {
         c->record.ended_at = a->now.wall;
         snprintf(c->record.ended_by, sizeof c->record.ended_by, "%s", by);
-        call_journal_write(a->journal, &c->record);
+        agent_note(a, &c->record);
         call_upload(c);
     }
     call_check(c);

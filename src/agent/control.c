@@ -70,21 +70,43 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
+static void put_set(struct ctl_writer *w, const struct ctl_args *args, const struct counter_set *set)
+{
+    const char *prefix = ctl_args_has(args, "prefix") ? ctl_args_text(args, "prefix") : "";
+    const bool all = ctl_args_has(args, "all");
+    for (size_t i = 0; set->names[i]; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.%s", set->prefix, set->names[i]);
+        if (strncmp(name, prefix, strlen(prefix)) != 0 || (!all && !set->values[i]))
+            continue;
+        ctl_open_object(w, NULL);
+        ctl_put_text(w, "name", name);
+        ctl_put_unsigned(w, "value", set->values[i]);
+        ctl_close(w);
+    }
+}
+
 static void show_counters(void *ctx, struct ctl_request *request)
 {
     struct agent *a = ctx;
+    const struct ctl_args *args = ctl_request_args(request);
+    struct counter_set parts[4 + COUNTER_SETS_MAX] = {
+        {"agent", agent_counters_names, COUNTERS_VALUES(&a->counters)},
+        {"sip", sip_layer_counters_names, COUNTERS_VALUES(sip_layer_counters(a->layer))},
+    };
+    size_t n = 2;
+    if (a->parts.routes)
+        parts[n++] = (struct counter_set){"route", agent_route_counters_names,
+                                          COUNTERS_VALUES(agent_routes_counters(a->parts.routes))};
+    if (a->parts.records)
+        parts[n++] = (struct counter_set){"vcr", agent_record_counters_names,
+                                          COUNTERS_VALUES(agent_records_counters(a->parts.records))};
+    for (size_t i = 0; i < a->counter_set_count; i++)
+        parts[n++] = a->counter_sets[i];
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_open_array(w, "counters");
-    ctl_put_counters(w, "agent", agent_counters_names, COUNTERS_VALUES(&a->counters));
-    ctl_put_counters(w, "sip", sip_layer_counters_names, COUNTERS_VALUES(sip_layer_counters(a->layer)));
-    if (a->parts.routes)
-        ctl_put_counters(w, "route", agent_route_counters_names,
-                         COUNTERS_VALUES(agent_routes_counters(a->parts.routes)));
-    if (a->parts.records)
-        ctl_put_counters(w, "vcr", agent_record_counters_names,
-                         COUNTERS_VALUES(agent_records_counters(a->parts.records)));
-    for (size_t i = 0; i < a->counter_set_count; i++)
-        ctl_put_counters(w, a->counter_sets[i].prefix, a->counter_sets[i].names, a->counter_sets[i].values);
+    for (size_t i = 0; i < n; i++)
+        put_set(w, args, &parts[i]);
     ctl_close(w);
     ctl_reply_end(request);
 }

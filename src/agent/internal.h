@@ -228,6 +228,7 @@ struct agent {
     uint32_t locate;       /* trunks to be asked for, a bit each */
     bool stopping, stopped, stop_told;
     struct timer stop_timer;
+    struct timer flush_timer; /* of the journal */
     bool wants_shutdown;
     struct counter_set counter_sets[COUNTER_SETS_MAX];
     size_t counter_set_count;
@@ -240,7 +241,8 @@ void agent_call_id(struct agent *a, char call_id[2 * TAG_OCTETS]);
 int agent_timer(struct agent *a, struct timer *t, int64_t after_ms);
 void agent_timer_stop(struct agent *a, struct timer *t);
 struct slice agent_print(struct agent *a, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* lives as long as the event; empty: no memory */
+    __attribute__((format(printf, 2, 3)));                    /* lives as long as the event; empty: no memory */
+void agent_note(struct agent *a, struct call_record *record); /* into the journal */
 /* "host:port" of ours, as the other side sees it. */
 const char *agent_point(const struct agent *a, enum agent_side side, enum sip_transport transport);
 /* An answer of our own, without a body; with one more field unless name is NULL. */
@@ -261,6 +263,7 @@ void trunks_start(struct agent *a);
 void trunks_stop(struct agent *a);
 void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n);
 bool trunk_is_usable(const struct trunk *t);
+void trunk_heard(struct trunk *t); /* it is there */
 /* Whose request it is: ERR_FORBIDDEN if nobody's that we know. NULL: from the IME side. */
 int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk);
 const char *trunk_domain(const struct trunk *t);

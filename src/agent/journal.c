@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/reader.h"
 
@@ -13,6 +14,7 @@
 #define ROW_OCTETS_MAX 4096
 
 struct kept {
+    struct list link; /* in journal.changed, or alone */
     uint64_t sequence;
     size_t n;
     uint8_t row[];
@@ -21,6 +23,7 @@ struct kept {
 struct call_journal {
     struct kv kv;
     struct kept **places;
+    struct list changed; /* not written to the store yet */
     size_t count, max;
     uint64_t next_sequence;
 };
@@ -131,40 +134,58 @@ static void drop(struct call_journal *j, struct kept *k)
     uint8_t key[8];
     key_of(k->sequence, key);
     kv_remove(&j->kv, KV_AGENT_CALL, slice_of(key, sizeof key));
+    list_remove(&k->link);
     j->places[k->sequence % j->max] = NULL;
     mem_free(k);
     j->count--;
 }
 
-static int keep(struct call_journal *j, uint64_t sequence, struct slice row)
+static struct kept *keep(struct call_journal *j, uint64_t sequence, struct slice row)
 {
     struct kept **place = &j->places[sequence % j->max];
     struct kept *k = mem_alloc(sizeof *k + row.n);
     if (!k)
-        return ERR_NO_MEMORY;
+        return NULL;
+    list_init(&k->link);
     k->sequence = sequence;
     k->n = row.n;
     memcpy(k->row, row.p, row.n);
     if (*place && (*place)->sequence != sequence)
         drop(j, *place);
-    j->count += *place == NULL;
+    if (*place)
+        list_remove(&(*place)->link);
+    else
+        j->count++;
     mem_free(*place);
     *place = k;
-    return 0;
+    return k;
 }
 
 /* Only calls that were answered, and ends, are worth the disk. */
 static void write_row(struct call_journal *j, const struct call_record *record)
 {
-    uint8_t key[8];
     struct buf row;
-    key_of(record->sequence, key);
     buf_init(&row, ROW_OCTETS_MAX);
     encode(record, &row);
-    if (!row.err && !keep(j, record->sequence, buf_slice(&row)) && (record->answered_at.ms || record->ended_at.ms) &&
-        !kv_put(&j->kv, KV_AGENT_CALL, slice_of(key, sizeof key), buf_slice(&row)))
-        kv_commit(&j->kv, NULL, NULL);
+    struct kept *k = row.err ? NULL : keep(j, record->sequence, buf_slice(&row));
+    if (k && (record->answered_at.ms || record->ended_at.ms))
+        list_append(&j->changed, &k->link);
     buf_fini(&row);
+}
+
+bool call_journal_flush(struct call_journal *j)
+{
+    struct list *it;
+    bool any = false;
+    while ((it = list_pop(&j->changed))) {
+        struct kept *k = CONTAINER_OF(it, struct kept, link);
+        uint8_t key[8];
+        key_of(k->sequence, key);
+        any |= !kv_put(&j->kv, KV_AGENT_CALL, slice_of(key, sizeof key), slice_of(k->row, k->n));
+    }
+    if (any)
+        kv_commit(&j->kv, NULL, NULL);
+    return any;
 }
 
 static int load_row(void *arg, struct slice key, struct slice value)
@@ -178,7 +199,7 @@ static int load_row(void *arg, struct slice key, struct slice value)
         sequence = sequence << 8 | key.p[i];
     if (sequence >= j->next_sequence && sequence < UINT64_MAX)
         j->next_sequence = sequence + 1;
-    return keep(j, sequence, value);
+    return keep(j, sequence, value) ? 0 : ERR_NO_MEMORY;
 }
 
 int call_journal_new(const struct kv *kv, size_t records_max, struct now now, struct call_journal **ret_journal)
@@ -189,6 +210,7 @@ int call_journal_new(const struct kv *kv, size_t records_max, struct now now, st
     j->kv = *kv;
     j->max = records_max ? records_max : 1;
     j->next_sequence = 1;
+    list_init(&j->changed);
     j->places = mem_alloc(j->max * sizeof(struct kept *));
     int err = j->places ? kv_scan(kv, KV_AGENT_CALL, load_row, j) : ERR_NO_MEMORY;
     if (err) {
@@ -205,6 +227,7 @@ int call_journal_new(const struct kv *kv, size_t records_max, struct now now, st
         snprintf(r.ended_by, sizeof r.ended_by, "the agent: it was not running any longer");
         write_row(j, &r);
     }
+    call_journal_flush(j);
     *ret_journal = j;
     return 0;
 }

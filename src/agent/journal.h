@@ -51,8 +51,11 @@ struct call_journal;
 int call_journal_new(const struct kv *kv, size_t records_max, struct now now, struct call_journal **ret_journal);
 void call_journal_free(struct call_journal *j); /* NULL is allowed */
 
-/* Writes a record, the first time (sequence 0) as a new one. */
+/* Takes a record, the first time (sequence 0) as a new one. It goes to the store with the next flush, so that calls do not wait for the disk. */
 void call_journal_write(struct call_journal *j, struct call_record *record);
+
+/* Writes what has changed; false if nothing had. */
+bool call_journal_flush(struct call_journal *j);
 
 /* The newest first; fn returns false to stop. */
 typedef bool call_journal_fn(void *ctx, const struct call_record *record);

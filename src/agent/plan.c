@@ -45,10 +45,6 @@ static struct way *plan_way(struct call *c)
 
 static void plan_trunk(struct call *c, struct trunk *t, const char *user, bool is_number)
 {
-    if (!trunk_is_usable(t)) {
-        plan_note(c, t->options->side, AGENT_CAUSE_NONE, "%s: it is not there now", t->options->name);
-        return;
-    }
     const char *uri = t->contact[0]
                           ? plan_text(c, "%s", t->contact)
                           : plan_text(c, "sip:%s@%s%s", user, trunk_domain(t), is_number ? ";user=phone" : "");
@@ -74,19 +70,29 @@ static void plan_trunk(struct call *c, struct trunk *t, const char *user, bool i
     }
 }
 
-/* All trunks of a side in their order. number NULL: as dialed. */
-static void plan_trunks(struct call *c, enum agent_side side, const struct e164 *number, const char *dialed)
+static void plan_trunks_that(struct call *c, enum agent_side side, bool usable, const struct e164 *number,
+                             const char *dialed)
 {
     struct agent *a = c->agent;
     for (size_t i = 0; i < a->trunk_count; i++) {
         struct trunk *t = &a->trunks[i];
         struct agent_dialed out;
-        if (t->options->side != side)
+        if (t->options->side != side || trunk_is_usable(t) != usable)
             continue;
         if (number)
             agent_dial_out(&t->options->plan, &a->options->shorts, number, NULL, &out);
+        if (!usable)
+            plan_note(c, side, AGENT_CAUSE_NONE, "%s: %s", t->options->name,
+                      t->hop_count ? "it has not answered for a while" : "nobody knows where it is");
         plan_trunk(c, t, number ? out.text : dialed, number != NULL);
     }
+}
+
+/* All trunks of a side in their order; those that seem to be down come last, for a call is worth a try. number NULL: as dialed. */
+static void plan_trunks(struct call *c, enum agent_side side, const struct e164 *number, const char *dialed)
+{
+    plan_trunks_that(c, side, true, number, dialed);
+    plan_trunks_that(c, side, false, number, dialed);
 }
 
 /* ---- learned routes ---- */

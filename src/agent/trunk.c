@@ -64,18 +64,22 @@ static void trunk_up(struct trunk *t, bool up)
               t->options->name);
 }
 
+void trunk_heard(struct trunk *t)
+{
+    t->misses = 0;
+    trunk_up(t, true);
+}
+
 static void keepalive_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
 {
     struct trunk *t = owner;
     if (status < 200)
         return;
     client_drop(a, &t->keepalive);
-    if (response && status != 503) {
-        t->misses = 0;
-        trunk_up(t, true);
-    } else if (++t->misses >= a->options->keepalive_misses) {
+    if (response && status != 503)
+        trunk_heard(t);
+    else if (++t->misses >= a->options->keepalive_misses)
         trunk_up(t, false);
-    }
 }
 
 /* A request of ours outside of dialogs: everything up to what is special about it. */
@@ -303,8 +307,7 @@ void trunk_register(struct agent *a, const struct sip_event *event)
         .transport = event->flow->transport, .side = AGENT_PBX, .addr = event->flow->peer, .conn = event->flow->conn};
     t->hop_count = 1;
     t->registration = REGISTRATION_GOOD;
-    t->misses = 0;
-    trunk_up(t, true);
+    trunk_heard(t);
     a->counters.registrations++;
     agent_timer(a, &t->register_timer, ms);
     binding_answer(a, event->server, t, ms);

@@ -1,0 +1,149 @@
+/* ime-agent: what the core wants done, and the order of its start and end. */
+#include "host.h"
+
+static void perform(struct host *h, const struct agent_effect *e)
+{
+    switch (e->kind) {
+    case AGENT_SEND:
+        sip_send(h, e);
+        break;
+    case AGENT_LOCATE:
+        sip_locate_trunk(h, e->trunk);
+        break;
+    case AGENT_VAP:
+        vap_perform(h, e);
+        break;
+    case AGENT_STOPPED:
+        daemon_stop(&h->daemon);
+        break;
+    }
+}
+
+static struct mono turn(struct host *h, struct now now)
+{
+    struct agent_effect e;
+    while (agent_next(h->agent, now, &e))
+        perform(h, &e);
+    if (agent_wants_shutdown(h->agent))
+        agent_stop(h->agent, now);
+    struct mono due = sip_relocate(h, now);
+    while (agent_next(h->agent, now, &e))
+        perform(h, &e);
+    return mono_min(due, agent_deadline(h->agent));
+}
+
+static void tick(struct host *h, struct now now)
+{
+    agent_tick(h->agent, now);
+}
+
+static void set_now(struct host *h, struct now now)
+{
+    agent_set_now(h->agent, now);
+}
+
+static void end(struct host *h)
+{
+    agent_stop(h->agent, daemon_now(&h->daemon));
+    daemon_wake(&h->daemon);
+}
+
+/* ---- start and end ---- */
+
+static int make_parts(struct host *h)
+{
+    const struct kv *kv = sqlite_store_kv(h->daemon.store);
+    const struct settings *s = h->daemon.settings;
+    agent_alarms_init(&h->alarms, &h->daemon.log);
+    int err = agent_routes_new(&s->routes, kv, &h->daemon.entropy, NULL, &h->routes);
+    if (!err)
+        err = agent_records_new(&s->records, kv, daemon_now(&h->daemon), &h->records);
+    return err;
+}
+
+static int make_agent(struct host *h)
+{
+    const struct settings *s = h->daemon.settings;
+    const struct agent_ports ports = {.entropy = &h->daemon.entropy,
+                                      .log = &h->daemon.log,
+                                      .kv = sqlite_store_kv(h->daemon.store),
+                                      .ticket = h->keyring ? ticket_check_call : NULL,
+                                      .ticket_ctx = h};
+    const struct agent_parts parts = {.enrolled = s->enrolled,
+                                      .routes = h->routes,
+                                      .records = h->records,
+                                      .alarms = &h->alarms,
+                                      .services = h->service_list,
+                                      .service_count = s->service_count};
+    int err = agent_new(&s->agent, &ports, &parts, daemon_now(&h->daemon), &h->agent);
+    if (err)
+        log_event(&h->daemon.log, LEVEL_ERROR, "agent.failed", "error=%s", err_name(err));
+    else
+        agent_add_counters(h->agent, "vap", stream_counters_names, COUNTERS_VALUES(&h->vap_counters));
+    return err;
+}
+
+static int start(struct host *h)
+{
+    struct daemon *d = &h->daemon;
+    int err = daemon_open_store(d, "agent.db");
+    if (!err)
+        err = make_parts(h);
+    if (!err)
+        err = ticket_open(h);
+    if (!err)
+        err = vap_open(h);
+    if (!err)
+        err = make_agent(h);
+    if (!err)
+        err = sip_open(h);
+    if (err)
+        return err;
+    log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s domain=%s routes=%zu", IME_VERSION,
+              d->settings->agent.domain, agent_routes_count(h->routes));
+    agent_start(h->agent, daemon_now(d));
+    return daemon_open_control(d, agent_handlers, agent_handler_count, h->agent);
+}
+
+static void stop(struct host *h)
+{
+    sip_close(h);
+    agent_free(h->agent);
+    h->agent = NULL;
+    vap_close(h);
+    ticket_close(h);
+    agent_records_free(h->records);
+    agent_routes_free(h->routes);
+}
+
+static void fini(struct host *h)
+{
+    sip_fini(h);
+    vap_fini(h);
+}
+
+static const struct daemon_program program = {
+    .name = "ime-agent",
+    .word = "agent",
+    .about = "Runs a call agent: a back-to-back user agent between a PBX, its trunks to the phone network, and other "
+             "companies. Calls to\n"
+             "numbers with a learned route go direct; all others, and all that fail on the way, go over the phone "
+             "network.\n",
+    .ctl = CTL_AGENT,
+    .table = &settings_table,
+    .load = settings_load,
+    .unload = settings_free,
+    .start = start,
+    .stop = stop,
+    .fini = fini,
+    .turn = turn,
+    .tick = tick,
+    .set_now = set_now,
+    .end = end,
+};
+
+int main(int argc, char **argv)
+{
+    static struct host host;
+    return daemon_main(&host.daemon, &program, &host, argc, argv);
+}

@@ -1,0 +1,195 @@
+/* Keys, bounds and defaults of agent.conf. */
+#include "settings.h"
+
+#include "base/mem.h"
+#include "bin/daemon/keys.h"
+
+#include <stdio.h>
+
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const struct conf_section sections[] = {
+    {"agent", false, "This call agent."},
+    {"pbx-side", false, "Where PBXs reach the agent."},
+    {"pstn-side", false, "Where trunks to the phone network reach the agent."},
+    {"ime-side", false,
+     "Where other companies' agents, or the edge, reach the agent. Other agents show a certificate for their domain."},
+    {"pbx", true, "One PBX; the section's name is shown to people. Several are tried in the order of the file."},
+    {"trunk", true, "One trunk to the phone network. Several are tried in the order of the file."},
+    AGENT_CONF_SECTIONS,
+    {"ticket", false, "Checking the tickets of callers; an edge does it in the agent's place."},
+};
+
+/* clang-format off */
+#define SIDE_KEYS(side, who, example_port, example_tls) \
+    {side, "udp", CONF_ADDR, 0, NULL, SIP_PORT, 0, NULL, "192.0.2.1:" example_port, "Listens over UDP."}, \
+    {side, "tcp", CONF_ADDR, 0, NULL, SIP_PORT, 0, NULL, "192.0.2.1:" example_port, "Listens over TCP."}, \
+    {side, "tls", CONF_ADDR, 0, NULL, SIP_TLS_PORT, 0, NULL, "192.0.2.1:" example_tls, "Listens over TLS."}, \
+    {side, "name", CONF_TEXT, 0, NULL, 1, SIP_HOST_OCTETS_MAX, NULL, "sip.example.com", \
+     "Host that " who " see in Via and Contact; if absent the address listened at."}, \
+    {side, "certificate", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.pem", "Certificate for TLS (PEM, own one first)."}, \
+    {side, "key", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.key", "Its private key; mode 0600."}, \
+    {side, "ca", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/ca.pem", "Authorities whose certificates are believed (PEM)."}
+
+#define PEER_KEYS(peer) \
+    {peer, "host", CONF_TEXT, 0, NULL, 1, SIP_HOST_OCTETS_MAX, NULL, "sip.example.net", \
+     "A name (NAPTR, SRV and address records are followed) or an address."}, \
+    {peer, "port", CONF_INTEGER, 0, NULL, 1, 65535, NULL, "5060", "If absent: what DNS says, else the transport's own port."}, \
+    {peer, "transport", CONF_CHOICE, 0, "udp", 0, 0, "udp|tcp|tls|dns", NULL, "dns: as its records say."}, \
+    {peer, "domain", CONF_TEXT, 0, NULL, 1, SIP_HOST_OCTETS_MAX, NULL, "example.net", "Host of URIs in requests to it; if absent `host`."}, \
+    {peer, "source", CONF_ADDR, CONF_LIST, NULL, SIP_PORT, 0, NULL, "198.51.100.7", \
+     "Further addresses that its requests come from; ports do not matter."}, \
+    {peer, "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "49301", "User name of its registration."}, \
+    AGENT_CONF_DIALING_KEYS(peer)
+
+static const struct conf_key keys[] = {
+    {"agent", "domain", CONF_DOMAIN, CONF_REQUIRED, NULL, 0, 0, NULL, "example.com", "The company's domain: what tickets are granted to."},
+    DAEMON_KEY_DATA("agent", "/var/lib/ime-agent", "Folder of the database. Created with mode 0700."),
+    DAEMON_KEY_CONTROL("agent"),
+    DAEMON_KEY_LOG_LEVEL("agent"),
+    {"agent", "mode", CONF_CHOICE, 0, "calls", 0, 0, "calls|redirect", NULL,
+     "calls: places them. redirect: answers a PBX's INVITE with 302 and the ticket, or 404 if there is no direct way."},
+    {"agent", "connect-timeout", CONF_DURATION, 0, "4s", 100, MINUTE, NULL, NULL, "An attempt without any response goes another way after it."},
+    {"agent", "setup-timeout", CONF_DURATION, 0, "8s", SECOND, MINUTE, NULL, NULL, "An attempt that neither rings nor is answered likewise."},
+    {"agent", "ring-timeout", CONF_DURATION, 0, "3m", 10 * SECOND, HOUR, NULL, NULL, "A call that nobody answers ends after it."},
+    {"agent", "idle-check", CONF_DURATION, 0, "15m", 10 * SECOND, DAY, NULL, NULL,
+     "Both ends of a call without any request for so long are asked whether they are still there."},
+    {"agent", "keepalive", CONF_DURATION, 0, "30s", 0, HOUR, NULL, NULL, "OPTIONS to PBXs and trunks; three without an answer: it is down. 0: none."},
+    {"agent", "register-expires", CONF_DURATION, 0, "1h", MINUTE, DAY, NULL, NULL, "Asked for when registering at a trunk, granted to a PBX at most."},
+    {"agent", "calls", CONF_INTEGER, 0, "10000", 1, 1000000, NULL, NULL, "Calls at a time; beyond, new ones get 503."},
+    {"agent", "direct-setups", CONF_INTEGER, 0, "500", 0, 1000000, NULL, NULL,
+     "Direct calls that are being set up at a time; beyond, calls go to the phone network at once."},
+    {"agent", "requests", CONF_INTEGER, 0, "5000", 1, 1000000, NULL, NULL, "Messages, subscriptions and the like at a time."},
+    {"agent", "call-records", CONF_INTEGER, 0, "10000", 100, 10000000, NULL, NULL, "Records kept for `imectl agent explain`."},
+
+    SIDE_KEYS("pbx-side", "PBXs", "5060", "5061"),
+    SIDE_KEYS("pstn-side", "trunks", "5070", "5071"),
+    SIDE_KEYS("ime-side", "others", "5080", "5081"),
+    {"ime-side", "edge", CONF_ADDR, 0, NULL, SIP_TLS_PORT, 0, NULL, "192.0.2.9:5061",
+     "The edge that all direct calls go through; if absent they go straight to the address of the route."},
+    {"ime-side", "edge-transport", CONF_CHOICE, 0, "tls", 0, 0, "tcp|tls", NULL, "How the edge is reached. Without an edge it is always TLS."},
+
+    PEER_KEYS("pbx"),
+    {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, from one of the addresses of `source`."},
+    PEER_KEYS("trunk"),
+
+    AGENT_CONF_KEYS,
+
+    {"ticket", "password", CONF_TEXT, CONF_SECRET, NULL, 10, 64, NULL, NULL, "Better in a file: password-file."},
+    {"ticket", "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/ticket.password", "The ticket password of our IME servers; mode 0600."},
+    {"ticket", "epoch", CONF_INTEGER, 0, "1", 1, 255, NULL, NULL, "The epoch that goes with it."},
+};
+/* clang-format on */
+
+const struct conf_table settings_table = {
+    .intro =
+        "Configuration of ime-agent. Lines that begin with # or ; are comments; what is commented out is the default.",
+    .sections = sections,
+    .section_count = sizeof sections / sizeof sections[0],
+    .keys = keys,
+    .key_count = sizeof keys / sizeof keys[0],
+};
+
+static size_t count_of(const struct conf_group *g, const char *key)
+{
+    return (size_t)conf_integer(g, key);
+}
+
+static int load_agent(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *g = conf_section(s->conf, "agent");
+    struct agent_options *o = &s->agent;
+    o->domain = mem_strdup(conf_text(g, "domain"));
+    o->redirect = conf_choice(g, "mode") == 1;
+    o->connect_ms = conf_ms(g, "connect-timeout");
+    o->setup_ms = conf_ms(g, "setup-timeout");
+    o->ring_ms = conf_ms(g, "ring-timeout");
+    o->idle_ms = conf_ms(g, "idle-check");
+    o->keepalive_ms = conf_ms(g, "keepalive");
+    o->register_ms = o->register_max_ms = conf_ms(g, "register-expires");
+    o->calls_max = count_of(g, "calls");
+    o->direct_max = count_of(g, "direct-setups");
+    o->requests_max = count_of(g, "requests");
+    o->journal_max = count_of(g, "call-records");
+    int err = agent_conf_shorts(s->conf, errors, &o->shorts);
+    return o->domain ? err : ERR_NO_MEMORY;
+}
+
+static int load_service(struct settings *s, const struct conf_group *g, struct buf *errors)
+{
+    struct service_settings *to = &s->services[s->service_count];
+    char where[128];
+    snprintf(where, sizeof where, "service %s", conf_group_name(g));
+    if (s->service_count >= SERVICES_MAX) {
+        buf_printf(errors, "[%s]: %d services at most\n", where, SERVICES_MAX);
+        return ERR_LIMIT;
+    }
+    buf_init(&to->password, 4096);
+    s->service_count++;
+    int err = agent_conf_service(g, errors, &to->service);
+    int failed = daemon_secret(g, where, "password", true, 8, 128, errors, &to->password, &to->service.config.password);
+    return err ? err : failed;
+}
+
+static int load_numbers(struct settings *s, struct buf *errors)
+{
+    agent_conf_routes(s->conf, &s->routes);
+    agent_conf_records(s->conf, &s->records);
+    int err = agent_conf_enrolled(s->conf, errors, &s->enrolled);
+    for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "service", g));) {
+        int failed = load_service(s, g, errors);
+        err = err ? err : failed;
+    }
+    return err;
+}
+
+static int load_ticket(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *g = conf_section(s->conf, "ticket");
+    const char *text = NULL;
+    struct buf contents;
+    buf_init(&contents, 4096);
+    int err = daemon_secret(g, "ticket", "password", false, 10, 64, errors, &contents, &text);
+    if (!err && text)
+        buf_str(&s->ticket_password, text);
+    buf_fini_secret(&contents);
+    s->ticket_epoch = (uint8_t)conf_integer(g, "epoch");
+    return err;
+}
+
+int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings)
+{
+    struct settings *s = mem_alloc(sizeof *s);
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->conf = conf;
+    buf_init(&s->ticket_password, 128);
+    agent_options_default(&s->agent);
+    int (*const steps[])(struct settings *, struct buf *) = {load_agent, settings_load_sides, load_numbers,
+                                                             load_ticket};
+    int err = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        int failed = steps[i](s, errors);
+        err = err ? err : failed;
+    }
+    if (err)
+        settings_free(s);
+    else
+        *ret_settings = s;
+    return err;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    agent_options_fini(&s->agent);
+    agent_enrolled_free(s->enrolled);
+    buf_fini_secret(&s->ticket_password);
+    for (size_t i = 0; i < s->service_count; i++)
+        buf_fini_secret(&s->services[i].password);
+    mem_free(s);
+}

@@ -1,0 +1,45 @@
+/* The configuration file of ime-agent: the table of its keys, and what becomes of them. */
+#ifndef IME_AGENT_SETTINGS_H
+#define IME_AGENT_SETTINGS_H
+
+#include "agent/agent.h"
+#include "agent/conf.h"
+#include "base/buf.h"
+#include "conf/conf.h"
+
+extern const struct conf_table settings_table;
+
+#define SERVICES_MAX 16
+
+/* Where one of our sides listens. */
+struct side_settings {
+    struct addr listen[SIP_TLS + 1];    /* family 0: not over this transport */
+    const char *certificate, *key, *ca; /* NULL: none */
+};
+
+struct service_settings {
+    struct agent_conf_service service;
+    struct buf password; /* a secret */
+};
+
+struct settings {
+    const struct conf *conf; /* owns the texts */
+    struct agent_options agent;
+    struct side_settings sides[AGENT_SIDES];
+    struct agent_enrolled *enrolled;
+    struct agent_routes_config routes;
+    struct agent_records_config records;
+    struct service_settings services[SERVICES_MAX];
+    size_t service_count;
+    struct buf ticket_password; /* a secret; empty: tickets are not checked here */
+    uint8_t ticket_epoch;
+};
+
+/* As daemon_program.load and .unload; `ret_settings` refers to the texts of the conf. */
+int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings);
+void settings_free(struct settings *s);
+
+/* settings_sides.c: sides, PBXs, trunks. */
+int settings_load_sides(struct settings *s, struct buf *errors);
+
+#endif
