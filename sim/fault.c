@@ -15,6 +15,7 @@
 struct order {
     struct sim_storm *storm;
     const struct sim_fault *fault;
+    bool lasts; /* it has begun, and not ended */
 };
 
 struct sim_storm {
@@ -322,6 +323,7 @@ static void fault_ends(void *ctx, struct sim_world *world)
     const struct sim_fault *fault = order->fault;
     if (order->storm->over)
         return;
+    order->lasts = false;
     if (fault->kind == SIM_FAULT_PARTITION || fault->kind == SIM_FAULT_ONE_WAY)
         heal_network(order->storm);
     for (uint32_t i = 0; i < fault->node_count; i++) {
@@ -341,6 +343,7 @@ static void fault_begins(void *ctx, struct sim_world *world)
     struct sim_node *by;
     if (storm->over)
         return;
+    order->lasts = true;
     switch (fault->kind) {
     case SIM_FAULT_PARTITION:
     case SIM_FAULT_ONE_WAY:
@@ -371,27 +374,33 @@ static void fault_begins(void *ctx, struct sim_world *world)
 void sim_storm_begin(struct sim_storm *storm)
 {
     for (size_t i = 0; i < storm->plan->count; i++) {
-        storm->orders[i] = (struct order){storm, &storm->plan->faults[i]};
+        storm->orders[i] = (struct order){storm, &storm->plan->faults[i], false};
         sim_world_at(storm->world, storm->world->now_us + storm->plan->faults[i].at_us, fault_begins,
                      &storm->orders[i]);
     }
 }
 
-/* In the order of the plan, so that what was begun twice ends as the last one wanted. */
+static void heal(struct sim_storm *storm, const struct sim_fault *fault)
+{
+    for (uint32_t i = 0; i < fault->node_count; i++) {
+        struct sim_node *node = sim_world_node(storm->world, fault->nodes[i]);
+        if (is_end(fault))
+            scrap(storm, node);
+        else if (fault->for_us || fault->kind != SIM_FAULT_BAN)
+            mend(storm, fault, node);
+    }
+}
+
+/* Disks first: nobody starts with one that refuses to be written. */
 void sim_storm_heal(struct sim_storm *storm)
 {
     heal_network(storm);
-    for (size_t i = 0; i < storm->plan->count; i++) {
-        const struct sim_fault *fault = &storm->plan->faults[i];
-        if (fault->kind == SIM_FAULT_CALL || fault->kind == SIM_FAULT_CLAIM)
-            continue;
-        for (uint32_t k = 0; k < fault->node_count; k++) {
-            struct sim_node *node = sim_world_node(storm->world, fault->nodes[k]);
-            if (is_end(fault))
-                scrap(storm, node);
-            else if (fault->for_us || fault->kind != SIM_FAULT_BAN)
-                mend(storm, fault, node);
+    for (unsigned disks = 2; disks-- > 0;)
+        for (size_t i = 0; i < storm->plan->count; i++) {
+            const struct sim_fault *fault = &storm->plan->faults[i];
+            bool comes_back = fault->kind != SIM_FAULT_CALL && fault->kind != SIM_FAULT_CLAIM;
+            if (storm->orders[i].lasts && comes_back && is_of_disks(fault->kind) == (disks == 1))
+                heal(storm, fault);
         }
-    }
     storm->over = true;
 }
