@@ -21,6 +21,15 @@ static void ignore_answer(struct peer *peer, struct now now, void *ctx, const st
     (void)peer, (void)now, (void)ctx, (void)outcome; /* the Update that it brings is what counts */
 }
 
+/* It has been a peer, and has lost the ring. Nothing goes by it any longer: others would take its word for ours. */
+static void no_member(struct peer *peer, struct now now, struct id node)
+{
+    struct link *link = peer_link_to(peer, node);
+    if (link)
+        link->member = false;
+    chord_node_lost(peer, now, node, false);
+}
+
 /* Nobody attached to us. If the very node that we asked says that it is outside, others are asked. */
 static void not_admitted(struct peer *peer, struct now now, int err, struct id node)
 {
@@ -32,6 +41,7 @@ static void not_admitted(struct peer *peer, struct now now, int err, struct id n
     }
     chord_bootstrap_answered(peer, node, err);
     chord_set_state(peer, PEER_CONNECTING);
+    no_member(peer, now, node);
     chord_bootstrap_look(peer, now);
 }
 
