@@ -318,17 +318,6 @@ static void ask(struct sim_check *check, struct sim_node *node, const struct sim
                         node->index, publication->number.text, err_name(err));
 }
 
-/* The member at this place or behind it. Who is banned and has not heard of it is none, though it may think so. NULL: there is none. */
-static struct sim_node *asker(const struct sim_check *check, size_t at)
-{
-    uint32_t members;
-    struct sim_node *const *ring = sim_world_ring(check->world, &members);
-    for (uint32_t i = 0; i < members; i++)
-        if (belongs(check, ring[(at + i) % members]))
-            return ring[(at + i) % members];
-    return NULL;
-}
-
 static bool any_copy(const struct sim_publication *publication)
 {
     return !publication->excused[0] || !publication->excused[1] || !publication->excused[2];
@@ -337,21 +326,18 @@ static bool any_copy(const struct sim_publication *publication)
 void sim_check_find_all(struct sim_check *check, unsigned askers)
 {
     uint32_t members;
+    struct sim_node *const *ring = sim_world_ring(check->world, &members);
     size_t n = sim_truth_publications(check->truth);
-    sim_world_ring(check->world, &members);
     check->asked = sim_resize(check->asked, (n * askers + 1) * sizeof *check->asked);
     check->asked_count = check->asked_open = 0;
     for (size_t i = 0; i < n && members; i++) {
         const struct sim_publication *publication = sim_truth_publication(check->truth, i);
         if (!counts(check, publication) || !any_copy(publication))
             continue;
-        for (unsigned k = 0; k < askers && k < members; k++) {
-            struct sim_node *node = asker(check, i + k * members / askers);
-            if (node)
-                ask(check, node, publication);
-        }
+        for (unsigned k = 0; k < askers && k < members; k++)
+            ask(check, ring[(i + k * members / askers) % members], publication);
         sim_world_run(check->world, 200 * SIM_MS); /* a few at a time: reads are paced */
-        sim_world_ring(check->world, &members);
+        ring = sim_world_ring(check->world, &members);
     }
     if (!sim_world_run_until(check->world, all_answered, check, SIM_SECOND, LOOKUP_US))
         sim_world_violation(check->world, "requests end once", "%zu of %zu look-ups do not end", check->asked_open,

@@ -36,7 +36,8 @@ struct sim_node *const *sim_world_ring(struct sim_world *world, uint32_t *ret_co
     if (world->ring_stale) {
         world->ring_count = 0;
         for (uint32_t i = 0; i < world->node_count; i++)
-            if (world->nodes[i].server && world->nodes[i].joined && !world->nodes[i].banned)
+            if (world->nodes[i].server && world->nodes[i].joined && !world->nodes[i].banned &&
+                !world->nodes[i].shut_out)
                 world->ring[world->ring_count++] = &world->nodes[i];
         qsort(world->ring, world->ring_count, sizeof(struct sim_node *), by_id);
         world->ring_stale = false;
@@ -200,5 +201,7 @@ static void change_bans(void *ctx, struct config *config, struct region *region)
 
 void sim_world_ban(struct sim_world *world, struct sim_node *publisher, struct sim_node *banned, bool ban)
 {
+    banned->shut_out = ban;
+    sim_world_ring_changed(world);
     sim_world_configure(world, publisher, change_bans, &(struct ban){banned->id, ban});
 }

@@ -45,6 +45,7 @@ struct sim_node {
     bool joined;   /* in this life */
     bool left;     /* sim_node_leave is done: the process has ended */
     bool banned;   /* it says so itself */
+    bool shut_out; /* the ring's configuration bans it, whether it has heard of that or not */
     bool dark;     /* its machine has no power: it answers nothing */
     struct id id;
     bool ipv6;                /* it has addresses of both families, and names IPv6 first; all have IPv4 */
