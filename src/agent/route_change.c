@@ -5,9 +5,11 @@
 #include "base/region.h"
 #include "base/text.h"
 
-/* The routes that one change is about: those of one number. */
+enum change_kind { CHANGE_PUT, CHANGE_REMOVE, CHANGE_ENABLE, CHANGE_DISABLE };
+
+/* What one change does to one route. */
 struct change_item {
-    enum { CHANGE_PUT, CHANGE_REMOVE, CHANGE_ENABLE, CHANGE_DISABLE } kind;
+    enum change_kind kind;
     enum agent_route_end end; /* CHANGE_REMOVE */
     struct agent_slot slot;   /* CHANGE_PUT: loose; its text is ours until it is applied */
     uint8_t *blob;            /* owned */
@@ -60,7 +62,7 @@ static struct change *change_new(struct agent_routes *t, uint64_t key, agent_rou
 }
 
 /* An item with its own copy of the blob; NULL without memory. */
-static struct change_item *change_add(struct change *c, int kind, struct slice blob)
+static struct change_item *change_add(struct change *c, enum change_kind kind, struct slice blob)
 {
     struct change_item *item = &c->items[c->n];
     item->blob = mem_alloc(blob.n);
