@@ -242,6 +242,10 @@ static void request(struct agent *a, const struct sip_event *event)
     }
     if (trunk)
         trunk_heard(trunk);
+    if (!m->max_forwards && m->method != SIP_OPTIONS && m->method != SIP_BYE) { /* it would go on */
+        agent_answer(a, event->server, 483, NULL, (struct slice){0});
+        return;
+    }
     if (m->to.tag.n) {
         struct attempt *at;
         end = end_find(a, m->call_id, m->to.tag, m->from.tag);
@@ -396,6 +400,7 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
     if (next_location(a, ret_effect))
         return true;
     for (unsigned i = 0; i < a->parts.service_count; i++) {
+        agent_service_tick(a->parts.services[i], now); /* records that have become durable since */
         if (agent_service_next(a->parts.services[i], now, &a->vap)) {
             *ret_effect = (struct agent_effect){.kind = AGENT_VAP, .service = i, .vap = &a->vap};
             return true;

@@ -195,8 +195,7 @@ int agent_stage_teardown(void **state)
     struct stage *s = *state;
     for (unsigned i = 0; i < PEERS; i++)
         s->deaf[i] = true;
-    LIST_EACH(it, &s->agent->calls)
-        call_end(CONTAINER_OF(it, struct call, link), 503, "the test");
+    agent_stop(s->agent, s->now);
     stage_run(s, 300000);
     assert_int_equal(agent_calls(s->agent), 0);
     assert_int_equal(agent_requests(s->agent), 0);
