@@ -114,12 +114,19 @@ static struct effect *effect_add(struct sip_net *n, enum sip_net_effect_kind kin
     return e;
 }
 
+/* Of the host only what is there. */
+static void copy_hop(struct sip_hop *to, const struct sip_hop *from)
+{
+    memcpy(to, from, offsetof(struct sip_hop, host));
+    memcpy(to->host, from->host, strlen(from->host) + 1);
+}
+
 static struct effect *add_hop(struct sip_net *n, enum sip_net_effect_kind kind, const struct sip_hop *hop,
                               struct slice octets)
 {
     struct effect *e = effect_add(n, kind, hop->conn, octets);
     if (e) {
-        e->hop = *hop;
+        copy_hop(&e->hop, hop);
         e->is_away = false;
     }
     return e;
@@ -457,7 +464,8 @@ void sip_net_datagram_failed(struct sip_net *n, struct now now, unsigned side, c
 
 static void give(struct sip_net *n, const struct effect *e, struct sip_net_effect *ret_effect)
 {
-    n->told_hop = e->hop;
+    if (e->kind != SIP_NET_WRITE && e->kind != SIP_NET_CLOSE)
+        copy_hop(&n->told_hop, &e->hop);
     *ret_effect = (struct sip_net_effect){
         .kind = e->kind,
         .conn = e->conn,
