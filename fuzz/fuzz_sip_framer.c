@@ -1,5 +1,7 @@
-/* A stream of SIP messages, whole and in pieces: both ways the same messages, in the same order, and the same end. */
+/* A stream of SIP messages, whole and in pieces: both ways the same messages, in the same order, and the same end. What the parser takes for a
+ * message ends where the framer says. */
 #include "sip/framer.h"
+#include "sip/message.h"
 
 #include <stdlib.h>
 
@@ -14,6 +16,17 @@ struct outcome {
     int err;
 };
 
+static void check_end(struct slice octets)
+{
+    struct region region;
+    struct sip_message message;
+    region_init(&region, 1u << 20);
+    if (sip_parse(&region, octets, SIP_STREAM, &message, NULL) == 0 &&
+        (message.octets.n != octets.n || message.body.p + message.body.n != octets.p + octets.n))
+        abort();
+    region_fini(&region);
+}
+
 static void take(struct sip_framer *f, struct slice input, struct outcome *out)
 {
     struct slice message;
@@ -23,6 +36,8 @@ static void take(struct sip_framer *f, struct slice input, struct outcome *out)
             abort();
         if (framed < 0 && framed != ERR_SYNTAX && framed != ERR_LIMIT)
             abort();
+        if (framed == SIP_FRAMED_MESSAGE)
+            check_end(message);
         out->err = framed < 0 ? framed : 0;
         out->octets += message.n;
         out->count++;

@@ -131,7 +131,7 @@ static int measure(struct sip_framer *f, struct slice octets)
     return f->total_octets > f->partial.limit ? ERR_LIMIT : 0;
 }
 
-/* Reads on in the head of the message that these octets begin. 0: it has not ended yet, unless head_octets is set. */
+/* Reads on in the head of the message that these octets begin, which are no more than a message may have. 0: it has not ended yet, unless head_octets is set. */
 static int read_head(struct sip_framer *f, struct slice octets)
 {
     while (!f->head_octets) {
@@ -145,7 +145,7 @@ static int read_head(struct sip_framer *f, struct slice octets)
             return ERR_SYNTAX; /* a bare LF is no line end: nobody else may believe that the head is over */
         if (line.n == 2 && line.p[0] == '\r') {
             f->head_octets = f->line + line.n;
-            return f->head_octets > f->partial.limit ? ERR_LIMIT : measure(f, octets);
+            return measure(f, octets);
         }
         int err = take_line(f, line);
         if (err)
@@ -166,7 +166,8 @@ static int keep(struct sip_framer *f, struct slice *input, size_t octets)
 /* The message begins with the input. */
 static int next_in_place(struct sip_framer *f, struct slice *input, struct slice *ret_message)
 {
-    int err = read_head(f, *input);
+    size_t limit = f->partial.limit;
+    int err = read_head(f, slice_of(input->p, input->n < limit ? input->n : limit));
     if (err) {
         *ret_message = slice_of(input->p, f->head_octets);
         return err;
