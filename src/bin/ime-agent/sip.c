@@ -15,7 +15,6 @@ static void on_message(void *arg, const struct sip_flow *flow, struct slice octe
 static void on_unreachable(void *arg, const struct sip_hop *hop)
 {
     struct host *h = arg;
-    sip_locate_failed(sip_host_locator(h->sip), daemon_now(&h->daemon), hop);
     agent_unreachable(h->agent, daemon_now(&h->daemon), hop);
     daemon_wake(&h->daemon);
 }
@@ -47,7 +46,7 @@ void sip_locate_trunk(struct host *h, unsigned trunk)
                                 .secure = !t->any_transport && t->transport == SIP_TLS};
     snprintf(target.host, sizeof target.host, "%s", t->host);
     h->locate_at[trunk] = MONO_NEVER;
-    int result = sip_locate(sip_host_locator(h->sip), daemon_now(&h->daemon), &target, trunk, &hops);
+    int result = sip_host_locate(h->sip, &target, trunk, &hops);
     if (result == 1)
         return;
     if (result < 0)
