@@ -65,14 +65,21 @@ void agent_route_row_encode(const struct agent_slot *slot, struct slice blob, st
     }
 }
 
-static void read_ticket(struct reader *r, const struct tlv_attr *a, struct agent_slot *slot)
+static void read_ticket(struct reader *r, const struct tlv_attr *a, struct ticket *ret_ticket)
 {
-    struct ticket ticket;
-    struct slice octets = tlv_read_octets(r, a, 1, TICKET_OCTETS_MAX, "ticket of a learned route");
-    if (octets.n && ticket_decode(octets, &ticket, NULL) == 0)
-        agent_slot_set_ticket(slot, &ticket);
-    else
-        reader_fail_at(r, ERR_SYNTAX, a->octet, "ticket of a learned route");
+    static const char rule[] = "ticket of a learned route";
+    struct slice octets = tlv_read_octets(r, a, 1, TICKET_OCTETS_MAX, rule);
+    if (octets.n && ticket_decode(octets, ret_ticket, NULL) < 0)
+        reader_fail_at(r, ERR_SYNTAX, a->octet, rule);
+}
+
+/* What a ticket says beside its own parts must be what the row says: only then it can be made of them again. */
+static bool fits(const struct ticket *t, const struct agent_slot *slot, const uint8_t *blob)
+{
+    struct e164 number = agent_number_of_key(slot->key);
+    return strcmp(t->number.text, number.text) == 0 && id_eq(t->granting_node, agent_origin_node(blob)) &&
+           strcmp(t->granting_domain, agent_origin_domain(blob)) == 0 &&
+           strcmp(t->granted_to, agent_origin_granted_to(blob)) == 0;
 }
 
 int agent_route_row_decode(struct slice key, struct slice row, struct agent_slot *ret_slot, struct slice *ret_blob)
@@ -83,6 +90,7 @@ int agent_route_row_decode(struct slice key, struct slice row, struct agent_slot
     uint8_t octets[AGENT_ROUTE_KEY_OCTETS_MAX];
     struct reader r;
     struct tlv_attr a;
+    struct ticket ticket;
     bool has_ticket = false;
     reader_init(&r, key);
     slot.key = read_u64(&r, rule);
@@ -102,7 +110,7 @@ int agent_route_row_decode(struct slice key, struct slice row, struct agent_slot
             blob = tlv_read_octets(&r, &a, ID_OCTETS, AGENT_ORIGIN_OCTETS_MAX, rule);
             break;
         case ROUTE_TLV_TICKET:
-            read_ticket(&r, &a, &slot);
+            read_ticket(&r, &a, &ticket);
             has_ticket = true;
             break;
         case ROUTE_TLV_TICKET_TEXT:
@@ -116,8 +124,10 @@ int agent_route_row_decode(struct slice key, struct slice row, struct agent_slot
     struct e164 number = agent_number_of_key(slot.key);
     if (r.err || !blob.n || !agent_origin_is_valid(blob) || has_ticket == (text.n > 0) ||
         !e164_is_valid(e164_slice(&number)) || agent_number_key(e164_slice(&number)) != slot.key ||
-        !slice_eq(agent_route_row_key(slot.key, blob.p, octets), key))
+        !slice_eq(agent_route_row_key(slot.key, blob.p, octets), key) || (has_ticket && !fits(&ticket, &slot, blob.p)))
         return ERR_SYNTAX;
+    if (has_ticket)
+        agent_slot_set_ticket(&slot, &ticket);
     if (text.n) {
         slot.text = mem_alloc(text.n + 1);
         if (!slot.text)
