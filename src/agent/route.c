@@ -5,7 +5,6 @@
 
 COUNTERS_DEFINE(agent_route_counters, AGENT_ROUTE_COUNTERS)
 
-#define ORIGINS_MAX 1000000
 #define YEAR_MS (INT64_C(365) * 86400000)
 #define SWEEP_SLOTS 2048          /* looked at in one turn */
 #define SWEEP_MS INT64_C(3600000) /* for all of them */
@@ -170,7 +169,8 @@ int agent_routes_new(const struct agent_routes_config *config, const struct kv *
         t->watch = *watch;
     list_init(&t->changes);
     agent_index_init(&t->index);
-    map_init(&t->origin_map, ORIGINS_MAX, entropy_u64(entropy));
+    map_init(&t->origin_map, AGENT_ROUTES_MAX, entropy_u64(entropy));
+    map_init(&t->domains, AGENT_ROUTES_MAX, entropy_u64(entropy));
     int err = kv_scan(kv, KV_AGENT_ROUTE, load_row, t);
     if (err) {
         agent_routes_free(t);
@@ -193,10 +193,12 @@ void agent_routes_free(struct agent_routes *t)
     for (size_t i = 0; i * SLOTS_PER_CHUNK < t->slots; i++)
         mem_free(t->chunks[i]);
     mem_free(t->chunks);
-    for (uint32_t i = 0; i < t->origin_slots; i++)
+    for (uint32_t i = 0; i < t->origins_used; i++)
         mem_free(t->origins[i]);
     mem_free(t->origins);
+    mem_free(t->origins_free);
     map_fini(&t->origin_map);
+    map_fini(&t->domains);
     agent_index_fini(&t->index);
     mem_free(t);
 }
@@ -455,7 +457,7 @@ size_t agent_routes_numbers(const struct agent_routes *t)
 
 size_t agent_routes_domains(const struct agent_routes *t)
 {
-    return t->origin_map.n;
+    return t->domains.n;
 }
 
 size_t agent_routes_octets(const struct agent_routes *t)

@@ -145,7 +145,7 @@ bool agent_routes_knows(const struct agent_routes *t, const struct e164 *number)
 
 size_t agent_routes_count(const struct agent_routes *t);   /* numbers and granting servers, not URIs */
 size_t agent_routes_numbers(const struct agent_routes *t); /* that have a route */
-size_t agent_routes_domains(const struct agent_routes *t); /* far sides: domain and Node-ID */
+size_t agent_routes_domains(const struct agent_routes *t); /* different ones */
 size_t agent_routes_octets(const struct agent_routes *t);  /* of memory, with the index */
 const struct agent_route_counters *agent_routes_counters(const struct agent_routes *t);
 

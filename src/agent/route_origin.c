@@ -53,59 +53,99 @@ bool agent_origin_is_same(const uint8_t *a, const uint8_t *b)
     return memcmp(a, b, ID_OCTETS) == 0 && strcmp(agent_origin_domain(a), agent_origin_domain(b)) == 0;
 }
 
-/* A free place among the origins: far sides are few, their table is looked through only when there is a new one. */
-static int take_place(struct agent_routes *t, uint32_t *ret_place)
+static int grow(struct agent_routes *t)
 {
-    uint32_t place = 0;
-    while (place < t->origin_slots && t->origins[place])
-        place++;
-    if (place == t->origin_slots) {
-        uint32_t grown = t->origin_slots ? 2 * t->origin_slots : 16;
-        struct agent_origin **origins = mem_resize(t->origins, grown * sizeof(struct agent_origin *));
-        if (!origins)
-            return ERR_NO_MEMORY;
-        for (uint32_t i = t->origin_slots; i < grown; i++)
-            origins[i] = NULL;
-        t->origins = origins;
-        t->origin_slots = grown;
+    uint32_t capacity = t->origin_capacity ? 2 * t->origin_capacity : 16;
+    struct agent_origin **origins = mem_resize(t->origins, capacity * sizeof(struct agent_origin *));
+    if (!origins)
+        return ERR_NO_MEMORY;
+    t->origins = origins;
+    uint32_t *numbers = mem_resize(t->origins_free, capacity * sizeof *numbers);
+    if (!numbers)
+        return ERR_NO_MEMORY;
+    t->origins_free = numbers;
+    t->origin_capacity = capacity;
+    return 0;
+}
+
+static int take_number(struct agent_routes *t, uint32_t *ret_number)
+{
+    if (t->origins_free_count) {
+        *ret_number = t->origins_free[--t->origins_free_count];
+        return 0;
     }
-    *ret_place = place;
+    int err = t->origins_used == t->origin_capacity ? grow(t) : 0;
+    if (!err)
+        *ret_number = t->origins_used++;
+    return err;
+}
+
+static void give_number(struct agent_routes *t, uint32_t number)
+{
+    t->origins[number] = NULL;
+    t->origins_free[t->origins_free_count++] = number;
+}
+
+/* One origin more or less of a domain. */
+static int count_domain(struct agent_routes *t, const uint8_t *blob, int change)
+{
+    struct slice domain = slice_str(agent_origin_domain(blob));
+    intptr_t count = (intptr_t)map_get(&t->domains, domain) + change;
+    if (count)
+        return map_set(&t->domains, domain, (void *)count);
+    map_remove(&t->domains, domain);
+    return 0;
+}
+
+static int add_origin(struct agent_routes *t, struct slice blob, uint32_t number)
+{
+    struct agent_origin *origin = mem_alloc(sizeof *origin + blob.n);
+    if (!origin)
+        return ERR_NO_MEMORY;
+    int err = map_set(&t->origin_map, blob, (void *)((uintptr_t)number + 1));
+    if (!err && (err = count_domain(t, blob.p, 1)) < 0)
+        map_remove(&t->origin_map, blob);
+    if (err) {
+        mem_free(origin);
+        return err;
+    }
+    origin->refs = 1;
+    origin->octets = (uint32_t)blob.n;
+    memcpy(origin->blob, blob.p, blob.n);
+    t->origins[number] = origin;
+    t->origin_octets += 2 * blob.n; /* the map's copy too */
     return 0;
 }
 
 int agent_origin_take(struct agent_routes *t, struct slice blob, uint32_t *ret_origin)
 {
     uintptr_t known = (uintptr_t)map_get(&t->origin_map, blob);
-    uint32_t place;
+    uint32_t number;
     if (known) {
         t->origins[known - 1]->refs++;
         *ret_origin = (uint32_t)(known - 1);
         return 0;
     }
-    int err = take_place(t, &place);
+    int err = take_number(t, &number);
     if (err)
         return err;
-    struct agent_origin *origin = mem_alloc(sizeof *origin + blob.n);
-    if (!origin || map_set(&t->origin_map, blob, (void *)(uintptr_t)(place + 1)) < 0) {
-        mem_free(origin);
-        return ERR_NO_MEMORY;
+    err = add_origin(t, blob, number);
+    if (err) {
+        give_number(t, number);
+        return err;
     }
-    origin->refs = 1;
-    origin->octets = (uint32_t)blob.n;
-    memcpy(origin->blob, blob.p, blob.n);
-    t->origins[place] = origin;
-    t->origin_octets += 2 * blob.n; /* the map's copy too */
-    *ret_origin = place;
+    *ret_origin = number;
     return 0;
 }
 
-void agent_origin_drop(struct agent_routes *t, uint32_t origin)
+void agent_origin_drop(struct agent_routes *t, uint32_t number)
 {
-    struct agent_origin *o = t->origins[origin];
+    struct agent_origin *o = t->origins[number];
     if (--o->refs)
         return;
-    map_remove(&t->origin_map, agent_origin_blob(t, origin));
+    map_remove(&t->origin_map, agent_origin_blob(t, number));
+    count_domain(t, o->blob, -1);
     t->origin_octets -= 2 * o->octets;
-    t->origins[origin] = NULL;
+    give_number(t, number);
     mem_free(o);
 }

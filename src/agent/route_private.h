@@ -61,9 +61,13 @@ struct agent_routes {
     size_t count;
     size_t text_octets;            /* of tickets that are kept whole */
     struct agent_origin **origins; /* by number; NULL: free */
-    uint32_t origin_slots;
+    uint32_t origin_capacity;
+    uint32_t origins_used;  /* numbers that were ever given */
+    uint32_t *origins_free; /* numbers that can be given again; as many places as there are origins */
+    uint32_t origins_free_count;
     size_t origin_octets;
     struct map origin_map; /* blob → number + 1, as a pointer */
+    struct map domains;    /* domain → how many origins it has, as a pointer */
     struct list changes;   /* being written */
     size_t change_count;
     size_t put_count;   /* new routes among them */

@@ -191,7 +191,7 @@ static void learned(void *arg, int err)
     struct agent_service *s = l->service;
     list_remove(&l->link);
     if (s) {
-        *(err ? &s->counters.routes_not_stored : &s->counters.routes_learned) += 1;
+        *(err ? &s->counters.routes_not_stored : &s->counters.RoutesLearned) += 1;
         if (err)
             agent_alarm_raise(s->parts.alarms, s->now, AGENT_ALARM_ROUTE_NOT_STORED, l->number.text,
                               "the route to %s could not be stored: %s", l->number.text, err_text(err));
@@ -203,7 +203,7 @@ static void learned(void *arg, int err)
 static void reject(struct agent_service *s, const struct e164 *number, int err, const char *reason)
 {
     bool refused = err == ERR_SYNTAX || err == ERR_RANGE || err == ERR_EXPIRED || err == ERR_FORBIDDEN;
-    *(refused ? &s->counters.routes_rejected : &s->counters.routes_not_stored) += 1;
+    *(refused ? &s->counters.RoutesRejected : &s->counters.routes_not_stored) += 1;
     agent_alarm_raise(s->parts.alarms, s->now, refused ? AGENT_ALARM_REJECTED_ROUTES : AGENT_ALARM_ROUTE_NOT_STORED,
                       number->text, "the route to %s was not learned: %s", number->text[0] ? number->text : "a number",
                       reason);
@@ -273,7 +273,7 @@ static void send_records(struct agent_service *s)
             agent_records_put_back(s->parts.records, token);
             return;
         }
-        s->counters.vcr_upload_requests++;
+        s->counters.VCRUploadRequests++;
     }
 }
 
@@ -343,7 +343,7 @@ static enum agent_alarm alarm_of(enum vap_alarm alarm)
 
 static void take_publication(struct agent_service *s, const struct vap_client_effect *e)
 {
-    s->counters.routes_published += e->err == 0;
+    s->counters.RoutesPublished += e->err == 0;
     agent_publish_result(s->publish, s->now, e);
     if (!agent_publish_completed(s->publish))
         return;

@@ -85,8 +85,8 @@ bool agent_service_next(struct agent_service *s, struct now now, struct agent_se
 
 /* clang-format off */
 #define AGENT_SERVICE_COUNTERS(X) \
-    X(notifies) X(routes_learned) X(routes_rejected) X(routes_not_stored) X(vcr_upload_requests) X(vcrs_acknowledged) \
-    X(vcrs_refused) X(routes_published) X(ring_lost)
+    X(RoutesLearned) X(RoutesPublished) X(RoutesRejected) X(VCRUploadRequests) X(vcrs_acknowledged) X(vcrs_refused) \
+    X(notifies) X(routes_not_stored) X(ring_lost)
 /* clang-format on */
 
 COUNTERS_DECLARE(agent_service_counters, AGENT_SERVICE_COUNTERS)

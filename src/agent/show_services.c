@@ -34,7 +34,7 @@ void agent_show_services(void *ctx, struct ctl_request *request)
     if (a->parts.routes) {
         ctl_put_unsigned(w, "routes", agent_routes_count(a->parts.routes));
         ctl_put_unsigned(w, "numbers_with_routes", agent_routes_numbers(a->parts.routes));
-        ctl_put_unsigned(w, "far_sides", agent_routes_domains(a->parts.routes));
+        ctl_put_unsigned(w, "domains_with_routes", agent_routes_domains(a->parts.routes));
         ctl_put_unsigned(w, "routes_octets", agent_routes_octets(a->parts.routes));
     }
     if (a->parts.records)

@@ -497,6 +497,29 @@ static void test_lists_in_pages(void **state)
     assert_int_equal(seen.rows, 0);
 }
 
+/* Far sides come and go; what they have in common is kept once, and goes with the last of them. */
+static void test_far_sides(void **state)
+{
+    struct scene *s = *state;
+    char number[32], domain[32];
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 120; i++) {
+            snprintf(number, sizeof number, "+4930%03u", i);
+            snprintf(domain, sizeof domain, "b%u.example", i % 40);
+            learn(s, number, domain, (uint8_t)(1 + i % 2));
+        }
+        assert_int_equal(agent_routes_domains(s->routes), 40);
+        for (unsigned i = 0; i < 120; i += 1 + round % 2) {
+            snprintf(number, sizeof number, "+4930%03u", i);
+            struct e164 e164 = number_of(number);
+            assert_int_equal(agent_routes_delete(s->routes, s->now, &e164, slice_str(""), NULL, NULL), 0);
+            memory_store_turn(s->store);
+        }
+        assert_int_equal(agent_routes_domains(s->routes), round % 2 ? 20 : 0);
+    }
+    assert_int_equal(agent_routes_count(s->routes), 0);
+}
+
 static void test_bad_rows_are_left_alone(void **state)
 {
     struct scene *s = *state;
@@ -587,6 +610,7 @@ int main(void)
         TEST(test_operator_disables_and_deletes),
         TEST(test_limits),
         TEST(test_lists_in_pages),
+        TEST(test_far_sides),
         TEST(test_bad_rows_are_left_alone),
         TEST(test_crashes),
         TEST(test_lack_of_memory),
