@@ -86,11 +86,24 @@ static void put_set(struct ctl_writer *w, const struct ctl_args *args, const str
     }
 }
 
+/* Of all services together. */
+static void add_services(const struct agent *a, struct agent_service_counters *sum)
+{
+    uint64_t *values = (uint64_t *)(void *)sum;
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        struct agent_service_view view;
+        agent_service_view(a->parts.services[i], &view);
+        for (size_t k = 0; k < COUNTERS_COUNT(struct agent_service_counters); k++)
+            values[k] += COUNTERS_VALUES(view.counters)[k];
+    }
+}
+
 static void show_counters(void *ctx, struct ctl_request *request)
 {
     struct agent *a = ctx;
     const struct ctl_args *args = ctl_request_args(request);
-    struct counter_set parts[4 + COUNTER_SETS_MAX] = {
+    struct agent_service_counters services = {0};
+    struct counter_set parts[5 + COUNTER_SETS_MAX] = {
         {"agent", agent_counters_names, COUNTERS_VALUES(&a->counters)},
         {"sip", sip_layer_counters_names, COUNTERS_VALUES(sip_layer_counters(a->layer))},
     };
@@ -101,6 +114,8 @@ static void show_counters(void *ctx, struct ctl_request *request)
     if (a->parts.records)
         parts[n++] = (struct counter_set){"vcr", agent_record_counters_names,
                                           COUNTERS_VALUES(agent_records_counters(a->parts.records))};
+    add_services(a, &services);
+    parts[n++] = (struct counter_set){"service", agent_service_counters_names, COUNTERS_VALUES(&services)};
     for (size_t i = 0; i < a->counter_set_count; i++)
         parts[n++] = a->counter_sets[i];
     struct ctl_writer *w = ctl_reply_begin(request);

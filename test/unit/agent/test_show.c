@@ -308,6 +308,20 @@ static void test_numbers_are_tried_without_a_call(void **state)
     assert_null(ask(s, "agent number test 030 --trunk none"));
 }
 
+static void test_counters(void **state)
+{
+    struct scene *s = *state;
+    learn(s, "+4989111", "b.example");
+    json_t *r = ask(s, "show counters --all");
+    unsigned found = 0;
+    for (size_t i = 0; i < row_count(r, "counters"); i++) {
+        const char *name = text_at(r, "counters", i, "name");
+        found += strcmp(name, "route.learned") == 0 || strcmp(name, "service.RoutesLearned") == 0 ||
+                 strcmp(name, "vcr.added") == 0;
+    }
+    assert_int_equal(found, 3);
+}
+
 static void test_service_and_report(void **state)
 {
     struct scene *s = *state;
@@ -334,6 +348,7 @@ int main(void)
         TEST(test_shows_and_changes),
         TEST(test_exports),
         TEST(test_numbers_are_tried_without_a_call),
+        TEST(test_counters),
         TEST(test_service_and_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
