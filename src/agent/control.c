@@ -93,7 +93,7 @@ static void add_services(const struct agent *a, struct agent_service_counters *s
     for (size_t i = 0; i < a->parts.service_count; i++) {
         struct agent_service_view view;
         agent_service_view(a->parts.services[i], &view);
-        for (size_t k = 0; k < COUNTERS_COUNT(struct agent_service_counters); k++)
+        for (size_t k = 0; k < COUNTERS_COUNT(agent_service_counters); k++)
             values[k] += COUNTERS_VALUES(view.counters)[k];
     }
 }
