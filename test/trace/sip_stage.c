@@ -1,3 +1,4 @@
+/* The stage: a layer whose messages and events are written down. */
 #include "sip_stage.h"
 
 #include <stdio.h>
