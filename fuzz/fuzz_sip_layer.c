@@ -6,9 +6,11 @@
  *     C        we cancel the last INVITE          U        the way of our requests is gone
  *     R486     we answer the last request that came in
  *     S        what follows comes over a stream   D        … as datagrams
+ *     M3       the third allocation of the next step fails
  *     else: a message that comes in
  *
  * Each request of ours ends once, each that came in is seen while it lives, and nothing stays for ever. */
+#include "base/mem.h"
 #include "sip/edit.h"
 #include "sip/transaction.h"
 
@@ -27,6 +29,7 @@ struct run {
     struct buf last; /* our last request as it was sent */
     uint64_t client;
     uint64_t server;
+    unsigned fail_at; /* 0: never */
     unsigned sent;
     unsigned ends[REQUESTS_MAX];
     bool is_invite[REQUESTS_MAX];
@@ -37,6 +40,18 @@ static void need(bool condition)
 {
     if (!condition)
         abort();
+}
+
+/* Around what the layer does: the harness itself has memory. */
+static void scarce(struct run *r)
+{
+    mem_fail_at(r->fail_at);
+    r->fail_at = 0;
+}
+
+static void plenty(void)
+{
+    mem_fail_at(0);
 }
 
 static uint8_t touch(struct slice octets)
@@ -89,7 +104,9 @@ static void pass(struct run *r, uint64_t ms)
     struct mono end = mono_after_ms(r->now.mono, (int64_t)ms);
     while (mono_due(sip_layer_deadline(r->layer), end)) {
         r->now.mono = mono_max(r->now.mono, sip_layer_deadline(r->layer));
+        scarce(r);
         sip_layer_tick(r->layer, r->now);
+        plenty();
         need(sip_layer_deadline(r->layer).us > r->now.mono.us);
         drain(r);
     }
@@ -107,9 +124,19 @@ static void request(struct run *r, const char *method)
                "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
                method, method);
     r->is_invite[r->sent] = method[0] == 'I';
-    need(sip_client_request(r->layer, r->now, &r->hop, "192.0.2.1", buf_slice(&out), r->sent, &r->client) == 0);
-    r->sent++;
+    scarce(r);
+    int err = sip_client_request(r->layer, r->now, &r->hop, "192.0.2.1", buf_slice(&out), r->sent, &r->client);
+    plenty();
+    need(err == 0 || err == ERR_NO_MEMORY);
+    r->sent += !err;
     buf_fini(&out);
+}
+
+static void input(struct run *r, struct slice octets)
+{
+    scarce(r);
+    sip_layer_input(r->layer, r->now, &r->flow, octets);
+    plenty();
 }
 
 static void answer(struct run *r, unsigned status, struct slice more)
@@ -128,7 +155,7 @@ static void answer(struct run *r, unsigned status, struct slice more)
     buf_put(&out, start, (size_t)(end - start));
     buf_slice_put(&out, more);
     buf_str(&out, "Content-Length: 0\r\n\r\n");
-    sip_layer_input(r->layer, r->now, &r->flow, buf_slice(&out));
+    input(r, buf_slice(&out));
     buf_fini(&out);
 }
 
@@ -141,9 +168,18 @@ static void respond(struct run *r, unsigned status)
     buf_init(&out, 2 * SIP_MESSAGE_OCTETS_MAX);
     sip_begin_answer(&out, m, status, NULL, sip_server_tag(r->layer, r->server));
     sip_end(&out, slice_of(NULL, 0));
+    scarce(r);
     if (!out.err)
         sip_server_respond(r->layer, r->now, r->server, buf_slice(&out));
+    plenty();
     buf_fini(&out);
+}
+
+static void cancel(struct run *r)
+{
+    scarce(r);
+    sip_client_cancel(r->layer, r->now, r->client, slice_str("SIP;cause=487"));
+    plenty();
 }
 
 static unsigned number(struct slice *text)
@@ -174,7 +210,9 @@ static void step(struct run *r, struct slice s)
     else if (kind == 'A' && s.n > 3 && s.p[1] <= '9')
         answer(r, status_of(value - 100), rest);
     else if (kind == 'C' && s.n == 1)
-        sip_client_cancel(r->layer, r->now, r->client, slice_str("SIP;cause=487"));
+        cancel(r);
+    else if (kind == 'M' && is_short)
+        r->fail_at = value;
     else if (kind == 'U' && s.n == 1)
         sip_layer_unreachable(r->layer, r->now, &r->hop);
     else if (kind == 'R' && is_short)
@@ -182,13 +220,14 @@ static void step(struct run *r, struct slice s)
     else if ((kind == 'S' || kind == 'D') && s.n == 1)
         r->flow.transport = r->hop.transport = kind == 'S' ? SIP_TCP : SIP_UDP;
     else
-        sip_layer_input(r->layer, r->now, &r->flow, s);
+        input(r, s);
     drain(r);
 }
 
 /* Of what came in, only INVITEs may wait for their user. */
 static void finish(struct run *r)
 {
+    r->fail_at = 0;
     pass(r, 1000000);
     need(sip_layer_clients(r->layer) == 0);
     for (unsigned i = 0; i < r->sent; i++)
