@@ -37,22 +37,6 @@ static int write_request(struct sip_layer *l, const struct sip_hop *hop, const c
     return out->err;
 }
 
-/* ---- by next hop ---- */
-
-static uint64_t hash_hop(const struct sip_layer *l, const struct sip_hop *hop)
-{
-    uint64_t words[5] = {hop->conn, (uint64_t)hop->transport << 48 | (uint64_t)hop->addr.port << 32 | hop->side,
-                         hop->addr.family};
-    memcpy(&words[3], hop->addr.ip, sizeof hop->addr.ip);
-    return map_hash(l->seed, slice_of(words, sizeof words));
-}
-
-static bool same_hop(const struct sip_hop *a, const struct sip_hop *b)
-{
-    return a->transport == b->transport && a->side == b->side && a->conn == b->conn && addr_eq(&a->addr, &b->addr) &&
-           strcmp(a->host, b->host) == 0;
-}
-
 /* ---- life ---- */
 
 static struct slice method_of(struct slice request)
@@ -88,10 +72,10 @@ static int start(struct sip_layer *l, struct now now, uint64_t id, struct slice 
     c->t.is_reliable = sip_transport_is_reliable(packet->hop.transport);
     c->t.is_internal = internal;
     c->token = token;
-    if (sip_transaction_start(l, &c->t, key))
+    c->t.layer = l;
+    if (sip_client_wait(c, &packet->hop) || sip_transaction_start(l, &c->t, key))
         goto no_memory;
     c->t.packet = packet;
-    sip_table_add(&l->hops, &c->by_hop, hash_hop(l, &packet->hop));
     l->counters.requests_out++;
     sip_packet_send(packet);
     if (c->t.is_invite)
@@ -100,6 +84,8 @@ static int start(struct sip_layer *l, struct now now, uint64_t id, struct slice 
         sip_client_request_begin(c, now);
     return 0;
 no_memory:
+    if (c)
+        sip_client_wait_no_more(c);
     mem_free(c);
     sip_packet_drop(packet);
     return ERR_NO_MEMORY;
@@ -154,15 +140,10 @@ static void drop(struct packet **packet)
 void sip_client_settled(struct client *c)
 {
     bool is_acknowledging = c->t.is_invite && c->state == CLIENT_COMPLETED;
-    sip_table_remove(&c->t.layer->hops, &c->by_hop);
+    sip_client_wait_no_more(c);
     drop(&c->cancel);
     if (!is_acknowledging || c->ack)
         drop(&c->t.packet);
-}
-
-void sip_client_leave(struct client *c)
-{
-    sip_table_remove(&c->t.layer->hops, &c->by_hop);
 }
 
 void sip_client_free(struct client *c)
@@ -192,19 +173,6 @@ void sip_client_give_up(struct client *c, enum sip_event_kind kind)
         sip_transaction_report_end(&c->t, (struct sip_event){.kind = kind, .client = c->t.id, .token = c->token});
     }
     sip_transaction_end(&c->t);
-}
-
-/* Those that wait for a final response; the others have what they wanted, and the far side may come back for it on its own. */
-void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop)
-{
-    struct link *next;
-    (void)now;
-    for (struct link *at = sip_table_first(&l->hops, hash_hop(l, hop)); at; at = next) {
-        struct client *c = CONTAINER_OF(at, struct client, by_hop);
-        next = sip_table_next(at);
-        if (same_hop(&c->t.packet->hop, hop))
-            sip_client_give_up(c, SIP_UNREACHABLE);
-    }
 }
 
 /* ---- CANCEL (9.1) ---- */

@@ -113,7 +113,7 @@ void sip_transaction_end(struct transaction *t)
     if (t->is_server)
         sip_server_leave(CONTAINER_OF(t, struct server, t));
     else
-        sip_client_leave(CONTAINER_OF(t, struct client, t));
+        sip_client_wait_no_more(CONTAINER_OF(t, struct client, t));
     sip_transaction_free_unused(t);
 }
 

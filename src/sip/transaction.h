@@ -56,7 +56,7 @@ void sip_layer_free(struct sip_layer *l);
 void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow *flow, struct slice octets);
 
 /* What was sent to that hop (as it was given) could not be sent, or its connection ended: for all client transactions that wait on it for a
- * final response. */
+ * final response. An INVITE that rings there is canceled, by whatever way is left. */
 void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop);
 
 void sip_layer_tick(struct sip_layer *l, struct now now);

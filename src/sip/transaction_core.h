@@ -117,11 +117,14 @@ struct transaction {
 /* Figures 5 and 6 with RFC 6026; what 17.1.2 calls Trying is CALLING here. */
 enum client_state { CLIENT_CALLING, CLIENT_PROCEEDING, CLIENT_COMPLETED, CLIENT_ACCEPTED };
 
+struct hop_group;
+
 struct client {
     struct transaction t;
     enum client_state state;
     uint64_t token;
-    struct link by_hop;    /* while it waits for a final response */
+    struct hop_group *group; /* while it waits for a final response */
+    struct list by_hop;
     struct packet *ack;    /* to a failure response */
     struct packet *cancel; /* wanted; sent after the first provisional response */
     bool is_cancelled;     /* it was sent */
@@ -156,7 +159,7 @@ struct sip_layer {
     struct heap timers;
     struct table ids;
     struct table keys;
-    struct table hops;    /* clients */
+    struct table hops;    /* with the clients that wait for each */
     struct table merges;  /* servers, by what copies of one request have in common */
     struct table sources; /* how many servers each has */
     size_t clients;
@@ -184,12 +187,15 @@ void sip_transaction_schedule(struct transaction *t, struct mono resend_at, stru
 /* client.c */
 void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in);
 void sip_client_tick(struct client *c, struct now now);
-void sip_client_leave(struct client *c); /* what only clients are in */
 void sip_client_free(struct client *c);
 void sip_client_report(struct client *c, struct inbound *in);
 void sip_client_settled(struct client *c); /* it has its final response: drops what only served to get one */
 void sip_client_give_up(struct client *c, enum sip_event_kind kind);
 int sip_client_send_cancel(struct client *c, struct now now);
+
+/* client_hop.c: while it waits for a final response from there. 0 or ERR_NO_MEMORY. */
+int sip_client_wait(struct client *c, const struct sip_hop *hop);
+void sip_client_wait_no_more(struct client *c);
 
 /* client_invite.c, client_request.c: the machines of 17.1.1 and 17.1.2. Receiving takes the message over. */
 void sip_client_invite_begin(struct client *c, struct now now);

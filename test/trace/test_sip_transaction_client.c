@@ -300,6 +300,7 @@ static void test_request_that_is_answered(void **state)
 
 /* ---- ways that are gone, and answers of others ---- */
 
+/* What rings there is to stop, if there is another way. */
 static void test_unreachable(void **state)
 {
     struct sip_stage *s = *state;
@@ -314,13 +315,17 @@ static void test_unreachable(void **state)
     stage_run(s, 1000);
     sip_layer_unreachable(s->layer, s->now, &s->hop);
     stage_drain(s);
+    stage_run(s, 1000);
+    sip_layer_unreachable(s->layer, s->now, &s->hop);
+    stage_drain(s);
     stage_run(s, 60000);
     stage_expect(s, "     0 > INVITE\n"
                     "     0 ! 180\n"
                     "     0 > OPTIONS\n"
+                    "  1000 > CANCEL\n"
                     "  1000 ! UNREACHABLE\n"
                     "  1000 ! UNREACHABLE\n"
-                    "  1000 gone\n");
+                    "  2000 gone\n");
 }
 
 /* What has its final response asks for nothing more. */

@@ -1,0 +1,86 @@
+/* Who waits for a final response of which hop: asked when a way is gone. Clients of one hop are in one list, since there may be thousands. */
+#include "base/mem.h"
+#include "sip/transaction_core.h"
+
+struct hop_group {
+    struct link link;
+    struct sip_hop hop;
+    struct list clients;
+};
+
+static uint64_t hash_hop(const struct sip_layer *l, const struct sip_hop *hop)
+{
+    uint64_t words[5] = {hop->conn, (uint64_t)hop->transport << 48 | (uint64_t)hop->addr.port << 32 | hop->side,
+                         hop->addr.family};
+    memcpy(&words[3], hop->addr.ip, sizeof hop->addr.ip);
+    return map_hash(l->seed, slice_of(words, sizeof words));
+}
+
+static bool same_hop(const struct sip_hop *a, const struct sip_hop *b)
+{
+    return a->transport == b->transport && a->side == b->side && a->conn == b->conn && addr_eq(&a->addr, &b->addr) &&
+           strcmp(a->host, b->host) == 0;
+}
+
+static struct hop_group *find(const struct sip_layer *l, const struct sip_hop *hop, uint64_t hash)
+{
+    for (struct link *at = sip_table_first(&l->hops, hash); at; at = sip_table_next(at)) {
+        struct hop_group *group = CONTAINER_OF(at, struct hop_group, link);
+        if (same_hop(&group->hop, hop))
+            return group;
+    }
+    return NULL;
+}
+
+int sip_client_wait(struct client *c, const struct sip_hop *hop)
+{
+    struct sip_layer *l = c->t.layer;
+    uint64_t hash = hash_hop(l, hop);
+    struct hop_group *group = find(l, hop, hash);
+    if (!group) {
+        group = mem_alloc(sizeof *group);
+        if (!group)
+            return ERR_NO_MEMORY;
+        group->hop = *hop;
+        list_init(&group->clients);
+        sip_table_add(&l->hops, &group->link, hash);
+    }
+    c->group = group;
+    list_append(&group->clients, &c->by_hop);
+    return 0;
+}
+
+void sip_client_wait_no_more(struct client *c)
+{
+    struct hop_group *group = c->group;
+    if (!group)
+        return;
+    c->group = NULL;
+    list_remove(&c->by_hop);
+    if (list_empty(&group->clients)) {
+        sip_table_remove(&c->t.layer->hops, &group->link);
+        mem_free(group);
+    }
+}
+
+/* The far side may be back soon, and is not to ring for nobody until then. */
+static void give_up(struct client *c, struct now now)
+{
+    if (c->t.is_invite && c->state == CLIENT_PROCEEDING && !c->is_cancelled)
+        sip_client_send_cancel(c, now);
+    sip_client_give_up(c, SIP_UNREACHABLE);
+}
+
+/* Those that wait for a final response; the others have what they wanted. The group leaves the table first: CANCELs begin a new one. */
+void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop)
+{
+    struct hop_group *group = find(l, hop, hash_hop(l, hop));
+    bool is_last = !group;
+    if (group)
+        sip_table_remove(&l->hops, &group->link);
+    while (!is_last) {
+        struct client *c = CONTAINER_OF(group->clients.next, struct client, by_hop);
+        is_last = group->clients.next == group->clients.prev;
+        give_up(c, now);
+    }
+}
