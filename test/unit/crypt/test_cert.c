@@ -408,8 +408,8 @@ static void test_every_octet_changed(void **state)
     cert_free(cert);
 }
 
-/* Certificates that this module would not make, with these alternative names (OpenSSL's notation) and this key. */
-static int parse_foreign(const char *names, EVP_PKEY *pkey, struct cert **ret_cert)
+/* Certificates that this module would not make, with these alternative names (OpenSSL's notation; NULL: none) and this key. */
+static void make_foreign(const char *names, EVP_PKEY *pkey, struct buf *ret_der)
 {
     X509 *x509 = X509_new();
     X509_set_version(x509, X509_VERSION_3);
@@ -417,19 +417,57 @@ static int parse_foreign(const char *names, EVP_PKEY *pkey, struct cert **ret_ce
     ASN1_TIME_set(X509_getm_notBefore(x509), start.ms / 1000);
     ASN1_TIME_set(X509_getm_notAfter(x509), start.ms / 1000 + 1000);
     X509_set_pubkey(x509, pkey);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
-    assert_non_null(extension);
-    X509_add_ext(x509, extension, -1);
+    X509_EXTENSION *extension = names ? X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names) : NULL;
+    assert_true(!names || extension);
+    if (names)
+        X509_add_ext(x509, extension, -1);
     X509_EXTENSION_free(extension);
     assert_true(X509_sign(x509, pkey, EVP_sha256()) > 0);
     unsigned char *der = NULL;
     int n = i2d_X509(x509, &der);
     assert_true(n > 0);
-    int err = cert_from_der(slice_of(der, (size_t)n), ret_cert);
+    buf_init(ret_der, 1u << 16);
+    buf_put(ret_der, der, (size_t)n);
     OPENSSL_free(der);
     X509_free(x509);
     EVP_PKEY_free(pkey);
+}
+
+static int parse_foreign(const char *names, EVP_PKEY *pkey, struct cert **ret_cert)
+{
+    struct buf der;
+    make_foreign(names, pkey, &der);
+    int err = cert_from_der(buf_slice(&der), ret_cert);
+    buf_fini(&der);
     return err;
+}
+
+/* RFC 5922 7.1 and 7.2 */
+static void test_domains(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names, *domains;
+    } table[] = {
+        {"DNS:b.example", "b.example"},
+        {"DNS:B.Example,DNS:edge.b.example,IP:192.0.2.1,email:a@b.example", "b.example edge.b.example"},
+        {"DNS:*.b.example,DNS:b.example", "b.example"},
+        {"URI:sip:c.example,DNS:b.example,URI:SIP:D.example", "c.example b.example d.example"},
+        {"URI:sip:alice@b.example,URI:https://b.example,URI:sip:,URI:sips:b.example", ""},
+        {"DNS:b.example evil.example,DNS:a_b,DNS:-", ""}, /* nothing that could be taken for two */
+        {NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct buf der, domains;
+        make_foreign(table[i].names, EVP_EC_gen("P-256"), &der);
+        buf_init(&domains, 4096);
+        assert_int_equal(cert_domains(buf_slice(&der), &domains), 0);
+        assert_string_equal(buf_text(&domains), table[i].domains);
+        for (size_t n = 0; n < der.n; n++)
+            assert_int_equal(cert_domains(slice_of(der.p, n), &domains), ERR_SYNTAX);
+        buf_fini(&domains);
+        buf_fini(&der);
+    }
 }
 
 static void test_names_of_other_issuers(void **state)
@@ -539,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_truncated_and_padded_der),
         cmocka_unit_test(test_every_octet_changed),
         cmocka_unit_test(test_names_of_other_issuers),
+        cmocka_unit_test(test_domains),
         cmocka_unit_test(test_csr),
         cmocka_unit_test(test_csr_of_another_curve),
     };
