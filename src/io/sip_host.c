@@ -5,7 +5,8 @@
 #include "crypt/cert.h"
 
 #define STREAM_QUEUE_OCTETS (1u << 20)
-#define UNREACHABLE_MAX 1024 /* told of in one turn */
+#define ACKNOWLEDGE_TIMEOUT_MS 20000 /* below the 32 s that a request waits for its answer */
+#define UNREACHABLE_MAX 1024         /* told of in one turn */
 
 void sip_host_options_init(struct sip_host_options *options)
 {
@@ -22,6 +23,7 @@ static struct stream_options stream_options(struct sip_host *h, struct tls_conte
         .tls = tls,
         .connect_timeout_ms = h->options.net.connect_ms,
         .handshake_timeout_ms = h->options.net.accept_ms,
+        .acknowledge_timeout_ms = ACKNOWLEDGE_TIMEOUT_MS,
         .queue_octets_max = h->options.stream_queue_octets_max,
         .counters = &h->stream_counters,
         .service = "sip",

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -476,6 +478,14 @@ static void loop_ends(void *arg)
     stream_close(arg);
 }
 
+/* A side that is gone without a word, or that does not read at all, is noticed by what it does not acknowledge. */
+static void set_acknowledge_timeout(int fd, int64_t ms)
+{
+    unsigned timeout_ms = (unsigned)ms;
+    if (ms > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
 int stream_new(struct loop *loop, int fd, const struct stream_options *options, struct stream **ret_stream)
 {
     struct stream *stream = mem_alloc(sizeof *stream);
@@ -494,6 +504,7 @@ int stream_new(struct loop *loop, int fd, const struct stream_options *options, 
         options->handshake_timeout_ms ? options->handshake_timeout_ms : STREAM_HANDSHAKE_TIMEOUT_MS;
     buf_init(&stream->queue, options->queue_octets_max ? options->queue_octets_max : STREAM_QUEUE_OCTETS_DEFAULT);
     buf_init(&stream->certificate, 1u << 16);
+    set_acknowledge_timeout(fd, options->acknowledge_timeout_ms);
     event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, socket_event, stream);
     event_assign(&stream->write_event, base, fd, EV_WRITE, socket_event, stream);
     event_assign(&stream->timeout_event, base, -1, 0, timed_out, stream);

@@ -105,6 +105,7 @@ struct stream_options {
     struct tls_context *tls; /* NULL: plain. Must outlive listener and connecting streams */
     int64_t connect_timeout_ms;
     int64_t handshake_timeout_ms;
+    int64_t acknowledge_timeout_ms; /* TCP: for what was sent; 0: as long as the kernel tries, many minutes */
     size_t queue_octets_max;
     struct stream_counters *counters; /* may be NULL */
     const char *service;              /* for the log; NULL: "-" */

@@ -318,6 +318,24 @@ static void test_address_in_use(void **state)
     assert_int_equal(listener_open(ends->loop, &options, NULL, NULL, &second), ERR_UNREACHABLE);
 }
 
+/* Nothing is acknowledged while the other side does not read and all buffers are full. */
+static void test_acknowledge_timeout(void **state)
+{
+    struct ends *ends = *state;
+    static const uint8_t octets[1u << 20];
+    ends_listen(ends, NULL, NULL);
+    struct stream_connect_options options = ends_connect_options(ends, NULL);
+    options.stream.acknowledge_timeout_ms = 50;
+    options.stream.queue_octets_max = 16u << 20;
+    ends_connect(ends, &options);
+    TURN_UNTIL(ends, ends->client.ready && ends->accepted_count && ends->accepted[0].ready);
+    stream_pause(ends->accepted[0].stream, true);
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(stream_write(ends->client.stream, slice_of(octets, sizeof octets)), 0);
+    TURN_UNTIL(ends, ends->client.closed);
+    assert_int_equal(ends->client.reason, STREAM_RESET);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +353,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_streams_outlive_the_listener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_address_in_use, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_acknowledge_timeout, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
