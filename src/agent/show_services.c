@@ -35,7 +35,7 @@ void agent_show_services(void *ctx, struct ctl_request *request)
         ctl_put_unsigned(w, "routes", agent_routes_count(a->parts.routes));
         ctl_put_unsigned(w, "numbers_with_routes", agent_routes_numbers(a->parts.routes));
         ctl_put_unsigned(w, "domains_with_routes", agent_routes_domains(a->parts.routes));
-        ctl_put_unsigned(w, "routes_octets", agent_routes_octets(a->parts.routes));
+        ctl_put_unsigned(w, "memory_of_routes_octets", agent_routes_octets(a->parts.routes));
     }
     if (a->parts.records)
         put_records(w, a->parts.records);

@@ -54,8 +54,9 @@ static int make_parts(struct host *h)
 {
     const struct kv *kv = sqlite_store_kv(h->daemon.store);
     const struct settings *s = h->daemon.settings;
+    const struct agent_route_watch watch = {agent_service_route_removed, &h->alarms};
     agent_alarms_init(&h->alarms, &h->daemon.log);
-    int err = agent_routes_new(&s->routes, kv, &h->daemon.entropy, NULL, &h->routes);
+    int err = agent_routes_new(&s->routes, kv, &h->daemon.entropy, &watch, &h->routes);
     if (!err)
         err = agent_records_new(&s->records, kv, daemon_now(&h->daemon), &h->records);
     return err;
