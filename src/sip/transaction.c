@@ -202,7 +202,7 @@ static bool is_keepalive(struct slice octets)
 static void refuse_malformed(struct sip_layer *l, const struct inbound *in, unsigned status, const struct fault *fault)
 {
     char peer[ADDR_TEXT_OCTETS];
-    log_event(l->log, LEVEL_INFO, "sip.refused", "from=%s octet=%zu rule=\"%s\" status=%u",
+    log_event(l->log, LEVEL_DEBUG, "sip.refused", "from=%s octet=%zu rule=\"%s\" status=%u",
               addr_format(&in->flow.peer, peer), fault->octet, fault->rule ? fault->rule : "", status);
     if (status == 505)
         l->counters.refused_version++;

@@ -1,4 +1,4 @@
-/* Two layers and a network that loses, copies and reorders, with users who answer late, cancel and hang. Whatever the seed, what a user may
+/* Two layers and a network that loses, copies and reorders, whose connections break, with users who answer late, cancel and hang. Whatever the seed, what a user may
  * rely on holds: each request of his ends exactly once, each request of the other side is seen at most once, a 2xx is acknowledged or its
  * server learns that it is not, and in the end nothing is left alive. */
 #include "base/mem.h"
@@ -58,6 +58,8 @@ struct world {
     unsigned loss_percent, copy_percent;
     int64_t delay_max_us;
     int64_t stream_last_us[2];
+    int64_t break_us; /* when the connection breaks next; INT64_MAX: never */
+    unsigned breaks;  /* still to come */
     struct call calls[CALLS];
     struct in_flight flying[PACKETS_MAX];
     size_t flying_count;
@@ -176,6 +178,21 @@ static void client_event(struct world *w, const struct sip_event *e)
     }
 }
 
+/* What is on the way is lost, and the client's transport tells. */
+static void break_connection(struct world *w)
+{
+    size_t kept = 0;
+    struct sip_hop hop = hop_of(&(struct call){.transport = SIP_TCP});
+    for (size_t i = 0; i < w->flying_count; i++)
+        if (w->flying[i].transport == SIP_UDP)
+            w->flying[kept++] = w->flying[i];
+        else
+            free((void *)(uintptr_t)w->flying[i].octets.p);
+    w->flying_count = kept;
+    w->break_us = --w->breaks ? w->now.mono.us + entropy_between(&w->entropy, 1, 10000000) : INT64_MAX;
+    sip_layer_unreachable(w->layers[CLIENT], w->now, &hop);
+}
+
 /* ---- the server's user ---- */
 
 static struct call *call_of(struct world *w, const struct sip_message *m)
@@ -189,6 +206,7 @@ static void respond(struct world *w, struct call *call, unsigned status)
 {
     struct buf out;
     const struct sip_message *request = sip_server_request(w->layers[SERVER], call->server);
+    call->is_answered = status >= 200;
     if (!request)
         return;
     buf_init(&out, 4096);
@@ -198,7 +216,6 @@ static void respond(struct world *w, struct call *call, unsigned status)
     if (call->is_invite && status >= 200 && status < 300)
         assert_int_equal(sip_accepted_start(&call->accepted, w->now, request, buf_slice(&out), 500, 4000), 0);
     buf_fini(&out);
-    call->is_answered = status >= 200;
 }
 
 static void server_event(struct world *w, const struct sip_event *e)
@@ -253,7 +270,6 @@ static void act(struct world *w, struct call *call)
         sip_client_cancel(w->layers[CLIENT], w->now, call->client, slice_str(""));
     }
     if (call->seen && !call->is_answered && call->answer_us <= w->now.mono.us) {
-        call->is_answered = true;
         respond(w, call, call->final);
     }
     enum sip_resend_step step = sip_accepted_tick(&call->accepted, w->now);
@@ -271,6 +287,7 @@ static int64_t min_us(int64_t a, int64_t b)
 static int64_t next_us(const struct world *w)
 {
     int64_t at = min_us(sip_layer_deadline(w->layers[CLIENT]).us, sip_layer_deadline(w->layers[SERVER]).us);
+    at = min_us(at, w->break_us);
     for (size_t i = 0; i < w->flying_count; i++)
         at = min_us(at, w->flying[i].at_us);
     for (size_t i = 0; i < CALLS; i++) {
@@ -291,6 +308,9 @@ static void run(struct world *w)
     for (int64_t at; (at = next_us(w)) != INT64_MAX;) {
         assert_true(at < HOUR_US);
         w->now.mono.us = at > w->now.mono.us ? at : w->now.mono.us;
+        if (w->break_us <= w->now.mono.us)
+            break_connection(w);
+        drain(w);
         while (land_one(w))
             drain(w);
         for (size_t i = 0; i < CALLS; i++) {
@@ -329,6 +349,8 @@ static struct world *world_new(uint64_t seed)
     w->entropy = seeded_entropy_port(&w->seeded);
     w->loss_percent = (unsigned)entropy_below(&w->entropy, 60);
     w->copy_percent = (unsigned)entropy_below(&w->entropy, 30);
+    w->breaks = chance(w, 50) ? (unsigned)entropy_between(&w->entropy, 1, 5) : 0;
+    w->break_us = w->breaks ? entropy_between(&w->entropy, 0, 20000000) : INT64_MAX;
     w->delay_max_us = entropy_between(&w->entropy, 0, DELAY_MAX_US);
     sip_layer_config_init(&config);
     config.seed = seed;
@@ -372,6 +394,7 @@ static void world_free(struct world *w)
 static void test_each_request_ends_once(void **state)
 {
     unsigned successes = 0, ends = 0, given_up = 0, cancels = 0;
+    uint64_t unreachable = 0;
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct world *w = world_new(seed);
@@ -383,11 +406,12 @@ static void test_each_request_ends_once(void **state)
             given_up += w->calls[i].is_given_up;
             cancels += w->calls[i].cancels;
         }
+        unreachable += sip_layer_counters(w->layers[CLIENT])->unreachable;
         world_free(w);
     }
     /* All of it happens in this test. */
     assert_int_equal(successes + ends, SEEDS * CALLS);
-    assert_true(successes > 500 && ends > 500 && given_up > 0 && cancels > 100);
+    assert_true(successes > 500 && ends > 500 && given_up > 0 && cancels > 100 && unreachable > 100);
 }
 
 int main(void)
