@@ -9,7 +9,8 @@ enum form {
     FORM_ADDRESSES, /* separated by commas */
     FORM_TOKENS,
     FORM_REASON,
-    FORM_TYPE, /* also a token with parameters */
+    FORM_MEDIA_TYPE,
+    FORM_TOKEN, /* with parameters */
     FORM_NUMBER,
     FORM_HOPS,
     FORM_DELTA,
@@ -25,14 +26,14 @@ static const uint8_t forms[SIP_HEADER_COUNT] = {
     [SIP_ALLOW_EVENTS] = FORM_TOKENS,
     [SIP_CALL_ID] = FORM_CALL_ID,
     [SIP_CONTACT] = FORM_ADDRESSES,
-    [SIP_CONTENT_DISPOSITION] = FORM_TYPE,
+    [SIP_CONTENT_DISPOSITION] = FORM_TOKEN,
     [SIP_CONTENT_ENCODING] = FORM_TOKENS,
     [SIP_CONTENT_LENGTH] = FORM_NUMBER,
-    [SIP_CONTENT_TYPE] = FORM_TYPE,
+    [SIP_CONTENT_TYPE] = FORM_MEDIA_TYPE,
     [SIP_CSEQ] = FORM_CSEQ,
     [SIP_DATE] = FORM_DATE,
     [SIP_DIVERSION] = FORM_ADDRESSES,
-    [SIP_EVENT] = FORM_TYPE,
+    [SIP_EVENT] = FORM_TOKEN,
     [SIP_EXPIRES] = FORM_NUMBER,
     [SIP_FROM] = FORM_ADDRESS,
     [SIP_HISTORY_INFO] = FORM_ADDRESSES,
@@ -55,7 +56,7 @@ static const uint8_t forms[SIP_HEADER_COUNT] = {
     [SIP_RSEQ] = FORM_NUMBER,
     [SIP_SERVICE_ROUTE] = FORM_ADDRESSES,
     [SIP_SESSION_EXPIRES] = FORM_DELTA,
-    [SIP_SUBSCRIPTION_STATE] = FORM_TYPE,
+    [SIP_SUBSCRIPTION_STATE] = FORM_TOKEN,
     [SIP_SUPPORTED] = FORM_TOKENS,
     [SIP_TO] = FORM_ADDRESS,
     [SIP_UNSUPPORTED] = FORM_TOKENS,
@@ -95,13 +96,21 @@ static void read_list(struct sip_cursor *c, enum form form)
             ;
 }
 
+static void read_type(struct sip_cursor *c, enum form form)
+{
+    struct sip_media_type type;
+    if (sip_read_media_type(c, &type) < 0)
+        return;
+    if ((form == FORM_MEDIA_TYPE) != (type.subtype.n != 0))
+        sip_cursor_fail_at(c, ERR_SYNTAX, type.type.p + type.type.n, "type and subtype, RFC 3261 20.15, 20.11");
+}
+
 static void read_single(struct sip_cursor *c, enum form form)
 {
     uint32_t number;
     struct sip_delta delta;
     struct sip_cseq cseq;
     struct sip_rack rack;
-    struct sip_media_type type;
     struct slice call_id;
     int64_t seconds;
     if (form == FORM_NUMBER || form == FORM_HOPS)
@@ -112,8 +121,8 @@ static void read_single(struct sip_cursor *c, enum form form)
         sip_read_cseq(c, &cseq);
     else if (form == FORM_RACK)
         sip_read_rack(c, &rack);
-    else if (form == FORM_TYPE)
-        sip_read_media_type(c, &type);
+    else if (form == FORM_MEDIA_TYPE || form == FORM_TOKEN)
+        read_type(c, form);
     else if (form == FORM_CALL_ID)
         sip_read_call_id(c, &call_id);
     else if (form == FORM_DATE)

@@ -179,6 +179,54 @@ static void test_checks(void **state)
     }
 }
 
+struct field_row {
+    const char *line;
+    const char *rule; /* NULL: good */
+    int err;
+};
+
+/* The reader that each header has, seen from outside. */
+static void test_field_checks(void **state)
+{
+    (void)state;
+    static const struct field_row rows[] = {
+        {"Content-Type: text/plain;charset=utf-8", NULL, 0},
+        {"Content-Type: text", "type and subtype, RFC 3261 20.15, 20.11", ERR_SYNTAX},
+        {"Content-Disposition: a/b", "type and subtype, RFC 3261 20.15, 20.11", ERR_SYNTAX},
+        {"Event: presence;id=1", NULL, 0},
+        {"Subscription-State: active;expires=60", NULL, 0},
+        {"Expires: 4294967296", "number, RFC 3261 25.1", ERR_RANGE},
+        {"Session-Expires: 90;refresher=", "parameter's value, RFC 3261 25.1", ERR_SYNTAX},
+        {"Contact: *", NULL, 0},
+        {"Route: *", "star instead of an address, RFC 3261 20.10", ERR_SYNTAX},
+        {"Route: <sip:a;lr>, <sip:b c>", "address, RFC 3261 20.10: URI", ERR_SYNTAX},
+        {"Contact: <sip:a>, <sip:@b>", "user, RFC 3261 25.1", ERR_SYNTAX},
+        {"Refer-To: <sip:a>, <sip:b>", "more than one address, RFC 3261 7.3.1", ERR_SYNTAX},
+        {"Supported: a,", "token missing, RFC 3261 7.3.1", ERR_SYNTAX},
+        {"Supported:", NULL, 0},
+        {"Require: a b", "behind a token, RFC 3261 25.1", ERR_SYNTAX},
+        {"RAck: 1 2", "RAck, RFC 3262 7.2", ERR_SYNTAX},
+        {"RSeq: -1", "number, RFC 3261 25.1", ERR_SYNTAX},
+        {"Reason: SIP;cause=70000", "Reason: cause, RFC 3326 2", ERR_RANGE},
+        {"Retry-After: 5 (soon);duration=1", NULL, 0},
+        {"Date: today", "Date, RFC 3261 20.17", ERR_SYNTAX},
+        {"User-Agent: ,;,(", NULL, 0},
+        {"X-Other: ,;,(", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct region region;
+        struct sip_message m;
+        struct fault fault = {0};
+        char text[500];
+        snprintf(text, sizeof text, START HEAD "%s\r\n\r\n", rows[i].line);
+        parse_good(&region, text, &m);
+        assert_int_equal(sip_check_field(&m, &m.fields[m.field_count - 1], &fault), rows[i].err);
+        if (rows[i].rule)
+            assert_string_equal(fault.rule, rows[i].rule);
+        region_fini(&region);
+    }
+}
+
 /* One message exactly, and its length given. */
 static void test_stream(void **state)
 {
@@ -320,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_many_of_one),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_field_checks),
     };
     return cmocka_run_group_tests_name("SIP messages", tests, NULL, NULL);
 }
