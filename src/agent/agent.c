@@ -9,6 +9,7 @@
 #define SCRATCH_OCTETS_MAX (1024 * 1024)
 #define STOP_MS 5000
 #define FLUSH_MS 1000
+#define DIGEST_SLOTS 1024 /* nonces in use: far more than PBXs */
 #define ALLOW \
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
 
@@ -102,7 +103,12 @@ static int make(struct agent *a)
     config.timer_c_ms = a->options->ring_ms + LINGER_MS;
     config.trying_ms = 0;
     config.seed = entropy_u64(a->ports.entropy);
-    int err = sip_layer_new(&config, a->ports.entropy, a->ports.log, &a->layer);
+    uint8_t key[SIP_DIGEST_KEY_OCTETS];
+    entropy_fill(a->ports.entropy, key, sizeof key);
+    int err = sip_digest_server_init(&a->digest, a->options->domain, key, SIP_DIGEST_NONCE_MS, DIGEST_SLOTS);
+    mem_wipe(key, sizeof key);
+    if (!err)
+        err = sip_layer_new(&config, a->ports.entropy, a->ports.log, &a->layer);
     if (!err)
         err = call_journal_new(a->ports.kv, a->options->journal_max, a->now, &a->journal);
     return err;
@@ -157,6 +163,7 @@ void agent_free(struct agent *a)
     agent_timer_stop(a, &a->stop_timer);
     agent_timer_stop(a, &a->flush_timer);
     call_journal_free(a->journal);
+    sip_digest_server_fini(&a->digest);
     sip_layer_free(a->layer);
     heap_fini(&a->timers);
     map_fini(&a->clients);

@@ -9,7 +9,62 @@ void client_init(struct client *c, client_fn *heard, void *owner, struct trunk *
     buf_init(&c->sent, SENT_OCTETS_MAX);
 }
 
-int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets)
+/* ---- credentials ---- */
+
+/* Adds one field if the trunk has asked for it. */
+static void put_credentials(struct agent *a, struct trunk *t, const struct sip_message *m, enum sip_header header,
+                            struct sip_edit *e)
+{
+    const struct agent_trunk_options *o = t->options;
+    buf_clear(&a->text);
+    if (!sip_digest_answer(&t->digest, a->ports.entropy, header, slice_str(o->user), slice_str(o->password),
+                           m->method_text, m->uri, m->body, &a->text))
+        sip_edit_set(e, header, region_copy(&a->scratch, buf_slice(&a->text)));
+}
+
+static bool has_password(const struct trunk *t)
+{
+    return t && t->options->user && t->options->password && t->options->side == AGENT_PSTN;
+}
+
+static bool was_asked(const struct trunk *t)
+{
+    return t->digest.asked[0].challenge.n || t->digest.asked[1].challenge.n;
+}
+
+/* cseq 0: as it is. Lives in the scratch region; empty: no memory. */
+static struct slice with_credentials(struct agent *a, struct trunk *t, struct slice octets, uint32_t cseq)
+{
+    struct sip_message m;
+    struct slice result = {0};
+    struct buf out;
+    if (sip_parse(&a->scratch, octets, SIP_STREAM, &m, NULL) < 0)
+        return result;
+    struct sip_edit *e = sip_edit_new(&a->scratch, &m);
+    if (!e)
+        return result;
+    if (cseq)
+        sip_edit_set(e, SIP_CSEQ, agent_print(a, "%u %.*s", cseq, SLICE_PRINT(m.method_text)));
+    put_credentials(a, t, &m, SIP_AUTHORIZATION, e);
+    put_credentials(a, t, &m, SIP_PROXY_AUTHORIZATION, e);
+    buf_init(&out, SENT_OCTETS_MAX);
+    if (!sip_edit_write(e, &out) && !out.err)
+        result = region_copy(&a->scratch, buf_slice(&out));
+    buf_fini(&out);
+    return result;
+}
+
+struct slice client_credentials(struct agent *a, struct trunk *trunk, struct slice octets)
+{
+    if (!has_password(trunk) || !was_asked(trunk))
+        return octets;
+    struct slice with = with_credentials(a, trunk, octets, 0);
+    return with.n ? with : octets;
+}
+
+/* ---- sending ---- */
+
+static int send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets)
 {
     const uint64_t token = ++a->next_token;
     client_drop(a, c);
@@ -25,6 +80,32 @@ int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, st
     if (err)
         client_drop(a, c);
     return err;
+}
+
+int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets)
+{
+    c->challenges = 0;
+    return send(a, c, hop, client_credentials(a, c->trunk, octets));
+}
+
+/* A 401 or 407: true if it was sent again with the password, so that nobody needs to hear of it. Twice, for the nonce of the first answer may be
+ * stale already. */
+static bool answer_challenge(struct agent *a, struct client *c, const struct sip_message *response)
+{
+    struct sip_message sent;
+    if (!has_password(c->trunk) || !c->cseq || c->challenges >= 2 || client_sent(a, c, &sent) < 0 ||
+        sip_digest_challenged(&c->trunk->digest, &sent, response) < 0)
+        return false;
+    const struct sip_hop hop = c->hop;
+    struct slice octets = with_credentials(a, c->trunk, buf_slice(&c->sent), *c->cseq + 1);
+    const unsigned challenges = c->challenges + 1;
+    if (!octets.n || send(a, c, &hop, octets) < 0)
+        return false;
+    c->challenges = challenges;
+    *c->cseq += 1;
+    if (c->sent_as)
+        *c->sent_as = *c->cseq;
+    return true;
 }
 
 void client_drop(struct agent *a, struct client *c)
@@ -46,6 +127,10 @@ bool client_event(struct agent *a, const struct sip_event *event)
     if (status >= 200) { /* its end; what it sent is still there for its owner to read */
         map_remove(&a->clients, slice_of(&c->token, sizeof c->token));
         c->token = 0;
+        if ((status == 401 || status == 407) && event->kind == SIP_RESPONSE && answer_challenge(a, c, event->message))
+            return true;
+        if (event->kind == SIP_RESPONSE && status < 300 && has_password(c->trunk))
+            sip_digest_accepted(&c->trunk->digest);
     }
     c->heard(a, c->owner, status, event->kind == SIP_RESPONSE ? event->message : NULL);
     return true;

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "sip/dialog.h"
+#include "sip/digest.h"
 #include "sip/session.h"
 
 #define TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
@@ -45,10 +46,11 @@ struct client {
     void *owner;
     struct trunk *trunk; /* whose password answers a challenge; NULL: none does */
     uint32_t *cseq;      /* counts up if it is sent again with an answer to a challenge; NULL: it is not */
+    uint32_t *sent_as;   /* is told the number then; may be NULL */
     struct sip_hop hop;
-    struct buf sent; /* as given to the layer */
-    bool challenged;
-    bool unreachable; /* what 503 meant */
+    struct buf sent;     /* as given to the layer */
+    unsigned challenges; /* answered */
+    bool unreachable;    /* what 503 meant */
 };
 
 /* ---- who is there ---- */
@@ -67,6 +69,8 @@ struct trunk {
     struct client keepalive;
     struct timer keepalive_timer;
     uint32_t keepalive_cseq;
+
+    struct sip_digest_client digest; /* what it has asked us for */
 
     /* Registration: ours there, or its here. */
     enum registration registration;
@@ -222,10 +226,11 @@ struct agent {
     struct list closing;  /* calls that may be freed when the event is over */
     struct trunk trunks[AGENT_TRUNKS_MAX];
     size_t trunk_count;
-    struct region scratch; /* emptied before each event */
-    struct buf octets;     /* a message being written */
-    struct buf text;       /* a value being written */
-    uint32_t locate;       /* trunks to be asked for, a bit each */
+    struct sip_digest_server digest; /* of PBXs that register */
+    struct region scratch;           /* emptied before each event */
+    struct buf octets;               /* a message being written */
+    struct buf text;                 /* a value being written */
+    uint32_t locate;                 /* trunks to be asked for, a bit each */
     bool stopping, stopped, stop_told;
     struct timer stop_timer;
     struct timer flush_timer; /* of the journal */
@@ -253,6 +258,8 @@ void client_init(struct client *c, client_fn *heard, void *owner, struct trunk *
 int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets);
 void client_drop(struct agent *a, struct client *c);
 bool client_event(struct agent *a, const struct sip_event *event); /* false: of a client that is gone */
+/* The octets with the credentials that the trunk has asked for, if it has; else as they are. */
+struct slice client_credentials(struct agent *a, struct trunk *trunk, struct slice octets);
 /* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
 int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request);
 

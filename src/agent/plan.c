@@ -237,10 +237,20 @@ static unsigned plan_from_pbx(struct call *c, const struct sip_uri *uri)
     return c->way_count || c->kind == CALL_VOICE ? 0 : 404;
 }
 
-static unsigned plan_from_pstn(struct call *c, const struct sip_uri *uri)
+/* A carrier that we have registered at may send to our Contact: then the number called stands in To. */
+static struct slice called_user(const struct call *c, const struct sip_message *m, const struct sip_uri *uri)
+{
+    const struct agent_trunk_options *o = c->from_trunk->options;
+    struct sip_uri to;
+    if (!o->registers || !slice_eq_str(uri->user, o->user ? o->user : "") || sip_uri_parse(m->to.uri, &to, NULL) < 0)
+        return uri->user;
+    return to.user;
+}
+
+static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, const struct sip_uri *uri)
 {
     struct agent_dialed dialed;
-    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, uri->user, NULL, &dialed);
+    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, called_user(c, m, uri), NULL, &dialed);
     if (dialed.verdict == AGENT_DIAL_E164)
         c->record.called = dialed.number;
     plan_trunks(c, AGENT_PBX, c->record.called.text[0] ? &c->record.called : NULL, dialed.text);
@@ -283,7 +293,7 @@ unsigned plan_call(struct call *c)
     case AGENT_PBX:
         return plan_from_pbx(c, &uri);
     case AGENT_PSTN:
-        return plan_from_pstn(c, &uri);
+        return plan_from_pstn(c, m, &uri);
     case AGENT_IME:
         break;
     }

@@ -172,6 +172,7 @@ void relay_inside(struct end *end, const struct sip_event *event)
     r->ends_call = c->kind == CALL_SUBSCRIPTION && relay_is_last_notify(event->message);
     r->client.trunk = other->trunk;
     r->client.cseq = &other->dialog.local_cseq;
+    r->client.sent_as = &r->out_cseq;
     struct sip_hop hop = end_hop(other);
     int err = patch_inside(a, event->message, other, r->out_cseq, relay_rack(end, event->message), &a->octets);
     if (!err)
@@ -192,9 +193,10 @@ static void relay_send_ack(struct end *to, uint32_t cseq)
     struct sip_hop hop = end_hop(to);
     if (a->octets.err)
         return;
+    struct slice ack = client_credentials(a, to->trunk, buf_slice(&a->octets)); /* as the INVITE (RFC 3261 22.1) */
     to->owes_ack = 0;
-    sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, to->side, hop.transport), buf_slice(&a->octets));
-    sip_confirmed_keep(&to->confirmed, cseq, buf_slice(&a->octets));
+    sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, to->side, hop.transport), ack);
+    sip_confirmed_keep(&to->confirmed, cseq, ack);
 }
 
 void relay_acked(struct end *end, const struct sip_message *ack)

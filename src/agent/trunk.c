@@ -5,6 +5,7 @@
 
 #define LOCATE_RETRY_MS INT64_C(30000)
 #define REGISTER_RETRY_MS INT64_C(30000)
+#define GRANTED_S_MAX (7 * 86400)
 
 const char *trunk_domain(const struct trunk *t)
 {
@@ -136,10 +137,15 @@ void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n)
 
 /* ---- our registration there (RFC 3261 10.2) ---- */
 
+static const char *register_user(const struct trunk *t)
+{
+    return t->options->user ? t->options->user : "ime";
+}
+
 static void register_send(struct agent *a, struct trunk *t, int64_t expires_ms)
 {
     char *uri = region_text(&a->scratch, agent_print(a, "sip:%s", trunk_domain(t)));
-    const char *user = t->options->user ? t->options->user : "ime";
+    const char *user = register_user(t);
     if (!uri || !t->hop_count || t->registering.token)
         return;
     trunk_begin(t, "REGISTER", uri, user, t->register_call_id, ++t->register_cseq);
@@ -151,27 +157,33 @@ static void register_send(struct agent *a, struct trunk *t, int64_t expires_ms)
         client_send(a, &t->registering, &t->hops[0], buf_slice(&a->octets));
 }
 
-/* What was granted stands at our Contact, or in Expires; half of it later we ask again. */
-static int64_t register_granted_ms(const struct agent *a, const struct sip_message *response)
+static bool read_seconds(const struct sip_message *m, struct slice text, uint32_t *ret_seconds)
 {
-    const struct sip_field *f = sip_field_first(response, SIP_CONTACT);
     struct sip_cursor c;
-    struct sip_address contact;
-    struct slice text;
+    sip_cursor_init(&c, m->octets, text);
+    return !sip_read_number(&c, GRANTED_S_MAX, ret_seconds);
+}
+
+/* What was granted stands at our Contact (there may be others of the same user), or in Expires. */
+static int64_t register_granted_ms(const struct trunk *t, const struct sip_message *response)
+{
+    const struct sip_field *expires = sip_field_first(response, SIP_EXPIRES);
     uint32_t seconds = 0;
-    if (f) {
+    if (expires)
+        read_seconds(response, expires->value, &seconds);
+    for (const struct sip_field *f = sip_field_first(response, SIP_CONTACT); f; f = sip_field_next(response, f)) {
+        struct sip_cursor c;
+        struct sip_address contact;
+        struct sip_uri uri;
+        struct slice text;
         sip_cursor_init(&c, response->octets, f->value);
-        if (sip_read_address(&c, &contact) && sip_param_find(contact.params, "expires", &text)) {
-            sip_cursor_init(&c, response->octets, text);
-            sip_read_number(&c, 86400 * 7, &seconds);
+        while (sip_read_address(&c, &contact)) {
+            if (!sip_uri_parse(contact.uri, &uri, NULL) && slice_eq_str(uri.user, register_user(t)) &&
+                sip_param_find(contact.params, "expires", &text))
+                read_seconds(response, text, &seconds);
         }
     }
-    f = sip_field_first(response, SIP_EXPIRES);
-    if (!seconds && f) {
-        sip_cursor_init(&c, response->octets, f->value);
-        sip_read_number(&c, 86400 * 7, &seconds);
-    }
-    return seconds ? seconds * INT64_C(1000) : a->options->register_ms;
+    return seconds ? seconds * INT64_C(1000) : t->agent->options->register_ms;
 }
 
 static void register_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
@@ -187,7 +199,7 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
             log_event(a->ports.log, LEVEL_NOTICE, "agent.trunk.registered", "name=%s", t->options->name);
         t->registration = REGISTRATION_GOOD;
         a->counters.registrations++;
-        agent_timer(a, &t->register_timer, register_granted_ms(a, response) / 2);
+        agent_timer(a, &t->register_timer, register_granted_ms(t, response) / 2);
         return;
     }
     if (t->registration != REGISTRATION_BAD)
@@ -233,14 +245,49 @@ static struct trunk *pbx_of(struct agent *a, const struct sip_message *m, const 
     return NULL;
 }
 
-/* Whose registration is believed: addresses that the configuration names. */
-static bool trunk_admits(const struct trunk *t, const struct addr *source)
+static void challenge(struct agent *a, uint64_t server, bool stale)
 {
-    for (size_t i = 0; i < t->options->source_count; i++) {
-        if (addr_same_host(&t->options->sources[i], source))
-            return true;
+    const struct sip_message *request = sip_server_request(a->layer, server);
+    if (!request)
+        return;
+    buf_clear(&a->octets);
+    sip_begin_answer(&a->octets, request, 401, NULL, sip_server_tag(a->layer, server));
+    sip_digest_put_challenges(&a->digest, a->now, SIP_WWW_AUTHENTICATE, stale, &a->octets);
+    sip_end(&a->octets, (struct slice){0});
+    if (!a->octets.err)
+        sip_server_respond(a->layer, a->now, server, buf_slice(&a->octets));
+}
+
+/* By its password, if it has one, else by the addresses that the configuration names. False: it was answered. */
+static bool trunk_admits(struct agent *a, const struct trunk *t, const struct sip_event *event)
+{
+    const struct agent_trunk_options *o = t->options;
+    struct sip_digest_params credentials;
+    if (!o->password) {
+        for (size_t i = 0; i < o->source_count; i++) {
+            if (addr_same_host(&o->sources[i], &event->flow->peer))
+                return true;
+        }
+        agent_answer(a, event->server, 403, NULL, (struct slice){0});
+        return false;
     }
-    return false;
+    int err = sip_digest_find(&a->digest, event->message, SIP_AUTHORIZATION, &credentials, NULL);
+    if (!err)
+        err = sip_digest_is_user(&a->digest, &credentials, slice_str(o->user))
+                  ? sip_digest_check(&a->digest, a->now, event->message, &credentials, slice_str(o->user),
+                                     slice_str(o->password))
+                  : ERR_AUTH;
+    if (err == ERR_NOT_FOUND || err == ERR_EXPIRED)
+        challenge(a, event->server, err == ERR_EXPIRED);
+    else if (err)
+        agent_answer(a, event->server,
+                     err == ERR_AUTH        ? 403
+                     : err == ERR_NO_MEMORY ? 500
+                                            : 400,
+                     NULL, (struct slice){0});
+    if (err && err != ERR_NOT_FOUND && err != ERR_EXPIRED)
+        a->counters.registrations_refused++;
+    return !err;
 }
 
 static int64_t asked_ms(const struct agent *a, const struct sip_message *m, const struct sip_address *contact)
@@ -276,11 +323,13 @@ void trunk_register(struct agent *a, const struct sip_event *event)
     struct trunk *t = pbx_of(a, m, event->flow);
     struct sip_cursor c;
     struct sip_address contact;
-    if (!t || !trunk_admits(t, &event->flow->peer)) {
+    if (!t) {
         a->counters.registrations_refused++;
-        agent_answer(a, event->server, event->flow->side == AGENT_PBX && !t ? 404 : 403, NULL, (struct slice){0});
+        agent_answer(a, event->server, event->flow->side == AGENT_PBX ? 404 : 403, NULL, (struct slice){0});
         return;
     }
+    if (!trunk_admits(a, t, event))
+        return;
     if (!f) {
         binding_answer(a, event->server, t, a->options->register_max_ms);
         return;
@@ -323,6 +372,7 @@ void trunks_init(struct agent *a)
         t->agent = a;
         t->index = i;
         t->options = &a->options->trunks[i];
+        sip_digest_client_init(&t->digest);
         client_init(&t->keepalive, keepalive_heard, t, t, &t->keepalive_cseq);
         client_init(&t->registering, register_heard, t, t, &t->register_cseq);
         t->keepalive_timer = (struct timer){.fire = keepalive_due, .owner = t};
@@ -337,6 +387,7 @@ void trunks_fini(struct agent *a)
         struct trunk *t = &a->trunks[i];
         client_drop(a, &t->keepalive);
         client_drop(a, &t->registering);
+        sip_digest_client_fini(&t->digest);
         agent_timer_stop(a, &t->keepalive_timer);
         agent_timer_stop(a, &t->register_timer);
     }

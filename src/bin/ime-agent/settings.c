@@ -42,7 +42,9 @@ static const struct conf_section sections[] = {
     {peer, "domain", CONF_TEXT, 0, NULL, 1, SIP_HOST_OCTETS_MAX, NULL, "example.net", "Host of URIs in requests to it; if absent `host`."}, \
     {peer, "source", CONF_ADDR, CONF_LIST, NULL, SIP_PORT, 0, NULL, "198.51.100.7", \
      "Further addresses that its requests come from; ports do not matter."}, \
-    {peer, "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "49301", "User name of its registration."}, \
+    {peer, "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "49301", "User name of the registration, and of the password."}, \
+    {peer, "password", CONF_TEXT, CONF_SECRET, NULL, 1, 128, NULL, NULL, "Better in a file: password-file."}, \
+    {peer, "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/trunk.password", "Its first line is the password; mode 0600."}, \
     AGENT_CONF_DIALING_KEYS(peer)
 
 static const struct conf_key keys[] = {
@@ -73,8 +75,9 @@ static const struct conf_key keys[] = {
     {"ime-side", "edge-transport", CONF_CHOICE, 0, "tls", 0, 0, "tcp|tls", NULL, "How the edge is reached. Without an edge it is always TLS."},
 
     PEER_KEYS("pbx"),
-    {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, from one of the addresses of `source`."},
+    {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, with the password, or without one from an address of `source`."},
     PEER_KEYS("trunk"),
+    {"trunk", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The agent registers there, as `user`."},
 
     AGENT_CONF_KEYS,
 

@@ -1,7 +1,7 @@
 /* agent.conf: where we listen, PBXs and trunks. */
 #include "settings.h"
 
-#include "base/mem.h"
+#include "bin/daemon/keys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,20 +80,28 @@ static int load_peer(struct settings *s, const struct conf_group *g, const char 
     char where[128];
     snprintf(where, sizeof where, "%s %s", section, t.name);
     int err = agent_conf_dialing(g, where, errors, &t.plan);
-    t.registers = side == AGENT_PBX && conf_boolean(g, "registers");
+    struct buf contents;
+    const char *password = NULL;
+    buf_init(&contents, 4096);
+    int failed = daemon_secret(g, where, "password", false, 1, 128, errors, &contents, &password);
+    err = err ? err : failed;
+    t.password = (char *)(uintptr_t)password;
+    t.registers = conf_boolean(g, "registers");
     for (size_t i = 0; i < conf_count(g, "source") && i < AGENT_SOURCES_MAX; i++)
         t.sources[t.source_count++] = conf_addr_at(g, "source", i);
-    if (!t.host && !t.registers) {
+    if (!t.host && (!t.registers || side == AGENT_PSTN)) {
         buf_printf(errors, "[%s %s]: give `host`%s\n", section, t.name,
                    side == AGENT_PBX ? ", or registers = yes" : "");
         err = ERR_NOT_FOUND;
     }
-    if (t.registers && (!t.user || !t.source_count || t.host)) {
-        buf_printf(errors, "[%s %s]: a PBX that registers needs `user` and `source`, and has no `host`\n", section,
-                   t.name);
+    if (t.registers && (!t.user || (side == AGENT_PBX && (t.host || (!t.source_count && !t.password))))) {
+        buf_printf(errors, "[%s %s]: %s\n", section, t.name,
+                   side == AGENT_PBX ? "a PBX that registers needs `user`, and a password or `source`; it has no `host`"
+                                     : "registering needs `user`");
         err = ERR_RANGE;
     }
     int added = agent_options_trunk(&s->agent, &t);
+    buf_fini_secret(&contents);
     if (added)
         buf_printf(errors, "[%s %s]: %s\n", section, t.name,
                    added == ERR_EXISTS ? "another section has this name" : err_text(added));
