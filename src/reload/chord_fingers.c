@@ -161,10 +161,10 @@ static void links_shed(struct peer *peer, struct now now)
         struct link *quietest = NULL;
         for (size_t k = 0; k < peer->by_node_count; k++) {
             struct link *link = peer->by_node[k];
-            if (!link->bootstrap && !link->sent_count && !is_near_self(peer, link->node) &&
+            if (!link->bootstrap && !link->sent_count && (!quietest || link->heard.us < quietest->heard.us) &&
                 mono_since_us(now.mono, mono_max(link->since, link->heard)) >=
                     (int64_t)SURPLUS_HURRIED_QUIET_MS * 1000 &&
-                !chord_is_finger(peer, link->node) && (!quietest || link->heard.us < quietest->heard.us))
+                !is_near_self(peer, link->node) && !chord_is_finger(peer, link->node))
                 quietest = link;
         }
         if (!quietest)

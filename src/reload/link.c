@@ -167,10 +167,10 @@ static bool link_make_room(struct peer *peer, struct now now)
     struct link *victim = NULL;
     for (size_t i = 0; i < peer->by_node_count; i++) {
         struct link *link = peer->by_node[i];
-        if (link->sent_count || chord_is_neighbor(peer, link->node) || chord_is_finger(peer, link->node))
+        if ((victim && link->heard.us >= victim->heard.us) || link->sent_count || /* what costs least first */
+            chord_is_neighbor(peer, link->node) || chord_is_finger(peer, link->node))
             continue;
-        if (!victim || link->heard.us < victim->heard.us)
-            victim = link;
+        victim = link;
     }
     peer->counters.link_refused_limit++;
     if (!victim)
