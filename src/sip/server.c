@@ -40,7 +40,7 @@ static int start(struct sip_layer *l, struct inbound *in, bool internal, struct 
     s->source = source;
     sip_server_make_tag(l, m, s->tag);
     in->server = s;
-    in->octets = m->octets.n;
+    in->octets = in->region.used;
     l->octets += in->octets;
     *ret_server = s;
     return 0;
@@ -162,7 +162,7 @@ static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *i
 
 static int enter(struct sip_layer *l, const struct inbound *in, struct source **ret_source)
 {
-    if (l->servers >= l->config.servers_max || l->octets + in->message.octets.n > l->config.octets_max)
+    if (l->servers >= l->config.servers_max || l->octets + in->region.used > l->config.octets_max)
         return ERR_LIMIT;
     return sip_source_enter(l, &in->flow, ret_source);
 }

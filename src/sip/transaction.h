@@ -33,7 +33,7 @@ struct sip_layer_config {
     size_t clients_max; /* client transactions at a time; beyond: ERR_LIMIT */
     size_t servers_max; /* server transactions at a time; beyond: 503 with Retry-After, without state */
     size_t servers_per_source_max; /* of one IPv4 address or IPv6 /64, unless its flow is_configured; 0: no limit */
-    size_t octets_max;             /* of all messages kept, requests and what is sent again */
+    size_t octets_max;             /* memory of all messages and transactions that are kept */
     unsigned retry_after_s;        /* of the 503 */
     bool refuse_merged; /* 482 for a request that came by another way already (8.2.2.2); a proxy has it off */
     uint64_t seed;      /* of the hash tables */
@@ -47,7 +47,8 @@ void sip_layer_config_init(struct sip_layer_config *config);
 /* clang-format on */
 COUNTERS_DECLARE(sip_layer_counters, SIP_LAYER_COUNTERS)
 
-/* The log may be NULL; entropy (for branches and tags) must outlive the layer. */
+/* The log may be NULL, else it outlives the layer; entropy is asked once, for the secret behind branches and tags. 0, ERR_RANGE (a timer of the
+ * configuration), ERR_NO_MEMORY. */
 int sip_layer_new(const struct sip_layer_config *config, const struct entropy *entropy, const struct log *log,
                   struct sip_layer **ret_layer);
 void sip_layer_free(struct sip_layer *l);

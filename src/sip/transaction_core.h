@@ -164,7 +164,7 @@ struct sip_layer {
     struct table sources; /* how many servers each has */
     size_t clients;
     size_t servers;
-    size_t octets;
+    size_t octets; /* of memory that messages take */
     struct list notes;
     struct note *taken; /* what was given out last: freed at the next call */
     struct buf scratch; /* the message that is being written */

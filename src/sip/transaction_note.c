@@ -90,7 +90,7 @@ struct packet *sip_packet_new(struct sip_layer *l, const struct sip_hop *hop, st
     memcpy(p->octets, octets.p, octets.n);
     p->note.owner = NOTE_OF_PACKET;
     p->note.e = (struct sip_event){.kind = SIP_SEND, .hop = &p->hop, .octets = slice_of(p->octets, p->n)};
-    l->octets += octets.n;
+    l->octets += sizeof *p + octets.n;
     return p;
 }
 
@@ -98,7 +98,7 @@ void sip_packet_drop(struct packet *p)
 {
     if (!p || --p->holders)
         return;
-    p->layer->octets -= p->n;
+    p->layer->octets -= sizeof *p + p->n;
     mem_free(p);
 }
 

@@ -288,7 +288,7 @@ static void test_limit_of_a_source(void **state)
 static void test_limit_of_memory(void **state)
 {
     struct sip_stage *s = *state;
-    s->config.octets_max = 2000;
+    s->config.octets_max = 20000;
     stage_start(s, SIP_UDP);
     arrive_many(s, 1, 20);
     assert_true(sip_layer_servers(s->layer) > 2 && sip_layer_servers(s->layer) < 10);
