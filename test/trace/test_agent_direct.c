@@ -184,7 +184,6 @@ static void connection_breaks_while_ringing(void **state)
     talk_heard(&ann, "180");
     agent_unreachable(s->agent, s->now, &hop);
     stage_run(s, 0);
-    stage_take(s, FAR, "CANCEL"); /* should there be another way to it */
     stage_take(s, FAR, "CANCEL"); /* over a new connection, if there is one */
     expect_fallback(s, &ann, AGENT_CAUSE_SOCKET_ERROR);
 }
