@@ -24,6 +24,7 @@ struct sip_hop {
     unsigned side;    /* which of the program's sides (listeners, TLS identity): the program's own numbering */
     struct addr addr; /* far address */
     uint64_t conn;    /* 0: none */
+    bool tcp_too;     /* UDP because nobody said otherwise: requests that are too large for it go by TCP (18.1.1) */
     char host[SIP_HOST_OCTETS_MAX + 1]; /* the name that a TLS certificate must be for; "" : any that verifies */
 };
 

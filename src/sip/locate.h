@@ -23,15 +23,14 @@ struct sip_locator;
 /* What is asked. */
 struct sip_target {
     unsigned side;
-    char host[SIP_HOST_OCTETS_MAX +
-              1]; /* of the URI: a name, or an address without brackets; what a TLS certificate must be for */
+    /* Of the URI: a name, or an address without brackets; what a TLS certificate must be for. */
+    char host[SIP_HOST_OCTETS_MAX + 1];
     char maddr[SIP_HOST_OCTETS_MAX + 1]; /* goes there instead; "" : none */
     uint16_t port;                       /* 0: none given */
     bool has_transport;                  /* given: no other is tried */
     enum sip_transport transport;
-    bool
-        secure; /* TLS only: the scheme is sips, or the caller wants it so; transport TCP then means TLS over TCP (RFC 3261 26.2.2) */
-    size_t octets; /* of the request, as far as it is known; see SIP_DATAGRAM_OCTETS_MAX */
+    /* TLS only: the scheme is sips, or the caller wants it so. TCP means TLS over TCP then (RFC 3261 26.2.2). */
+    bool secure;
 };
 
 /* A sip or sips URI with its port, maddr and transport. ERR_UNSUPPORTED: another scheme, or a transport that is not UDP, TCP or TLS; ERR_RANGE: too

@@ -55,38 +55,26 @@ static void add_hop(struct walk *w, enum sip_transport transport, const struct a
     struct sip_hop *hop = &hops->hop[hops->n++];
     *hop = (struct sip_hop){.transport = transport, .side = w->target->side, .addr = *addr};
     hop->addr.port = port;
+    hop->tcp_too = transport == SIP_UDP && !w->target->has_transport && w->can->transports[SIP_TCP];
     /* The certificate must be for the domain that was asked for, wherever the DNS led (RFC 5922 4). */
     if (transport == SIP_TLS)
         text_lower(slice_str(w->target->host), hop->host);
-}
-
-/* 18.1.1: a request that is too large for UDP goes by TCP if nobody has said otherwise, and by UDP if that fails. */
-static void add_hops(struct walk *w, enum sip_transport transport, const struct addr *addrs, size_t n, uint16_t port)
-{
-    bool large = transport == SIP_UDP && !w->target->has_transport && w->can->transports[SIP_TCP] &&
-                 w->target->octets > SIP_DATAGRAM_OCTETS_MAX;
-    for (size_t i = 0; i < n && large; i++)
-        add_hop(w, SIP_TCP, &addrs[i], port);
-    for (size_t i = 0; i < n; i++)
-        add_hop(w, transport, &addrs[i], port);
 }
 
 /* The addresses of a name: both families by turns, so that one that does not work costs no more than one attempt. Each begins anywhere, so
  * that the load is shared. */
 static void add_name(struct walk *w, enum sip_transport transport, const char *name, uint16_t port)
 {
-    struct addr addrs[2 * SIP_DNS_RECORDS_MAX];
     const struct known *six = w->can->ip6 ? ask(w, SIP_DNS_AAAA, name) : NULL;
     const struct known *four = w->can->ip4 ? ask(w, SIP_DNS_A, name) : NULL;
-    size_t n6 = six ? six->count : 0, n4 = four ? four->count : 0, n = 0;
+    size_t n6 = six ? six->count : 0, n4 = four ? four->count : 0;
     uint64_t first6 = entropy_below(&w->entropy, n6), first4 = entropy_below(&w->entropy, n4);
     for (size_t i = 0; i < n6 || i < n4; i++) {
         if (i < n6)
-            addrs[n++] = six->records[(first6 + i) % n6].addr;
+            add_hop(w, transport, &six->records[(first6 + i) % n6].addr, port);
         if (i < n4)
-            addrs[n++] = four->records[(first4 + i) % n4].addr;
+            add_hop(w, transport, &four->records[(first4 + i) % n4].addr, port);
     }
-    add_hops(w, transport, addrs, n, port);
 }
 
 /* ---- SRV (RFC 2782) ---- */
@@ -247,7 +235,7 @@ static void run(struct walk *w)
         return;
     uint16_t port = t->port ? t->port : default_port(transport);
     if (parse_ip(host, &addr)) {
-        add_hops(w, transport, &addr, 1, port);
+        add_hop(w, transport, &addr, port);
         return;
     }
     snprintf(name, sizeof name, "%s", host);

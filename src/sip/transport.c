@@ -22,6 +22,7 @@ void sip_net_config_init(struct sip_net_config *config)
         .idle_ms = 600000,
         .keepalive_ms = 90000,
         .pong_ms = 10000,
+        .no_tcp_ms = 600000,
         .spare_ms = 60000,
     };
 }
@@ -41,6 +42,8 @@ int sip_net_new(const struct sip_net_config *config, const struct log *log, stru
     list_init(&n->dead);
     heap_init(&n->deadlines);
     buf_init(&n->out, OUT_OCTETS_MAX);
+    buf_init(&n->scratch, SIP_MESSAGE_OCTETS_MAX);
+    map_init(&n->no_tcp, SIZE_MAX, config->seed);
     *ret_net = n;
     return 0;
 }
@@ -53,10 +56,12 @@ void sip_net_free(struct sip_net *n)
         if (n->slots[i])
             sip_conn_end(n, n->slots[i]);
     sip_conn_free_dead(n);
+    sip_large_fini(n);
     map_fini(&n->by_hop);
     map_fini(&n->sources);
     heap_fini(&n->deadlines);
     buf_fini(&n->out);
+    buf_fini(&n->scratch);
     mem_free(n->slots);
     mem_free(n->free_slots);
     mem_free(n->effects);
@@ -152,12 +157,14 @@ static void unreachable(struct sip_net *n, const struct sip_hop *hop, bool is_aw
 /* ---- the end of connections ---- */
 
 /* The connection is gone. Whoever waits for something from it hears of it, by whichever hop it was that led there. */
-static void lost(struct sip_net *n, struct conn *c)
+static void lost(struct sip_net *n, struct now now, struct conn *c)
 {
     struct sip_hop hop = c->hop;
     uint64_t asked_for = c->asked_for;
     bool was_up = c->state != CONN_OPENING;
     bool accepted = c->accepted;
+    if (c->is_for_large && !was_up)
+        sip_large_fall_back(n, now, c);
     sip_conn_end(n, c);
     n->counters.lost += was_up;
     if (was_up)
@@ -170,13 +177,13 @@ static void lost(struct sip_net *n, struct conn *c)
         unreachable(n, &hop, !was_up);
 }
 
-static void end(struct sip_net *n, struct conn *c, const char *why)
+static void end(struct sip_net *n, struct now now, struct conn *c, const char *why)
 {
     char peer[ADDR_TEXT_OCTETS];
     log_event(n->log, LEVEL_DEBUG, "sip.connection.end", "transport=%s peer=%s reason=\"%s\"",
               sip_transport_name(c->hop.transport), addr_format(&c->hop.addr, peer), why);
     effect_add(n, SIP_NET_CLOSE, c->hop.conn, (struct slice){0});
-    lost(n, c);
+    lost(n, now, c);
 }
 
 /* Nothing is read from it anymore; an answer may still be sent. */
@@ -197,7 +204,7 @@ static bool make_room(struct sip_net *n, struct now now)
         struct conn *c = CONTAINER_OF(n->quiet.next, struct conn, link);
         if (mono_due(mono_after_ms(c->used, n->config.spare_ms), now.mono)) {
             n->counters.closed_spare++;
-            end(n, c, "gives way to another");
+            end(n, now, c, "gives way to another");
             return true;
         }
     }
@@ -261,7 +268,7 @@ void sip_net_tick(struct sip_net *n, struct now now)
         }
         const char *why = overdue(n, now, c);
         if (why)
-            end(n, c, why);
+            end(n, now, c, why);
         else
             keep_alive(n, now, c);
     }
@@ -302,7 +309,8 @@ static struct conn *connect_to(struct sip_net *n, struct now now, const struct s
     return c;
 }
 
-static void send_stream(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
+/* Over a connection. NULL: there is none, and the hop was told of. */
+static struct conn *send_stream(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
 {
     struct conn *c = sip_conn_for(n, hop);
     if (c)
@@ -311,7 +319,7 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
         c = connect_to(n, now, hop);
     if (!c) {
         unreachable(n, hop, false);
-        return;
+        return NULL;
     }
     sip_conn_use(n, now, c);
     if (c->state != CONN_OPENING) {
@@ -320,15 +328,12 @@ static void send_stream(struct sip_net *n, struct now now, const struct sip_hop 
         n->counters.refused_waiting++;
         unreachable(n, hop, false);
     }
+    return c;
 }
 
-void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
+void sip_net_send_datagram(struct sip_net *n, const struct sip_hop *hop, struct slice octets)
 {
-    n->counters.messages_out++;
-    n->counters.octets_out += octets.n;
-    if (hop->transport != SIP_UDP) {
-        send_stream(n, now, hop, octets);
-    } else if (octets.n > DATAGRAM_PAYLOAD_OCTETS_MAX || !hop->addr.family || !hop->addr.port) {
+    if (octets.n > DATAGRAM_PAYLOAD_OCTETS_MAX || !hop->addr.family || !hop->addr.port) {
         n->counters.refused_size += octets.n > DATAGRAM_PAYLOAD_OCTETS_MAX;
         unreachable(n, hop, false);
     } else {
@@ -336,12 +341,35 @@ void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, 
     }
 }
 
+static void send_large(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
+{
+    struct conn *c = send_stream(n, now, hop, octets);
+    n->counters.large_by_tcp++;
+    if (c && !c->accepted && !c->is_for_large) {
+        c->is_for_large = true;
+        n->large_conns++;
+    }
+}
+
+void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets)
+{
+    struct sip_hop tcp_hop;
+    struct slice tcp_octets;
+    n->counters.messages_out++;
+    n->counters.octets_out += octets.n;
+    if (hop->transport != SIP_UDP)
+        send_stream(n, now, hop, octets);
+    else if (sip_large_by_tcp(n, now, hop, octets, &tcp_hop, &tcp_octets))
+        send_large(n, now, &tcp_hop, tcp_octets);
+    else
+        sip_net_send_datagram(n, hop, octets);
+}
+
 void sip_net_close(struct sip_net *n, struct now now, uint64_t conn)
 {
     struct conn *c = sip_conn_find(n, conn);
-    (void)now;
     if (c)
-        end(n, c, "as asked");
+        end(n, now, c, "as asked");
 }
 
 /* ---- from below ---- */
@@ -383,7 +411,7 @@ void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct a
         return;
     if (peer_domains && !keep_domains(c, peer_domains)) {
         n->counters.memory_refused++;
-        end(n, c, "no memory");
+        end(n, now, c, "no memory");
         return;
     }
     c->state = CONN_UP;
@@ -401,9 +429,8 @@ void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct a
 void sip_net_down(struct sip_net *n, struct now now, uint64_t conn)
 {
     struct conn *c = sip_conn_find(n, conn);
-    (void)now;
     if (c)
-        lost(n, c);
+        lost(n, now, c);
 }
 
 void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slice octets)
@@ -497,7 +524,7 @@ static void input_over(struct sip_net *n, struct now now, struct conn *c, bool h
     c->partial_octets = memory;
     if (n->partial_octets > n->config.partial_octets_max) {
         n->counters.refused_partial++;
-        end(n, c, "no room for its message");
+        end(n, now, c, "no room for its message");
         return;
     }
     if (sip_framer_begun(&c->framer) && !had_begun)
@@ -512,7 +539,7 @@ static bool framing_failed(struct sip_net *n, struct now now, struct conn *c, st
     n->counters.bad_framing++;
     n->reading = NULL;
     if (!head.n) {
-        end(n, c, "no SIP message");
+        end(n, now, c, "no SIP message");
         return false;
     }
     drain(n, now, c);

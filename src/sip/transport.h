@@ -4,7 +4,11 @@
  *
  * A message to a hop goes over the connection that the hop names while that lives; else over one that was made to the same address, with the
  * same transport and TLS name; else a new one is made, and the message waits until it is up. So a response whose connection is gone takes a new
- * one to the address that its hop has (18.2.2). Whether a request is too large for UDP is decided where its hop is chosen (locate.h, 18.1.1).
+ * one to the address that its hop has (18.2.2).
+ *
+ * A request of more than SIP_DATAGRAM_OCTETS_MAX octets to a hop of UDP that allows it goes by TCP, and so do the requests that follow while
+ * that connection is up: ACK and CANCEL take the way of their INVITE. If the other side does not take the connection, the request goes by UDP after
+ * all, and others for config.no_tcp_ms at once (18.1.1). The topmost Via is changed to what it goes by.
  *
  * Connections end: when they are idle, when a message that has begun does not become whole in time (slow senders), when the other side
  * shows no message at all after it connected, does not answer our keep-alive, or sends what is no message. Messages are bounded by
@@ -33,10 +37,12 @@ struct sip_net_config {
     int64_t idle_ms;             /* without any message, either way; longer than calls ring */
     int64_t keepalive_ms;        /* after so long without input we send CR LF CR LF on connections of ours; 0: never */
     int64_t pong_ms;             /* for the answer to that; a side that never answered one is not held to it */
+    int64_t no_tcp_ms;           /* an address that took no TCP is not tried again for large requests */
     int64_t spare_ms;            /* quiet for so long: may give way */
     uint64_t seed;               /* of the hash tables */
 };
 #define SIP_CONNS_MAX 65536
+#define SIP_DATAGRAM_OCTETS_MAX 1300 /* of a request, since the path's MTU is not known (18.1.1) */
 
 /* No two living connections have the same: an index for what the host keeps of them. Small numbers come first. */
 static inline size_t sip_conn_slot(uint64_t conn)
@@ -50,7 +56,7 @@ void sip_net_config_init(struct sip_net_config *config);
 #define SIP_NET_COUNTERS(X) \
     X(messages_in) X(messages_out) X(octets_in) X(octets_out) X(pings_in) X(pings_out) X(accepted) X(connected) X(reused) \
     X(lost) X(unreachable) X(refused_connections) X(refused_source) X(refused_waiting) X(refused_partial) X(refused_size) X(bad_framing) \
-    X(closed_half_open) X(closed_silent) X(closed_slow) X(closed_idle) X(closed_no_pong) X(closed_spare) X(connect_timeouts) X(memory_refused)
+    X(closed_half_open) X(closed_silent) X(closed_slow) X(closed_idle) X(closed_no_pong) X(closed_spare) X(connect_timeouts) X(large_by_tcp) X(large_by_udp) X(memory_refused)
 /* clang-format on */
 COUNTERS_DECLARE(sip_net_counters, SIP_NET_COUNTERS)
 

@@ -145,6 +145,7 @@ void sip_conn_end(struct sip_net *n, struct conn *c)
     n->slots[slot] = NULL;
     n->free_slots[n->free_count++] = (uint32_t)slot;
     n->conn_count--;
+    n->large_conns -= c->is_for_large;
     if (n->reading == c)
         n->reading = NULL;
     list_remove(&c->link);

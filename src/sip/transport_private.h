@@ -1,4 +1,5 @@
-/* The insides of the transport layer: connections (transport_conn.c), and what is done with them (transport.c). */
+/* The insides of the transport layer: connections (transport_conn.c), what is done with them (transport.c), and requests that are too large for
+ * UDP (transport_large.c). */
 #ifndef SIP_TRANSPORT_PRIVATE_H
 #define SIP_TRANSPORT_PRIVATE_H
 
@@ -25,6 +26,7 @@ struct conn {
     bool spoken;        /* a message or keep-alive came */
     bool pinged;        /* we wait for a sign of life */
     bool answers_pings; /* it has done so before */
+    bool is_for_large;  /* made for a request that was too large for UDP */
     struct sip_hop hop; /* the other side; conn: its number */
     uint64_t asked_for; /* the number in the hop that it was made for: that of a connection which was gone; 0: none */
     struct addr local;
@@ -68,17 +70,34 @@ struct sip_net {
     struct heap deadlines;
     size_t waiting_octets;
     size_t partial_octets;
+    struct map no_tcp;  /* address → struct refusal */
+    size_t large_conns; /* that are for large requests */
 
     struct effect *effects; /* a ring */
     size_t effect_first, effect_count, effect_capacity;
     struct buf out; /* the octets of effects; emptied when there are no effects left */
     struct sip_hop told_hop;
+    struct buf scratch;
 
     struct conn *reading; /* its input is cut into messages; NULL: none, or a datagram */
     struct slice input;
     struct sip_flow flow;
     bool has_datagram;
 };
+
+/* ---- transport.c ---- */
+
+void sip_net_send_datagram(struct sip_net *n, const struct sip_hop *hop, struct slice octets);
+
+/* ---- transport_large.c ---- */
+
+/* True if the message to a hop of UDP goes by TCP; then the hop and the octets to send. The octets are in n->scratch. */
+bool sip_large_by_tcp(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets,
+                      struct sip_hop *ret_hop, struct slice *ret_octets);
+
+/* The connection for large requests did not come up: what waits for it goes by UDP. */
+void sip_large_fall_back(struct sip_net *n, struct now now, struct conn *c);
+void sip_large_fini(struct sip_net *n);
 
 /* ---- transport_conn.c ---- */
 

@@ -362,23 +362,26 @@ static void test_weights(void **state)
     assert_int_equal(first[4], 0);
 }
 
-/* 18.1.1 */
-static void test_large_requests(void **state)
+/* 18.1.1: whether a large request may go by TCP instead. */
+static void test_who_said_udp(void **state)
 {
     struct world *w = *state;
-    static const char *const zone[] = {"A a.example 60 192.0.2.1", "A a.example 60 192.0.2.2", NULL};
-    w->zone = zone;
-    struct sip_target target = target_of("sip:192.0.2.1:5062");
-    target.octets = SIP_DATAGRAM_OCTETS_MAX;
-    locate_target(w, &target);
-    assert_string_equal(buf_text(&w->hops), "UDP 192.0.2.1:5062 \n");
-    target.octets++;
-    locate_target(w, &target);
-    assert_string_equal(buf_text(&w->hops), "TCP 192.0.2.1:5062 \nUDP 192.0.2.1:5062 \n");
-    target = target_of("sip:192.0.2.1;transport=udp"); /* somebody wants it so */
-    target.octets = 5000;
-    locate_target(w, &target);
-    assert_string_equal(buf_text(&w->hops), "UDP 192.0.2.1:5060 \n");
+    struct sip_hops hops;
+    static const struct {
+        const char *uri;
+        bool tcp_too;
+    } table[] = {
+        {"sip:192.0.2.1:5062", true}, {"sip:192.0.2.1;transport=udp", false}, {"sip:192.0.2.1;transport=tcp", false}};
+    for (size_t i = 0; i < 3; i++) {
+        struct sip_target target = target_of(table[i].uri);
+        assert_int_equal(sip_locate(w->locator, w->now, &target, 5, &hops), 0);
+        assert_int_equal(hops.hop[0].tcp_too, table[i].tcp_too);
+    }
+    struct sip_locate_side udp = {{true, false, false}, true, true};
+    sip_locate_set_side(w->locator, 1, &udp);
+    struct sip_target target = target_of(table[0].uri);
+    assert_int_equal(sip_locate(w->locator, w->now, &target, 5, &hops), 0);
+    assert_false(hops.hop[0].tcp_too);
 }
 
 /* ---- keeping, failing ---- */
@@ -613,7 +616,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_service_that_is_declared_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_both_families_by_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_weights, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_large_requests, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_said_udp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers_are_kept_as_long_as_they_are_valid, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stale_answers_serve_when_the_dns_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dns_that_never_answers, set_up, tear_down),

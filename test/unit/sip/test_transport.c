@@ -540,6 +540,99 @@ static void test_no_memory(void **state)
     }
 }
 
+static void put_request(char *text, const char *method, size_t octets)
+{
+    int n = snprintf(text, 4096, "%s sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nl: %04zu\r\n\r\n", method,
+                     octets);
+    size_t body = octets > (size_t)n ? octets - (size_t)n : 0;
+    char *length = strstr(text, "l: ") + 3;
+    snprintf(length, 5, "%04zu", body);
+    length[4] = '\r';
+    memset(text + n, 'b', body);
+    text[(size_t)n + body] = 0;
+}
+
+/* The transport that Via names in the first octets that are written. */
+static void expect_via(struct world *w, enum sip_net_effect_kind kind, const char *transport, size_t messages)
+{
+    struct sip_net_effect e;
+    size_t found = 0;
+    assert_true(sip_net_next(w->net, w->now, &e));
+    assert_int_equal(e.kind, kind);
+    for (size_t i = 0; i + 20 < e.octets.n; i++)
+        if (memcmp(e.octets.p + i, "Via: SIP/2.0/", 13) == 0) {
+            assert_memory_equal(e.octets.p + i + 13, transport, 3);
+            found++;
+        }
+    assert_int_equal(found, messages);
+}
+
+/* 18.1.1 */
+static void test_large_requests_go_by_tcp(void **state)
+{
+    struct world *w = *state;
+    char large[4096], small[4096], response[4096];
+    struct sip_hop hop = hop_to(SIP_UDP, "192.0.2.1:5060", "");
+    put_request(large, "INVITE", SIP_DATAGRAM_OCTETS_MAX + 1);
+    put_request(small, "ACK", SIP_DATAGRAM_OCTETS_MAX);
+    put_request(response, "SIP/2.0 200 OK\r\nX:", 2000);
+    sip_net_send(w->net, w->now, &hop, slice_str(large)); /* somebody said UDP */
+    expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+    hop.tcp_too = true;
+    sip_net_send(w->net, w->now, &hop, slice_str(small));
+    expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+    sip_net_send(w->net, w->now, &hop, slice_str(large));
+    sip_net_send(w->net, w->now, &hop, slice_str(large)); /* a repetition */
+    EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \n");
+    sip_net_send(w->net, w->now, &hop, slice_str(small)); /* nothing waits that need not */
+    expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+    up(w, 1, NULL);
+    expect_via(w, SIP_NET_WRITE, "TCP", 2);
+    sip_net_send(w->net, w->now, &hop, slice_str(small)); /* the ACK takes the way of its INVITE */
+    expect_via(w, SIP_NET_WRITE, "TCP", 1);
+    sip_net_send(w->net, w->now, &hop, slice_str(response));
+    expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+    sip_net_down(w->net, w->now, w->conns[1]);
+    drain(w);
+    sip_net_send(w->net, w->now, &hop, slice_str(small));
+    expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+    assert_int_equal(sip_net_counters(w->net)->large_by_tcp, 3);
+}
+
+static void test_large_requests_where_there_is_no_tcp(void **state)
+{
+    struct world *w = *state;
+    char large[4096], other[4096];
+    struct sip_hop hop = hop_to(SIP_UDP, "192.0.2.1:5060", "");
+    hop.tcp_too = true;
+    put_request(large, "INVITE", 1301);
+    put_request(other, "MESSAGE", 1400);
+    for (int i = 0; i < 2; i++) {
+        sip_net_send(w->net, w->now, &hop, slice_str(large));
+        sip_net_send(w->net, w->now, &hop, slice_str(other));
+        drain(w);
+        buf_clear(&w->trace);
+        if (i == 0)
+            sip_net_down(w->net, w->now, w->conns[1]); /* refused; the second time it does not answer at all */
+        else
+            sip_net_tick(w->net, (struct now){.mono = mono_after_ms(w->now.mono, w->config.connect_ms)});
+        if (i == 1)
+            EXPECT(w, "close 2\ndatagram 1 192.0.2.1:5060 INVITE sip:a SIP/2.0 (1301)\n"
+                      "datagram 1 192.0.2.1:5060 MESSAGE sip:a SIP/2.0 (1400)\n"
+                      "unreachable 0 TCP 192.0.2.1:5060 (away)\n");
+        else
+            for (int k = 0; k < 2; k++)
+                expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+        drain(w);
+        /* Known now: at once. */
+        w->now.mono = mono_after_ms(w->now.mono, w->config.no_tcp_ms - 1);
+        sip_net_send(w->net, w->now, &hop, slice_str(large));
+        expect_via(w, SIP_NET_DATAGRAM, "UDP", 1);
+        w->now.mono = mono_after_ms(w->now.mono, 1 + w->config.connect_ms);
+    }
+    assert_int_equal(sip_net_counters(w->net)->large_by_udp, 4);
+}
+
 static void test_domains_of_a_flow(void **state)
 {
     (void)state;
@@ -620,6 +713,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_requests_go_by_tcp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_requests_where_there_is_no_tcp, set_up, tear_down),
         cmocka_unit_test(test_domains_of_a_flow),
         cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
     };
