@@ -50,6 +50,7 @@ void attempt_give_up(struct attempt *at, const char *reason)
     if (at->given_up)
         return;
     at->given_up = true;
+    at->client.cseq = NULL; /* a challenge is not answered any longer */
     attempt_end_of_direct(at);
     attempt_close_pairs(at);
     agent_timer_stop(a, &at->timer);

@@ -224,11 +224,32 @@ static void calls_are_challenged(void **state)
     stage_quiet(s);
 }
 
+/* The caller gives up while the challenge is on its way: the INVITE is not sent again, for nobody would cancel that one. */
+static void challenged_too_late(void **state)
+{
+    struct stage *s = *state;
+    struct talk t, ann, bob;
+    register_at_carrier(s, &t);
+    talk_answer(&t, 200, NULL);
+    pbx_registers(s, &t, "geheim", "200");
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_cancel(&ann);
+    stage_take(s, PBX, "200");
+    stage_take(s, PBX, "487");
+    talk_ack(&ann);
+    challenge(s, &bob, 407, SIP_PROXY_AUTHENTICATE);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(at_a_carrier), CASE(wrong_password), CASE(of_a_pbx), CASE(of_a_stranger), CASE(calls_are_challenged),
+        CASE(at_a_carrier),  CASE(wrong_password),       CASE(of_a_pbx),
+        CASE(of_a_stranger), CASE(calls_are_challenged), CASE(challenged_too_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
