@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define OCTETS_MAX 4096
 
@@ -17,14 +18,16 @@ static _Noreturn void differ(const char *what)
 
 /* ---- what only we take ---- */
 
-/* It knows no scheme of one letter, and none with digits, "+", "-" or "." (RFC 3986 3.1); it wants two octets behind the scheme, and of a password
- * at least one (25.1). */
+/* It knows no scheme of one letter, and none with digits, "+", "-" or "." (RFC 3986 3.1); it takes all that begin with "sip" for SIP's; it wants two
+ * octets behind the scheme, and of a password at least one (25.1). */
 static bool is_strange_to_it(struct slice text)
 {
     struct sip_uri uri;
     if (sip_uri_parse(text, &uri, NULL) < 0)
         return false;
-    bool strange = uri.scheme_text.n == 1 || text.n - uri.scheme_text.n < 3;
+    bool sip =
+        uri.scheme == SIP_SCHEME_OTHER && uri.scheme_text.n > 3 && strncasecmp((const char *)text.p, "sip", 3) == 0;
+    bool strange = sip || uri.scheme_text.n == 1 || text.n - uri.scheme_text.n < 3;
     for (size_t i = 0; i < uri.scheme_text.n; i++)
         strange |= memchr("+-.0123456789", uri.scheme_text.p[i], 13) != NULL;
     return strange || (uri.host.n && uri.user.n && uri.user.p[uri.user.n] == ':' && !uri.password.n);

@@ -29,14 +29,24 @@ static void read_protocol(struct sip_cursor *c, struct sip_via *via)
     c->p = host;
 }
 
+/* What somebody decides by may stand there but once: others could take the other one. */
+static void once(struct sip_cursor *c, const struct sip_param *param, bool again)
+{
+    if (again)
+        sip_cursor_fail_at(c, ERR_SYNTAX, param->name.p, "parameter given twice, RFC 3261 7.3.1");
+}
+
 static void read_via_param(struct sip_cursor *c, const struct sip_param *param, struct sip_via *via)
 {
     struct slice name = param->name;
     if (name.n == 6 && text_equal_nocase(name, slice_str("branch"))) {
+        once(c, param, via->branch.p != NULL);
         via->branch = param->value;
     } else if (name.n == 8 && text_equal_nocase(name, slice_str("received"))) {
+        once(c, param, via->received.p != NULL);
         via->received = param->value;
     } else if (name.n == 5 && text_equal_nocase(name, slice_str("rport"))) {
+        once(c, param, via->has_rport);
         uint32_t port = 0;
         bool good = true;
         const uint8_t *end = param->has_value ? sip_end_of(param->value) : NULL;
@@ -168,8 +178,10 @@ bool sip_read_address(struct sip_cursor *c, struct sip_address *ret_address)
     if (params == c->end || *params != ';')
         params = c->p;
     while (sip_param_next(c, &param))
-        if (param.name.n == 3 && text_equal_nocase(param.name, slice_str("tag")))
+        if (param.name.n == 3 && text_equal_nocase(param.name, slice_str("tag"))) {
+            once(c, &param, address.tag.p != NULL);
             address.tag = param.value;
+        }
     address.params = c->p > params ? since(c, params) : slice_of(c->p, 0);
     address.whole = address.is_star ? slice_of(begin, 1) : since(c, begin);
     if (!sip_cursor_finish(c, "behind an " ADDRESS_RULE))

@@ -80,13 +80,23 @@ static void test_bad_via(void **state)
         size_t octet;
         int err;
     } rows[] = {
-        {"SIP/2.0 UDP h", 7, ERR_SYNTAX},          {"SIP/2.0/UDP", 11, ERR_SYNTAX},
-        {"SIP/2.0/UDP h:0", 14, ERR_RANGE},        {"SIP/2.0/UDP h:65536", 14, ERR_RANGE},
-        {"SIP/2.0/UDP h:", 14, ERR_SYNTAX},        {"SIP/2.0/UDP [::1", 12, ERR_SYNTAX},
-        {"SIP/2.0/UDP h;rport=x", 20, ERR_RANGE},  {"SIP/2.0/UDP h;", 14, ERR_SYNTAX},
-        {"SIP/2.0/UDP h, ", 15, ERR_SYNTAX},       {"SIP/2.0/UDP h x", 14, ERR_SYNTAX},
-        {"SIP/2.0/UDP 1.2.3", 12, ERR_SYNTAX},     {"SIP/2.0/UDP h;b=", 16, ERR_SYNTAX},
-        {"SIP/2.0/UDP 1.2.3.256", 12, ERR_SYNTAX}, {"SIP/2.0/UDP a..b", 12, ERR_SYNTAX},
+        {"SIP/2.0 UDP h", 7, ERR_SYNTAX},
+        {"SIP/2.0/UDP", 11, ERR_SYNTAX},
+        {"SIP/2.0/UDP h:0", 14, ERR_RANGE},
+        {"SIP/2.0/UDP h:65536", 14, ERR_RANGE},
+        {"SIP/2.0/UDP h:", 14, ERR_SYNTAX},
+        {"SIP/2.0/UDP [::1", 12, ERR_SYNTAX},
+        {"SIP/2.0/UDP h;rport=x", 20, ERR_RANGE},
+        {"SIP/2.0/UDP h;", 14, ERR_SYNTAX},
+        {"SIP/2.0/UDP h, ", 15, ERR_SYNTAX},
+        {"SIP/2.0/UDP h x", 14, ERR_SYNTAX},
+        {"SIP/2.0/UDP 1.2.3", 12, ERR_SYNTAX},
+        {"SIP/2.0/UDP h;b=", 16, ERR_SYNTAX},
+        {"SIP/2.0/UDP 1.2.3.256", 12, ERR_SYNTAX},
+        {"SIP/2.0/UDP a..b", 12, ERR_SYNTAX},
+        {"SIP/2.0/UDP a;rport;rport", 20, ERR_SYNTAX},
+        {"SIP/2.0/UDP a;branch=1;branch=1", 23, ERR_SYNTAX},
+        {"SIP/2.0/UDP a;received=1.1.1.1;received=2.2.2.2", 31, ERR_SYNTAX},
         {"SIP/2.0/UDP [1.2.3.4]", 12, ERR_SYNTAX},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -155,6 +165,7 @@ static void test_bad_addresses(void **state)
         {"<sip:a@b>,", 10},
         {"<sip:a@b>,*", 11},
         {"*, <sip:a@b>", 1},
+        {"<sip:a@b>;tag=1;Tag=1", 16},
         {"<>", 1},
         {"<sip:a \r\n @b>", 6},
     };
