@@ -198,6 +198,9 @@ void ban_list(void *ctx, struct ctl_request *request);
 void publish_show(void *ctx, struct ctl_request *request);
 void publish_file(void *ctx, struct ctl_request *request);
 
+/* difference.c: puts the lists `differences`, and how many of them are not shown if they are very many. */
+void difference_put(struct ctl_writer *w, const struct config *old, const struct config *next);
+
 /* The completion of what enroll_settled waits for; arg: the core. */
 void enroll_written(struct enroll *e, int err);
 

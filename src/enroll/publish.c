@@ -7,7 +7,6 @@
 
 #define LISTS_OCTETS_MAX (4u << 20)
 #define WHY_OCTETS_MAX 512
-#define LINES_MAX 20000
 
 /* ---- showing ---- */
 
@@ -34,73 +33,12 @@ void publish_show(void *ctx, struct ctl_request *request)
     buf_fini(&text);
 }
 
-/* ---- what would change, line by line of the editable form ---- */
-
-struct lines {
-    struct buf text;
-    struct slice *items;
-    size_t n;
-};
-
-static int split(const struct config *config, struct region *region, struct lines *lines)
-{
-    buf_init(&lines->text, CONFIG_DOCUMENT_OCTETS_MAX);
-    int err = config_format(config, &lines->text);
-    struct slice rest = buf_slice(&lines->text);
-    lines->items = region_array(region, LINES_MAX, sizeof *lines->items);
-    if (!err && !lines->items)
-        err = ERR_NO_MEMORY;
-    while (!err && rest.n && lines->n < LINES_MAX) {
-        struct slice line = text_cut(&rest, '\n');
-        lines->items[lines->n++] = text_trim(line);
-        if (!rest.p)
-            break;
-    }
-    return err;
-}
-
-static bool has(const struct lines *lines, struct slice line)
-{
-    for (size_t i = 0; i < lines->n; i++)
-        if (slice_eq(lines->items[i], line))
-            return true;
-    return false;
-}
-
-static void put_missing(struct ctl_writer *w, const char *change, const struct lines *from, const struct lines *in)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        if (has(in, from->items[i]))
-            continue;
-        ctl_open_object(w, NULL);
-        ctl_put_text(w, "change", change);
-        ctl_put_slice(w, "line", from->items[i]);
-        ctl_close(w);
-    }
-}
-
-static void put_differences(struct ctl_writer *w, const struct config *old, const struct config *next)
-{
-    struct lines before = {.n = 0}, after = {.n = 0};
-    struct region region;
-    region_init(&region, LISTS_OCTETS_MAX);
-    ctl_open_array(w, "differences");
-    if (!split(old, &region, &before) && !split(next, &region, &after)) {
-        put_missing(w, "removed", &before, &after);
-        put_missing(w, "added", &after, &before);
-    }
-    ctl_close(w);
-    buf_fini(&before.text);
-    buf_fini(&after.text);
-    region_fini(&region);
-}
-
 static void reply(struct ctl_request *request, const struct config *old, const struct config *next, const char *text)
 {
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_text(w, "message", text);
     ctl_put_integer(w, "sequence", next->sequence);
-    put_differences(w, old, next);
+    difference_put(w, old, next);
     ctl_reply_end(request);
 }
 

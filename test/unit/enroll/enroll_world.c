@@ -119,7 +119,7 @@ void command(struct world *w, const char *line)
 
 const char *answer_line(struct world *w)
 {
-    static char text[1u << 16];
+    static char text[1u << 20];
     struct slice output = ctl_session_output(w->session);
     snprintf(text, sizeof text, "%.*s", SLICE_PRINT(output));
     return text;

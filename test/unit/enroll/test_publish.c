@@ -274,9 +274,34 @@ static void test_bans_of_strangers_and_of_the_past(void **state)
     assert_answer_has(w, "\"ok\":true");
 }
 
+/* More lines than anybody reads: the first thousand, and how many there are besides. */
+static void test_very_many_differences(void **state)
+{
+    struct world *w = *state;
+    struct buf nodes;
+    buf_init(&nodes, 1u << 18);
+    first_edition(w);
+    for (unsigned i = 0; i < 1500; i++)
+        buf_printf(&nodes, "<bad-node>%032x</bad-node>\n", i + 1);
+    buf_str(&nodes, END);
+    struct buf text;
+    buf_init(&text, 1u << 18);
+    editable(w, "<max-message-size>65536<", "<max-message-size>600000<", &text);
+    publish(w, buf_text(&text), "");
+    buf_clear(&text);
+    editable(w, END, buf_text(&nodes), &text);
+    publish(w, buf_text(&text), ",\"dry-run\":true");
+    assert_answer_has(w, "\"differences_not_shown\":500");
+    assert_answer_has(w, "000003e8</bad-node>\""); /* the thousandth */
+    assert_null(strstr(answer_line(w), "000003e9</bad-node>\""));
+    buf_fini(&text);
+    buf_fini(&nodes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_very_many_differences, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_publishing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_restart_does_not_undo_what_was_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_not_published, set_up, tear_down),
