@@ -78,6 +78,7 @@ void sim_agent_init(struct sim_node *node)
     agent->armed_us = INT64_MAX;
     agent->tick = (struct sim_tick){SIM_EVENT_AGENT, node};
     agent->numbers = sim_alloc(node->world->options->numbers);
+    agent->wanted = sim_alloc(node->world->options->numbers * sizeof *agent->wanted);
     node->agent = agent;
     if (server_options_account(&node->options, "pbx", "agent", PASSWORD) != 0)
         sim_die("no memory for an account");
@@ -89,8 +90,31 @@ void sim_agent_fini(struct sim_node *node)
         return;
     vap_client_free(node->agent->client);
     mem_free(node->agent->numbers);
+    mem_free(node->agent->wanted);
     mem_free(node->agent);
     node->agent = NULL;
+}
+
+/* Whether anybody would notice if they were not. */
+static bool are_refreshed(const struct sim_world *world)
+{
+    return world->nature.number_lifetime_s != 0;
+}
+
+static void tell_published(struct sim_node *node, uint32_t k, int err, unsigned code)
+{
+    const struct sim_world *world = node->world;
+    for (unsigned i = 0; i < world->observer_count; i++)
+        if (world->observers[i]->publish_ended)
+            world->observers[i]->publish_ended(world->observers[i]->ctx, node, k, err, code);
+}
+
+static void tell_refreshed(struct sim_node *node, uint32_t k)
+{
+    const struct sim_world *world = node->world;
+    for (unsigned i = 0; i < world->observer_count; i++)
+        if (world->observers[i]->publish_refreshed)
+            world->observers[i]->publish_refreshed(world->observers[i]->ctx, node, k);
 }
 
 void sim_agent_start(struct sim_node *node)
@@ -119,9 +143,13 @@ void sim_agent_start(struct sim_node *node)
     config.description = &description;
     config.subscribe = true;
     config.reconnect_ms = RECONNECT_MS;
+    config.report_refreshes = are_refreshed(node->world);
     if (vap_client_new(&config, &node->entropy, NULL, sim_node_now(node), &agent->client) != 0)
         sim_die("no memory for an agent");
     sim_agent_settle(node);
+    for (uint32_t k = 0; are_refreshed(node->world) && k < node->world->options->numbers; k++)
+        if (agent->wanted[k])
+            sim_agent_publish(node, k);
 }
 
 void sim_agent_stop(struct sim_node *node)
@@ -134,6 +162,9 @@ void sim_agent_stop(struct sim_node *node)
     agent->client = NULL;
     agent->online = false;
     agent->armed_us = INT64_MAX;
+    for (uint32_t k = 0; k < node->world->options->numbers; k++)
+        if (agent->numbers[k] == SIM_NUMBER_ASKED)
+            tell_published(node, k, ERR_CLOSED, 0);
     memset(agent->numbers, SIM_NUMBER_NONE, node->world->options->numbers);
 }
 
@@ -141,14 +172,16 @@ void sim_agent_stop(struct sim_node *node)
 
 static void published(struct sim_node *node, const struct vap_client_effect *e)
 {
-    const struct sim_world *world = node->world;
     uint32_t k = (uint32_t)e->token;
-    if (e->token >= world->options->numbers || node->agent->numbers[k] != SIM_NUMBER_ASKED)
+    if (e->token >= node->world->options->numbers || node->agent->numbers[k] == SIM_NUMBER_NONE)
         return; /* it was taken back meanwhile */
-    node->agent->numbers[k] = e->err ? SIM_NUMBER_FAILED : SIM_NUMBER_PUBLISHED;
-    for (unsigned i = 0; i < world->observer_count; i++)
-        if (world->observers[i]->publish_ended)
-            world->observers[i]->publish_ended(world->observers[i]->ctx, node, k, e->err, e->code);
+    bool asked = node->agent->numbers[k] == SIM_NUMBER_ASKED;
+    if (asked || !e->err) /* a refresh that fails is tried again */
+        node->agent->numbers[k] = e->err ? SIM_NUMBER_FAILED : SIM_NUMBER_PUBLISHED;
+    if (asked)
+        tell_published(node, k, e->err, e->code);
+    else if (!e->err)
+        tell_refreshed(node, k);
 }
 
 static void uploaded(struct sim_node *node, const struct vap_client_effect *e)
@@ -260,6 +293,7 @@ void sim_agent_publish(struct sim_node *node, uint32_t k)
     if (!agent || !agent->client || k >= world->options->numbers || agent->numbers[k] == SIM_NUMBER_ASKED ||
         agent->numbers[k] == SIM_NUMBER_PUBLISHED)
         return;
+    agent->wanted[k] = true;
     struct e164 number = sim_number(node->index, k);
     if (agent->numbers[k] == SIM_NUMBER_FAILED)
         vap_client_forget_number(agent->client, &number);
@@ -275,11 +309,17 @@ void sim_agent_publish(struct sim_node *node, uint32_t k)
 void sim_agent_forget(struct sim_node *node, uint32_t k)
 {
     struct sim_agent *agent = node->agent;
-    if (!agent || !agent->client || k >= node->world->options->numbers || agent->numbers[k] == SIM_NUMBER_NONE)
+    if (!agent || k >= node->world->options->numbers)
+        return;
+    agent->wanted[k] = false;
+    if (!agent->client || agent->numbers[k] == SIM_NUMBER_NONE)
         return;
     struct e164 number = sim_number(node->index, k);
+    bool asked = agent->numbers[k] == SIM_NUMBER_ASKED;
     vap_client_forget_number(agent->client, &number);
     agent->numbers[k] = SIM_NUMBER_NONE;
+    if (asked)
+        tell_published(node, k, ERR_CLOSED, 0);
     sim_agent_settle(node);
 }
 

@@ -43,6 +43,7 @@ struct sim_agent {
     struct sim_tick tick;
     int64_t armed_us; /* when the world calls next; INT64_MAX: never */
     uint8_t *numbers; /* options.numbers of enum sim_number_state; owned */
+    bool *wanted; /* of the same; owned. What a company wants outlives its agent's restarts, where numbers live short */
     uint32_t uploads_under_way;
     uint64_t routes_told;
 };

@@ -199,6 +199,11 @@ static void publish_begun(void *ctx, struct sim_node *node, uint32_t k)
     learn_number(check, node->index, k);
 }
 
+static int64_t lifetime_us(const struct sim_node *node)
+{
+    return (int64_t)server_config_of(node->server)->number_lifetime_s * SIM_SECOND;
+}
+
 static void publish_ended(void *ctx, struct sim_node *node, uint32_t k, int err, unsigned code)
 {
     struct sim_check *check = ctx;
@@ -207,10 +212,20 @@ static void publish_ended(void *ctx, struct sim_node *node, uint32_t k, int err,
     if (err || !node->server)
         return;
     struct e164 number = sim_number(node->index, k);
-    int64_t now_us = check->world->now_us;
-    int64_t lifetime_us = (int64_t)server_config_of(node->server)->number_lifetime_s * SIM_SECOND;
-    if (sim_truth_published(check->truth, &number, node->id, now_us, now_us + lifetime_us) != 0)
+    int64_t now_us = check->world->now_us, until_us = now_us + lifetime_us(node);
+    /* An agent that has restarted publishes again what is in the ring already. */
+    if (sim_truth_find_publication(check->truth, &number, node->id))
+        sim_truth_refreshed(check->truth, &number, node->id, until_us);
+    else if (sim_truth_published(check->truth, &number, node->id, now_us, until_us) != 0)
         sim_die("no memory for checks");
+}
+
+static void publish_refreshed(void *ctx, struct sim_node *node, uint32_t k)
+{
+    struct sim_check *check = ctx;
+    struct e164 number = sim_number(node->index, k);
+    if (node->server)
+        sim_truth_refreshed(check->truth, &number, node->id, check->world->now_us + lifetime_us(node));
 }
 
 static void call_uploaded(void *ctx, struct sim_node *node, uint64_t token, int err)
@@ -365,6 +380,7 @@ struct sim_check *sim_check_new(struct sim_world *world, struct sim_truth *truth
         .lookup_ended = lookup_ended,
         .publish_begun = publish_begun,
         .publish_ended = publish_ended,
+        .publish_refreshed = publish_refreshed,
         .call_uploaded = call_uploaded,
         .route_learned = route_learned,
         .log = log_line,

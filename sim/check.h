@@ -12,10 +12,13 @@
  *     quotas hold                  values of one node at another, by Chernoff's bound and the greatest share that it has had
  *     nobody is refused wrongly    a node under its quota
  *     what was acknowledged stays  of each copy of a published number something is left, unless more nodes were lost than it had holders
+ *     refreshed numbers stay       no copy of one ends by its lifetime, but in a storm
  * Liveness, when the storm is over and its damage undone:
  *     one ring                     right predecessors and successors within SIM_RING_US
  *     copies come back             each live record at its owner and the next two within SIM_COPIES_US after that
  *     every number is found        by everybody who asks, with its owner
+ *     refreshed numbers stay       whose company has not let it go was acknowledged within its lifetime
+ *     what is let go goes          within the lifetime that it had at most
  *     the banned are out           no links to them, and no values of theirs
  *     calls are learned            three proofs of calls between honest companies lead to a route (if the scenario promises so)
  *     nothing leaks                transactions, links and memory return to the level of before */
@@ -84,6 +87,10 @@ void sim_check_ended(struct sim_check *check);
 
 /* Each honest company that called another one's number so often that it must have been proven has learned the route. */
 void sim_check_learned(struct sim_check *check);
+
+/* What companies want is acknowledged; what they have let go for so long that nobody may have it is gone. */
+#define SIM_GONE_US (2 * SIM_MINUTE) /* behind its lifetime: requests that were under way, clocks that were off */
+void sim_check_lifetimes(struct sim_check *check);
 
 /* No links to the banned, no values of theirs. */
 void sim_check_banned(struct sim_check *check);

@@ -140,6 +140,12 @@ struct holders {
     struct map at; /* Resource-ID, signer's index → bool[node_count] */
 };
 
+/* Of one value. */
+struct holding {
+    int64_t ends_us; /* the last one */
+    bool at[];       /* by node */
+};
+
 struct holder_key {
     struct id resource;
     uint32_t signer;
@@ -149,16 +155,20 @@ static void note_holder(void *ctx, struct sim_node *node, const struct sim_row *
 {
     struct holders *holders = ctx;
     const struct sim_node *signer = sim_check_signer(holders->check, row->certificate);
-    if (!signer || !row->exists || row->kind != RELOAD_KIND_VIPR_REGISTRATION)
+    int64_t left_ms = row->expires_ms - sim_node_now(node).wall.ms;
+    if (!signer || !row->exists || row->kind != RELOAD_KIND_VIPR_REGISTRATION || left_ms <= 0)
         return;
+    struct sim_world *world = holders->check->world;
     struct holder_key key = {row->resource, signer->index};
-    bool *set = map_get(&holders->at, slice_of(&key, sizeof key));
-    if (!set) {
-        set = sim_alloc(holders->check->world->node_count);
-        if (map_set(&holders->at, slice_of(&key, sizeof key), set) != 0)
+    struct holding *holding = map_get(&holders->at, slice_of(&key, sizeof key));
+    if (!holding) {
+        holding = sim_alloc(sizeof *holding + world->node_count * sizeof holding->at[0]);
+        if (map_set(&holders->at, slice_of(&key, sizeof key), holding) != 0)
             sim_die("no memory for checks");
     }
-    set[node->index] = true;
+    holding->at[node->index] = true;
+    if (world->now_us + left_ms * SIM_MS > holding->ends_us)
+        holding->ends_us = world->now_us + left_ms * SIM_MS;
 }
 
 static void holders_init(struct holders *holders, struct sim_check *check)
@@ -178,10 +188,16 @@ static void holders_fini(struct holders *holders)
     map_fini(&holders->at);
 }
 
-static const bool *holders_of(const struct holders *holders, struct id resource, uint32_t signer)
+static const struct holding *holding_of(const struct holders *holders, struct id resource, uint32_t signer)
 {
     struct holder_key key = {resource, signer};
     return map_get(&holders->at, slice_of(&key, sizeof key));
+}
+
+static const bool *holders_of(const struct holders *holders, struct id resource, uint32_t signer)
+{
+    const struct holding *holding = holding_of(holders, resource, signer);
+    return holding ? holding->at : NULL;
 }
 
 /* Whether so much was lost at about that time, or the copy was so new, that nothing need be left of it. */
@@ -209,7 +225,32 @@ static bool is_left(const struct sim_check *check, const bool *set)
 static bool counts(const struct sim_check *check, const struct sim_publication *publication)
 {
     const struct sim_truth_node *node = sim_truth_find(check->truth, publication->node);
-    return node && !node->banned && publication->until_us > check->world->now_us;
+    return node && !node->banned && !publication->forgotten_us && publication->until_us > check->world->now_us;
+}
+
+/* Who could not reach its places in a storm lets copies end, and stores them again soon after it. */
+static bool may_end(const struct sim_check *check)
+{
+    return check->storm || check->world->now_us < check->calm_us + SIM_RING_US + SIM_COPIES_US;
+}
+
+/* Nothing is left of the copy. */
+static void check_gone(const struct sim_check *check, struct sim_publication *publication, unsigned copy,
+                       const bool *set)
+{
+    int64_t ends_us = publication->ends_us[copy];
+    bool ended = ends_us && ends_us <= check->world->now_us;
+    if (ended && may_end(check))
+        return;
+    publication->excused[copy] = true; /* said once */
+    if (ended)
+        sim_world_violation(check->world, "refreshed numbers stay",
+                            "copy %u of %s of node %" PRIu32 " was not stored again before its end", copy,
+                            publication->number.text, publication->company);
+    else if (!may_be_gone(check, publication, set))
+        sim_world_violation(check->world, "what was acknowledged stays",
+                            "nobody holds copy %u of %s of node %" PRIu32 " any more", copy, publication->number.text,
+                            publication->company);
 }
 
 /* The owner and the next two hold it. Returns how many of them do not. */
@@ -252,14 +293,12 @@ void sim_check_kept(struct sim_check *check)
         if (!counts(check, publication) || sim_truth_places(check->truth, &publication->number, resources) != 0)
             continue;
         for (unsigned copy = 0; copy < SIM_COPIES; copy++) {
-            const bool *set = holders_of(&holders, resources[copy], publication->company);
-            if (publication->excused[copy] || is_left(check, set))
-                continue;
-            publication->excused[copy] = true; /* said once */
-            if (!may_be_gone(check, publication, set))
-                sim_world_violation(check->world, "what was acknowledged stays",
-                                    "nobody holds copy %u of %s of node %" PRIu32 " any more", copy,
-                                    publication->number.text, publication->company);
+            const struct holding *holding = holding_of(&holders, resources[copy], publication->company);
+            const bool *set = holding ? holding->at : NULL;
+            if (is_left(check, set))
+                publication->ends_us[copy] = holding->ends_us;
+            else if (!publication->excused[copy])
+                check_gone(check, publication, copy, set);
         }
     }
     holders_fini(&holders);
@@ -354,6 +393,41 @@ void sim_check_learned(struct sim_check *check)
                                 " times and has no route",
                                 call->caller, call->number.text, call->taker, call->times);
     }
+}
+
+/* ---- refreshed, or let go ---- */
+
+static void note_forgotten(void *ctx, struct sim_node *node, const struct sim_row *row)
+{
+    struct sim_check *check = ctx;
+    const struct place *place = sim_check_place(check, row->resource);
+    const struct sim_node *signer = sim_check_signer(check, row->certificate);
+    if (!place || !signer || !row->exists || row->expires_ms <= sim_node_now(node).wall.ms)
+        return;
+    const struct sim_publication *p = sim_truth_find_publication(check->truth, &place->number, signer->id);
+    int64_t lifetime_us = (int64_t)check->world->nature.number_lifetime_s * SIM_SECOND;
+    if (p && p->forgotten_us && p->forgotten_us + lifetime_us + SIM_GONE_US < check->world->now_us)
+        sim_world_violation(check->world, "what is let go goes",
+                            "node %" PRIu32 " has %s of node %" PRIu32 " %" PRId64 " s after its company let it go",
+                            node->index, place->number.text, signer->index,
+                            (check->world->now_us - p->forgotten_us) / SIM_SECOND);
+}
+
+void sim_check_lifetimes(struct sim_check *check)
+{
+    for (size_t i = 0; i < sim_truth_publications(check->truth); i++) {
+        const struct sim_publication *p = sim_truth_publication(check->truth, i);
+        const struct sim_node *node = sim_world_node(check->world, p->company);
+        if (p->forgotten_us || !belongs(check, node) || !sim_check_honest(check, node))
+            continue;
+        if (p->until_us <= check->world->now_us)
+            sim_world_violation(check->world, "refreshed numbers stay",
+                                "%s of node %" PRIu32 " has not been acknowledged for its lifetime and %" PRId64 " s",
+                                p->number.text, node->index, (check->world->now_us - p->until_us) / SIM_SECOND);
+    }
+    for (uint32_t i = 0; i < check->world->node_count; i++)
+        if (sim_check_honest(check, sim_world_node(check->world, i)))
+            sim_check_each_row(sim_world_node(check->world, i), note_forgotten, check);
 }
 
 /* ---- the banned are out ---- */

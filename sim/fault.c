@@ -116,6 +116,14 @@ static void call(struct sim_storm *storm, const struct sim_fault *fault)
     sim_agent_call(storm->world, &call);
 }
 
+static void forget(struct sim_storm *storm, const struct sim_fault *fault)
+{
+    struct sim_node *node = sim_world_node(storm->world, fault->nodes[0]);
+    struct e164 number = sim_number(node->index, (uint32_t)fault->amount);
+    sim_agent_forget(node, (uint32_t)fault->amount);
+    sim_truth_forgotten(storm->truth, &number, node->id, storm->world->now_us);
+}
+
 /* Somebody says that a number is his, and that he was called on it. */
 static void claim(struct sim_storm *storm, const struct sim_fault *fault)
 {
@@ -357,6 +365,9 @@ static void fault_begins(void *ctx, struct sim_world *world)
         break;
     case SIM_FAULT_CLAIM:
         claim(storm, fault);
+        break;
+    case SIM_FAULT_FORGET:
+        forget(storm, fault);
         break;
     case SIM_FAULT_CONFIGURE:
         by = publisher(storm, NULL);

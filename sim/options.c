@@ -268,5 +268,7 @@ void sim_options_print(FILE *out, const struct sim_options *o, const struct sim_
             n->path_factor, n->access_us_min, n->access_us_max, 100 * n->jitter, 100 * n->loss, 100 * n->ipv6,
             n->clock_offset_ms, n->clock_drift_ppm, (double)n->disk_us_min / 1000, (double)n->disk_us_max / 1000,
             (double)n->handshake_us / 1000);
+    if (n->number_lifetime_s)
+        fprintf(out, "numbers     live %" PRIu32 " s unless they are refreshed\n", n->number_lifetime_s);
     fflush(out);
 }

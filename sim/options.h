@@ -51,7 +51,8 @@ struct sim_nature {
     double clock_drift_ppm;  /* and run fast or slow by up to so much */
     int64_t disk_us_min;     /* from a commit to its completion: each node has a mean between these */
     int64_t disk_us_max;
-    int64_t handshake_us; /* CPU time of each side of a TLS handshake */
+    int64_t handshake_us;       /* CPU time of each side of a TLS handshake */
+    uint32_t number_lifetime_s; /* of the ring; 0: a week, so that no run sees numbers refreshed or expire */
 };
 
 /* The defaults, without a seed (0: main takes one from the clock). */

@@ -10,6 +10,7 @@
 
 #define SECOND INT64_C(1000000)
 #define MINUTE (60 * SECOND)
+#define FORGETFUL_OF 4 /* one in so many companies lets a number go */
 
 const char *sim_fault_name(enum sim_fault_kind kind)
 {
@@ -33,7 +34,7 @@ static const struct {
     [SIM_FAULT_HANG] = {1, 40, 0},        [SIM_FAULT_DISK_FULL] = {5, 180, 0}, [SIM_FAULT_DISK_BROKEN] = {5, 90, 0},
     [SIM_FAULT_DISK_HANGS] = {1, 60, 0},  [SIM_FAULT_DISK_FAILS] = {0, 0, 0},  [SIM_FAULT_CLOCK] = {30, 300, 0},
     [SIM_FAULT_BYZANTINE] = {60, 600, 0}, [SIM_FAULT_BAN] = {60, 300, 50},     [SIM_FAULT_CALL] = {0, 0, 0},
-    [SIM_FAULT_CLAIM] = {0, 0, 0},        [SIM_FAULT_CONFIGURE] = {0, 0, 0},
+    [SIM_FAULT_CLAIM] = {0, 0, 0},        [SIM_FAULT_CONFIGURE] = {0, 0, 0},   [SIM_FAULT_FORGET] = {0, 0, 0},
 };
 
 void sim_plan_init(struct sim_plan *plan, uint32_t nodes, uint32_t joining, uint32_t companies, uint32_t numbers)
@@ -261,6 +262,21 @@ void sim_plan_draw(struct sim_plan *plan, const struct sim_mix *mix, const struc
     mem_free(d.chosen);
 }
 
+void sim_plan_draw_forgotten(struct sim_plan *plan, const struct entropy *entropy)
+{
+    for (uint32_t company = 0; company < plan->companies && plan->numbers; company++) {
+        struct sim_fault fault = {
+            .at_us = entropy_between(entropy, 0, plan->storm_us),
+            .kind = SIM_FAULT_FORGET,
+            .nodes = &company,
+            .node_count = 1,
+            .amount = entropy_below(entropy, plan->numbers),
+        };
+        if (entropy_below(entropy, FORGETFUL_OF) == 0)
+            sim_plan_add(plan, &fault);
+    }
+}
+
 /* ---- printing ---- */
 
 static void print_amount(FILE *out, const struct sim_fault *fault)
@@ -280,6 +296,7 @@ static void print_amount(FILE *out, const struct sim_fault *fault)
         break;
     case SIM_FAULT_CALL:
     case SIM_FAULT_CLAIM:
+    case SIM_FAULT_FORGET:
         fprintf(out, ", number %" PRIu64, fault->amount);
         break;
     default:

@@ -31,7 +31,8 @@
     X(BAN, "ban")                   /* a new configuration shuts them out; taken back after for_us, 0: never */    \
     X(CALL, "call")                 /* nodes[0]'s company calls nodes[1]'s, its number `amount` */                 \
     X(CLAIM, "false claim")   /* nodes[0] publishes a number of nodes[1]'s company, and says that it was called */ \
-    X(CONFIGURE, "configure") /* another configuration that shuts nobody out */
+    X(CONFIGURE, "configure") /* another configuration that shuts nobody out */                                    \
+    X(FORGET, "let go")       /* nodes[0]'s company refreshes its number `amount` no longer */
 
 enum sim_fault_kind {
 #define SIM_FAULT_NAME_(name, text) SIM_FAULT_##name,
@@ -82,6 +83,9 @@ struct sim_plan {
 void sim_plan_init(struct sim_plan *plan, uint32_t nodes, uint32_t joining, uint32_t companies, uint32_t numbers);
 void sim_plan_draw(struct sim_plan *plan, const struct sim_mix *mix, const struct entropy *entropy);
 void sim_plan_fini(struct sim_plan *plan);
+
+/* Some companies let one of their numbers go. */
+void sim_plan_draw_forgotten(struct sim_plan *plan, const struct entropy *entropy);
 
 /* One fault of one's own making. The nodes are copied. */
 void sim_plan_add(struct sim_plan *plan, const struct sim_fault *fault);

@@ -12,6 +12,9 @@
 #define NUMBERS_MAX 3
 #define REAL_OF 10 /* one in so many small storms signs with ECDSA */
 #define THIRD 3
+#define SHORT_LIVES_OF 3 /* in one in so many storms numbers live so short that they are refreshed, or expire */
+#define LIFETIME_S_MIN 300
+#define LIFETIME_S_MAX 900
 #define CALLS_OF_A_PAIR 5
 #define CALL_EVERY_US (70 * SIM_SECOND)
 
@@ -71,6 +74,7 @@ static const struct sim_recipe recipes[] = {
     {
         .name = "churn",
         .joining = 20,
+        .short_lives = true,
         .mix = {.storm_us = 10 * SIM_MINUTE,
                 .faults_per_minute = 3,
                 .weights = {CHURN_WEIGHTS, [SIM_FAULT_JOIN] = 3, [SIM_FAULT_LEAVE] = 3, [SIM_FAULT_HANG] = 3},
@@ -84,6 +88,7 @@ static const struct sim_recipe recipes[] = {
     },
     {
         .name = "partition",
+        .short_lives = true,
         .mix =
             {.storm_us = 10 * SIM_MINUTE,
              .faults_per_minute = 0.7,
@@ -93,6 +98,7 @@ static const struct sim_recipe recipes[] = {
     },
     {
         .name = "disk",
+        .short_lives = true,
         .mix = {.storm_us = 8 * SIM_MINUTE,
                 .faults_per_minute = 3,
                 .weights = {[SIM_FAULT_DISK_FULL] = 3,
@@ -141,6 +147,7 @@ static const struct sim_recipe recipes[] = {
     {
         .name = "storm",
         .joining = 20,
+        .short_lives = true,
         .mix = {.storm_us = 8 * SIM_MINUTE,
                 .faults_per_minute = 3,
                 .weights =
@@ -176,7 +183,12 @@ static void prepare(struct sim_options *options, struct sim_nature *nature)
 {
     struct seeded_entropy seed;
     const struct sim_recipe *recipe = sim_recipe_find(options->scenario);
-    (void)nature;
+    if (recipe->short_lives) {
+        sim_entropy_init(&seed, options->seed, "lifetime", 0);
+        struct entropy lifetime = seeded_entropy_port(&seed);
+        if (entropy_below(&lifetime, SHORT_LIVES_OF) == 0)
+            nature->number_lifetime_s = (uint32_t)entropy_between(&lifetime, LIFETIME_S_MIN, LIFETIME_S_MAX);
+    }
     sim_entropy_init(&seed, options->seed, "scenario", 0);
     struct entropy entropy = seeded_entropy_port(&seed);
     uint32_t nodes = (uint32_t)entropy_between(&entropy, NODES_MIN, NODES_MAX);

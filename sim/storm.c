@@ -166,6 +166,10 @@ static void live(struct sim_world *world, const struct sim_recipe *recipe, const
     if (recipe->learns)
         sim_world_run(world, LEARN_US);
     sim_world_run(world, QUIET_US);
+    if (world->nature.number_lifetime_s) { /* everything is refreshed once, or ends */
+        sim_world_run(world, (int64_t)world->nature.number_lifetime_s * SIM_SECOND + SIM_GONE_US);
+        sim_check_lifetimes(check);
+    }
     sim_check_find_all(check, ASKERS);
     sim_world_run(world, QUIET_US);
     if (recipe->learns)
@@ -178,11 +182,21 @@ static void live(struct sim_world *world, const struct sim_recipe *recipe, const
     sim_check_leaks(check, &before, &after);
 }
 
+static void let_go(const struct sim_options *options, struct sim_plan *plan)
+{
+    struct seeded_entropy seed;
+    sim_entropy_init(&seed, options->seed, "forgotten", 0);
+    struct entropy entropy = seeded_entropy_port(&seed);
+    sim_plan_draw_forgotten(plan, &entropy);
+}
+
 void sim_storm_run(struct sim_world *world, const struct sim_recipe *recipe)
 {
     struct sim_plan plan;
     struct sim_truth *truth;
     sim_storm_plan(recipe, world->options, &plan);
+    if (world->nature.number_lifetime_s)
+        let_go(world->options, &plan);
     if (world->options->verbose) {
         sim_plan_print(stderr, &plan);
         sim_world_observe(world, &printer);

@@ -13,7 +13,8 @@ struct sim_recipe {
     struct sim_mix mix;
     void (*add)(struct sim_plan *plan, const struct entropy *entropy); /* what the mix cannot say; may be NULL */
     bool learns;                                                       /* its calls must lead to routes */
-    uint8_t joining; /* percent of the nodes that are not there at first */
+    bool short_lives; /* numbers may live shorter than the storm and what follows it */
+    uint8_t joining;  /* percent of the nodes that are not there at first */
 };
 
 /* NULL: there is none of this name. */

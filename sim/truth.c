@@ -216,6 +216,20 @@ int sim_truth_published(struct sim_truth *truth, const struct e164 *number, stru
     return 0;
 }
 
+void sim_truth_refreshed(struct sim_truth *truth, const struct e164 *number, struct id node, int64_t until_us)
+{
+    struct sim_publication *publication = sim_truth_find_publication(truth, number, node);
+    if (publication)
+        publication->until_us = until_us;
+}
+
+void sim_truth_forgotten(struct sim_truth *truth, const struct e164 *number, struct id node, int64_t now_us)
+{
+    struct sim_publication *publication = sim_truth_find_publication(truth, number, node);
+    if (publication && !publication->forgotten_us)
+        publication->forgotten_us = now_us;
+}
+
 void sim_truth_withdrawn(struct sim_truth *truth, struct id node)
 {
     struct order *order = &truth->publication_order;

@@ -26,7 +26,10 @@ struct sim_publication {
     struct id node;
     uint32_t company; /* of the node */
     int64_t acknowledged_us;
-    int64_t until_us;         /* its lifetime in the ring, if nobody refreshes it */
+    int64_t until_us;     /* its lifetime in the ring, if nobody refreshes it */
+    int64_t forgotten_us; /* its company has let it go; 0: it has not */
+    int64_t
+        ends_us[SIM_COPIES]; /* of what its holders had of each copy, when they were last looked at; 0: nobody had it */
     bool excused[SIM_COPIES]; /* lost together with more neighbors at once than there are replicas for */
 };
 
@@ -55,6 +58,10 @@ int sim_truth_called(struct sim_truth *truth, const struct e164 *number, uint32_
                      int64_t now_us);
 int sim_truth_published(struct sim_truth *truth, const struct e164 *number, struct id node, int64_t now_us,
                         int64_t until_us);
+
+/* The agent was told so once more; or it will not be. Nothing if the number is not known (any longer). */
+void sim_truth_refreshed(struct sim_truth *truth, const struct e164 *number, struct id node, int64_t until_us);
+void sim_truth_forgotten(struct sim_truth *truth, const struct e164 *number, struct id node, int64_t now_us);
 
 /* A route that nothing refutes. */
 void sim_truth_learned(struct sim_truth *truth, const struct e164 *number, uint32_t caller, uint32_t taker);

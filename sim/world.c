@@ -243,7 +243,7 @@ unsigned sim_world_bootstraps(const struct sim_world *world)
     return wanted < SIM_BOOTSTRAPS_MAX ? wanted : SIM_BOOTSTRAPS_MAX;
 }
 
-static void list_bootstraps(void *ctx, struct config *config, struct region *region)
+static void set_ring(void *ctx, struct config *config, struct region *region)
 {
     const struct sim_world *world = ctx;
     unsigned n = sim_world_bootstraps(world);
@@ -254,6 +254,8 @@ static void list_bootstraps(void *ctx, struct config *config, struct region *reg
         addrs[i] = sim_address(i, false, SIM_RING_PORT); /* which everybody can reach */
     config->bootstrap_nodes = addrs;
     config->bootstrap_node_count = n;
+    if (world->nature.number_lifetime_s)
+        config->number_lifetime_s = world->nature.number_lifetime_s;
 }
 
 struct sim_world *sim_world_new(const struct sim_options *options, const struct sim_nature *nature)
@@ -284,7 +286,7 @@ struct sim_world *sim_world_new(const struct sim_options *options, const struct 
         sim_identity_issue(world->identities, i, node->id, (struct wall){SIM_BEGAN_MS - DAY_MS},
                            (struct wall){SIM_BEGAN_MS + CERTIFICATE_DAYS * DAY_MS});
     }
-    sim_identities_configure(world->identities, list_bootstraps, world);
+    sim_identities_configure(world->identities, set_ring, world);
     world->result = (struct sim_result){
         .seed = options->seed,
         .scenario = options->scenario,

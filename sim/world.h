@@ -76,6 +76,7 @@ struct sim_observer {
     void (*lookup_ended)(void *ctx, const struct sim_lookup *lookup);
     void (*publish_begun)(void *ctx, struct sim_node *node, uint32_t k);
     void (*publish_ended)(void *ctx, struct sim_node *node, uint32_t k, int err, unsigned code); /* 0: acknowledged */
+    void (*publish_refreshed)(void *ctx, struct sim_node *node, uint32_t k); /* acknowledged once more */
     void (*call_uploaded)(void *ctx, struct sim_node *node, uint64_t token, int err);
     void (*route_learned)(void *ctx, struct sim_node *node, const struct e164 *number, struct slice uri,
                           struct slice ticket); /* by the node's agent, in a Notify */

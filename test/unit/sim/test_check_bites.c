@@ -9,6 +9,7 @@
 #define NODES 6u
 #define NUMBERS 2u
 #define ROWS_MAX 64
+#define SHORT_S 300 /* lifetime of numbers */
 
 struct scene {
     struct sim_options options;
@@ -26,7 +27,7 @@ static unsigned count(const struct scene *s, const char *rule)
     return n;
 }
 
-static int make(void **state)
+static int make_with_lifetime(void **state, uint32_t number_lifetime_s)
 {
     struct scene *s = test_calloc(1, sizeof *s);
     sim_options_default(&s->options);
@@ -36,6 +37,7 @@ static int make(void **state)
     s->options.signatures = SIM_SIGNATURES_STAND_IN;
     sim_options_settle(&s->options);
     sim_nature_draw(&s->nature, s->options.seed);
+    s->nature.number_lifetime_s = number_lifetime_s;
     s->world = sim_world_new(&s->options, &s->nature);
     assert_int_equal(sim_truth_new(&s->truth), 0);
     s->check = sim_check_new(s->world, s->truth);
@@ -44,6 +46,16 @@ static int make(void **state)
     sim_world_run(s->world, 2 * SIM_MINUTE);
     *state = s;
     return 0;
+}
+
+static int make(void **state)
+{
+    return make_with_lifetime(state, 0);
+}
+
+static int make_short(void **state)
+{
+    return make_with_lifetime(state, SHORT_S);
 }
 
 static int drop(void **state)
@@ -389,6 +401,53 @@ static void test_the_banned_who_are_not_out(void **state)
     assert_true(count(s, "the banned are out") >= 2); /* links to it, and its values */
 }
 
+/* ---- where numbers live short ---- */
+
+static void pass_lifetimes(struct scene *s, unsigned n)
+{
+    sim_world_run(s->world, (int64_t)n * SHORT_S * SIM_SECOND + SIM_GONE_US + SIM_MINUTE);
+    sim_check_lifetimes(s->check);
+}
+
+static void let_go(struct scene *s, uint32_t company)
+{
+    struct sim_node *node = sim_world_node(s->world, company);
+    struct e164 number = sim_number(company, 0);
+    sim_truth_forgotten(s->truth, &number, node->id, s->world->now_us);
+}
+
+static void test_numbers_are_refreshed_or_go(void **state)
+{
+    struct scene *s = *state;
+    char text[160] = "";
+    sim_agent_forget(sim_world_node(s->world, 1), 0);
+    let_go(s, 1);
+    pass_lifetimes(s, 3);
+    sim_check_kept(s->check);
+    assert_int_equal(sim_check_copies(s->check, text, sizeof text), 0);
+    assert_int_equal(s->world->result.records_live, (NODES * NUMBERS - 1) * SIM_COPIES);
+    sim_check_find_all(s->check, 3);
+    assert_int_equal(s->world->result.violation_count, 0);
+}
+
+static void test_a_number_is_not_refreshed(void **state)
+{
+    struct scene *s = *state;
+    sim_agent_forget(sim_world_node(s->world, 1), 0); /* nobody else knows */
+    pass_lifetimes(s, 1);
+    assert_int_equal(count(s, "refreshed numbers stay"), 1);
+    assert_int_equal(s->world->result.violation_count, 1);
+}
+
+static void test_a_number_does_not_go(void **state)
+{
+    struct scene *s = *state;
+    let_go(s, 1); /* it goes on refreshing it */
+    pass_lifetimes(s, 1);
+    assert_true(count(s, "what is let go goes") >= SIM_COPIES);
+    assert_int_equal(s->world->result.violation_count, count(s, "what is let go goes"));
+}
+
 static void test_a_node_is_outside(void **state)
 {
     struct scene *s = *state;
@@ -420,7 +479,11 @@ static void test_leaks(void **state)
 int main(void)
 {
 #define BITES(test) cmocka_unit_test_setup_teardown(test, make, drop)
+#define BITES_SHORT(test) cmocka_unit_test_setup_teardown(test, make_short, drop)
     const struct CMUnitTest tests[] = {
+        BITES_SHORT(test_numbers_are_refreshed_or_go),
+        BITES_SHORT(test_a_number_is_not_refreshed),
+        BITES_SHORT(test_a_number_does_not_go),
         BITES(test_a_healthy_world),
         BITES(test_a_copy_is_missing),
         BITES(test_a_record_is_lost),

@@ -37,6 +37,7 @@ static void draw(struct sim_plan *plan, uint64_t seed)
     struct entropy entropy = seeded_entropy_port(&stream);
     sim_plan_init(plan, NODES, JOINING, NODES, 2);
     sim_plan_draw(plan, &mix, &entropy);
+    sim_plan_draw_forgotten(plan, &entropy);
 }
 
 static char *text_of(const struct sim_plan *plan)
@@ -99,6 +100,12 @@ static void check_limits(const struct sim_plan *plan)
     assert_true(joined <= JOINING);
 }
 
+static bool hits_nodes(enum sim_fault_kind kind)
+{
+    return kind != SIM_FAULT_CALL && kind != SIM_FAULT_CLAIM && kind != SIM_FAULT_FORGET &&
+           kind != SIM_FAULT_PARTITION && kind != SIM_FAULT_ONE_WAY;
+}
+
 /* What is down or gone is not hit again before it is well. */
 static void check_overlaps(const struct sim_plan *plan)
 {
@@ -108,8 +115,7 @@ static void check_overlaps(const struct sim_plan *plan)
         for (size_t k = i + 1; hurts && k < plan->count; k++) {
             const struct sim_fault *second = &plan->faults[k];
             bool over = !ends_lives(first) && second->at_us >= first->at_us + first->for_us;
-            if (over || second->kind == SIM_FAULT_CALL || second->kind == SIM_FAULT_CLAIM ||
-                second->kind == SIM_FAULT_PARTITION || second->kind == SIM_FAULT_ONE_WAY)
+            if (over || !hits_nodes(second->kind))
                 continue;
             for (uint32_t a = 0; a < first->node_count; a++)
                 for (uint32_t b = 0; b < second->node_count; b++)
@@ -136,6 +142,25 @@ static void test_limits_hold(void **state)
 }
 
 /* Each scenario is known by its name and has a plan in which something happens. */
+static void test_companies_let_numbers_go(void **state)
+{
+    struct sim_plan plan;
+    struct seeded_entropy stream = {3};
+    struct entropy entropy = seeded_entropy_port(&stream);
+    (void)state;
+    sim_plan_init(&plan, 400, 0, 400, 2);
+    plan.storm_us = 1000;
+    sim_plan_draw_forgotten(&plan, &entropy);
+    assert_true(plan.count > 60 && plan.count < 140);
+    for (size_t i = 0; i < plan.count; i++) {
+        const struct sim_fault *fault = &plan.faults[i];
+        assert_int_equal(fault->kind, SIM_FAULT_FORGET);
+        assert_true(fault->at_us >= 0 && fault->at_us <= 1000 && fault->node_count == 1);
+        assert_true(fault->nodes[0] < 400 && fault->amount < 2 && fault->for_us == 0);
+    }
+    sim_plan_fini(&plan);
+}
+
 static void test_scenarios(void **state)
 {
     (void)state;
@@ -165,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_seed_same_plan),
         cmocka_unit_test(test_limits_hold),
+        cmocka_unit_test(test_companies_let_numbers_go),
         cmocka_unit_test(test_scenarios),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,14 @@ static void test_publications_come_and_are_withdrawn(void **state)
     assert_int_equal(sim_truth_publication(truth, 0)->acknowledged_us, 20);
     assert_int_equal(sim_truth_publication(truth, 0)->company, 0);
     assert_ptr_equal(sim_truth_find_publication(truth, &third, id_of(2)), sim_truth_publication(truth, 1));
+    sim_truth_refreshed(truth, &first, id_of(1), 3000);
+    sim_truth_refreshed(truth, &third, id_of(1), 3000); /* nobody's */
+    sim_truth_forgotten(truth, &third, id_of(2), 25);
+    sim_truth_forgotten(truth, &third, id_of(2), 26);
+    assert_int_equal(sim_truth_publication(truth, 0)->until_us, 3000);
+    assert_int_equal(sim_truth_publication(truth, 0)->acknowledged_us, 20);
+    assert_int_equal(sim_truth_publication(truth, 1)->until_us, 1000);
+    assert_int_equal(sim_truth_publication(truth, 1)->forgotten_us, 25);
     sim_truth_withdrawn(truth, id_of(1));
     assert_int_equal(sim_truth_publications(truth), 1);
     assert_null(sim_truth_find_publication(truth, &first, id_of(1)));
