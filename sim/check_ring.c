@@ -238,9 +238,10 @@ static bool may_end(const struct sim_check *check)
 static void check_gone(const struct sim_check *check, struct sim_publication *publication, unsigned copy,
                        const bool *set)
 {
-    int64_t ends_us = publication->ends_us[copy];
-    bool ended = ends_us && ends_us <= check->world->now_us;
-    if (ended && may_end(check))
+    /* By the clock of who has the copy, which may be off or have been set. */
+    int64_t ends_us = publication->ends_us[copy], now_us = check->world->now_us + SIM_GONE_US;
+    bool ended = ends_us && ends_us <= now_us;
+    if (ended && (may_end(check) || publication->until_us <= now_us))
         return;
     publication->excused[copy] = true; /* said once */
     if (ended)
