@@ -193,10 +193,11 @@ int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrol
 {
     int err = 0;
     a->now = now;
-    for (size_t i = 0; !err && i < a->parts.service_count; i++)
-        err = agent_service_set_enrolled(a->parts.services[i], now, enrolled);
-    if (!err)
-        a->parts.enrolled = enrolled;
+    a->parts.enrolled = enrolled;
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        int failed = agent_service_set_enrolled(a->parts.services[i], now, enrolled);
+        err = err ? err : failed;
+    }
     return err;
 }
 

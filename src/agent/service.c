@@ -9,8 +9,10 @@
 
 COUNTERS_DEFINE(agent_service_counters, AGENT_SERVICE_COUNTERS)
 
-#define FEED_PAUSE_MS 10000 /* after numbers could not be handed over for lack of memory */
-#define CLIENT_QUEUE 256    /* records with the client; the others wait in their queue, on disk as in memory */
+#define FEED_PAUSE_MS 10000     /* after numbers could not be handed over for lack of memory */
+#define LIST_OCTETS_MAX 24000   /* of the domains in a description */
+#define LISTED_DOMAIN_OCTETS 20 /* of its element */
+#define CLIENT_QUEUE 256        /* records with the client; the others wait in their queue, on disk as in memory */
 
 struct server {
     char *name;
@@ -50,6 +52,18 @@ const char *agent_service_status_name(enum agent_service_status status)
 
 /* ---- life ---- */
 
+/* As many as a description can hold: it has 32 KiB in all. What is left out is still checked by us. */
+static size_t cut_list(const struct agent_service *s, const char *const *domains, size_t n)
+{
+    size_t octets = 0, kept = 0;
+    while (kept < n && (octets += strlen(domains[kept]) + LISTED_DOMAIN_OCTETS) <= LIST_OCTETS_MAX)
+        kept++;
+    if (kept < n)
+        log_event(s->parts.log, LEVEL_WARNING, "agent.service.list_cut", "service=%s domains=%zu told=%zu", s->name, n,
+                  kept);
+    return kept;
+}
+
 /* What the VService says of itself (VAP 10.1). The arrays are of VAP_LIST_DOMAINS_MAX and AGENT_SERVICE_ROUTES_MAX. */
 static void describe(const struct agent_service *s, const char **domains, const char **routes,
                      struct vap_description *ret_description)
@@ -57,6 +71,7 @@ static void describe(const struct agent_service *s, const char **domains, const 
     bool white;
     size_t listed = agent_trust_domains(s->parts.enrolled, &white, domains, VAP_LIST_DOMAINS_MAX);
     size_t numbers = agent_enrolled_count(s->parts.enrolled);
+    listed = cut_list(s, domains, listed);
     for (size_t i = 0; i < s->route_count; i++)
         routes[i] = s->routes[i];
     *ret_description = (struct vap_description){
@@ -162,17 +177,13 @@ int agent_service_set_enrolled(struct agent_service *s, struct now now, const st
     const char *domains[VAP_LIST_DOMAINS_MAX];
     const char *routes[AGENT_SERVICE_ROUTES_MAX];
     struct vap_description description;
-    const struct agent_enrolled *before = s->parts.enrolled;
     s->now = now;
-    s->parts.enrolled = enrolled;
+    s->parts.enrolled = enrolled; /* the old one may go, whatever happens */
+    s->feed_at = now.mono;
     describe(s, domains, routes, &description);
     int err = agent_publish_set(s->publish, now, enrolled);
-    if (!err)
-        err = vap_client_set_description(s->client, now, &description);
-    if (err)
-        s->parts.enrolled = before;
-    s->feed_at = now.mono;
-    return err;
+    int failed = vap_client_set_description(s->client, now, &description);
+    return err ? err : failed;
 }
 
 /* ---- routes ---- */

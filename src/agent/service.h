@@ -47,7 +47,8 @@ int agent_service_new(const struct agent_service_config *config, const struct ag
 /* Before routes, records and alarms are freed. NULL is allowed. */
 void agent_service_free(struct agent_service *s);
 
-/* The enrolled numbers and trust groups have changed; the old object may be freed afterwards. */
+/* The enrolled numbers and trust groups have changed; the old object may be freed afterwards, also after an error: then what is published
+ * stays as it was. */
 int agent_service_set_enrolled(struct agent_service *s, struct now now, const struct agent_enrolled *enrolled);
 
 /* For an agent_route_watch, with the alarms as its ctx: rings RouteRemoved. */

@@ -40,6 +40,7 @@ struct host {
     struct keyring *keyring; /* NULL: tickets are not checked here */
     bool installed;          /* its key is durable */
 
+    struct agent_options options; /* of the agent; its texts are those of the settings */
     struct agent *agent;
 };
 

@@ -76,7 +76,8 @@ static int make_agent(struct host *h)
                                       .alarms = &h->alarms,
                                       .services = h->service_list,
                                       .service_count = s->service_count};
-    int err = agent_new(&s->agent, &ports, &parts, daemon_now(&h->daemon), &h->agent);
+    h->options = s->agent;
+    int err = agent_new(&h->options, &ports, &parts, daemon_now(&h->daemon), &h->agent);
     if (err)
         log_event(&h->daemon.log, LEVEL_ERROR, "agent.failed", "error=%s", err_name(err));
     else
@@ -104,6 +105,13 @@ static int start(struct host *h)
               d->settings->agent.domain, agent_routes_count(h->routes));
     agent_start(h->agent, daemon_now(d));
     return daemon_open_control(d, agent_handlers, agent_handler_count, h->agent);
+}
+
+/* Who takes part, whom we trust, how numbers are written: calls go on. */
+static int reload(struct host *h, const struct settings *old)
+{
+    settings_follow(h->daemon.settings, (struct settings *)old, &h->options);
+    return agent_set_enrolled(h->agent, daemon_now(&h->daemon), h->daemon.settings->enrolled);
 }
 
 static void stop(struct host *h)
@@ -134,6 +142,8 @@ static const struct daemon_program program = {
     .table = &settings_table,
     .load = settings_load,
     .unload = settings_free,
+    .may_follow = settings_may_follow,
+    .reload = reload,
     .start = start,
     .stop = stop,
     .fini = fini,

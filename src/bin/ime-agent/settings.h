@@ -39,6 +39,11 @@ struct settings {
 int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings);
 void settings_free(struct settings *s);
 
+/* settings_follow.c: as daemon_program.may_follow; and the part of daemon_program.reload that is about options: those in use are changed where
+ * they lie, their texts move from the old settings to the ones that hold now. */
+bool settings_may_follow(const struct settings *now, const struct settings *next, const char **ret_key);
+void settings_follow(struct settings *now, struct settings *old, struct agent_options *used);
+
 /* settings_sides.c: sides, PBXs, trunks. */
 int settings_load_sides(struct settings *s, struct buf *errors);
 

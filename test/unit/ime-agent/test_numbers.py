@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""ime-agent and a VAP server over real sockets: numbers are published, routes learned and kept over kill -9, operators obeyed, and SIGHUP changes
+who takes part while the agent runs.
+
+    test_numbers.py IME-AGENT IMECTL VAP_TESTD
+"""
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+AGENT, IMECTL, SERVER = sys.argv[1:4]
+PATIENCE = 30
+CONF = """[agent]
+domain = a.example
+data = {directory}/data
+control = {directory}/socket
+[pbx-side]
+udp = 127.0.0.1:{udp}
+[pbx pbx]
+host = {host}
+country = {country}
+[service main]
+domain = a.example
+vservice-id = 0000000000000007
+server = 127.0.0.1:{port}
+user = pbx
+password = secret word
+plain = yes
+external-address = 192.0.2.1:5061
+[enrolled all]
+pattern = {patterns}
+{more}
+"""
+
+
+class Lines:
+    """The lines of a pipe, with patience."""
+
+    def __init__(self, pipe):
+        self.queue, self.seen = queue.Queue(), []
+        threading.Thread(target=self.read, args=[pipe], daemon=True).start()
+
+    def read(self, pipe):
+        for line in pipe:
+            self.queue.put(line.rstrip("\n"))
+
+    def until(self, pattern):
+        """The match of the first line from now on that has the pattern."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self.queue.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no line with {pattern}; there were: {self.seen}") from None
+            self.seen.append(line)
+            found = re.search(pattern, line)
+            if found:
+                return found
+
+
+class Server:
+    def __init__(self):
+        self.process = subprocess.Popen([SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = Lines(self.process.stdout)
+        self.port = self.lines.until(r"^port (\d+)").group(1)
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
+
+class Agent:
+    def __init__(self, directory, port):
+        self.directory, self.process = directory, None
+        self.values = {"directory": directory, "port": port, "udp": 15060 + os.getpid() % 20000, "host": "127.0.0.9", "country": "49",
+                       "patterns": "+4930201, +4930202", "more": ""}
+
+    def write(self, **changes):
+        self.values.update(changes)
+        path = os.path.join(self.directory, "agent.conf")
+        with open(path, "w") as f:
+            f.write(CONF.format(**self.values))
+        os.chmod(path, 0o600)
+        return path
+
+    def start(self):
+        self.process = subprocess.Popen([AGENT, "--config", self.write()], stderr=subprocess.PIPE, text=True)
+        self.log = Lines(self.process.stderr)
+        self.log.until("service=control")
+
+    def reload(self, expected, **changes):
+        self.write(**changes)
+        self.process.send_signal(signal.SIGHUP)
+        self.log.until(expected)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(PATIENCE)
+        assert self.process.returncode == (-number if number == signal.SIGKILL else 0), self.process.returncode
+
+    def ask(self, *words):
+        """The result, or None when the agent refuses."""
+        done = subprocess.run([IMECTL, "--socket", os.path.join(self.directory, "socket"), "--json", "agent", *words], capture_output=True,
+                              text=True, timeout=PATIENCE)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def learn(server, number, expected="ok"):
+    server.tell(f"notify {number}")
+    server.lines.until(f"^notified {expected}$")
+
+
+def test_publishes_and_learns(agent, server):
+    agent.start()
+    server.lines.until("^vservice 7 a.example 2 sip:agent@a.example:5061;maddr=192.0.2.1;transport=tcp$")
+    server.lines.until("^subscribed$")
+    agent.log.until("PublicationRunCompleted.*2 numbers, 0 failed")
+    learn(server, "+4989111")
+    assert agent.ask("route", "show", "+4989111")["routes"][0]["domain"] == "b.example"
+    assert agent.ask("number", "test", "089111")["way"].startswith("direct, to b.example")
+    assert agent.ask("service", "show")["servers"][0]["state"] == "online"
+    report = agent.ask("publish", "report")
+    assert report["published"] == 2 and report["last_run_failed"] == 0, report
+
+
+def test_survives_kill(agent, server):
+    for command, state in (("disable", "disabled"), ("enable", "good")):
+        assert agent.ask("route", command, "+4989111")
+        agent.end(signal.SIGKILL)
+        agent.start()
+        server.lines.until("^subscribed$")
+        assert agent.ask("route", "show", "+4989111")["routes"][0]["state"] == state
+    learn(server, "+4989112")
+    assert agent.ask("route", "delete", "+4989111")
+    agent.end(signal.SIGKILL)
+    agent.start()
+    server.lines.until("^subscribed$")
+    assert [r["number"] for r in agent.ask("route", "list")["routes"]] == ["+4989112"]
+    assert agent.ask("route", "show", "+4989111") is None
+
+
+def test_reloads(agent, server):
+    agent.reload(" reloaded ", patterns="+4930202, +4930203", country="1", more="[trust bad]\ntrusted = no\ndomain = b.example")
+    server.lines.until(r"^number \+4930203$")
+    assert agent.ask("number", "test", "2125550100")["result"] == "+12125550100"
+    assert agent.ask("number", "test", "+4989112")["way"] == "PSTN: the trust groups block the number or b.example"
+    learn(server, "+4989113", "forbidden")
+    assert agent.ask("alarms")["alarms"][0]["alarm"] == "RejectedRoutes"
+    agent.reload(r"reload.refused.*host of \[pbx pbx\]", host="127.0.0.10")
+    agent.reload(r"reload.refused.*\+X", host="127.0.0.9", patterns="+X")
+    agent.reload(" reloaded ", patterns="+4930203", country="49", more="")
+    assert agent.ask("number", "test", "089113")["result"] == "+4989113"
+    learn(server, "+4989113")
+
+
+def main():
+    failed = 0
+    tests = [test_publishes_and_learns, test_survives_kill, test_reloads]
+    with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
+        server = Server()
+        agent = Agent(directory, server.port)
+        print(f"1..{len(tests)}")
+        for number, test in enumerate(tests, 1):
+            try:
+                test(agent, server)
+                print(f"ok {number} - {test.__name__}", flush=True)
+            except AssertionError as error:
+                failed += 1
+                print(f"not ok {number} - {test.__name__}\n# {error}".replace("\n", "\n# "), flush=True)
+        agent.end()
+        server.end()
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
