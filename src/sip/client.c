@@ -158,11 +158,10 @@ void sip_client_free(struct client *c)
 
 void sip_client_report(struct client *c, struct inbound *in)
 {
-    if (c->t.is_internal)
-        sip_inbound_free(in);
-    else
+    if (!c->t.is_internal)
         sip_inbound_report(c->t.layer, in,
                            (struct sip_event){.kind = SIP_RESPONSE, .client = c->t.id, .token = c->token});
+    sip_inbound_drop(in);
 }
 
 void sip_client_give_up(struct client *c, enum sip_event_kind kind)
@@ -222,7 +221,7 @@ void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in)
     struct transaction *t = l->key.err ? NULL : sip_transaction_find_key(l, buf_slice(&l->key));
     if (!t || t->is_server) {
         l->counters.responses_stray++;
-        sip_inbound_free(in);
+        sip_inbound_drop(in);
         return;
     }
     struct client *c = CONTAINER_OF(t, struct client, t);

@@ -87,7 +87,7 @@ void sip_client_invite_receive(struct client *c, struct now now, struct inbound 
         c->t.layer->counters.retransmissions_in++;
         if (c->state == CLIENT_COMPLETED && status >= 300)
             acknowledge(c, &in->message);
-        sip_inbound_free(in);
+        sip_inbound_drop(in);
     }
 }
 

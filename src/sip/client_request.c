@@ -27,7 +27,7 @@ void sip_client_request_receive(struct client *c, struct now now, struct inbound
     struct transaction *t = &c->t;
     if (c->state == CLIENT_COMPLETED) {
         t->layer->counters.retransmissions_in++;
-        sip_inbound_free(in);
+        sip_inbound_drop(in);
         return;
     }
     if (in->message.status < 200) {

@@ -1,47 +1,82 @@
 /* Server transactions (RFC 3261 17.2): requests that come in, once or again, their CANCELs, their answers. */
+#include "base/mem.h"
 #include "sip/transaction_core.h"
 
 /* ---- life ---- */
 
+void sip_server_settled(struct server *s)
+{
+    struct sip_layer *l = s->t.layer;
+    if (!s->in)
+        return;
+    l->servers_open--;
+    l->octets -= s->in->octets;
+    sip_inbound_spend(l, s->in);
+    s->in = NULL;
+}
+
 void sip_server_leave(struct server *s)
 {
     struct sip_layer *l = s->t.layer;
+    sip_server_settled(s);
     sip_table_remove(&l->merges, &s->by_merge);
     sip_source_leave(l, s->source);
     s->source = NULL;
 }
 
-void sip_server_free(struct server *s)
+static size_t octets_of(const struct server *s)
 {
-    sip_packet_drop(s->t.packet);
-    s->t.layer->octets -= s->in->octets;
-    sip_inbound_free(s->in);
+    return sizeof *s + s->t.key.n + s->merge.n + s->to_tag.n;
 }
 
-/* In the region of its request. Does not take the request over when it fails. */
-static int start(struct sip_layer *l, struct inbound *in, bool internal, struct source *source,
+void sip_server_free(struct server *s)
+{
+    s->t.layer->octets -= octets_of(s);
+    sip_packet_drop(s->t.packet);
+    mem_free(s);
+}
+
+static struct slice put(uint8_t **at, struct slice text)
+{
+    uint8_t *begin = *at;
+    if (text.n)
+        memcpy(begin, text.p, text.n);
+    *at += text.n;
+    return slice_of(begin, text.n);
+}
+
+/* Holds the request if that succeeds. merge is empty if it is not to be compared with others. */
+static int start(struct sip_layer *l, struct inbound *in, bool internal, struct slice merge, struct source *source,
                  struct server **ret_server)
 {
     const struct sip_message *m = &in->message;
-    struct server *s = region_alloc(&in->region, sizeof *s);
-    struct slice key = region_copy(&in->region, sip_server_key(l, m, m->method));
-    if (!s || !key.n)
+    struct slice key = sip_server_key(l, m, m->method);
+    struct server *s = key.n ? mem_alloc(sizeof *s + key.n + merge.n + m->to.tag.n) : NULL;
+    if (!s)
         return ERR_NO_MEMORY;
+    uint8_t *at = s->texts;
+    key = put(&at, key);
+    s->merge = put(&at, merge);
+    s->to_tag = put(&at, m->to.tag);
     s->t.id = l->last_id + 1;
     s->t.is_server = true;
     s->t.is_invite = m->method == SIP_INVITE;
     s->t.is_reliable = sip_transport_is_reliable(in->flow.transport);
     s->t.is_internal = internal;
-    s->in = in;
-    int err = sip_transaction_start(l, &s->t, key);
-    if (err)
-        return err;
+    if (sip_transaction_start(l, &s->t, key)) {
+        mem_free(s);
+        return ERR_NO_MEMORY;
+    }
     l->last_id++;
+    l->servers_open++;
     s->source = source;
     sip_server_make_tag(l, m, s->tag);
-    in->server = s;
+    if (merge.n)
+        sip_table_add(&l->merges, &s->by_merge, sip_layer_hash(l, merge));
+    in->holders++;
     in->octets = in->region.used;
-    l->octets += in->octets;
+    s->in = in;
+    l->octets += in->octets + octets_of(s);
     *ret_server = s;
     return 0;
 }
@@ -66,7 +101,8 @@ void sip_server_send(struct server *s, struct packet *response)
 
 static int respond(struct server *s, struct now now, unsigned status, struct slice octets)
 {
-    struct packet *response = sip_packet_new(s->t.layer, &s->in->hop, octets);
+    const struct sip_hop *hop = s->in ? &s->in->hop : &s->t.packet->hop;
+    struct packet *response = sip_packet_new(s->t.layer, hop, octets);
     if (!response)
         return ERR_NO_MEMORY;
     int err = s->t.is_invite ? sip_server_invite_respond(s, now, status, response)
@@ -119,13 +155,13 @@ int sip_server_respond(struct sip_layer *l, struct now now, uint64_t server, str
 const struct sip_message *sip_server_request(const struct sip_layer *l, uint64_t server)
 {
     const struct server *s = find(l, server);
-    return s ? &s->in->message : NULL;
+    return s && s->in ? &s->in->message : NULL;
 }
 
 const struct sip_flow *sip_server_flow(const struct sip_layer *l, uint64_t server)
 {
     const struct server *s = find(l, server);
-    return s ? &s->in->flow : NULL;
+    return s && s->in ? &s->in->flow : NULL;
 }
 
 struct slice sip_server_tag(const struct sip_layer *l, uint64_t server)
@@ -151,10 +187,9 @@ static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *i
 {
     struct server *s;
     l->counters.merged++;
-    if (start(l, in, true, source, &s)) {
+    if (start(l, in, true, slice_of(NULL, 0), source, &s)) {
         sip_source_leave(l, source);
         l->counters.refused_memory++;
-        sip_inbound_free(in);
         return;
     }
     answer_alone(s, now, 482, slice_of(s->tag, TAG_OCTETS));
@@ -162,7 +197,7 @@ static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *i
 
 static int enter(struct sip_layer *l, const struct inbound *in, struct source **ret_source)
 {
-    if (l->servers >= l->config.servers_max || l->octets + in->region.used > l->config.octets_max)
+    if (l->servers_open >= l->config.servers_max || l->octets + in->region.used > l->config.octets_max)
         return ERR_LIMIT;
     return sip_source_enter(l, &in->flow, ret_source);
 }
@@ -175,25 +210,20 @@ static void receive_new(struct sip_layer *l, struct now now, struct inbound *in)
     if (enter(l, in, &source)) {
         l->counters.refused_limit++;
         sip_server_refuse(l, in, 503, l->config.retry_after_s);
-        sip_inbound_free(in);
         return;
     }
     if (l->config.refuse_merged && !in->message.to.tag.n) {
-        merge = region_copy(&in->region, sip_server_merge_key(l, &in->message));
+        merge = sip_server_merge_key(l, &in->message);
         if (sip_server_find_merge(l, merge)) {
             refuse_merged(l, now, in, source);
             return;
         }
     }
-    if (start(l, in, false, source, &s)) {
+    if (start(l, in, false, merge, source, &s)) {
         sip_source_leave(l, source);
         l->counters.refused_memory++;
-        sip_inbound_free(in);
         return;
     }
-    s->merge = merge;
-    if (merge.n)
-        sip_table_add(&l->merges, &s->by_merge, sip_layer_hash(l, merge));
     begin(s, now);
     sip_inbound_report(l, in, (struct sip_event){.kind = SIP_REQUEST, .server = s->t.id});
 }
@@ -214,8 +244,6 @@ static void receive_ack(struct sip_layer *l, struct now now, struct inbound *in)
     uint64_t id = s ? s->t.id : 0;
     if (!s || sip_server_invite_acked(s, now))
         sip_inbound_report(l, in, (struct sip_event){.kind = SIP_ACKED, .server = id});
-    else
-        sip_inbound_free(in);
 }
 
 /* ---- CANCEL (9.2) ---- */
@@ -232,7 +260,7 @@ static struct slice copy_tag(const struct server *invite, struct region *region)
     return slice_of(invite->tag, TAG_OCTETS);
 }
 
-/* The limits are not for it: it ends what counts. On a stream its own transaction ends with the answer: kept until it is reported. */
+/* The limits are not for it: it ends what counts. */
 static void receive_cancel(struct sip_layer *l, struct now now, struct inbound *in)
 {
     struct server *invite = sip_server_match(l, &in->message, SIP_INVITE), *s;
@@ -240,20 +268,15 @@ static void receive_cancel(struct sip_layer *l, struct now now, struct inbound *
     if (!invite) {
         l->counters.cancels_stray++;
         sip_server_refuse(l, in, 481, 0);
-        sip_inbound_free(in);
         return;
     }
-    if (start(l, in, true, NULL, &s)) {
+    if (start(l, in, true, slice_of(NULL, 0), NULL, &s)) {
         l->counters.refused_memory++;
-        sip_inbound_free(in);
         return;
     }
-    s->t.notes++;
     if (answer_alone(s, now, 200, copy_tag(invite, &in->region)) == 0 && invite->state == SERVER_PROCEEDING &&
         !invite->t.is_internal)
         sip_inbound_report(l, in, (struct sip_event){.kind = SIP_CANCELLED, .server = invite->t.id});
-    s->t.notes--;
-    sip_transaction_free_unused(&s->t);
 }
 
 void sip_server_receive(struct sip_layer *l, struct now now, struct inbound *in)
@@ -263,12 +286,12 @@ void sip_server_receive(struct sip_layer *l, struct now now, struct inbound *in)
         receive_ack(l, now, in);
     } else if ((s = sip_server_match(l, &in->message, in->message.method))) {
         receive_again(s, now);
-        sip_inbound_free(in);
     } else if (in->message.method == SIP_CANCEL) {
         receive_cancel(l, now, in);
     } else {
         receive_new(l, now, in);
     }
+    sip_inbound_drop(in);
 }
 
 void sip_server_tick(struct server *s, struct now now)

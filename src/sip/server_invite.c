@@ -62,6 +62,7 @@ static void respond_finally(struct server *s, struct now now, unsigned status)
     if (s->state == SERVER_COMPLETED && !s->t.is_reliable)
         resend_at = mono_after_ms(now.mono, config->t1_ms);
     s->t.interval_ms = config->t1_ms;
+    sip_server_settled(s);
     sip_transaction_schedule(&s->t, resend_at, after_64_t1(s, now));
 }
 

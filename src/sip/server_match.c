@@ -60,20 +60,20 @@ struct server *sip_server_match(struct sip_layer *l, const struct sip_message *r
     if (!t || !t->is_server)
         return NULL;
     struct server *s = CONTAINER_OF(t, struct server, t);
-    if (!has_cookie(request->via.branch) && request->method != SIP_ACK &&
-        !slice_eq(request->to.tag, s->in->message.to.tag))
+    if (!has_cookie(request->via.branch) && request->method != SIP_ACK && !slice_eq(request->to.tag, s->to_tag))
         return NULL;
     return s;
 }
 
 struct slice sip_server_merge_key(struct sip_layer *l, const struct sip_message *request)
 {
-    buf_clear(&l->key);
-    put_part(&l->key, request->from.tag);
-    put_part(&l->key, request->call_id);
-    put_part(&l->key, request->cseq.method);
-    buf_u32(&l->key, request->cseq.number);
-    return finish(&l->key);
+    struct buf *key = &l->merge;
+    buf_clear(key);
+    put_part(key, request->from.tag);
+    put_part(key, request->call_id);
+    put_part(key, request->cseq.method);
+    buf_u32(key, request->cseq.number);
+    return finish(key);
 }
 
 struct server *sip_server_find_merge(struct sip_layer *l, struct slice merge_key)

@@ -28,6 +28,7 @@ int sip_server_request_respond(struct server *s, struct now now, unsigned status
     if (status < 200)
         return 0;
     s->state = SERVER_COMPLETED;
+    sip_server_settled(s);
     if (t->is_reliable)
         sip_transaction_end(t);
     else

@@ -44,8 +44,10 @@ int sip_layer_new(const struct sip_layer_config *config, const struct entropy *e
     l->seed[1] = ~config->seed;
     heap_init(&l->timers);
     list_init(&l->notes);
+    list_init(&l->spent);
     buf_init(&l->scratch, SIP_MESSAGE_OCTETS_MAX);
     buf_init(&l->key, SIP_MESSAGE_OCTETS_MAX);
+    buf_init(&l->merge, SIP_MESSAGE_OCTETS_MAX);
     struct table *const tables[] = {&l->ids, &l->keys, &l->hops, &l->merges, &l->sources};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (sip_table_init(tables[i])) {
@@ -66,6 +68,7 @@ void sip_layer_free(struct sip_layer *l)
         continue;
     while ((node = heap_first(&l->timers)))
         sip_transaction_end(CONTAINER_OF(node, struct transaction, timer));
+    sip_layer_next(l, &e); /* frees what these gave up */
     heap_fini(&l->timers);
     sip_table_fini(&l->ids);
     sip_table_fini(&l->keys);
@@ -74,6 +77,7 @@ void sip_layer_free(struct sip_layer *l)
     sip_table_fini(&l->sources);
     buf_fini(&l->scratch);
     buf_fini(&l->key);
+    buf_fini(&l->merge);
     mem_wipe(l->secret, sizeof l->secret);
     mem_free(l);
 }
@@ -240,7 +244,7 @@ void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow 
     if (!in) {
         l->counters.refused_memory++;
     } else if (!read_message(l, in)) {
-        sip_inbound_free(in);
+        sip_inbound_drop(in);
     } else if (in->message.is_request) {
         l->counters.requests_in++;
         sip_server_receive(l, now, in);

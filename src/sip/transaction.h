@@ -31,7 +31,7 @@ struct sip_layer_config {
     int64_t timer_d_ms; /* 32 s */
     int64_t trying_ms;  /* 100 for an INVITE that the user left without a response for so long (17.2.1); 0: at once */
     size_t clients_max; /* client transactions at a time; beyond: ERR_LIMIT */
-    size_t servers_max; /* server transactions at a time; beyond: 503 with Retry-After, without state */
+    size_t servers_max; /* requests without a final response at a time; beyond: 503 with Retry-After, without state */
     size_t servers_per_source_max; /* of one IPv4 address or IPv6 /64, unless its flow is_configured; 0: no limit */
     size_t octets_max;             /* memory of all messages and transactions that are kept */
     unsigned retry_after_s;        /* of the 503 */
@@ -84,8 +84,8 @@ int sip_layer_send_ack(struct sip_layer *l, struct now now, const struct sip_hop
  * retransmission (13.3.1.4) and accepted as long as the transaction lives (RFC 6026). ERR_NOT_FOUND, ERR_WRONG_STATE, ERR_NO_MEMORY. */
 int sip_server_respond(struct sip_layer *l, struct now now, uint64_t server, struct slice response);
 
-/* The request, and how it came in, as long as its transaction lives: a user that answers later needs no copy. NULL: there is none. Its topmost
- * Via has "received" and "rport" already (18.2.1, RFC 3581). */
+/* The request, and how it came in: a user that answers later needs no copy. NULL: there is none, or it has its final response, at which
+ * what this gave before is valid until the next sip_layer_next. Its topmost Via has "received" and "rport" already (18.2.1, RFC 3581). */
 const struct sip_message *sip_server_request(const struct sip_layer *l, uint64_t server);
 const struct sip_flow *sip_server_flow(const struct sip_layer *l, uint64_t server);
 

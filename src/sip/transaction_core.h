@@ -1,7 +1,7 @@
 /* The objects of the transaction layer and what its files do for one another. Private to sip.
  *
- * Memory: a message that came in is one region, and a server transaction lives in that of its request. A message that goes out is one block,
- * shared by the queue and by the transaction that repeats it. Each event sits in what it is about, so that none needs memory when it happens:
+ * Memory: a message that came in is one region; a server transaction keeps that of its request until it is answered. A message that goes out
+ * is one block, shared by the queue and by the transaction that repeats it. Each event sits in what it is about, so that none needs memory when it happens:
  * repeating, timing out and ending cannot fail. */
 #ifndef SIP_TRANSACTION_CORE_H
 #define SIP_TRANSACTION_CORE_H
@@ -60,18 +60,20 @@ struct packet {
 struct inbound {
     struct region region;
     struct note note;
-    size_t octets; /* counted in the layer while this is part of a transaction */
+    unsigned holders;  /* who received it, then the queue, and a server transaction until its final response */
+    struct list spent; /* in the layer's list of those that one holder gave up while the user may still look at them */
+    size_t octets;     /* counted in the layer while this is part of a transaction */
     struct sip_flow flow;
     bool has_via;
     struct sip_hop hop; /* where answers go (18.2.2), if it has a Via that can be read */
     struct sip_message message;
-    struct server *server; /* whose request it is; NULL: it is an event only */
 };
 
-/* Copies the message, with the topmost Via completed. NULL: no memory. */
+/* Copies the message, with the topmost Via completed; one holder. NULL: no memory. */
 struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets);
-void sip_inbound_free(struct inbound *in);
-void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_event e);
+void sip_inbound_drop(struct inbound *in);                       /* one holder less */
+void sip_inbound_spend(struct sip_layer *l, struct inbound *in); /* the same at the next sip_layer_next */
+void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_event e); /* the queue holds it, too */
 
 /* A copy of the octets with one holder. NULL: no memory. */
 struct packet *sip_packet_new(struct sip_layer *l, const struct sip_hop *hop, struct slice octets);
@@ -142,11 +144,13 @@ struct source;
 struct server {
     struct transaction t;
     enum server_state state;
-    struct inbound *in;
+    struct inbound *in; /* the request; NULL after the final response, when only matching and repeating are left */
     struct link by_merge;
     struct slice merge;
+    struct slice to_tag; /* of the request */
     struct source *source;
     char tag[TAG_OCTETS + 1];
+    uint8_t texts[]; /* key, merge, to_tag */
 };
 
 struct sip_layer {
@@ -164,11 +168,14 @@ struct sip_layer {
     struct table sources; /* how many servers each has */
     size_t clients;
     size_t servers;
-    size_t octets; /* of memory that messages take */
+    size_t octets;       /* of memory that messages take */
+    size_t servers_open; /* without a final response */
     struct list notes;
+    struct list spent;  /* of struct inbound */
     struct note *taken; /* what was given out last: freed at the next call */
     struct buf scratch; /* the message that is being written */
     struct buf key;     /* that is being looked up */
+    struct buf merge;
 };
 
 /* transaction.c */
@@ -219,6 +226,7 @@ void sip_server_leave(struct server *s); /* what only servers are in */
 void sip_server_free(struct server *s);
 int sip_server_answer(struct server *s, struct now now, unsigned status, struct slice to_tag); /* by the layer itself */
 void sip_server_send(struct server *s, struct packet *response); /* takes it over, as what is repeated */
+void sip_server_settled(struct server *s);                       /* it has its final response: lets the request go */
 
 /* server_invite.c, server_request.c: the machines of 17.2.1 and 17.2.2. The response is taken over if the result is 0; then the transaction may
  * have ended. */
@@ -232,7 +240,7 @@ void sip_server_request_begin(struct server *s, struct now now);
 void sip_server_request_repeated(struct server *s);
 int sip_server_request_respond(struct server *s, struct now now, unsigned status, struct packet *response);
 
-/* server_match.c: what requests are compared by (17.2.3, 8.2.2.2). Keys lie in l->key until the next; n is 0: no memory. */
+/* server_match.c: what requests are compared by (17.2.3, 8.2.2.2). Keys lie in l->key and l->merge until the next; n is 0: no memory. */
 struct slice sip_server_key(struct sip_layer *l, const struct sip_message *request, enum sip_method method);
 struct server *sip_server_match(struct sip_layer *l, const struct sip_message *request, enum sip_method method);
 struct slice sip_server_merge_key(struct sip_layer *l, const struct sip_message *request);

@@ -4,11 +4,9 @@
 
 #define REGION_OCTETS_MAX (8 * SIP_MESSAGE_OCTETS_MAX)
 
-/* What a region gets at once besides the message: itself, its header fields, a server transaction with its keys. */
+/* What a region gets at once besides the message: itself, and its header fields. */
 #define FIELDS_USUAL 24
-#define KEYS_USUAL 512
-#define REGION_OCTETS_USUAL \
-    (sizeof(struct inbound) + sizeof(struct server) + FIELDS_USUAL * sizeof(struct sip_field) + KEYS_USUAL)
+#define REGION_OCTETS_USUAL (sizeof(struct inbound) + FIELDS_USUAL * sizeof(struct sip_field) + 64)
 
 void sip_note_push(struct sip_layer *l, struct note *note)
 {
@@ -46,6 +44,8 @@ struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets
     if (!in)
         return NULL;
     in->note.owner = NOTE_OF_INBOUND;
+    in->holders = 1;
+    list_init(&in->spent);
     in->flow = *flow;
     if (!is_response(octets))
         in->has_via = sip_via_stamp(octets, flow, &stamp, &in->hop);
@@ -54,16 +54,23 @@ struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets
         in->flow.peer_domain = region_text(&region, slice_str(flow->peer_domain));
     in->region = region;
     if (!in->message.octets.p || (flow->peer_domain && !in->flow.peer_domain)) {
-        sip_inbound_free(in);
+        sip_inbound_drop(in);
         return NULL;
     }
     return in;
 }
 
-void sip_inbound_free(struct inbound *in)
+void sip_inbound_drop(struct inbound *in)
 {
+    if (--in->holders)
+        return;
     struct region region = in->region; /* it lies in what it frees */
     region_fini(&region);
+}
+
+void sip_inbound_spend(struct sip_layer *l, struct inbound *in)
+{
+    list_append(&l->spent, &in->spent);
 }
 
 void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_event e)
@@ -71,8 +78,7 @@ void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_even
     in->note.e = e;
     in->note.e.flow = &in->flow;
     in->note.e.message = &in->message;
-    if (in->server)
-        in->server->t.notes++;
+    in->holders++;
     sip_note_push(l, &in->note);
 }
 
@@ -115,19 +121,12 @@ void sip_packet_send(struct packet *p)
 
 static void release(struct note *note)
 {
-    struct transaction *t = NULL;
     if (note->owner == NOTE_OF_PACKET) {
         sip_packet_drop(CONTAINER_OF(note, struct packet, note));
-    } else if (note->owner == NOTE_OF_TRANSACTION) {
-        t = CONTAINER_OF(note, struct transaction, end);
+    } else if (note->owner == NOTE_OF_INBOUND) {
+        sip_inbound_drop(CONTAINER_OF(note, struct inbound, note));
     } else {
-        struct inbound *in = CONTAINER_OF(note, struct inbound, note);
-        if (in->server)
-            t = &in->server->t;
-        else
-            sip_inbound_free(in);
-    }
-    if (t) {
+        struct transaction *t = CONTAINER_OF(note, struct transaction, end);
         t->notes--;
         sip_transaction_free_unused(t);
     }
@@ -136,6 +135,8 @@ static void release(struct note *note)
 bool sip_layer_next(struct sip_layer *l, struct sip_event *ret_event)
 {
     struct list *first;
+    while ((first = list_pop(&l->spent)))
+        sip_inbound_drop(CONTAINER_OF(first, struct inbound, spent));
     if (l->taken) {
         release(l->taken);
         l->taken = NULL;

@@ -243,10 +243,11 @@ int stage_try_respond(struct sip_stage *s, unsigned status)
 {
     struct buf out;
     const struct sip_message *request = sip_server_request(s->layer, s->server);
-    if (!request)
-        return sip_server_respond(s->layer, s->now, s->server, slice_str("SIP/2.0 200 OK\r\n\r\n"));
     buf_init(&out, TEXT_MAX);
-    sip_begin_answer(&out, request, status, NULL, sip_server_tag(s->layer, s->server));
+    if (request)
+        sip_begin_answer(&out, request, status, NULL, sip_server_tag(s->layer, s->server));
+    else
+        sip_begin_response(&out, status, NULL); /* it is answered already */
     sip_end(&out, slice_of(NULL, 0));
     int err = sip_server_respond(s->layer, s->now, s->server, buf_slice(&out));
     buf_fini(&out);
