@@ -203,7 +203,13 @@ static void net_due(void *arg)
 
 /* ---- what streams say ---- */
 
-/* The names of the other side's certificate; of a connection of ours, the one that was verified. */
+static bool is_ip(const char *host)
+{
+    struct addr addr;
+    return strchr(host, ':') || addr_parse(slice_str(host), 1, &addr) == 0;
+}
+
+/* The domains of the other side's certificate; of a connection of ours, the one that was verified. */
 static void conn_ready(void *arg, struct stream *stream)
 {
     struct host_conn *c = arg;
@@ -214,7 +220,7 @@ static void conn_ready(void *arg, struct stream *stream)
     if (!c->accepted)
         sip_locate_worked(h->locator, &c->hop);
     buf_init(&domains, CERT_DER_OCTETS_MAX);
-    if (c->hop.host[0] && certificate.n)
+    if (c->hop.host[0] && certificate.n && !is_ip(c->hop.host))
         buf_str(&domains, c->hop.host);
     else if (certificate.n && cert_domains(certificate, &domains) != 0)
         buf_clear(&domains);

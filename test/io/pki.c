@@ -35,8 +35,8 @@ void authority_fini(struct authority *authority)
     key_free(authority->key);
 }
 
-void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,
-                   int from_days, int until_days)
+static void issue(struct identity *identity, const struct authority *authority, const char *user,
+                  const char *const *names, size_t name_count, int from_days, int until_days)
 {
     struct key *key;
     const struct id node_id = {{1, 2, 3}};
@@ -47,8 +47,8 @@ void identity_init(struct identity *identity, const struct authority *authority,
         .node_ids = &node_id,
         .node_id_count = 1,
         .user = user,
-        .names = &name,
-        .name_count = name ? 1 : 0,
+        .names = names,
+        .name_count = name_count,
         .not_before = wall_after_ms(pki_now(), from_days * PKI_DAY_MS),
         .not_after = wall_after_ms(pki_now(), until_days * PKI_DAY_MS),
     };
@@ -59,6 +59,18 @@ void identity_init(struct identity *identity, const struct authority *authority,
     assert_int_equal(cert_to_pem(identity->cert, &identity->certificate_pem), 0);
     assert_int_equal(key_to_pem(key, &identity->key_pem), 0);
     key_free(key);
+}
+
+void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,
+                   int from_days, int until_days)
+{
+    issue(identity, authority, user, &name, name ? 1 : 0, from_days, until_days);
+}
+
+void identity_init_names(struct identity *identity, const struct authority *authority, const char *const *names,
+                         size_t name_count)
+{
+    issue(identity, authority, "user", names, name_count, -1, 1);
 }
 
 void identity_init_self_signed(struct identity *identity)

@@ -28,6 +28,9 @@ void authority_fini(struct authority *authority);
 /* Valid from and until so many days from now; for the names (DNS or IP) given, NULL: none. */
 void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,
                    int from_days, int until_days);
+/* Valid now, for all these names. */
+void identity_init_names(struct identity *identity, const struct authority *authority, const char *const *names,
+                         size_t name_count);
 /* Signed by its own key, not by an authority. */
 void identity_init_self_signed(struct identity *identity);
 void identity_fini(struct identity *identity);

@@ -193,6 +193,41 @@ static void test_tls(void **state)
     assert_int_equal(sip_host_conns(w->a.host), 2);
 }
 
+/* Asked for by its address, it is known by the domain of its certificate. */
+static void test_tls_by_address(void **state)
+{
+    struct world *w = *state;
+    struct identity both;
+    static const char *const names[] = {"b.example", "127.0.0.1"};
+    identity_init_names(&both, &w->authority, names, 2);
+    struct tls_context *server = pki_context(TLS_SERVER, TLS_PEER_REQUIRED, &both, &w->authority);
+    tls_context_free(w->b_server);
+    w->b_server = server;
+    identity_fini(&both);
+    open_both(w, NULL);
+    ask_and_answer(w, SIP_TLS, "127.0.0.1", "b.example|b.example", "a.example|a.example");
+}
+
+static void test_ipv6(void **state)
+{
+    struct world *w = *state;
+    open_both(w, NULL);
+    struct addr bind = addr_of("[::1]:1");
+    bind.port = 0;
+    enum sip_transport transports[] = {SIP_UDP, SIP_TCP, SIP_TLS};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(sip_host_listen(w->b.host, 2, transports[i], &bind, w->b_server), 0);
+        if (transports[i] == SIP_UDP)
+            assert_int_equal(sip_host_listen(w->a.host, 1, SIP_UDP, &bind, NULL), 0);
+        struct sip_hop hop = {
+            .transport = transports[i], .side = 1, .addr = sip_host_addr(w->b.host, 2, transports[i], 6)};
+        assert_int_equal(hop.addr.family, 6);
+        sip_host_send(w->a.host, &hop, slice_str(OPTIONS));
+        TURN_UNTIL(&w->ends, w->a.messages == i + 1);
+        assert_true(addr_eq(&w->b.flow.local, &hop.addr));
+    }
+}
+
 static void test_wrong_name(void **state)
 {
     struct world *w = *state;
@@ -372,6 +407,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_udp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tcp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tls_by_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ipv6, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ways_that_are_none, set_up, tear_down),
