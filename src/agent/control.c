@@ -261,6 +261,8 @@ const struct ctl_handler agent_handlers[] = {
     {"agent route delete", agent_show_route_delete},
     {"agent route export", agent_show_route_export},
     {"agent number test", agent_show_number_test},
+    {"agent enrolled", agent_show_enrolled},
+    {"agent trust test", agent_show_trust_test},
     {"agent publish report", agent_show_publish_report},
     {"agent service show", agent_show_services},
     {"agent alarms", agent_show_alarms},

@@ -341,6 +341,21 @@ size_t agent_enrolled_patterns(const struct agent_enrolled *e)
     return e->pattern_count;
 }
 
+size_t agent_enrolled_excluded(const struct agent_enrolled *e)
+{
+    return e->excluded.n;
+}
+
+bool agent_enrolled_pattern_at(const struct agent_enrolled *e, size_t i, struct agent_pattern_view *ret_view)
+{
+    if (i >= e->pattern_count)
+        return false;
+    const struct pattern *p = &e->patterns[i];
+    const struct group *group = &e->groups[p->group];
+    *ret_view = (struct agent_pattern_view){group->name, p->text, p->numbers, &e->profiles[group->profile]};
+    return true;
+}
+
 /* The index-th number of a pattern. */
 static struct e164 number_at(const struct pattern *p, uint64_t index)
 {

@@ -95,6 +95,15 @@ struct agent_enrolled_iter {
 size_t agent_enrolled_count(const struct agent_enrolled *e); /* upper bound: numbers of all patterns */
 bool agent_enrolled_next(const struct agent_enrolled *e, struct agent_enrolled_iter *it, struct e164 *ret_number);
 
+/* The patterns in the order in which they were added: i from 0. False behind the last. */
+struct agent_pattern_view {
+    const char *group;
+    const char *pattern;
+    uint32_t numbers; /* that it stands for */
+    const struct agent_fallback_profile *profile;
+};
+bool agent_enrolled_pattern_at(const struct agent_enrolled *e, size_t i, struct agent_pattern_view *ret_view);
 size_t agent_enrolled_patterns(const struct agent_enrolled *e);
+size_t agent_enrolled_excluded(const struct agent_enrolled *e);
 
 #endif

@@ -15,6 +15,8 @@ void agent_show_route_export(void *ctx, struct ctl_request *request);
 
 /* show_numbers.c */
 void agent_show_number_test(void *ctx, struct ctl_request *request);
+void agent_show_enrolled(void *ctx, struct ctl_request *request);
+void agent_show_trust_test(void *ctx, struct ctl_request *request);
 void agent_show_publish_report(void *ctx, struct ctl_request *request);
 
 /* show_services.c */

@@ -122,6 +122,24 @@ static const struct ctl_command commands[] = {
         .columns = COLUMNS({"step", "STEP"}, {"number", "NUMBER"}, {"why", "WHY"}),
     },
     {
+        .words = "agent enrolled",
+        .programs = CTL_AGENT,
+        .args = ARGS(
+            {"limit", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 100000, "how many patterns at most (default 1000)"}),
+        .help = "our numbers that take part: patterns, their groups and fallback profiles",
+        .rows = "patterns",
+        .columns = COLUMNS({"group", "GROUP"}, {"pattern", "PATTERN"}, {"numbers", "NUMBERS"}, {"fallback", "FALLBACK"},
+                           {"sensitivity", "SENSITIVITY"}),
+        .empty = "no numbers are enrolled: nobody can learn a route to us",
+    },
+    {
+        .words = "agent trust test",
+        .programs = CTL_AGENT,
+        .args = ARGS({"domain", CTL_DOMAIN, 0, 0, 0, "of another company"},
+                     {"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "and one of its numbers"}),
+        .help = "whether the trust groups let calls with a domain go direct",
+    },
+    {
         .words = "agent publish report",
         .programs = CTL_AGENT,
         .help = "which of our numbers are published, and which failed in the last run through all of them",

@@ -308,6 +308,17 @@ static void test_numbers_are_tried_without_a_call(void **state)
     assert_null(ask(s, "agent number test 030 --trunk none"));
 }
 
+static void test_enrolled_and_trust(void **state)
+{
+    struct scene *s = *state;
+    json_t *r = ask(s, "agent enrolled");
+    assert_string_equal(text_at(r, "patterns", 0, "pattern"), "+493020XX");
+    assert_string_equal(text_at(r, "patterns", 0, "group"), "berlin");
+    assert_int_equal(row_count(r, "patterns"), 1);
+    assert_true(json_is_false(json_object_get(ask(s, "agent trust test bad.example"), "trusted")));
+    assert_true(json_is_true(json_object_get(ask(s, "agent trust test good.example +4930"), "trusted")));
+}
+
 static void test_counters(void **state)
 {
     struct scene *s = *state;
@@ -348,6 +359,7 @@ int main(void)
         TEST(test_shows_and_changes),
         TEST(test_exports),
         TEST(test_numbers_are_tried_without_a_call),
+        TEST(test_enrolled_and_trust),
         TEST(test_counters),
         TEST(test_service_and_report),
     };
