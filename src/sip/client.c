@@ -98,7 +98,7 @@ int sip_client_request(struct sip_layer *l, struct now now, const struct sip_hop
     enum sip_method method = sip_method_find(method_of(octets));
     if (!method_of(octets).n || method == SIP_ACK || method == SIP_CANCEL)
         return ERR_SYNTAX;
-    if (l->clients >= l->config.clients_max || l->octets + octets.n > l->config.octets_max)
+    if (l->clients_open >= l->config.clients_max || l->octets + octets.n > l->config.octets_max)
         return ERR_LIMIT;
     uint64_t id = ++l->last_id;
     struct slice branch = make_branch(l, id, text);

@@ -46,6 +46,7 @@ int sip_client_wait(struct client *c, const struct sip_hop *hop)
         sip_table_add(&l->hops, &group->link, hash);
     }
     c->group = group;
+    l->clients_open++;
     list_append(&group->clients, &c->by_hop);
     return 0;
 }
@@ -56,6 +57,7 @@ void sip_client_wait_no_more(struct client *c)
     if (!group)
         return;
     c->group = NULL;
+    c->t.layer->clients_open--;
     list_remove(&c->by_hop);
     if (list_empty(&group->clients)) {
         sip_table_remove(&c->t.layer->hops, &group->link);

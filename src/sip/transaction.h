@@ -30,7 +30,7 @@ struct sip_layer_config {
     int64_t timer_c_ms; /* INVITE with provisional responses, without a final one; at least 3 min */
     int64_t timer_d_ms; /* 32 s */
     int64_t trying_ms;  /* 100 for an INVITE that the user left without a response for so long (17.2.1); 0: at once */
-    size_t clients_max; /* client transactions at a time; beyond: ERR_LIMIT */
+    size_t clients_max; /* requests of ours without a final response at a time; beyond: ERR_LIMIT */
     size_t servers_max; /* requests without a final response at a time; beyond: 503 with Retry-After, without state */
     size_t servers_per_source_max; /* of one IPv4 address or IPv6 /64, unless its flow is_configured; 0: no limit */
     size_t octets_max;             /* memory of all messages and transactions that are kept */

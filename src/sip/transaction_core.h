@@ -169,7 +169,8 @@ struct sip_layer {
     size_t clients;
     size_t servers;
     size_t octets;       /* of memory that messages take */
-    size_t servers_open; /* without a final response */
+    size_t clients_open; /* without a final response */
+    size_t servers_open;
     struct list notes;
     struct list spent;  /* of struct inbound */
     struct note *taken; /* what was given out last: freed at the next call */

@@ -255,6 +255,9 @@ static void test_limits(void **state)
     stage_expect(s, "     0 > 200\n"
                     "     0 ! CANCEL\n"
                     "     0 > 487\n");
+    arrive_many(s, 20, 2); /* one place is free again */
+    stage_expect(s, "     0 ! INVITE\n"
+                    "     0 > 503\n");
 }
 
 static void test_limit_of_a_source(void **state)
