@@ -23,29 +23,6 @@ int sip_cursor_fail(struct sip_cursor *c, int err, const char *rule)
     return sip_cursor_fail_at(c, err, c->p, rule);
 }
 
-void sip_cursor_space(struct sip_cursor *c)
-{
-    c->p = sip_skip_space(c->p, c->end);
-}
-
-bool sip_cursor_take(struct sip_cursor *c, char separator)
-{
-    const uint8_t *p = sip_skip_space(c->p, c->end);
-    if (p == c->end || *p != separator)
-        return false;
-    c->p = sip_skip_space(p + 1, c->end);
-    return true;
-}
-
-struct slice sip_cursor_span(struct sip_cursor *c, unsigned classes, const char *rule)
-{
-    const uint8_t *begin = c->p;
-    c->p = sip_span(begin, c->end, classes);
-    if (c->p == begin)
-        sip_cursor_fail(c, ERR_SYNTAX, rule);
-    return slice_of(begin, (size_t)(c->p - begin));
-}
-
 bool sip_cursor_begin(struct sip_cursor *c, bool may_be_empty, const char *rule)
 {
     if (c->err || c->expected == SIP_EXPECT_END)

@@ -1,7 +1,7 @@
 /* The header fields that are known by number. */
 #include "sip/header.h"
 
-#include "base/text.h"
+#include "sip/scan.h"
 
 struct known {
     const char *name;
@@ -122,7 +122,7 @@ enum sip_header sip_header_find(struct slice name)
     if (name.n == 1)
         return find_compact(letter);
     for (unsigned i = first_of_letter[letter - 'a']; i < first_of_letter[letter - 'a' + 1]; i++)
-        if (known[i].octets == name.n && text_equal_nocase(name, slice_of(known[i].name, name.n)))
+        if (sip_name_is(name, known[i].name, known[i].octets))
             return (enum sip_header)i;
     return SIP_OTHER_HEADER;
 }

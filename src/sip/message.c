@@ -7,50 +7,6 @@
 
 #define FIELDS_FIRST 24 /* room to begin with; most messages need no more */
 
-/* ---- octets ---- */
-
-#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
-
-/* True if none of eight octets is below 0x20 or is 0x7f. May be false without reason, never true. */
-static bool eight_are_text(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    uint64_t del = v ^ EACH(0x7fu);
-    uint64_t low = (v - EACH(0x20u)) & ~v;
-    uint64_t deleted = (del - EACH(1u)) & ~del;
-    return ((low | deleted) & EACH(0x80u)) == 0;
-}
-
-/* The first octet of a line (without its end) that may stand nowhere: control characters, but for tabs, folding, and escaped ones (quoted-pair).
- * Whatever stands in a field that nobody reads goes on to others, who must not see another end of the line in it. */
-static const uint8_t *find_control(const uint8_t *p, const uint8_t *end)
-{
-    bool escaped = false;
-    const uint8_t *begin = p;
-    while (p < end) {
-        if (end - p >= 8 && eight_are_text(p)) {
-            p += 8;
-            continue;
-        }
-        const uint8_t *stop = end - p >= 8 ? p + 8 : end;
-        for (; p < stop; p++) {
-            if ((*p >= 0x20 && *p != 0x7f) || *p == '\t')
-                continue;
-            if (*p == '\r' && end - p > 2 && p[1] == '\n' && (p[2] == ' ' || p[2] == '\t')) {
-                p++;
-                continue;
-            }
-            escaped = false;
-            for (const uint8_t *b = p; b > begin && b[-1] == '\\'; b--)
-                escaped = !escaped;
-            if (!escaped || *p == '\r' || *p == '\n')
-                return p;
-        }
-    }
-    return NULL;
-}
-
 /* ---- parsing ---- */
 
 struct parser {
@@ -83,17 +39,36 @@ static void flaw(struct parser *r, int err, const uint8_t *at, const char *rule)
     }
 }
 
-/* The CR of the next line end (CR LF), or NULL. A line feed without its CR is left to find_control. */
-static const uint8_t *find_line_end(struct parser *r, const uint8_t *p)
+/* True if the octet at p is the second of a quoted-pair: an odd number of backslashes before it. */
+static bool is_escaped(const uint8_t *begin, const uint8_t *p)
 {
-    while (p < r->end) {
-        const uint8_t *feed = memchr(p, '\n', (size_t)(r->end - p));
-        if (!feed)
+    const uint8_t *first = p;
+    while (first > begin && first[-1] == '\\')
+        first--;
+    return (p - first) % 2 != 0;
+}
+
+/* The CR of the line end (CR LF) that closes what begins at p, folded lines included if that is allowed; NULL on an error. Control characters
+ * stand nowhere else, but for tabs and escaped ones: whatever is in a field that nobody reads goes on to others, who must not see another end
+ * of the line in it. */
+static const uint8_t *find_end(struct parser *r, const uint8_t *p, bool may_fold, const char *control_rule,
+                               const char *missing_rule)
+{
+    const uint8_t *begin = p;
+    for (; (p = sip_next_control(p, r->end)) < r->end; p++) {
+        if (*p == '\r' && r->end - p >= 2 && p[1] == '\n') {
+            bool folded = may_fold && r->end - p > 2 && (p[2] == ' ' || p[2] == '\t');
+            if (!folded)
+                return p;
+            p += 2;
+        } else if (*p == '\r' && r->end - p == 1) {
             break;
-        if (feed > r->p && feed[-1] == '\r')
-            return feed - 1;
-        p = feed + 1;
+        } else if (*p != '\t' && (*p == '\r' || *p == '\n' || !is_escaped(begin, p))) {
+            fail(r, ERR_SYNTAX, p, control_rule);
+            return NULL;
+        }
     }
+    fail(r, ERR_TRUNCATED, r->end, missing_rule);
     return NULL;
 }
 
@@ -143,16 +118,13 @@ static int read_request_line(struct parser *r, const uint8_t *end)
 static int read_start_line(struct parser *r)
 {
     struct sip_message *m = r->m;
-    const uint8_t *end = find_line_end(r, r->p);
+    const uint8_t *end = find_end(r, r->p, false, "control character, RFC 3261 7.1", START_RULE);
     if (!end)
-        return fail(r, ERR_TRUNCATED, r->end, START_RULE);
+        return r->err;
     m->start_line = slice_of(r->p, (size_t)(end - r->p));
     r->p = end + 2;
     if (m->start_line.n < 10) /* "A a: SIP/2.0" and "SIP/2.0 100" are longer */
         return fail(r, ERR_SYNTAX, m->start_line.p, START_RULE);
-    const uint8_t *control = find_control(m->start_line.p, end);
-    if (control)
-        return fail(r, ERR_SYNTAX, control, "control character, RFC 3261 7.1");
     if (text_equal_nocase(slice_of(m->start_line.p, 8), slice_str("SIP/2.0 "))) {
         m->version = slice_of(m->start_line.p, 7);
         return read_status_line(r, end);
@@ -197,23 +169,21 @@ static void link_field(struct parser *r, struct sip_field *f)
 /* field-name HCOLON value CRLF, with the lines that continue it. */
 static int read_field(struct parser *r)
 {
+    const char *missing = "header field without its end, RFC 3261 7.3.1";
     const uint8_t *begin = r->p;
-    const uint8_t *end = find_line_end(r, begin);
-    while (end && r->end - end > 2 && (end[2] == ' ' || end[2] == '\t'))
-        end = find_line_end(r, end + 2);
+    const uint8_t *name_end = sip_span(begin, r->end, CHAR_TOKEN);
+    const uint8_t *colon = name_end;
+    while (colon < r->end && (*colon == ' ' || *colon == '\t'))
+        colon++;
+    if (colon == r->end)
+        return fail(r, ERR_TRUNCATED, r->end, missing);
+    if (name_end == begin || *colon != ':')
+        return fail(r, ERR_SYNTAX, colon, "header field's name, RFC 3261 7.3.1");
+    const uint8_t *end = find_end(r, colon + 1, true, "control character in a header field, RFC 3261 25.1", missing);
     if (!end)
-        return fail(r, ERR_TRUNCATED, r->end, "header field without its end, RFC 3261 7.3.1");
+        return r->err;
     if ((size_t)(end + 2 - begin) > SIP_HEADER_OCTETS_MAX)
         return fail(r, ERR_LIMIT, begin, "header field longer than allowed");
-    const uint8_t *name_end = sip_span(begin, end, CHAR_TOKEN);
-    const uint8_t *colon = name_end;
-    while (colon < end && (*colon == ' ' || *colon == '\t'))
-        colon++;
-    if (name_end == begin || colon == end || *colon != ':')
-        return fail(r, ERR_SYNTAX, colon, "header field's name, RFC 3261 7.3.1");
-    const uint8_t *control = find_control(colon + 1, end);
-    if (control)
-        return fail(r, ERR_SYNTAX, control, "control character in a header field, RFC 3261 25.1");
     struct sip_field *f = add_field(r, begin);
     if (!f)
         return r->err;

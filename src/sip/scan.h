@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 enum {
     CHAR_TOKEN = 1 << 0,
@@ -64,6 +65,36 @@ static inline const uint8_t *sip_skip_space(const uint8_t *p, const uint8_t *end
             return p;
         p += 3;
     }
+}
+
+#define SIP_EACH_OCTET(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+/* The high bit of each of eight octets that is below 0x20 or is 0x7f; octets behind the first such one may have it, too. */
+static inline uint64_t sip_controls_of_eight(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    uint64_t del = v ^ SIP_EACH_OCTET(0x7fu);
+    uint64_t low = (v - SIP_EACH_OCTET(0x20u)) & ~v;
+    uint64_t deleted = (del - SIP_EACH_OCTET(1u)) & ~del;
+    return (low | deleted) & SIP_EACH_OCTET(0x80u);
+}
+
+/* The first control character (tabs, CR and LF are some) from p on, or end. */
+static inline const uint8_t *sip_next_control(const uint8_t *p, const uint8_t *end)
+{
+    while (end - p >= 8 && !sip_controls_of_eight(p))
+        p += 8;
+    while (p < end && *p >= 0x20 && *p != 0x7f)
+        p++;
+    return p;
+}
+
+/* ASCII case-insensitive; most write names as the standard does. */
+static inline bool sip_name_is(struct slice name, const char *wanted, size_t octets)
+{
+    return name.n == octets &&
+           (memcmp(name.p, wanted, octets) == 0 || text_equal_nocase(name, slice_of(wanted, octets)));
 }
 
 /* Behind a quoted string that begins at p, or NULL with the octet that is wrong in it. */

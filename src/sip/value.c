@@ -39,13 +39,13 @@ static void once(struct sip_cursor *c, const struct sip_param *param, bool again
 static void read_via_param(struct sip_cursor *c, const struct sip_param *param, struct sip_via *via)
 {
     struct slice name = param->name;
-    if (name.n == 6 && text_equal_nocase(name, slice_str("branch"))) {
+    if (sip_name_is(name, "branch", 6)) {
         once(c, param, via->branch.p != NULL);
         via->branch = param->value;
-    } else if (name.n == 8 && text_equal_nocase(name, slice_str("received"))) {
+    } else if (sip_name_is(name, "received", 8)) {
         once(c, param, via->received.p != NULL);
         via->received = param->value;
-    } else if (name.n == 5 && text_equal_nocase(name, slice_str("rport"))) {
+    } else if (sip_name_is(name, "rport", 5)) {
         once(c, param, via->has_rport);
         uint32_t port = 0;
         bool good = true;
@@ -178,7 +178,7 @@ bool sip_read_address(struct sip_cursor *c, struct sip_address *ret_address)
     if (params == c->end || *params != ';')
         params = c->p;
     while (sip_param_next(c, &param))
-        if (param.name.n == 3 && text_equal_nocase(param.name, slice_str("tag"))) {
+        if (sip_name_is(param.name, "tag", 3)) {
             once(c, &param, address.tag.p != NULL);
             address.tag = param.value;
         }

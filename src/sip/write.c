@@ -1,18 +1,16 @@
 /* New messages. */
 #include "sip/write.h"
 #include "sip/edit.h"
+#include "sip/scan.h"
 
 bool sip_value_is_good(struct slice value)
 {
-    for (size_t i = 0; i < value.n; i++) {
-        uint8_t c = value.p[i];
-        if (c != '\r' && c != '\n' && c != 0)
-            continue;
-        bool folding =
-            c == '\r' && value.n - i > 2 && value.p[i + 1] == '\n' && (value.p[i + 2] == ' ' || value.p[i + 2] == '\t');
-        if (!folding && !(c == 0 && i && value.p[i - 1] == '\\'))
+    const uint8_t *end = sip_end_of(value);
+    for (const uint8_t *p = value.p; (p = sip_next_control(p, end)) < end; p++) {
+        if (*p == '\r' && end - p > 2 && p[1] == '\n' && (p[2] == ' ' || p[2] == '\t'))
+            p += 2;
+        else if (*p == '\r' || *p == '\n' || (*p == 0 && (p == value.p || p[-1] != '\\')))
             return false;
-        i += folding ? 2 : 0;
     }
     return true;
 }
