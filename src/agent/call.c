@@ -69,9 +69,27 @@ static struct call *call_new(struct agent *a, const struct sip_event *event, str
     return c;
 }
 
+/* Without it no answer could ever be acknowledged (RFC 3261 8.1.1.8). */
+static bool has_contact(const struct sip_message *m)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_CONTACT);
+    struct sip_cursor c;
+    struct sip_address contact;
+    struct sip_uri uri;
+    if (!f)
+        return false;
+    sip_cursor_init(&c, m->octets, f->value);
+    return sip_read_address(&c, &contact) && !contact.is_star && !sip_uri_parse(contact.uri, &uri, NULL);
+}
+
 void call_begin(struct agent *a, const struct sip_event *event, struct trunk *trunk)
 {
     const bool voice = event->message->method == SIP_INVITE;
+    if (voice && !has_contact(event->message)) {
+        a->counters.requests_refused++;
+        agent_answer(a, event->server, 400, NULL, (struct slice){0});
+        return;
+    }
     const bool full = voice ? a->call_count >= a->options->calls_max : a->request_count >= a->options->requests_max;
     struct call *c = full || a->stopping ? NULL : call_new(a, event, trunk);
     if (!c) {

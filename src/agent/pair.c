@@ -9,8 +9,8 @@ static int end_register(struct agent *a, struct end *e)
     buf_clear(&a->text);
     sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
     int err = a->text.err ? a->text.err : map_set(&a->ends, buf_slice(&a->text), e);
-    if (!err)
-        err = map_set(&a->tags, slice_str(e->tag), e);
+    if (!err && (err = map_set(&a->tags, slice_str(e->tag), e)) != 0)
+        map_remove(&a->ends, buf_slice(&a->text));
     if (err)
         sip_dialog_fini(&e->dialog);
     e->ready = !err;

@@ -84,9 +84,35 @@ static enum peer peer_of(const struct sip_hop *hop)
     return PEERS;
 }
 
+static bool happens(const struct stage *s, unsigned percent)
+{
+    return s->trouble && entropy_below(s->trouble, 100) < percent;
+}
+
+/* Around each call of the agent. */
+static void starve(const struct stage *s)
+{
+    if (happens(s, s->starve_percent))
+        mem_fail_at(1 + (unsigned long)entropy_below(s->trouble, 100));
+}
+
+static void feed(const struct stage *s)
+{
+    if (s->trouble)
+        mem_fail_at(0);
+}
+
+static bool next_effect(struct stage *s, struct agent_effect *ret_effect)
+{
+    starve(s);
+    bool any = agent_next(s->agent, s->now, ret_effect);
+    feed(s);
+    return any;
+}
+
 static void sent(struct stage *s, const struct agent_effect *e)
 {
-    enum peer peer = peer_of(e->hop);
+    enum peer peer = happens(s, s->lose_percent) ? PEERS : peer_of(e->hop);
     if (peer == PEERS)
         snprintf(s->to_strangers, sizeof s->to_strangers, "%.*s", SLICE_PRINT(e->octets));
     if (peer == PEERS || s->deaf[peer])
@@ -111,7 +137,7 @@ static void drain(struct stage *s)
 {
     struct agent_effect e;
     do {
-        while (agent_next(s->agent, s->now, &e)) {
+        while (next_effect(s, &e)) {
             if (e.kind == AGENT_SEND)
                 sent(s, &e);
             else if (e.kind == AGENT_LOCATE)
@@ -250,11 +276,37 @@ void stage_run(struct stage *s, int64_t ms)
             s->now.wall.ms += due.us / 1000 - s->now.mono.us / 1000;
             s->now.mono = due;
         }
+        starve(s);
         agent_tick(s->agent, s->now);
+        feed(s);
         drain(s);
         if (mono_due(end, s->now.mono))
             return;
     }
+}
+
+/* Octets changed, taken out, doubled; the rest as it was. */
+static struct slice mutate(struct stage *s, struct slice octets, char out[STAGE_MESSAGE_OCTETS])
+{
+    size_t n = octets.n < STAGE_MESSAGE_OCTETS / 2 ? octets.n : STAGE_MESSAGE_OCTETS / 2;
+    memcpy(out, octets.p, n);
+    for (uint64_t times = 1 + entropy_below(s->trouble, 3); times && n > 1; times--) {
+        const size_t at = (size_t)entropy_below(s->trouble, n);
+        const size_t span = 1 + (size_t)entropy_below(s->trouble, n - at < 40 ? n - at : 40);
+        switch (entropy_below(s->trouble, 3)) {
+        case 0:
+            out[at] = "\r\n:;,<>@\"=%0 \t\377\0"[entropy_below(s->trouble, 16)];
+            break;
+        case 1:
+            memmove(out + at, out + at + span - 1, n - at - span + 1);
+            n -= span - 1;
+            break;
+        default:
+            memmove(out + at + span, out + at, n - at);
+            n += span;
+        }
+    }
+    return slice_of(out, n);
 }
 
 static void deliver(struct stage *s, enum peer peer, struct slice octets)
@@ -262,7 +314,14 @@ static void deliver(struct stage *s, enum peer peer, struct slice octets)
     struct sip_flow flow = {.transport = peers[peer].transport, .side = peers[peer].side, .peer = address_of(peer)};
     flow.conn = peers[peer].transport == SIP_UDP ? 0 : 100 + (uint64_t)peer;
     flow.peer_domain = peer == FAR ? s->far_domain : NULL;
+    if (happens(s, s->lose_percent))
+        return;
+    char changed[STAGE_MESSAGE_OCTETS];
+    if (happens(s, s->mutate_percent))
+        octets = mutate(s, octets, changed);
+    starve(s);
     agent_input(s->agent, s->now, &flow, octets);
+    feed(s);
     drain(s);
 }
 
@@ -365,8 +424,10 @@ static void keep_target(struct talk *t)
     if (!f)
         return;
     sip_cursor_init(&c, t->stage->message.octets, f->value);
-    assert_true(sip_read_address(&c, &address));
-    keep(t->target, address.uri);
+    if (sip_read_address(&c, &address))
+        keep(t->target, address.uri);
+    else
+        assert_non_null(t->stage->trouble);
 }
 
 static const char *via(struct talk *t)

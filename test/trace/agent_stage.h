@@ -57,6 +57,12 @@ struct stage {
     bool deaf[PEERS];                        /* what is sent there is lost */
     char to_strangers[STAGE_MESSAGE_OCTETS]; /* the last message to nobody of them */
     unsigned branch;
+
+    /* Trouble, if a test wants it; drawn from the entropy. */
+    const struct entropy *trouble;
+    unsigned mutate_percent; /* messages to the agent that are changed on the way */
+    unsigned lose_percent;   /* messages that are lost, either way */
+    unsigned starve_percent; /* calls of the agent in which an allocation fails */
 };
 
 /* Company a.example with numbers +4930100XXXX; a PBX, two carriers; the peers are located. Setup and teardown of a test; teardown checks that
