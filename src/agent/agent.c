@@ -261,7 +261,7 @@ static void request(struct agent *a, const struct sip_event *event)
             struct pair *pair = pair_by_request(at, m, event->flow);
             end = pair ? &pair->ends[1] : NULL;
         }
-        if (!end)
+        if (!end || end->side != (enum agent_side)event->flow->side) /* nobody speaks for the other side */
             agent_answer(a, event->server, 481, NULL, (struct slice){0});
         else if (m->method == SIP_BYE)
             call_bye(end, event);
@@ -283,10 +283,11 @@ static void request(struct agent *a, const struct sip_event *event)
     }
 }
 
-static void acked(struct agent *a, const struct sip_message *m)
+static void acked(struct agent *a, const struct sip_event *event)
 {
+    const struct sip_message *m = event->message;
     struct end *end = end_find(a, m->call_id, m->to.tag, m->from.tag);
-    if (end)
+    if (end && end->side == (enum agent_side)event->flow->side)
         relay_acked(end, m);
 }
 
@@ -308,7 +309,7 @@ static void heard(struct agent *a, const struct sip_event *event)
         request(a, event);
         break;
     case SIP_ACKED:
-        acked(a, event->message);
+        acked(a, event);
         break;
     case SIP_CANCELLED:
         cancelled(a, event);

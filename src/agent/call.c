@@ -383,6 +383,10 @@ void call_over(struct call *c, const char *by)
     if (c->kind == CALL_VOICE) {
         c->record.ended_at = a->now.wall;
         snprintf(c->record.ended_by, sizeof c->record.ended_by, "%s", by);
+        log_event(a->ports.log, LEVEL_INFO, "call.over", "from=%s way=%s called=%s status=%u call_id=\"%s\" by=\"%s\"",
+                  agent_side_name(c->from), agent_side_name(c->record.to),
+                  c->record.called.text[0] ? c->record.called.text : c->record.dialed, c->record.status,
+                  c->record.call_id, by);
         agent_note(a, &c->record);
         call_upload(c);
     }

@@ -96,10 +96,12 @@ static enum agent_cause cause_of_status(unsigned status)
     }
 }
 
-/* The called person's own answer: busy, declined, not there. Another way would only ring the same phone again. */
+/* The called person's own answer: busy, declined, not there. Another way would only ring the same phone again. And what the caller's phone will
+ * ask again in another way: extensions (420, 421), a longer session timer (422). */
 static bool is_answer_of_the_called(unsigned status, bool rang)
 {
-    return status == 486 || status == 600 || status == 603 || status == 480 || status == 487 || (rang && status < 500);
+    return status == 486 || status == 600 || status == 603 || status == 480 || status == 487 ||
+           (status >= 420 && status <= 422) || (rang && status < 500);
 }
 
 static struct verdict direct(const struct attempt *at, unsigned status, const struct sip_message *response)

@@ -435,9 +435,9 @@ static void emergency_number(void **state)
     talk_ack(&ann);
 }
 
-#define STRANGER                                                                                             \
-    "INVITE sip:+49301001234@agent SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.66;branch=z9hG4bKx\r\n"                \
-    "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n"         \
+#define STRANGER                                                                                     \
+    "INVITE sip:+49301001234@agent SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.66;branch=z9hG4bKx\r\n"        \
+    "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n" \
     "Contact: <sip:a@10.0.0.66>\r\nContent-Length: 0\r\n\r\n"
 
 static void strangers(void **state)
@@ -467,6 +467,20 @@ static void unknown_dialog(void **state)
     stage_quiet(s);
 }
 
+/* Who knows the tags of a dialog cannot speak in it from another side. */
+static void other_side(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    struct talk stranger = ann;
+    stranger.peer = CARRIER_2;
+    talk_request(&stranger, "BYE", NULL, NULL);
+    stage_take(s, CARRIER_2, "481");
+    stage_quiet(s);
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, agent_stage_setup, agent_stage_teardown)
@@ -493,6 +507,7 @@ int main(void)
         CASE(emergency_number),
         CASE(strangers),
         CASE(unknown_dialog),
+        CASE(other_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

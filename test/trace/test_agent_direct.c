@@ -225,6 +225,20 @@ static void not_available(void **state)
     passes(*state, 480);
 }
 
+/* The caller's phone asks again, with a longer session timer. */
+static void session_timer_too_short(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    begin(s, &ann, &bob);
+    talk_answer(&bob, 422, "Min-SE: 600\r\n");
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "422");
+    assert_string_equal(stage_field(s, SIP_MIN_SE), "600");
+    talk_ack(&ann);
+    stage_quiet(s);
+}
+
 /* The answer comes after the call went to the phone network: it is ended, the caller hears nothing of it. */
 static void late_answer(void **state)
 {
@@ -473,6 +487,7 @@ int main(void)
         CASE(busy_everywhere),
         CASE(declined),
         CASE(not_available),
+        CASE(session_timer_too_short),
         CASE(late_answer),
         CASE(cancelled_on_the_direct_way),
         CASE(all_ways_fail),
