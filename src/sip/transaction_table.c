@@ -42,7 +42,7 @@ static void grow(struct table *t)
 
 void sip_table_add(struct table *t, struct link *link, uint64_t hash)
 {
-    if (t->n >= t->bucket_count)
+    if (2 * t->n >= t->bucket_count) /* a foreign element on the way costs more than an empty bucket */
         grow(t);
     *link = (struct link){.next = *bucket(t, hash), .hash = hash, .is_in = true};
     *bucket(t, hash) = link;
