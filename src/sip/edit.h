@@ -1,7 +1,7 @@
 /* Changes to a parsed message, written out in one go: what is not named goes out octet for octet as it came, unknown header fields, their
  * order, folding and compact forms included. New messages are written with sip_begin_request and sip_begin_response.
  *
- * An edit belongs to one message. It copies what it is handed into its region; slices of the message itself are borrowed. A later change supersedes
+ * An edit belongs to one message. It copies what it is handed into its region; the message itself is borrowed. A later change supersedes
  * earlier ones within the same octets; what was removed stays removed. Errors stick and come out of sip_edit_write: ERR_RANGE for a value with a
  * line end that is no folding, so that nothing a peer says becomes another header field. */
 #ifndef SIP_EDIT_H

@@ -10,8 +10,8 @@
 #include "base/slice.h"
 #include "sip/uri.h"
 
-/* The header fields that this product looks at; all others are SIP_OTHER_HEADER and pass as they are. In the table of header.c: full name,
- * compact form, whether its values may be combined with commas. */
+/* The header fields that this product looks at, in the order of the alphabet; all others are SIP_OTHER_HEADER and pass as they are. The table of
+ * header.c has their names. */
 enum sip_header {
     SIP_OTHER_HEADER,
     SIP_ACCEPT,

@@ -83,13 +83,14 @@ struct sip_message {
  * its Content-Length says: the rest is dropped (18.3). */
 enum sip_carrier { SIP_DATAGRAM, SIP_STREAM };
 
-/* The message borrows the octets and lives in the region. 0; ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE (the status of a response), ERR_LIMIT: no answer
- * can be given; ERR_NO_MEMORY. Line ends before the start line are skipped (7.5): octets of faults count from the start line. ret_fault may be NULL. Whoever parses a message also checks it. */
+/* The message borrows the octets and lives in the region. Whoever parses a message also checks it. Line ends before the start line are skipped
+ * (7.5): octets of faults count from the start line. 0; ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE (the status of a response), ERR_LIMIT: no
+ * answer can be given; ERR_NO_MEMORY. ret_fault may be NULL. */
 int sip_parse(struct region *region, struct slice octets, enum sip_carrier carrier, struct sip_message *ret_message,
               struct fault *ret_fault);
 
-/* Reads what every message must have. 0, or ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED with the fault and, for a request, the status to answer it with: 400,
- * 416 (scheme of the Request-URI), 505 (version). For a response: it is to be dropped. Max-Forwards of 0 is good (who forwards it answers 483), and
+/* Reads what every message must have. 0, or ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED, ERR_UNSUPPORTED with the fault and, for a request, the status to
+ * answer it with: 400, 416 (scheme of the Request-URI), 505 (version). For a response: it is to be dropped. Max-Forwards of 0 is good (who forwards it answers 483), and
  * so are extensions that it requires: sip_unsupported says which. ret_status and ret_fault may be NULL. */
 int sip_check(struct sip_message *message, unsigned *ret_status, struct fault *ret_fault);
 

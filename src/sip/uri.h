@@ -11,12 +11,13 @@ enum sip_scheme { SIP_SCHEME_OTHER, SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_
 
 #define SIP_URI_PARAMS_MAX 64
 
+/* The user is, with its escapes, what stands before the password or the "@"; of tel the subscriber's number, visual separators included; of other
+ * schemes all behind the colon. */
 struct sip_uri {
     struct slice whole;
     enum sip_scheme scheme;
     struct slice scheme_text;
-    struct slice
-        user; /* with its escapes; tel: the subscriber's number, visual separators included; other: all behind the colon */
+    struct slice user;
     struct slice password;
     bool has_user;     /* "sip:@host" is not allowed; "sip:host" has none */
     struct slice host; /* IPv6 without brackets */
@@ -26,8 +27,8 @@ struct sip_uri {
     struct slice headers; /* behind "?" */
 };
 
-/* 0, ERR_SYNTAX, ERR_RANGE or ERR_LIMIT with the octet within the text. The scheme SIP_SCHEME_OTHER is no error: RFC 3986's scheme and anything without
- * white space, brackets and control characters. */
+/* 0, ERR_SYNTAX, ERR_RANGE or ERR_LIMIT with the octet within the text. The scheme SIP_SCHEME_OTHER is no error: RFC 3986's scheme and
+ * anything without white space, angle brackets, quotes and control characters. */
 int sip_uri_parse(struct slice text, struct sip_uri *ret_uri, struct fault *ret_fault);
 
 /* 19.1.4; tel by RFC 3966 section 4. */
