@@ -116,20 +116,24 @@ static bool refreshes_target(enum sip_method method)
 
 /* ---- life ---- */
 
-/* Both messages of the caller say the same, each from its side. */
+#define TEXTS 5
+#define TEXT_OVERHEAD 16 /* its NUL, and alignment */
+
 static int keep_texts(struct sip_dialog *d, const struct sip_message *m, const struct sip_address *local,
                       const struct sip_address *remote, struct slice local_tag, struct slice remote_tag)
 {
     struct region *texts = &d->texts;
+    size_t octets = m->call_id.n + local_tag.n + remote_tag.n + local->whole.n + remote->whole.n;
+    region_init(texts, SIP_DIALOG_OCTETS_MAX);
+    int err = region_reserve(texts, octets + TEXTS * TEXT_OVERHEAD);
+    if (err)
+        return err;
     d->call_id = region_text(texts, m->call_id);
     d->local_tag = region_text(texts, local_tag);
     d->remote_tag = region_text(texts, remote_tag);
     d->local_address = keep_address(texts, m, local);
     d->remote_address = keep_address(texts, m, remote);
-    if (d->call_id && d->local_tag && d->remote_tag && d->local_address && d->remote_address)
-        return 0;
-    size_t octets = m->call_id.n + local_tag.n + remote_tag.n + local->whole.n + remote->whole.n;
-    return octets > SIP_DIALOG_OCTETS_MAX / 2 ? ERR_LIMIT : ERR_NO_MEMORY;
+    return d->local_address && d->remote_address ? 0 : ERR_NO_MEMORY; /* the others fit */
 }
 
 static int finish(struct sip_dialog *d, struct sip_dialog *built, int err)
@@ -146,7 +150,6 @@ int sip_dialog_init_uac(struct sip_dialog *d, const struct sip_message *request,
     struct sip_dialog built = {.is_uac = true, .local_cseq = request->cseq.number};
     bool confirmed = response->status >= 200;
     built.state = confirmed ? SIP_DIALOG_CONFIRMED : SIP_DIALOG_EARLY;
-    region_init(&built.texts, SIP_DIALOG_OCTETS_MAX);
     int err = keep_texts(&built, request, &request->from, &request->to, request->from.tag, response->to.tag);
     if (!err)
         err = read_routes(response, true, &built.routes);
@@ -161,7 +164,6 @@ int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_message *request,
 {
     struct sip_dialog built = {.remote_cseq = request->cseq.number, .has_remote_cseq = true};
     built.state = confirmed ? SIP_DIALOG_CONFIRMED : SIP_DIALOG_EARLY;
-    region_init(&built.texts, SIP_DIALOG_OCTETS_MAX);
     int err = keep_texts(&built, request, &request->to, &request->from, local_tag, request->from.tag);
     if (!err)
         err = read_routes(request, false, &built.routes);

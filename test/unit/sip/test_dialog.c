@@ -176,6 +176,17 @@ static void test_routes_have_a_limit(void **state)
     assert_int_equal(sip_dialog_init_uac(&f->d, &f->invite.m, &f->response.m), ERR_LIMIT);
 }
 
+static void test_texts_have_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    static char tag[SIP_DIALOG_OCTETS_MAX + 1];
+    memset(tag, 't', SIP_DIALOG_OCTETS_MAX);
+    assert_int_equal(sip_dialog_init_uas(&f->d, &f->invite.m, slice_str(tag), true), ERR_LIMIT);
+    tag[SIP_DIALOG_OCTETS_MAX / 2] = '\0';
+    assert_int_equal(sip_dialog_init_uas(&f->d, &f->invite.m, slice_str(tag), true), 0);
+    assert_string_equal(f->d.local_tag, tag);
+}
+
 /* Two forks answer: two dialogs of one INVITE. */
 static void test_forks(void **state)
 {
@@ -413,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contact_is_needed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes_have_a_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_texts_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_matching, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key, setup, teardown),
