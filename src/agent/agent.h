@@ -11,6 +11,7 @@
 
 #include "agent/enrolled.h"
 #include "agent/options.h"
+#include "agent/post.h"
 #include "agent/record.h"
 #include "agent/route.h"
 #include "agent/service.h"
@@ -75,6 +76,9 @@ void agent_located(struct agent *a, struct now now, unsigned trunk, const struct
 
 void agent_tick(struct agent *a, struct now now);
 struct mono agent_deadline(const struct agent *a);
+
+/* Call records of calls that went past us (post.h), for the first service, with numbers as the first PBX dials them. */
+void agent_post_records(struct agent *a, struct slice json, agent_post_done_fn *done, void *arg);
 
 /* ---- effects ---- */
 

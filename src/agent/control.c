@@ -265,6 +265,7 @@ const struct ctl_handler agent_handlers[] = {
     {"agent trust test", agent_show_trust_test},
     {"agent publish report", agent_show_publish_report},
     {"agent service show", agent_show_services},
+    {"agent record add", agent_show_record_add},
     {"agent alarms", agent_show_alarms},
 };
 const size_t agent_handler_count = sizeof agent_handlers / sizeof agent_handlers[0];

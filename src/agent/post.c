@@ -1,6 +1,7 @@
 /* Call records as JSON: read as a whole first, then kept one by one, then answered. */
 #include "agent/post.h"
 
+#include "agent/internal.h"
 #include "base/mem.h"
 #include "cdr/call.h"
 #include "ctl/writer.h"
@@ -8,7 +9,6 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define ANSWER_OCTETS_MAX 4096
 #define WHY_OCTETS 160
 
 struct post {
@@ -21,16 +21,17 @@ struct post {
 
 static void answer(agent_post_done_fn *done, void *arg, int status, const char *error, size_t kept)
 {
-    struct buf json;
+    done(arg, &(struct agent_post_answer){status, error, kept});
+}
+
+void agent_post_format(const struct agent_post_answer *a, struct buf *ret_json)
+{
     struct ctl_writer w;
-    buf_init(&json, ANSWER_OCTETS_MAX);
-    ctl_writer_init(&w, &json);
-    if (error)
-        ctl_put_text(&w, "error", error);
-    ctl_put_unsigned(&w, "kept", kept);
+    ctl_writer_init(&w, ret_json);
+    if (a->error)
+        ctl_put_text(&w, "error", a->error);
+    ctl_put_unsigned(&w, "kept", a->kept);
     ctl_writer_end(&w);
-    done(arg, status, buf_slice(&json));
-    buf_fini(&json);
 }
 
 /* ---- reading ---- */
@@ -219,4 +220,21 @@ void agent_post(const struct agent_post_target *target, struct slice json, agent
     }
     snprintf(why, sizeof why, "no JSON, line %d: %.100s", error.line, error.text);
     answer(done, arg, 400, why, 0);
+}
+
+void agent_post_records(struct agent *a, struct slice json, agent_post_done_fn *done, void *arg)
+{
+    struct agent_post_target target = {
+        .records = a->parts.records, .vservice_id = a->vservice_id, .shorts = &a->options->shorts};
+    struct agent_dial_plan none;
+    if (!target.records || !a->parts.service_count) {
+        answer(done, arg, 503, "there is no IME service that records could go to", 0);
+        return;
+    }
+    agent_dial_plan_init(&none);
+    target.plan = &none;
+    for (size_t i = a->options->trunk_count; i-- > 0;)
+        if (a->options->trunks[i].side == AGENT_PBX)
+            target.plan = &a->options->trunks[i].plan;
+    agent_post(&target, json, done, arg);
 }

@@ -10,6 +10,7 @@
 
 #include "agent/dialing.h"
 #include "agent/record.h"
+#include "base/buf.h"
 
 #define AGENT_POST_OCTETS_MAX 65536
 #define AGENT_POST_RECORDS_MAX 256
@@ -21,9 +22,17 @@ struct agent_post_target {
     const struct agent_short_numbers *shorts;
 };
 
-/* status: of HTTP. 200: {"kept": n}, all of them are durable. 400: {"error": "record 2: …"}, none is kept. 413, 503: {"error": …, "kept": n}; sending
- * all of them again does no harm. Called at once, or later when the store is done; the JSON is valid during the call. */
-typedef void agent_post_done_fn(void *arg, int status, struct slice json);
+struct agent_post_answer {
+    int status; /* of HTTP. 200: all of them are durable. 400: none is kept. 413; 503: sending all of them again does no harm */
+    const char *error; /* "record 2: …"; NULL: none. Valid during the call */
+    size_t kept;
+};
+
+/* {"error": …, "kept": n} */
+void agent_post_format(const struct agent_post_answer *answer, struct buf *ret_json);
+
+/* Called at once, or later when the store is done. */
+typedef void agent_post_done_fn(void *arg, const struct agent_post_answer *answer);
 
 void agent_post(const struct agent_post_target *target, struct slice json, agent_post_done_fn *done, void *arg);
 

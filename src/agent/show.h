@@ -21,6 +21,7 @@ void agent_show_publish_report(void *ctx, struct ctl_request *request);
 
 /* show_services.c */
 void agent_show_services(void *ctx, struct ctl_request *request);
+void agent_show_record_add(void *ctx, struct ctl_request *request);
 void agent_show_alarms(void *ctx, struct ctl_request *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* imectl agent service show, agent alarms. */
+/* imectl agent service show, agent record add, agent alarms. */
 #include "agent/internal.h"
 #include "agent/show.h"
 
@@ -52,6 +52,19 @@ void agent_show_services(void *ctx, struct ctl_request *request)
     }
     ctl_close(w);
     ctl_reply_end(request);
+}
+
+static void added(void *arg, const struct agent_post_answer *answer)
+{
+    if (answer->error)
+        ctl_refuse(arg, answer->status == 503 ? ERR_LIMIT : ERR_SYNTAX, answer->error, NULL);
+    else
+        ctl_reply_done(arg, "%zu records kept, on their way to the IME server", answer->kept);
+}
+
+void agent_show_record_add(void *ctx, struct ctl_request *request)
+{
+    agent_post_records(ctx, slice_str(ctl_args_text(ctl_request_args(request), "file")), added, request);
 }
 
 void agent_show_alarms(void *ctx, struct ctl_request *request)

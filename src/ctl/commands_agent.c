@@ -157,6 +157,17 @@ static const struct ctl_command commands[] = {
         .empty = "no IME service is configured",
     },
     {
+        .words = "agent record add",
+        .programs = CTL_AGENT,
+        .args = ARGS({"file", CTL_FILE, 0, 1, 65536, "call records as JSON; \"-\": standard input"}),
+        .help = "hands over records of calls that went past the agent, for the IME server",
+        .detail = "One object or an array of up to 256: {\"direction\": \"sent\" or \"received\", \"calling\", "
+                  "\"called\", \"start\", "
+                  "\"stop\"}; times of the conversation as 2026-03-01T12:00:00Z or seconds since 1970, numbers as "
+                  "+E.164 or as the first "
+                  "PBX dials them. All of them are kept, durably, or none.",
+    },
+    {
         .words = "agent alarms",
         .programs = CTL_AGENT,
         .help = "the last alarms, newest first",

@@ -48,12 +48,16 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_done(void *arg, int status, struct slice json)
+static void on_done(void *arg, const struct agent_post_answer *answer)
 {
     struct scene *s = arg;
+    struct buf json;
+    buf_init(&json, sizeof s->json);
+    agent_post_format(answer, &json);
     s->answers++;
-    s->status = status;
-    snprintf(s->json, sizeof s->json, "%.*s", SLICE_PRINT(json));
+    s->status = answer->status;
+    snprintf(s->json, sizeof s->json, "%s", buf_text(&json));
+    buf_fini(&json);
 }
 
 static void post(struct scene *s, const char *json)

@@ -26,6 +26,7 @@ static struct scene {
     struct ctl_session *session;
     json_t *answer;      /* the last one, whole */
     const char *message; /* of it: what was done, or why not */
+    const char *file;    /* what imectl reads from a file */
 } the_scene;
 
 static void ready(void *arg)
@@ -175,6 +176,8 @@ static json_t *ask(struct scene *s, const char *line)
     assert_int_equal(ctl_split_line(line, storage, words, CTL_WORDS_MAX, &n), 0);
     if (ctl_args_from_words(&args, words, n, CTL_AGENT, &file, &why) < 0)
         fail_msg("%s: %s", line, buf_text(&why));
+    if (file)
+        assert_int_equal(ctl_args_add(&args, ctl_command_apart(args.command), slice_str(s->file), &why), 0);
     assert_int_equal(ctl_request_encode(1, &args, &out), 0);
     buf_u8(&out, '\n');
     agent_set_now(s->agent, s->now);
@@ -319,6 +322,20 @@ static void test_enrolled_and_trust(void **state)
     assert_true(json_is_true(json_object_get(ask(s, "agent trust test good.example +4930"), "trusted")));
 }
 
+static void test_adds_records(void **state)
+{
+    struct scene *s = *state;
+    struct agent_records_view view;
+    s->file = "{\"direction\": \"sent\", \"called\": \"089111\", \"start\": 1767225600, \"stop\": 1767225660}\n";
+    assert_non_null(ask(s, "agent record add -"));
+    assert_string_equal(s->message, "1 records kept, on their way to the IME server");
+    agent_records_view(s->records, &view);
+    assert_int_equal(view.kept, 1);
+    s->file = "{}";
+    assert_null(ask(s, "agent record add -"));
+    assert_string_equal(s->message, "record 1: direction: sent or received");
+}
+
 static void test_counters(void **state)
 {
     struct scene *s = *state;
@@ -360,6 +377,7 @@ int main(void)
         TEST(test_exports),
         TEST(test_numbers_are_tried_without_a_call),
         TEST(test_enrolled_and_trust),
+        TEST(test_adds_records),
         TEST(test_counters),
         TEST(test_service_and_report),
     };
