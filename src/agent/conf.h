@@ -63,6 +63,13 @@
      "Older ones are of no use to any server and are dropped."}, \
     {"records", "retry", CONF_DURATION, 0, "1m", 1000, 86400000, NULL, NULL, \
      "Between two attempts for a record that the server could not take."}, \
+    {"records", "listen", CONF_ADDR, 0, NULL, 8443, 0, NULL, "127.0.0.1:8443", \
+     "Takes records of calls that go past the agent: POST /records over HTTPS, as JSON; imectl help agent record add says how they look."}, \
+    {"records", "certificate", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.pem", "Certificate for it (PEM, own one first)."}, \
+    {"records", "key", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.key", "Its private key; mode 0600."}, \
+    {"records", "token", CONF_TEXT, CONF_SECRET, NULL, 16, 128, NULL, NULL, "Better in a file: token-file."}, \
+    {"records", "token-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/records.token", \
+     "File with the token that who posts shows as Authorization: Bearer; readable by this user only."}, \
     \
     {"service", "domain", CONF_DOMAIN, CONF_REQUIRED, NULL, 0, 0, NULL, "a.example", \
      "Our domain: tickets are granted to it."}, \

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "bin/daemon/daemon.h"
+#include "io/http.h"
 #include "io/sip_host.h"
 #include "settings.h"
 #include "ticket/keyring.h"
@@ -40,6 +41,8 @@ struct host {
     struct keyring *keyring; /* NULL: tickets are not checked here */
     bool installed;          /* its key is durable */
 
+    struct http_server *post; /* NULL: records come by imectl only */
+    struct tls_context *post_tls;
     struct agent_options options; /* of the agent; its texts are those of the settings */
     struct agent *agent;
 };
@@ -57,6 +60,11 @@ int vap_open(struct host *h);
 void vap_close(struct host *h);
 void vap_fini(struct host *h);
 void vap_perform(struct host *h, const struct agent_effect *e);
+
+/* post.c: call records over HTTPS. Closed when the records are freed, which answers what is open. */
+int post_open(struct host *h);
+void post_close(struct host *h);
+void post_fini(struct host *h);
 
 /* tls.c: contexts from files; each says what is wrong with which file */
 int tls_of_side(struct host *h, const struct side_settings *side, enum tls_role role, bool demands,

@@ -99,6 +99,8 @@ static int start(struct host *h)
         err = make_agent(h);
     if (!err)
         err = sip_open(h);
+    if (!err)
+        err = post_open(h);
     if (err)
         return err;
     log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s domain=%s routes=%zu", IME_VERSION,
@@ -122,6 +124,7 @@ static void stop(struct host *h)
     vap_close(h);
     ticket_close(h);
     agent_records_free(h->records);
+    post_close(h);
     agent_routes_free(h->routes);
 }
 
@@ -129,6 +132,7 @@ static void fini(struct host *h)
 {
     sip_fini(h);
     vap_fini(h);
+    post_fini(h);
 }
 
 static const struct daemon_program program = {

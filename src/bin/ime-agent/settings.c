@@ -163,6 +163,29 @@ static int load_ticket(struct settings *s, struct buf *errors)
     return err;
 }
 
+static int load_post(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *g = conf_section(s->conf, "records");
+    struct post_settings *p = &s->post;
+    const char *token = NULL;
+    struct buf contents;
+    if (!conf_has(g, "listen"))
+        return 0;
+    p->listen = conf_addr(g, "listen");
+    p->files.certificate = conf_text(g, "certificate");
+    p->files.key = conf_text(g, "key");
+    buf_init(&contents, 4096);
+    int err = daemon_secret(g, "records", "token", true, 16, 128, errors, &contents, &token);
+    if (!err)
+        buf_str(&p->token, token);
+    buf_fini_secret(&contents);
+    if (!p->files.certificate || !p->files.key) {
+        buf_printf(errors, "[records] listen: it needs `certificate` and `key`\n");
+        return ERR_SYNTAX;
+    }
+    return err ? err : p->token.err;
+}
+
 int settings_load(const struct conf *conf, struct buf *errors, struct settings **ret_settings)
 {
     struct settings *s = mem_alloc(sizeof *s);
@@ -170,8 +193,9 @@ int settings_load(const struct conf *conf, struct buf *errors, struct settings *
         return ERR_NO_MEMORY;
     s->conf = conf;
     buf_init(&s->ticket_password, 128);
+    buf_init(&s->post.token, 256);
     agent_options_default(&s->agent);
-    int (*const steps[])(struct settings *, struct buf *) = {load_agent, settings_load_sides, load_numbers,
+    int (*const steps[])(struct settings *, struct buf *) = {load_agent, settings_load_sides, load_numbers, load_post,
                                                              load_ticket};
     int err = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -192,6 +216,7 @@ void settings_free(struct settings *s)
     agent_options_fini(&s->agent);
     agent_enrolled_free(s->enrolled);
     buf_fini_secret(&s->ticket_password);
+    buf_fini_secret(&s->post.token);
     for (size_t i = 0; i < s->service_count; i++)
         buf_fini_secret(&s->services[i].password);
     mem_free(s);

@@ -22,6 +22,13 @@ struct service_settings {
     struct buf password; /* a secret */
 };
 
+/* Where call records may be posted. */
+struct post_settings {
+    struct addr listen;         /* family 0: nowhere */
+    struct side_settings files; /* certificate and key */
+    struct buf token;           /* a secret */
+};
+
 struct settings {
     const struct conf *conf; /* owns the texts */
     struct agent_options agent;
@@ -29,6 +36,7 @@ struct settings {
     struct agent_enrolled *enrolled;
     struct agent_routes_config routes;
     struct agent_records_config records;
+    struct post_settings post;
     struct service_settings services[SERVICES_MAX];
     size_t service_count;
     struct buf ticket_password; /* a secret; empty: tickets are not checked here */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""ime-agent and a VAP server over real sockets: numbers are published, routes learned and kept over kill -9, operators obeyed, and SIGHUP changes
-who takes part while the agent runs.
+"""ime-agent and a VAP server over real sockets: numbers are published, routes learned and kept over kill -9, operators obeyed, call records taken
+over HTTPS, and SIGHUP changes who takes part while the agent runs.
 
     test_numbers.py IME-AGENT IMECTL VAP_TESTD
 """
@@ -9,11 +9,14 @@ import os
 import queue
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 
 AGENT, IMECTL, SERVER = sys.argv[1:4]
 PATIENCE = 30
@@ -26,6 +29,11 @@ udp = 127.0.0.1:{udp}
 [pbx pbx]
 host = {host}
 country = {country}
+[records]
+listen = 127.0.0.1:{https}
+certificate = {directory}/cert.pem
+key = {directory}/key.pem
+token-file = {directory}/token
 [service main]
 domain = a.example
 vservice-id = 0000000000000007
@@ -83,7 +91,7 @@ class Server:
 class Agent:
     def __init__(self, directory, port):
         self.directory, self.process = directory, None
-        self.values = {"directory": directory, "port": port, "udp": 15060 + os.getpid() % 20000, "host": "127.0.0.9", "country": "49",
+        self.values = {"directory": directory, "port": port, "udp": 15060 + os.getpid() % 20000, "https": 15060 + os.getpid() % 20000, "host": "127.0.0.9", "country": "49",
                        "patterns": "+4930201, +4930202", "more": ""}
 
     def write(self, **changes):
@@ -150,6 +158,47 @@ def test_survives_kill(agent, server):
     assert agent.ask("route", "show", "+4989111") is None
 
 
+def post(agent, body, token="a token of some length", path="/records"):
+    """Status and answer."""
+    context = ssl.create_default_context(cafile=os.path.join(agent.directory, "cert.pem"))
+    request = urllib.request.Request(f"https://127.0.0.1:{agent.values['https']}{path}", data=body.encode(),
+                                     headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=context) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_takes_records(agent, server):
+    record = {"direction": "sent", "calling": "+4930201", "called": "089777", "start": int(time.time()) - 60, "stop": int(time.time())}
+    assert post(agent, json.dumps([record, {**record, "called": "+4989778"}])) == (200, {"kept": 2})
+    server.lines.until(r"^vcr sent \+4930201 \+4989777 ")
+    server.lines.until(r"^vcr sent \+4930201 \+4989778 ")
+    status, answer = post(agent, json.dumps({**record, "called": "112"}))
+    assert status == 400 and answer["error"].startswith("record 1: called"), answer
+    assert post(agent, json.dumps(record), token="a token of some length!")[0] == 401
+    assert post(agent, json.dumps(record), path="/")[0] == 404
+    server.tell("slow 2")  # it holds what comes first
+    server.lines.until("^done$")
+    assert post(agent, json.dumps({**record, "called": "+4989779"}))[0] == 200
+    agent.end(signal.SIGKILL)
+    server.tell("fast")
+    agent.start()
+    server.lines.until(r"^vcr sent \+4930201 \+4989779 ")
+
+
+def make_files(directory):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=agent",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", os.path.join(directory, "key.pem"), "-out",
+                    os.path.join(directory, "cert.pem")], check=True, capture_output=True)
+    path = os.path.join(directory, "token")
+    with open(path, "w") as f:
+        f.write("a token of some length\n")
+    for name in ("key.pem", "token"):
+        os.chmod(os.path.join(directory, name), 0o600)
+
+
 def test_reloads(agent, server):
     agent.reload(" reloaded ", patterns="+4930202, +4930203", country="1", more="[trust bad]\ntrusted = no\ndomain = b.example")
     server.lines.until(r"^number \+4930203$")
@@ -166,8 +215,9 @@ def test_reloads(agent, server):
 
 def main():
     failed = 0
-    tests = [test_publishes_and_learns, test_survives_kill, test_reloads]
+    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads]
     with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
+        make_files(directory)
         server = Server()
         agent = Agent(directory, server.port)
         print(f"1..{len(tests)}")
