@@ -70,12 +70,19 @@ static void check_via(struct checker *k)
         refuse(k, ERR_SYNTAX, 400, octet_of(k, k->m->start_line.p) + k->m->start_line.n, "Via missing, RFC 3261 8.1.1");
         return;
     }
-    struct sip_cursor c = sip_field_cursor(k->m, f);
-    struct sip_via rest;
-    sip_read_via(&c, &k->m->via);
-    while (sip_read_via(&c, &rest))
-        ;
-    if (refuse(k, c.err, 400, c.fault.octet, c.fault.rule))
+    unsigned count = 0;
+    for (; f && !k->err; f = sip_field_next(k->m, f)) {
+        struct sip_cursor c = sip_field_cursor(k->m, f);
+        struct sip_via via;
+        while (sip_read_via(&c, &via)) {
+            if (count++ == 0)
+                k->m->via = via;
+            if (count > SIP_VIAS_MAX)
+                refuse(k, ERR_LIMIT, 483, octet_of(k, via.whole.p), "more Via than allowed");
+        }
+        refuse(k, c.err, 400, c.fault.octet, c.fault.rule);
+    }
+    if (k->err)
         return;
     if (!k->m->via.is_sip_2_0)
         refuse(k, ERR_UNSUPPORTED, 505, octet_of(k, k->m->via.whole.p), "protocol of the Via, RFC 3261 20.42");

@@ -90,7 +90,7 @@ int sip_parse(struct region *region, struct slice octets, enum sip_carrier carri
               struct fault *ret_fault);
 
 /* Reads what every message must have. 0, or ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED, ERR_UNSUPPORTED with the fault and, for a request, the status to
- * answer it with: 400, 416 (scheme of the Request-URI), 505 (version). For a response: it is to be dropped. Max-Forwards of 0 is good (who forwards it answers 483), and
+ * answer it with: 400, 416 (scheme of the Request-URI), 483 (ERR_LIMIT: more Via than allowed), 505 (version). For a response: it is to be dropped. Max-Forwards of 0 is good (who forwards it answers 483), and
  * so are extensions that it requires: sip_unsupported says which. ret_status and ret_fault may be NULL. */
 int sip_check(struct sip_message *message, unsigned *ret_status, struct fault *ret_fault);
 

@@ -156,6 +156,7 @@ static void test_checks(void **state)
         {START VIA FROM TO CALL "CSeq: 1 options\r\n\r\n", 400, "method in CSeq is another, RFC 3261 8.1.1.5"},
         {START "Via: SIP/3.0/UDP a\r\n" FROM TO CALL CSEQ "\r\n", 505, "protocol of the Via, RFC 3261 20.42"},
         {START "Via:\r\n" FROM TO CALL CSEQ "\r\n", 400, "Via without a value, RFC 3261 20.42"},
+        {START VIA FROM TO CALL CSEQ "v: SIP/2.0/UDP\r\n\r\n", 400, "Via: sent-protocol, RFC 3261 20.42"},
         {START VIA "From: *\r\n" TO CALL CSEQ "\r\n", 400, "one address, RFC 3261 20.20, 20.39"},
         {START VIA "From: <sip:a@b>, <sip:c@d>\r\n" TO CALL CSEQ "\r\n", 400, "one address, RFC 3261 20.20, 20.39"},
         {START VIA "From: <sip:@b>\r\n" TO CALL CSEQ "\r\n", 400, "user, RFC 3261 25.1"},
@@ -177,6 +178,32 @@ static void test_checks(void **state)
         assert_true(fault.octet <= m.octets.n);
         region_fini(&region);
     }
+}
+
+static void test_vias(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100000);
+    for (unsigned more = 0; more < 2; more++) {
+        struct region region;
+        struct sip_message m;
+        struct fault fault = {0};
+        unsigned status = 0;
+        buf_clear(&b);
+        buf_str(&b, START FROM TO CALL CSEQ);
+        for (unsigned i = 0; i < SIP_VIAS_MAX + more; i += 2)
+            buf_printf(&b, "Via: SIP/2.0/UDP h%u%s\r\n", i, i + 1 < SIP_VIAS_MAX + more ? ", SIP/2.0/UDP x" : "");
+        buf_str(&b, "\r\n");
+        region_init(&region, 65536);
+        assert_int_equal(sip_parse(&region, buf_slice(&b), SIP_DATAGRAM, &m, NULL), 0);
+        assert_int_equal(sip_check(&m, &status, &fault), more ? ERR_LIMIT : 0);
+        assert_slice_text(m.via.host, "h0");
+        assert_int_equal(status, more ? 483 : 0);
+        assert_int_equal(fault.octet, more ? b.n - strlen("SIP/2.0/UDP h70\r\n\r\n") : 0);
+        region_fini(&region);
+    }
+    buf_fini(&b);
 }
 
 struct field_row {
@@ -369,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_field_checks),
+        cmocka_unit_test(test_vias),
     };
     return cmocka_run_group_tests_name("SIP messages", tests, NULL, NULL);
 }
