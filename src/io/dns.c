@@ -51,9 +51,9 @@ struct dns {
 void dns_options_init(struct dns_options *options)
 {
     *options = (struct dns_options){
-        .try_ms = 1500,
+        .try_ms = 1000,
         .tries = 3,
-        .query_ms = 5000,
+        .query_ms = 4000,
         .queries_max = 1024,
         .hosts_file = true,
     };

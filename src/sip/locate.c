@@ -16,7 +16,7 @@ void sip_locate_config_init(struct sip_locate_config *config)
         .ttl_max_s = 86400,
         .failure_ttl_s = 10,
         .stale_s = 86400,
-        .patience_ms = 6000,
+        .patience_ms = 4000,
         .penalty_ms = 60000,
         .penalties_max = 1024,
     };

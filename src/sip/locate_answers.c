@@ -81,8 +81,20 @@ static int ask(struct sip_locator *l, struct known *k)
     return 0;
 }
 
-const struct known *sip_known_get(struct sip_locator *l, struct now now, struct mono since, enum sip_dns_type type,
-                                  const char *name, struct known **ret_wait)
+/* What was asked for this look-up is good for it, however short it lives. */
+static bool is_fresh(const struct known *k, struct now now, const struct look_up *look_up)
+{
+    return k->answered && (!mono_due(k->expires, now.mono) || (!k->query && k->since.us >= look_up->since.us));
+}
+
+/* RFC 8767 */
+static bool is_stale(const struct known *k, struct now now)
+{
+    return k->answered && !k->err && k->count && !mono_due(k->stale_until, now.mono);
+}
+
+const struct known *sip_known_get(struct sip_locator *l, struct now now, const struct look_up *look_up,
+                                  enum sip_dns_type type, const char *name, struct known **ret_wait)
 {
     char key[SIP_DNS_NAME_OCTETS_MAX + 2];
     *ret_wait = NULL;
@@ -92,20 +104,23 @@ const struct known *sip_known_get(struct sip_locator *l, struct now now, struct 
     struct known *k = map_get(&l->by_name, slice);
     if (!k)
         k = known_new(l, type, name, slice);
-    if (k) {
-        list_remove(&k->used);
-        list_append(&l->known, &k->used);
-        /* What was asked for this look-up is good for it, however short it lives. */
-        if (k->answered && (!mono_due(k->expires, now.mono) || (!k->query && k->since.us >= since.us))) {
-            l->counters.cached++;
-            return k;
-        }
-    }
-    if (!k || (!k->query && ask(l, k) != 0)) {
+    if (!k) {
         l->counters.memory_refused++;
         return NULL;
     }
-    *ret_wait = k;
+    list_remove(&k->used);
+    list_append(&l->known, &k->used);
+    if (is_fresh(k, now, look_up)) {
+        l->counters.cached++;
+        return k;
+    }
+    if (!k->query && ask(l, k) != 0)
+        l->counters.memory_refused++;
+    if (is_stale(k, now) && (k->failing || look_up->out_of_time)) {
+        l->counters.stale++;
+        return k;
+    }
+    *ret_wait = k->query ? k : NULL;
     return NULL;
 }
 
@@ -132,21 +147,21 @@ static int take_over(struct sip_locator *l, struct now now, struct known *k, con
     k->expires = mono_after_ms(now.mono, ttl_ms(answer->ttl_s, l->config.ttl_max_s));
     k->stale_until = mono_after_ms(k->expires, 1000 * (int64_t)l->config.stale_s);
     k->answered = true;
+    k->failing = false;
     return 0;
 }
 
 /* The DNS does not answer: what it said before serves on, if there is something. */
 static void keep_old(struct sip_locator *l, struct now now, struct known *k, int err)
 {
-    bool serves = k->answered && !k->err && k->count && !mono_due(k->stale_until, now.mono);
     l->counters.failures++;
-    if (serves) {
+    k->failing = true;
+    if (is_stale(k, now)) {
         l->counters.stale++;
     } else {
         k->count = 0;
         k->err = err;
         k->answered = true;
-        k->stale_until = now.mono;
     }
     k->expires = mono_after_ms(now.mono, ttl_ms(l->config.failure_ttl_s, l->config.ttl_max_s));
 }

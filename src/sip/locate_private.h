@@ -16,6 +16,7 @@ struct known {
     char name[SIP_DNS_NAME_OCTETS_MAX + 1];
     uint64_t query; /* under way; 0: none */
     bool answered;  /* the rest is valid */
+    bool failing;   /* it was asked again since, in vain */
     struct mono since;
     struct mono expires;
     struct mono stale_until; /* serves so long if the DNS fails */
@@ -71,10 +72,11 @@ struct sip_locator {
 
 /* ---- locate_answers.c ---- */
 
-/* What is known, good for a look-up that began at `since`; else the question is put (if it is not under way) and ret_wait says what to wait for.
- * NULL with ret_wait NULL: there is no room or memory, so nothing will be known. */
-const struct known *sip_known_get(struct sip_locator *l, struct now now, struct mono since, enum sip_dns_type type,
-                                  const char *name, struct known **ret_wait);
+/* What is known and good for the look-up; else the question is put (if it is not under way) and ret_wait says what to wait for.
+
+ * An answer that has expired serves a look-up that is out of time, and any while the DNS is known not to answer. NULL with ret_wait NULL: there is no room or memory, so nothing will be known. */
+const struct known *sip_known_get(struct sip_locator *l, struct now now, const struct look_up *look_up,
+                                  enum sip_dns_type type, const char *name, struct known **ret_wait);
 
 /* All that nobody waits for; what is under way will be asked for anew. */
 void sip_known_forget_all(struct sip_locator *l);

@@ -26,9 +26,9 @@ static const struct known *ask(struct walk *w, enum sip_dns_type type, const cha
     struct known *wait;
     if (w->questions++ >= QUESTIONS_MAX)
         return NULL;
-    const struct known *k = sip_known_get(w->l, w->now, w->look_up->since, type, name, &wait);
+    const struct known *k = sip_known_get(w->l, w->now, w->look_up, type, name, &wait);
     struct mono again = mono_after_ms(w->now.mono, 1000 * (int64_t)w->l->config.failure_ttl_s);
-    w->hops->expires = mono_min(w->hops->expires, k ? k->expires : again);
+    w->hops->expires = mono_min(w->hops->expires, k && !mono_due(k->expires, w->now.mono) ? k->expires : again);
     if (!k && wait && !w->wait && !w->look_up->out_of_time)
         w->wait = wait;
     return k;
