@@ -7,9 +7,10 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 
-A, CNAME, SOA, AAAA, SRV, NAPTR = 1, 5, 6, 28, 33, 35
+import dns_server
+from dns_server import A, NO_SUCH_NAME, RESPONSE, SERVER_FAILED, SOA, TRUNCATED, name
+
 DNS_END = sys.argv[1]
 failures = 0
 
@@ -20,137 +21,49 @@ def check(what, condition, detail=""):
     failures += not condition
 
 
-# ---- the server ----
-
-def name(text):
-    return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".") if label) + b"\0"
-
-
-def string(text):
-    return bytes([len(text)]) + text.encode()
-
-
-def data(kind, words):
-    if kind == A:
-        return socket.inet_pton(socket.AF_INET, words[0])
-    if kind == AAAA:
-        return socket.inet_pton(socket.AF_INET6, words[0])
-    if kind == CNAME:
-        return name(words[0])
-    if kind == SRV:
-        return struct.pack("!3H", *map(int, words[:3])) + name(words[3])
-    order, preference, flags, service, replacement = words
-    return struct.pack("!2H", int(order), int(preference)) + string(flags) + string(service) + string("") + name(replacement)
+ZONE = """
+four.test           100 A     192.0.2.1
+four.test            50 A     192.0.2.2
+six.test            100 AAAA  2001:db8::1
+alias.test           20 CNAME second.test
+second.test          90 CNAME four.test
+_sip._tcp.srv.test   60 SRV   10 20 5060 four.test
+_sip._tcp.srv.test   60 SRV   20 0 5061 six.test
+none.test            60 SRV   0 0 0 .
+naptr.test           70 NAPTR 10 20 s SIP+D2T _sip._tcp.srv.test
+naptr.test           70 NAPTR 30 20 S sip+d2u _sip._udp.srv.test
+naptr.test           70 NAPTR 40 20 u E2U+sip .
+_sip._udp.srv.test   60 SRV   10 20 5070 alias.test
+odd.test             60 SRV   0 0 1 spa/ce.test
+odd.test             60 SRV   0 0 2 good.test
+"""
+MANY = [f"192.0.2.{i}" for i in range(1, 61)]
 
 
-KINDS = {"A": A, "AAAA": AAAA, "CNAME": CNAME, "SRV": SRV, "NAPTR": NAPTR}
+class Server(dns_server.Server):
+    """With names that stand for what can go wrong."""
 
-ZONE = [line.split() for line in """
-    four.test           100 A     192.0.2.1
-    four.test            50 A     192.0.2.2
-    six.test            100 AAAA  2001:db8::1
-    alias.test           20 CNAME second.test
-    second.test          90 CNAME four.test
-    _sip._tcp.srv.test   60 SRV   10 20 5060 four.test
-    _sip._tcp.srv.test   60 SRV   20 0 5061 six.test
-    none.test            60 SRV   0 0 0 .
-    naptr.test           70 NAPTR 10 20 s SIP+D2T _sip._tcp.srv.test
-    naptr.test           70 NAPTR 30 20 S sip+d2u _sip._udp.srv.test
-    naptr.test           70 NAPTR 40 20 u E2U+sip .
-    _sip._udp.srv.test   60 SRV   10 20 5070 alias.test
-    odd.test             60 SRV   0 0 1 spa/ce.test
-    odd.test             60 SRV   0 0 2 good.test
-""".splitlines() if line.strip()]
-ZONE += [["many.test", "60", "A", f"192.0.2.{i}"] for i in range(1, 61)]
-
-
-def answers_of(owner, kind):
-    """Records in their order, aliases first."""
-    found, ends = [], False
-    while not ends:
-        ends = True
-        for record in ZONE:
-            if record[0] == owner and KINDS[record[2]] == kind:
-                found.append(record)
-            elif record[0] == owner and record[2] == "CNAME":
-                found.append(record)
-                owner, ends = record[3], False
-                break
-    return found
-
-
-class Server:
-    def __init__(self, address="127.0.0.1"):
-        self.asked = []
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        while True:  # the same port for both
-            self.udp.bind((address, 0))
-            self.port = self.udp.getsockname()[1]
-            try:
-                self.tcp.bind((address, self.port))
-                break
-            except OSError:
-                self.udp.close()
-                self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp.listen()
-        self.text = f"{address}:{self.port}"
-        threading.Thread(target=self.serve_udp, daemon=True).start()
-        threading.Thread(target=self.serve_tcp, daemon=True).start()
-
-    def serve_udp(self):
-        while True:
-            query, peer = self.udp.recvfrom(4096)
-            for reply in self.replies(query, False):
-                self.udp.sendto(reply, peer)
-
-    def serve_tcp(self):
-        while True:
-            peer, _ = self.tcp.accept()
-            with peer:
-                length = struct.unpack("!H", peer.recv(2, socket.MSG_WAITALL))[0]
-                for reply in self.replies(peer.recv(length, socket.MSG_WAITALL), True):
-                    peer.sendall(struct.pack("!H", len(reply)) + reply)
-                peer.recv(1)  # the other side closes
-
-    def replies(self, query, over_tcp):
-        number = struct.unpack("!H", query[:2])[0]
-        at, labels = 12, []
-        while query[at]:
-            labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
-            at += 1 + query[at]
-        owner, kind = ".".join(labels), struct.unpack("!H", query[at + 1:at + 3])[0]
-        question = query[12:at + 5]
-        self.asked.append((owner, kind, over_tcp))
-        records = answers_of(owner, kind)
-        flags, authority = 0x8180, b""
-        if owner == "silent.test":
+    def replies(self, question):
+        records = self.records(question)
+        if question.name == "silent.test":
             return []
-        if owner == "broken.test":
-            flags |= 2  # SERVFAIL
-        if owner == "large.test" and not over_tcp:
-            return [struct.pack("!6H", number, flags | 0x200, 1, 0, 0, 0) + question]  # truncated: come by TCP
-        if owner == "large.test":
-            records = [["large.test", "60", "A", "192.0.2.77"]]
-        if owner == "circle.test":
-            circle = b"\xc0" + bytes([12 + len(question)]) + struct.pack("!HHIH", A, 1, 60, 4) + bytes(4)
-            return [struct.pack("!6H", number, flags, 1, 1, 0, 0) + question + circle]
-        if owner == "soa.test" or owner.startswith("gone"):
-            if owner.startswith("gone"):
-                flags |= 3  # NXDOMAIN
+        if question.name == "broken.test":
+            return [question.reply(RESPONSE | SERVER_FAILED)]
+        if question.name == "large.test" and not question.over_tcp:
+            return [question.reply(RESPONSE | TRUNCATED)]  # come by TCP
+        if question.name == "circle.test":
+            header = struct.pack("!6H", question.number, RESPONSE, 1, 1, 0, 0)
+            circle = b"\xc0" + bytes([12 + len(question.octets)]) + struct.pack("!HHIH", A, 1, 60, 4) + bytes(4)
+            return [header + question.octets + circle]
+        if question.name == "spoofed.test":  # somebody guesses, and the server answers after him
+            evil = question.reply(records=[["spoofed.test", "60", "A", "192.0.2.66"]], number=question.number ^ 1)
+            return [evil, question.reply(records=records)]
+        if question.name == "soa.test" or question.name.startswith("gone"):
             soa = name("ns.test") + name("root.test") + struct.pack("!5I", 1, 2, 3, 4, 17)
             authority = name("test") + struct.pack("!HHIH", SOA, 1, 1000, len(soa)) + soa
-        answers = b""
-        for record in records:
-            rdata = data(KINDS[record[2]], record[3:])
-            owner_name = b"\xc0\x0c" if record[0] == owner else name(record[0])
-            answers += owner_name + struct.pack("!HHIH", KINDS[record[2]], 1, int(record[1]), len(rdata)) + rdata
-        reply = struct.pack("!6H", number, flags, 1, len(records), 1 if authority else 0, 0) + question + answers + authority
-        if owner == "spoofed.test":  # somebody guesses, and the server answers after him
-            evil = struct.pack("!6H", number ^ 1, flags, 1, 1, 0, 0) + question + b"\xc0\x0c" + struct.pack(
-                "!HHIH4s", A, 1, 60, 4, b"evil")
-            return [evil, reply]
-        return [reply]
+            missing = NO_SUCH_NAME if question.name.startswith("gone") else 0
+            return [question.reply(RESPONSE | missing, authority=authority)]
+        return [question.reply(records=records)]
 
 
 def ask(server, *questions):
@@ -169,7 +82,8 @@ def expect(server, table):
 
 
 def main():
-    server = Server()
+    server = Server(ZONE)
+    server.zone += [["many.test", "60", "A", address] for address in MANY] + [["large.test", "60", "A", "192.0.2.77"]]
     expect(server.text, {
         "a:four.test": "ok ttl=50 192.0.2.1 192.0.2.2",
         "a:FOUR.test": "ok ttl=50 192.0.2.1 192.0.2.2",
@@ -179,7 +93,7 @@ def main():
         "srv:none.test": "ok ttl=60 0/0/0/",
         "naptr:naptr.test": "ok ttl=70 10/20/s/SIP+D2T/_sip._tcp.srv.test 30/20/s/SIP+D2U/_sip._udp.srv.test 40/20/u/E2U+SIP/",
         "srv:odd.test": "ok ttl=60 0/0/2/good.test",
-        "a:many.test": "ok ttl=60 " + " ".join(f"192.0.2.{i}" for i in range(1, 33)),
+        "a:many.test": "ok ttl=60 " + " ".join(MANY[:32]),
         "a:large.test": "ok ttl=60 192.0.2.77",
         "a:six.test": "ok ttl=30",
         "a:soa.test": "ok ttl=17",

@@ -6,6 +6,7 @@
 #include "agent/conf.h"
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "io/dns.h"
 
 extern const struct conf_table settings_table;
 
@@ -33,6 +34,8 @@ struct settings {
     const struct conf *conf; /* owns the texts */
     struct agent_options agent;
     struct side_settings sides[AGENT_SIDES];
+    struct addr dns_servers[DNS_SERVERS_MAX]; /* none: those of the system */
+    size_t dns_server_count;
     struct agent_enrolled *enrolled;
     struct agent_routes_config routes;
     struct agent_records_config records;

@@ -108,6 +108,8 @@ int sip_open(struct host *h)
     sip_host_options_init(&options);
     options.entropy = &h->daemon.entropy;
     options.log = &h->daemon.log;
+    options.dns.server_count = h->daemon.settings->dns_server_count;
+    memcpy(options.dns.servers, h->daemon.settings->dns_servers, sizeof h->daemon.settings->dns_servers);
     for (unsigned i = 0; i < AGENT_TRUNKS_MAX; i++)
         h->locate_at[i] = MONO_NEVER;
     int err = sip_host_new(h->daemon.loop, &options, &handler, h, &h->sip);
