@@ -49,6 +49,39 @@ static void test_parts(void **state)
     parse("tel:a(b)c;phone-context=+1-914");
 }
 
+/* The cases of RFC 5118 (IPv6 torture messages): sections 4.1 to 4.4, 4.7 to 4.10. */
+static void test_ipv6(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *host; /* NULL: refused */
+        unsigned port;
+    } rows[] = {
+        {"sip:user@[2001:db8::10]", "2001:db8::10", 0},
+        {"sip:2001:db8::10", NULL, 0},
+        {"sip:[2001:db8::10:5070]", "2001:db8::10:5070", 0},
+        {"sip:[2001:db8::10]:5070", "2001:db8::10", 5070},
+        {"sip:user@[2001:db8::10:5070]:6000;lr", "2001:db8::10:5070", 6000},
+        {"sip:user@[::ffff:192.0.2.10]:19823", "::ffff:192.0.2.10", 19823},
+        {"sip:user@[2001:db8:::192.0.2.1]", NULL, 0},
+        {"sip:user@[2001:db8::192.0.2.1]", "2001:db8::192.0.2.1", 0},
+        {"sip:user@[2001:db8::10", NULL, 0},
+        {"sip:user@[2001:db8::10]x", NULL, 0},
+        {"sip:user@[]", NULL, 0},
+        {"sip:user@[fe80::1%25eth0]", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sip_uri uri;
+        assert_int_equal(sip_uri_parse(slice_str(rows[i].text), &uri, NULL) == 0, rows[i].host != NULL);
+        if (!rows[i].host)
+            continue;
+        assert_slice_text(uri.host, rows[i].host);
+        assert_int_equal(uri.port, rows[i].port);
+        assert_true(uri.host_is_ipv6);
+    }
+}
+
 static void test_bad(void **state)
 {
     (void)state;
@@ -241,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),   cmocka_unit_test(test_bad),     cmocka_unit_test(test_equal),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_escapes), cmocka_unit_test(test_many_params),
+        cmocka_unit_test(test_ipv6),
     };
     return cmocka_run_group_tests_name("SIP URIs", tests, NULL, NULL);
 }
