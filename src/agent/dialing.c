@@ -35,18 +35,14 @@ int agent_dial_plan_set_country(struct agent_dial_plan *plan, struct slice count
 
 /* ---- emergency and short numbers ---- */
 
+/* One that is none in the country costs a direct call; one that is missing could cost more. */
 void agent_short_numbers_default(struct agent_short_numbers *s)
 {
     static const char *const patterns[] = {
-        "112",                                           /* Europe, and every mobile phone */
-        "911", "000", "111", "999", "110", "113", "115", /* America, Australia, New Zealand, Britain and Asia, … */
-        "100", "101", "102", "103", "104", "108",        /* India, Belgium, Israel, Eastern Europe */
-        "117", "118", "119", "120", "122", "133", "144", /* Switzerland, Austria, Italy, China, Japan, Korea */
-        "190", "191", "192", "193", "194", "195", "197",    "198", "199", /* South America, Africa, Thailand */
-        "15",  "17",  "18",                                               /* France */
-        "061", "062", "080", "085", "088", "091", "092",                  /* Spain */
-        "132", "131", "105", "106", "107", "127", "128",    "140", "150",
-        "155", "158", "166", "995", "997", "998", "116XXX", /* Europe's services of social value */
+        "15",  "17",  "18",  "000", "061", "062", "080", "085", "088", "091", "092", "100", "101", "102",
+        "103", "104", "105", "106", "107", "108", "110", "111", "112", "113", "115", "117", "118", "119",
+        "120", "122", "127", "128", "131", "132", "133", "140", "144", "150", "155", "158", "166", "190",
+        "191", "192", "193", "194", "195", "197", "198", "199", "911", "995", "997", "998", "999", "116XXX",
     };
     s->n = 0;
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
