@@ -25,7 +25,10 @@ static void call_due(struct agent *a, void *owner);
 
 static struct sip_hop hop_of(const struct sip_flow *flow)
 {
-    return (struct sip_hop){.transport = flow->transport, .side = flow->side, .addr = flow->peer, .conn = flow->conn};
+    struct sip_hop hop = {.transport = flow->transport, .side = flow->side, .addr = flow->peer, .conn = flow->conn};
+    if (flow->side == AGENT_IME && flow->peer_domain)
+        snprintf(hop.host, sizeof hop.host, "%s", flow->peer_domain);
+    return hop;
 }
 
 static void call_describe(struct call *c, const struct sip_message *m)

@@ -186,30 +186,51 @@ int pair_confirm(struct pair *p, const struct sip_message *response)
 
 /* ---- where requests inside of it go ---- */
 
-/* The address in the target or the first route, if it is one; a name is reached as before. Over a stream the connection stays. */
+static bool literal_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr)
+{
+    char host[ADDR_TEXT_OCTETS];
+    if (uri->host.n > sizeof host - 3)
+        return false;
+    int n = snprintf(host, sizeof host, uri->host_is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(uri->host));
+    return !addr_parse(slice_of(host, (size_t)n), uri->port ? uri->port : port, ret_addr);
+}
+
+/* Another company's agent came over a connection of its own. Should that end before the call, it is reached where its Contact says, and must
+ * show the certificate that it came with. */
+static struct sip_hop far_hop(struct sip_hop hop, const struct sip_uri *uri)
+{
+    struct addr addr;
+    if (!hop.conn)
+        return hop;
+    if (literal_addr(uri, SIP_TLS_PORT, &addr))
+        hop.addr = addr;
+    else
+        hop.addr.port = uri->port ? uri->port : SIP_TLS_PORT;
+    return hop;
+}
+
+/* The address in the target or the first route, if it is one; a name is reached as before. The connection stays while it lives. */
 struct sip_hop end_hop(const struct end *e)
 {
+    const struct agent *a = e->pair->call->agent;
     struct sip_hop hop = e->hop;
-    struct slice text = sip_dialog_next_hop(&e->dialog);
     struct sip_uri uri;
     struct slice name;
     enum sip_transport transport = hop.transport;
     struct addr addr;
-    char host[ADDR_TEXT_OCTETS];
-    if (e->side == AGENT_IME || (e->trunk && e->trunk->options->side == AGENT_PBX && e->trunk->options->registers) ||
-        sip_uri_parse(text, &uri, NULL) < 0 || uri.host.n > sizeof host - 3)
+    if (sip_uri_parse(sip_dialog_next_hop(&e->dialog), &uri, NULL) < 0)
         return hop;
+    if (e->side == AGENT_IME)
+        return a->options->edge.family ? hop : far_hop(hop, &uri);
+    if (e->trunk && e->trunk->options->side == AGENT_PBX && e->trunk->options->registers)
+        return hop; /* it may be behind a translator of addresses */
     if (sip_uri_param(&uri, "transport", &name))
         sip_transport_find(name, &transport);
     else if (uri.scheme == SIP_SCHEME_SIP && hop.transport != SIP_TLS)
         transport = SIP_UDP;
-    int n = snprintf(host, sizeof host, uri.host_is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(uri.host));
-    if (addr_parse(slice_of(host, (size_t)n), transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr) < 0)
+    if (!a->options->points[e->side][transport] || /* we do not speak it there */
+        !literal_addr(&uri, transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr))
         return hop;
-    if (uri.port)
-        addr.port = uri.port;
-    if (!e->pair->call->agent->options->points[e->side][transport])
-        return hop; /* we do not speak it there */
     if (transport != hop.transport)
         hop.conn = 0;
     hop.transport = transport;

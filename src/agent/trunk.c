@@ -39,8 +39,8 @@ static bool trunk_sends_from(const struct trunk *t, const struct addr *source)
 int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk)
 {
     *ret_trunk = NULL;
-    if (flow->side == AGENT_IME) /* TLS says who it is; without, only the edge is let in */
-        return flow->peer_domain || (a->options->edge.family && addr_same_host(&a->options->edge, &flow->peer))
+    if (flow->side == AGENT_IME) /* with an edge nobody else is let in; without, TLS says who it is */
+        return (a->options->edge.family ? addr_same_host(&a->options->edge, &flow->peer) : flow->peer_domain != NULL)
                    ? 0
                    : ERR_FORBIDDEN;
     for (size_t i = 0; i < a->trunk_count; i++) {

@@ -404,6 +404,11 @@ const char *stage_field(struct stage *s, enum sip_header header)
     return text;
 }
 
+const struct sip_hop *stage_hop(struct stage *s)
+{
+    return &s->taken->hop;
+}
+
 const char *stage_text(struct stage *s)
 {
     return s->taken->text;

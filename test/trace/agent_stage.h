@@ -92,7 +92,8 @@ bool stage_is_quiet(const struct stage *s, enum peer peer);
 
 /* A header field of what was taken; "" if there is none. Static storage. */
 const char *stage_field(struct stage *s, enum sip_header header);
-const char *stage_text(struct stage *s); /* all of it */
+const char *stage_text(struct stage *s);          /* all of it */
+const struct sip_hop *stage_hop(struct stage *s); /* where it was sent to */
 
 /* ---- talks ---- */
 

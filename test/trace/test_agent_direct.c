@@ -375,6 +375,10 @@ static void received(void **state)
     talk_request(&ann, "BYE", NULL, NULL);
     talk_heard(&ann, "200");
     talk_asked(&bob, "BYE");
+    assert_int_equal(stage_hop(s)->conn,
+                     103); /* over its own connection; if that is gone, to its Contact, as whom it came */
+    assert_int_equal(stage_hop(s)->addr.port, 5061);
+    assert_string_equal(stage_hop(s)->host, "b.example");
     talk_answer(&bob, 200, NULL);
     stage_quiet(s);
     assert_int_equal(agent_counters(s->agent)->CallsReceived, 1);
@@ -417,6 +421,18 @@ static enum agent_cause no_ticket_is_good(void *ctx, struct now now, struct slic
     assert_slice_text(domain, "b.example");
     assert_string_equal(number->text, "+49301001234");
     return ticket.n ? AGENT_CAUSE_EXPIRED_TICKET : AGENT_CAUSE_INVALID_TICKET;
+}
+
+/* With an edge, everything from outside comes through it. */
+static void received_past_the_edge(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    assert_int_equal(addr_parse(slice_str("10.0.0.5:5061"), 0, &s->options.edge), 0);
+    from_far(s, &bob, "+49301001234", NULL);
+    stage_take(s, FAR, "403");
+    talk_ack(&bob);
+    stage_quiet(s);
 }
 
 static void received_without_a_good_ticket(void **state)
@@ -499,6 +515,7 @@ int main(void)
         CASE(received_for_nobody),
         CASE(received_for_no_number),
         CASE(received_from_a_blocked_domain),
+        CASE(received_past_the_edge),
         CASE(received_without_a_good_ticket),
         CASE(privacy),
         CASE(identity),
