@@ -33,6 +33,15 @@ static struct slice copy_stamped(struct region *region, struct slice octets, con
     return slice_of(p, octets.n + added);
 }
 
+/* A text of the flow becomes the region's own. False: no memory. */
+static bool keep_text(struct region *region, const char **text)
+{
+    if (!*text)
+        return true;
+    *text = region_text(region, slice_str(*text));
+    return *text != NULL;
+}
+
 struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets)
 {
     struct region region;
@@ -50,10 +59,9 @@ struct inbound *sip_inbound_new(const struct sip_flow *flow, struct slice octets
     if (!is_response(octets))
         in->has_via = sip_via_stamp(octets, flow, &stamp, &in->hop);
     in->message.octets = copy_stamped(&region, octets, &stamp);
-    if (flow->peer_domain)
-        in->flow.peer_domain = region_text(&region, slice_str(flow->peer_domain));
+    bool kept = keep_text(&region, &in->flow.peer_domain) && keep_text(&region, &in->flow.peer_domains);
     in->region = region;
-    if (!in->message.octets.p || (flow->peer_domain && !in->flow.peer_domain)) {
+    if (!in->message.octets.p || !kept) {
         sip_inbound_drop(in);
         return NULL;
     }
