@@ -1,6 +1,7 @@
 /* Where a call may go, in which order, and why not elsewhere. Out: learned routes, then PSTN trunks. In: the PBXs. */
 #include "agent/internal.h"
 
+#include "base/text.h"
 #include "ticket/valinfo.h"
 
 #include <stdarg.h>
@@ -191,30 +192,50 @@ static unsigned plan_refuse(struct call *c, enum agent_cause cause, unsigned sta
 }
 
 /* From another company: only to numbers of ours, only from whom we trust, only with a ticket that is good. */
-static unsigned plan_from_ime(struct call *c, struct slice domain, const struct sip_message *m,
+/* Whether the ticket lets any of these domains in, for which the caller has a certificate; that one, or the first. */
+static enum agent_cause plan_ticket(struct call *c, const char *domains, const struct sip_message *m,
+                                    struct slice *ret_domain)
+{
+    const struct agent_ports *ports = &c->agent->ports;
+    const struct sip_field *field = sip_field_first(m, SIP_X_CISCO_VIPR_TICKET);
+    struct slice ticket = field ? field->value : (struct slice){0}, rest = slice_str(domains);
+    enum agent_cause first = AGENT_CAUSE_NONE;
+    *ret_domain = (struct slice){0};
+    while (rest.p) {
+        struct slice domain = text_cut(&rest, ' ');
+        enum agent_cause cause = AGENT_CAUSE_NONE;
+        if (ports->ticket)
+            cause = ports->ticket(ports->ticket_ctx, c->agent->now, domain, &c->record.called, ticket);
+        if (!ret_domain->p)
+            first = cause;
+        if (!ret_domain->p || cause == AGENT_CAUSE_NONE)
+            *ret_domain = domain;
+        if (cause == AGENT_CAUSE_NONE)
+            return cause;
+    }
+    return first;
+}
+
+static unsigned plan_from_ime(struct call *c, const char *domains, const struct sip_message *m,
                               const struct sip_uri *uri)
 {
     struct agent *a = c->agent;
-    const struct sip_field *field = sip_field_first(m, SIP_X_CISCO_VIPR_TICKET);
     struct agent_enrollment found;
-    enum agent_cause cause;
+    struct slice domain;
     if (!sip_uri_number(uri, &c->record.called))
         return plan_refuse(c, AGENT_CAUSE_REMOTE_NOT_E164, 484, "the called number is none in international form");
     if (!agent_enrolled_find(a->parts.enrolled, &c->record.called, &found)) {
         a->counters.calls_refused_not_enrolled++;
         return plan_refuse(c, AGENT_CAUSE_NOT_ENROLLED, 404, "the called number is not enrolled");
     }
-    cause = agent_trust_check(a->parts.enrolled, domain, &c->record.called);
+    enum agent_cause by_ticket = plan_ticket(c, domains, m, &domain);
+    enum agent_cause cause = agent_trust_check(a->parts.enrolled, domain, &c->record.called);
+    if (cause == AGENT_CAUSE_NONE && by_ticket != AGENT_CAUSE_NONE) {
+        a->counters.calls_refused_ticket++;
+        cause = by_ticket;
+    }
     if (cause != AGENT_CAUSE_NONE)
         return plan_refuse(c, cause, 403, agent_cause_text(cause));
-    if (a->ports.ticket) {
-        cause = a->ports.ticket(a->ports.ticket_ctx, a->now, domain, &c->record.called,
-                                field ? field->value : (struct slice){0});
-        if (cause != AGENT_CAUSE_NONE) {
-            a->counters.calls_refused_ticket++;
-            return plan_refuse(c, cause, 403, agent_cause_text(cause));
-        }
-    }
     plan_trunks(c, AGENT_PBX, &c->record.called, NULL);
     return 0;
 }
@@ -297,8 +318,7 @@ unsigned plan_call(struct call *c)
     case AGENT_IME:
         break;
     }
-    const char *domain = flow->peer_domain ? flow->peer_domain : "";
-    return plan_from_ime(c, slice_str(domain), m, &uri);
+    return plan_from_ime(c, flow->peer_domains ? flow->peer_domains : "", m, &uri);
 }
 
 /* ---- redirect mode ---- */

@@ -313,7 +313,7 @@ static void deliver(struct stage *s, enum peer peer, struct slice octets)
 {
     struct sip_flow flow = {.transport = peers[peer].transport, .side = peers[peer].side, .peer = address_of(peer)};
     flow.conn = peers[peer].transport == SIP_UDP ? 0 : 100 + (uint64_t)peer;
-    flow.peer_domain = peer == FAR ? s->far_domain : NULL;
+    flow.peer_domain = flow.peer_domains = peer == FAR ? s->far_domain : NULL;
     if (happens(s, s->lose_percent))
         return;
     char changed[STAGE_MESSAGE_OCTETS];

@@ -52,7 +52,7 @@ struct stage {
     struct sent *taken; /* what stage_take returned a view of */
     struct region region;
     struct sip_message message;
-    const char *far_domain; /* of its certificate */
+    const char *far_domain; /* of its certificate; several: separated by spaces */
     bool stopped;
     bool deaf[PEERS];                        /* what is sent there is lost */
     char to_strangers[STAGE_MESSAGE_OCTETS]; /* the last message to nobody of them */

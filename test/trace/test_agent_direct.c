@@ -444,6 +444,34 @@ static void received_without_a_good_ticket(void **state)
     assert_int_equal(agent_counters(s->agent)->calls_refused_ticket, 1);
 }
 
+/* The ticket says whose certificate counts; it does not make a blocked domain welcome. */
+static enum agent_cause ticket_of_the_second(void *ctx, struct now now, struct slice domain, const struct e164 *number,
+                                             struct slice ticket)
+{
+    (void)ctx;
+    (void)now;
+    (void)number;
+    (void)ticket;
+    return slice_eq_str(domain, "b.example") ? AGENT_CAUSE_NONE : AGENT_CAUSE_INVALID_TICKET;
+}
+
+static void received_by_one_of_several_domains(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    s->ports.ticket = ticket_of_the_second;
+    s->far_domain = "edge.b.example b.example";
+    agent_stage_restart(s, false);
+    from_far(s, &bob, "+49301001234", NULL);
+    talk_called(s, &ann, PBX);
+    talk_answer(&ann, 486, NULL);
+    talk_asked(&ann, "ACK");
+    talk_heard(&bob, "486");
+    talk_ack(&bob);
+    s->far_domain = "evil.example c.example";
+    expect_refused(s, "+49301001234", "403", "X-IME ;cause=138");
+}
+
 /* Who wants to be unknown is so for the other company. */
 static void privacy(void **state)
 {
@@ -517,6 +545,7 @@ int main(void)
         CASE(received_from_a_blocked_domain),
         CASE(received_past_the_edge),
         CASE(received_without_a_good_ticket),
+        CASE(received_by_one_of_several_domains),
         CASE(privacy),
         CASE(identity),
         CASE(explained),
