@@ -142,7 +142,7 @@ struct holders {
 
 /* Of one value. */
 struct holding {
-    int64_t ends_us; /* the last one */
+    int64_t ends_us; /* the last one where it is not lost: what others hold may be older */
     bool at[];       /* by node */
 };
 
@@ -167,7 +167,8 @@ static void note_holder(void *ctx, struct sim_node *node, const struct sim_row *
             sim_die("no memory for checks");
     }
     holding->at[node->index] = true;
-    if (world->now_us + left_ms * SIM_MS > holding->ends_us)
+    bool lost = holders->check->lost_us[node->index] != 0;
+    if (!lost && world->now_us + left_ms * SIM_MS > holding->ends_us)
         holding->ends_us = world->now_us + left_ms * SIM_MS;
 }
 
