@@ -427,6 +427,19 @@ static bool goes_to_and_fro(const struct link *from, const struct link *to, cons
            !(next->type == RELOAD_DESTINATION_NODE && id_eq(next->node, to->node));
 }
 
+/* An answer that comes past its place: the peer before that takes us for the owner, and knows nothing of the one that we know. It would come by
+ * once more, all around the ring, since nothing in it says that it was here. NULL: that is not the case. */
+static struct link *back_to_owner(const struct peer *peer, const struct link *from, const struct link *to,
+                                  const struct reload_header *header, uint16_t code)
+{
+    struct id place;
+    if (!from || reload_code_is_request(code) || !place_of(&header->destinations[0], &place) ||
+        id_eq(to->node, place) || !id_in_open_open(from->node, place, peer->options.self))
+        return NULL;
+    struct link *owner = peer_link_to(peer, chord_table_responsible(&peer->table, place));
+    return owner == from ? NULL : owner;
+}
+
 static void input(struct peer *peer, struct now now, struct link *from, struct slice message, struct region *region)
 {
     struct reload_header received;
@@ -447,13 +460,15 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     if (!header_is_ours(peer, now, from, &received, message))
         return;
     struct reload_header header = received;
-    struct link *to = NULL;
+    struct link *to = NULL, *owner;
     struct id place;
     switch (resolve(peer, &header, region, &to)) {
     case HOP_HERE:
         peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
+        if ((owner = back_to_owner(peer, from, to, &header, code)) != NULL)
+            to = owner;
         if (goes_to_and_fro(from, to, &header, code)) {
             peer->counters.forward_no_route++;
             break;

@@ -25,6 +25,7 @@ static const struct run kept[] = {
     {"storm", 23, "the same, between others"},
     {"storm", 51, "a replica whose messages had not verified was left without its copies"},
     {"storm", 126, "a flood of real signatures"},
+    {"storm", 154, "an answer to a node that was gone went around the ring, past a place whose owner two saw differently"},
     {"storm", 428, "who routed to a peer that had lost the ring kept all others from beginning it"},
     {"calls", 1, "the first words in a proof's channel came before the news that it stood"},
     {"waves", 4, "a joining node is handed its values before it is a member: its share counts then"},
