@@ -9,6 +9,7 @@
 #define SCRATCH_OCTETS_MAX (1024 * 1024)
 #define STOP_MS 5000
 #define FLUSH_MS 1000
+#define BUSY_MS 1000
 #define DIGEST_SLOTS 1024 /* nonces in use: far more than PBXs */
 #define ALLOW \
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
@@ -351,10 +352,19 @@ void agent_located(struct agent *a, struct now now, unsigned trunk, const struct
 
 /* ---- time and effects ---- */
 
+/* Calls that are being set up would wait longer and longer: direct ways, which only may be quicker, go first. */
+static void notice_lateness(struct agent *a)
+{
+    struct mono due = mono_min(heap_deadline(&a->timers), sip_layer_deadline(a->layer));
+    if (mono_due(due, a->now.mono) && mono_since_us(a->now.mono, due) > a->options->late_ms * 1000)
+        a->busy_until = mono_after_ms(a->now.mono, BUSY_MS);
+}
+
 void agent_tick(struct agent *a, struct now now)
 {
     struct heap_node *node;
     a->now = now;
+    notice_lateness(a);
     sip_layer_tick(a->layer, now);
     while ((node = heap_pop_due(&a->timers, now.mono))) {
         struct timer *t = CONTAINER_OF(node, struct timer, node);

@@ -222,8 +222,9 @@ struct agent {
     struct map tags;     /* our tag of an end → struct end: for URIs that name a dialog of ours */
     struct list calls;
     size_t call_count, direct_count;
-    size_t request_count; /* of the calls: those that are none for people */
-    struct list closing;  /* calls that may be freed when the event is over */
+    struct mono busy_until; /* the machine is late: no direct ways */
+    size_t request_count;   /* of the calls: those that are none for people */
+    struct list closing;    /* calls that may be freed when the event is over */
     struct trunk trunks[AGENT_TRUNKS_MAX];
     size_t trunk_count;
     struct sip_digest_server digest; /* of PBXs that register */

@@ -21,6 +21,7 @@ void agent_options_default(struct agent_options *options)
         .register_max_ms = 60 * MINUTE,
         .calls_max = 10000,
         .direct_max = 500,
+        .late_ms = 200,
         .requests_max = 5000,
         .journal_max = 10000,
     };

@@ -339,6 +339,28 @@ static void shed(void **state)
     assert_int_equal(agent_counters(s->agent)->calls_shed, 1);
 }
 
+/* The machine comes late to its timers: for a second calls take the way that is sure. */
+static void busy_machine(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    begin(s, &ann, &bob); /* its timers run */
+    s->now.mono = mono_after_ms(s->now.mono, 1500);
+    stage_run(s, 0);
+    while (!stage_is_quiet(s, FAR))
+        stage_skip(s, FAR);
+    talk_answer(&bob, 486, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "486");
+    talk_ack(&ann);
+    stage_run(s, 999);
+    while (!stage_is_quiet(s, PBX))
+        stage_skip(s, PBX);
+    straight_to_the_phone_network(s, "0302000001", "too busy", AGENT_CAUSE_NONE);
+    stage_run(s, 1);
+    begin(s, &ann, &bob);
+}
+
 static void blocked_domain(void **state)
 {
     struct stage *s = *state;
@@ -537,6 +559,7 @@ int main(void)
         CASE(all_ways_fail),
         CASE(second_route),
         CASE(shed),
+        CASE(busy_machine),
         CASE(blocked_domain),
         CASE(our_own_number),
         CASE(received),

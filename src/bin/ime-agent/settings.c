@@ -65,6 +65,8 @@ static const struct conf_key keys[] = {
     {"agent", "calls", CONF_INTEGER, 0, "10000", 1, 1000000, NULL, NULL, "Calls at a time; beyond, new ones get 503."},
     {"agent", "direct-setups", CONF_INTEGER, 0, "500", 0, 1000000, NULL, NULL,
      "Direct calls that are being set up at a time; beyond, calls go to the phone network at once."},
+    {"agent", "late", CONF_DURATION, 0, "200ms", 10, MINUTE, NULL, NULL,
+     "A timer that is told so late shows that the machine is too busy: for a second no direct ways are tried."},
     {"agent", "requests", CONF_INTEGER, 0, "5000", 1, 1000000, NULL, NULL, "Messages, subscriptions and the like at a time."},
     {"agent", "call-records", CONF_INTEGER, 0, "10000", 100, 10000000, NULL, NULL, "Records kept for `imectl agent explain`."},
 
@@ -118,6 +120,7 @@ static int load_agent(struct settings *s, struct buf *errors)
         s->dns_servers[s->dns_server_count++] = conf_addr_at(g, "dns", i);
     o->calls_max = count_of(g, "calls");
     o->direct_max = count_of(g, "direct-setups");
+    o->late_ms = conf_ms(g, "late");
     o->requests_max = count_of(g, "requests");
     o->journal_max = count_of(g, "call-records");
     int err = agent_conf_shorts(s->conf, errors, &o->shorts);
