@@ -1,6 +1,6 @@
 /* Cells: what a finger may be (RFC 6940 10.7.4.2). The RFC's i'th finger lies between 1/2^i and 1/2^(i-1) of the ring ahead of us. Each such octave is cut
  * into a few cells of equal ratio, and every cell wants one finger, at any place in it. With c cells per octave, greedy routing
- * takes about 0.31 hops per bit of the ring's size at c = 2 and 0.27 at c = 3; it takes c log2 N fingers and as many links from those
+ * takes about 0.31 hops per bit of the ring's size at c = 2 and 0.27 at c = 3, and looking ahead (reload/chord_reach.h) a seventh less; it takes c log2 N fingers and as many links from those
  * whose finger we are. So c follows the size of the ring: as many cells as a fixed number of fingers fills. It is at least 1.5, and
  * then each octave still holds a whole cell, so that the RFC's fingers are among ours.
  *
