@@ -1,0 +1,103 @@
+"""What all tests with other people's programs have in common: a world with agents, TAP, and waiting for what the programs do."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
+
+from world import ROOT, World, WorldError, free_network  # noqa: E402
+
+NETWORK = 117  # of the worlds here; a later one if somebody else is there
+SIP = 5060
+SECONDS = 20
+OUR_NUMBER, THEIR_NUMBER = "+493010000", "+498920000"
+FAILURES = (AssertionError, WorldError, OSError, KeyError, ValueError, subprocess.SubprocessError)
+
+
+def wait_for(condition, what, seconds=SECONDS):
+    """Asks again and again; what: a text, or a function that says what is missing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(0.02)
+
+
+def listens(transport, address):
+    """True when a socket of this machine is bound there (IPv4), or listens if it is of TCP."""
+    ip = socket.inet_aton(address[0])[::-1].hex().upper()
+    local = f"{ip}:{address[1]:04X}"
+    with open(f"/proc/net/{transport}") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return any(row[1] == local and (transport == "udp" or row[3] == "0A") for row in rows)
+
+
+class Lab(World):
+    """A world of agents and the programs around them."""
+
+    def __init__(self, name):
+        super().__init__(os.path.join(ROOT, "build", "interop", name), network=free_network(NETWORK))
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory)
+
+    def control(self, name):
+        """The control socket of an agent."""
+        return self.processes[name]["control"]
+
+    def start_agent(self, name, sections):
+        """Configures an agent, starts it, waits until it answers."""
+        self.configure(name, "agent", sections)
+        self.start_daemon(name, "agent")
+        self.wait_daemon(name)
+
+    def stop(self, name, seconds=20):
+        """Ends a process politely."""
+        self.signal(name, signal.SIGTERM)
+        assert self.wait_end(name, seconds), f"{name} does not end"
+
+    def newest_call(self, name):
+        """What an agent has noted of the newest call, once that has ended."""
+        def ended():
+            calls = self.ctl(self.control(name), "agent", "calls", "--limit", "1")["calls"]
+            return calls and calls[0]["ended_by"] != "in progress" and calls[0]
+        return wait_for(ended, "no call has ended")
+
+    def spawn(self, name, argv, **more):
+        """A program of others, in a session of its own; it ends with the world. Its log: home(name)/log."""
+        log = os.path.join(self.home(name), "log")
+        with open(log, "ab") as out:
+            child = subprocess.Popen(argv, stdin=more.pop("stdin", subprocess.DEVNULL), stdout=out, stderr=out, start_new_session=True, **more)
+        self.processes[name] = {}
+        self.adopt(name, child, argv, log)
+        return child
+
+    def logged(self, name, text):
+        """Whether a program has written this."""
+        with open(self.processes[name]["log"], errors="replace") as f:
+            return text in f.read()
+
+
+def run(lab, steps):
+    """Takes each step, a (name, function) pair; prints TAP; the exit status. A step that fails does not stop the others."""
+    steps = list(steps)
+    print(f"1..{len(steps)}", flush=True)
+    failed = 0
+    try:
+        for number, (name, step) in enumerate(steps, 1):
+            began = time.monotonic()
+            try:
+                step()
+                print(f"ok {number} - {name} ({time.monotonic() - began:.1f} s)", flush=True)
+            except FAILURES as error:
+                failed += 1
+                text = f"{type(error).__name__}: {error}".replace("\n", "\n# ")
+                print(f"not ok {number} - {name}\n# {text}", flush=True)
+    finally:
+        lab.down()
+    return 1 if failed else 0
