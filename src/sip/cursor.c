@@ -113,6 +113,10 @@ void sip_unquote(struct slice text, struct buf *out)
         buf_slice_put(out, text);
         return;
     }
+    if (!memchr(text.p, '\\', text.n)) {
+        buf_put(out, text.p + 1, text.n - 2);
+        return;
+    }
     for (size_t i = 1; i < text.n - 1; i++) {
         if (text.p[i] == '\\' && i + 1 < text.n - 1)
             i++;

@@ -201,31 +201,31 @@ int sip_read_credentials(struct sip_cursor *c, struct sip_digest_params *ret_cre
 
 /* ---- the hash ---- */
 
-/* The hash of the parts with colons between them, in hexadecimal. The memory is taken in one piece, so that no copy stays behind. */
+/* The hash of the parts with colons between them, in hexadecimal. They are joined in one piece, so that no copy of a secret stays behind. */
 static int hash_parts(const struct algorithm *algorithm, const struct slice *parts, size_t count,
                       char ret_text[SIP_DIGEST_TEXT_OCTETS])
 {
-    uint8_t hash[SHA256_OCTETS];
-    struct buf b;
-    size_t n = count;
+    uint8_t hash[SHA256_OCTETS], near[512];
+    size_t n = count - 1, at = 0;
     for (size_t i = 0; i < count; i++)
         n += parts[i].n;
-    buf_init(&b, n);
-    buf_extend(&b, n);
-    buf_clear(&b);
+    uint8_t *text = n <= sizeof near ? near : mem_alloc(n);
+    if (!text)
+        return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (i)
-            buf_u8(&b, ':');
-        buf_slice_put(&b, parts[i]);
+            text[at++] = ':';
+        if (parts[i].n)
+            memcpy(text + at, parts[i].p, parts[i].n);
+        at += parts[i].n;
     }
-    int err = b.err;
-    if (!err) {
-        algorithm->hash(buf_slice(&b), hash);
-        hex_format(slice_of(hash, algorithm->octets), ret_text);
-        mem_wipe(hash, sizeof hash);
-    }
-    buf_fini_secret(&b);
-    return err;
+    algorithm->hash(slice_of(text, n), hash);
+    hex_format(slice_of(hash, algorithm->octets), ret_text);
+    mem_wipe(hash, sizeof hash);
+    mem_wipe(text, n);
+    if (text != near)
+        mem_free(text);
+    return 0;
 }
 
 int sip_digest_compute(const struct sip_digest_terms *t, char ret_text[SIP_DIGEST_TEXT_OCTETS])

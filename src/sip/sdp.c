@@ -39,7 +39,7 @@ static bool order_take(struct order *o, char type)
     if (bit)
         o->seen |= 1U << (bit - mandatory);
     /* What is left out before it must not be mandatory. */
-    for (const char *p = o->sequence; p < place; p++) {
+    for (const char *p = o->has_place ? o->place : o->sequence; p < place; p++) {
         bit = strchr(mandatory, *p);
         if (bit && !(o->seen & 1U << (bit - mandatory)))
             return false;
@@ -203,12 +203,19 @@ static struct slice take_line(struct reading *r, struct slice rest, struct sip_s
     return slice_of(rest.p + n, rest.n - n);
 }
 
-static size_t count_octets(struct slice s, const char *what)
+/* Lines, and those of them that begin with m; an unfinished one counts. */
+static void count_lines(struct slice s, size_t *ret_lines, size_t *ret_media)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < s.n; i++)
-        count += s.p[i] == (uint8_t)what[0] && (!what[1] || (i + 1 < s.n && s.p[i + 1] == (uint8_t)what[1]));
-    return count;
+    const uint8_t *p = s.p, *end = s.n ? s.p + s.n : s.p;
+    size_t lines = 0, media = 0;
+    while (p < end) {
+        const uint8_t *next = memchr(p, '\n', (size_t)(end - p));
+        lines++;
+        media += *p == 'm';
+        p = next ? next + 1 : end;
+    }
+    *ret_lines = lines;
+    *ret_media = media;
 }
 
 /* The line ends behind the last line's own. */
@@ -227,7 +234,8 @@ static struct slice tail_of(struct slice octets)
 int sip_sdp_parse(struct region *region, struct slice octets, struct sip_sdp *ret_sdp, struct fault *ret_fault)
 {
     struct reading r = {.region = region, .octets = octets};
-    size_t lines = count_octets(octets, "\n") + 1, media = count_octets(octets, "m=");
+    size_t lines, media;
+    count_lines(octets, &lines, &media);
     r.sdp.octets = octets;
     r.sdp.tail = tail_of(octets);
     if (lines > SIP_SDP_LINES_MAX) {

@@ -365,13 +365,25 @@ static void put_line(const struct sip_sdp_edit *e, struct buf *out, size_t begin
     buf_slice_put(out, end);
 }
 
+static bool is_untouched(const struct place *place)
+{
+    return !place->removed && !place->changed && !place->behind;
+}
+
 int sip_sdp_edit_write(const struct sip_sdp_edit *e, struct buf *out)
 {
+    const struct sip_sdp_line *lines = e->sdp->lines;
     size_t begin = out->n;
     if (e->err)
         return e->err;
     for (size_t i = 0; i < e->sdp->line_count; i++) {
         const struct place *place = &e->places[i];
+        size_t first = i;
+        while (i + 1 < e->sdp->line_count && is_untouched(place) && is_untouched(place + 1))
+            place = &e->places[++i];
+        if (i > first) /* as they came, in one go; the last of them is put like any other */
+            put_line(e, out, begin, slice_of(lines[first].line.p, (size_t)(lines[i].line.p - lines[first].line.p)),
+                     (struct slice){NULL, 0});
         if (!place->removed)
             put_line(e, out, begin, place->text, place->end);
         for (const struct added *a = place->behind; a; a = a->next)
