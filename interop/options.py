@@ -31,7 +31,7 @@ class Options(Lab):
     @staticmethod
     def ask(*words):
         """sipsak's exit status and output."""
-        done = subprocess.run(["sipsak", *words], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(["sipsak", *words], capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def options(self, transport):
@@ -52,7 +52,7 @@ class Options(Lab):
 
     def register(self):
         """The PBX registers from its address; calls would go there."""
-        status, text = self.ask("-v", "-v", "-U", "-i", "-l", str(SIP + 9), "-x", "120", "-C", f"sip:office@127.0.0.1:{SIP + 9}", "-s",
+        status, text = self.ask("-v", "-v", "-U", "-i", "-S", "-l", str(SIP + 9), "-x", "120", "-C", f"sip:office@127.0.0.1:{SIP + 9}", "-s",
                                 f"sip:office@{self.strict}:{SIP}")
         assert status == 0, text
         assert self.registration()["address"] == f"127.0.0.1:{SIP + 9}", self.registration()
