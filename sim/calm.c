@@ -9,7 +9,7 @@
 #define RIGHT_ASKED_US (2 * SIM_SECOND)
 #define PUBLISH_US (10 * SIM_MINUTE)
 #define SETTLE_US (10 * SIM_MINUTE) /* fingers are compared a few times: what a ring that lives on is like … */
-#define CALM_NODES 16384            /* … and shorter with more nodes: rest would cost more than all else */
+#define CALM_NODES 16384            /* … and shorter with more nodes */
 #define LOOKUP_EVERY_US (5 * SIM_MS)
 #define LOOKUPS_OVER_MIN_US (10 * SIM_SECOND)
 #define IDLE_US (2 * SIM_MINUTE)
@@ -20,9 +20,18 @@ static bool is_right(void *ctx, struct sim_world *world)
     return sim_world_is_right(world, NULL);
 }
 
-static int64_t rest_us(const struct sim_options *options, int64_t us)
+/* Costs as much with more than CALM_NODES as with so many. */
+static int64_t idle_us(const struct sim_options *options)
 {
-    return options->nodes > CALM_NODES ? us * CALM_NODES / options->nodes : us;
+    return options->nodes > CALM_NODES ? IDLE_US * CALM_NODES / options->nodes : IDLE_US;
+}
+
+/* Falls with the square: a ring that has just grown compares fingers all the time, and rest would cost more than all else. Time for the
+ * early rounds is left to 100,000. */
+static int64_t settle_us(const struct sim_options *options)
+{
+    return options->nodes > CALM_NODES ? SETTLE_US * CALM_NODES / options->nodes * CALM_NODES / options->nodes
+                                       : SETTLE_US;
 }
 
 void sim_calm_run(struct sim_world *world)
@@ -46,10 +55,9 @@ void sim_calm_run(struct sim_world *world)
     if (!sim_world_publish(world, PUBLISH_US))
         sim_world_violation(world, "every publish is acknowledged", "not all were within %lld s",
                             (long long)(PUBLISH_US / SIM_SECOND));
-    sim_world_run(world, rest_us(o, SETTLE_US));
+    sim_world_run(world, settle_us(o));
     int64_t over_us = o->lookups * LOOKUP_EVERY_US;
     sim_world_look_up(world, o->lookups, over_us > LOOKUPS_OVER_MIN_US ? over_us : LOOKUPS_OVER_MIN_US);
     int64_t left_us = (int64_t)(o->hours * (double)SIM_HOUR) - (world->now_us - grown_us);
-    int64_t idle_us = rest_us(o, IDLE_US);
-    sim_world_idle(world, left_us > idle_us ? left_us : idle_us);
+    sim_world_idle(world, left_us > idle_us(o) ? left_us : idle_us(o));
 }
