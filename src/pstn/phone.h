@@ -11,10 +11,9 @@ struct pstn_phone;
 
 /* Texts are borrowed, for the life of the phone. */
 struct pstn_phone_options {
-    const char *point;            /* "host:port" of ours, in Via and Contact */
-    enum sip_transport transport; /* of a call that is placed */
-    struct addr media;            /* named in the description; nothing is sent or taken there */
-    size_t number_count;          /* a phone that answers: the numbers it has; 0: all */
+    const char *point;   /* "host:port" of ours, in Via and Contact, over UDP and TCP */
+    struct addr media;   /* named in the description; nothing is sent or taken there */
+    size_t number_count; /* a phone that answers: the numbers it has; 0: all */
     const char *numbers[PSTN_PHONE_NUMBERS_MAX];
     struct pstn_span ring; /* until it answers */
     int64_t talk_ms;       /* until it hangs up; 0: it never does */

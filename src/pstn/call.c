@@ -1,0 +1,424 @@
+/* Calls of the phone network: two legs, and what lies between them. */
+#include "pstn/network_private.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+#define TEXTS_OCTETS_MAX (256 * 1024)
+
+static void call_due(void *owner);
+
+/* ---- the record ---- */
+
+static void note(const struct pstn_call *c)
+{
+    struct pstn_network *n = c->network;
+    struct pstn_record *slot = &n->records[(c->record.number - 1) % n->options->records_max];
+    if (slot->number <= c->record.number) /* a long call may have outlived its place */
+        *slot = c->record;
+}
+
+static struct wall now_of(const struct pstn_call *c)
+{
+    return c->network->ua.now.wall;
+}
+
+static void charge(struct pstn_call *c)
+{
+    struct pstn_record *r = &c->record;
+    struct pstn_account *account = &c->network->accounts[r->carrier];
+    const struct pstn_tariff *tariff = &c->network->options->carriers[r->carrier].tariff;
+    if (!r->answered_at[CALLER].ms)
+        return;
+    const int64_t talk_ms = r->ended_at[CALLER].ms - r->answered_at[CALLER].ms;
+    r->price = tariff->per_call + tariff->per_minute * ((talk_ms + 59999) / 60000);
+    account->answered++;
+    account->talk_ms += talk_ms;
+    account->price += r->price;
+}
+
+static void count(struct pstn_counters *n, enum pstn_cause cause)
+{
+    n->calls_answered += cause == PSTN_CAUSE_ENDED;
+    n->calls_busy += cause == PSTN_CAUSE_BUSY;
+    n->calls_unanswered += cause == PSTN_CAUSE_NO_ANSWER;
+    n->calls_cancelled += cause == PSTN_CAUSE_CANCELLED;
+    n->calls_no_number += cause == PSTN_CAUSE_NO_NUMBER;
+    n->calls_unreachable += cause == PSTN_CAUSE_UNREACHABLE;
+    n->calls_refused += cause == PSTN_CAUSE_REFUSED;
+    n->calls_lost += cause == PSTN_CAUSE_LOST;
+}
+
+/* ---- the end ---- */
+
+void pstn_call_free(struct pstn_call *c)
+{
+    ua_timer_stop(&c->network->ua, &c->timer);
+    list_remove(&c->link);
+    c->network->call_count--;
+    region_fini(&c->texts);
+    mem_free(c);
+}
+
+/* Whoever is still there is told: status is for a caller that has no answer yet. */
+static void finish(struct pstn_call *c, enum pstn_cause cause, unsigned status)
+{
+    struct pstn_record *r = &c->record;
+    r->cause = cause;
+    if (!r->answered_at[CALLER].ms)
+        r->status = status;
+    for (unsigned i = 0; i < 2; i++) {
+        struct leg *l = c->legs[i];
+        c->legs[i] = NULL;
+        if (!r->ended_at[i].ms)
+            r->ended_at[i] = now_of(c);
+        if (l && i == CALLER && l->state == LEG_CALLED)
+            leg_refuse(l, status);
+        else if (l)
+            leg_end(l);
+    }
+    charge(c);
+    note(c);
+    count(&c->network->counters, cause);
+    log_event(c->network->log, LEVEL_INFO, "pstn.call.over",
+              "number=%llu from=%s to=%s cause=%s status=%u talk_ms=%lld price=%lld", (unsigned long long)r->number,
+              r->from.text[0] ? r->from.text : "unknown", r->to.text[0] ? r->to.text : "unknown",
+              pstn_cause_word(cause), r->status,
+              r->answered_at[0].ms ? (long long)(r->ended_at[0].ms - r->answered_at[0].ms) : 0LL, (long long)r->price);
+    pstn_call_free(c);
+}
+
+void pstn_call_stop(struct pstn_call *c)
+{
+    finish(c, PSTN_CAUSE_STOPPED, 503);
+}
+
+/* ---- begin ---- */
+
+/* What the caller's side says of the caller: the number that it asserts, else that of From. */
+static void read_caller(struct pstn_call *c, const struct sip_message *m)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_P_ASSERTED_IDENTITY);
+    struct sip_address address = m->from;
+    struct sip_uri uri;
+    struct sip_cursor cursor;
+    if (f) {
+        cursor = sip_field_cursor(m, f);
+        if (!sip_read_address(&cursor, &address))
+            address = m->from;
+    }
+    c->is_private = (f = sip_field_first(m, SIP_PRIVACY)) != NULL && !sip_token_eq_str(f->value, "none");
+    if (!sip_uri_parse(address.uri, &uri, NULL))
+        pstn_number_read(&c->from->options->place, uri.user, &c->record.from);
+}
+
+/* Who has the number: what was ported comes before any range. */
+static const struct pstn_trunk *trunk_with(struct pstn_network *n, const struct e164 *number)
+{
+    const struct pstn_options *o = n->options;
+    const struct pstn_range *best = NULL;
+    unsigned most = 0;
+    for (size_t i = 0; i < o->ported_count; i++) {
+        if (pstn_pattern_match(o->ported[i].pattern, number)) {
+            n->counters.ported++;
+            return &n->trunks[o->ported[i].trunk];
+        }
+    }
+    for (size_t i = 0; i < o->range_count; i++) {
+        const unsigned demanded = pstn_pattern_match(o->ranges[i].pattern, number);
+        if (demanded > most) {
+            most = demanded;
+            best = &o->ranges[i];
+        }
+    }
+    return best ? &n->trunks[best->trunk] : NULL;
+}
+
+static bool is_among(const struct pstn_numbers *numbers, const struct e164 *number)
+{
+    for (size_t i = 0; i < numbers->n; i++) {
+        if (!strcmp(numbers->numbers[i].text, number->text))
+            return true;
+    }
+    return false;
+}
+
+/* Everything that chance decides about a call. */
+static void draw(struct pstn_call *c)
+{
+    struct pstn_network *n = c->network;
+    const struct pstn_carrier_options *carrier = &n->options->carriers[c->record.carrier];
+    c->setup_ms = pstn_draw_ms(n, &carrier->setup);
+    c->answer_ms = pstn_draw_ms(n, &carrier->answer);
+    c->release_ms = pstn_draw_ms(n, &carrier->release);
+    c->is_withheld = pstn_draws(n, carrier->withheld_percent);
+    c->is_lost = pstn_draws(n, carrier->lost_percent);
+    c->is_busy = pstn_draws(n, carrier->busy_percent) || is_among(&n->options->busy, &c->record.to);
+    c->is_unanswered = pstn_draws(n, carrier->unanswered_percent) || is_among(&n->options->unanswered, &c->record.to);
+}
+
+static int describe(struct pstn_call *c, const struct sip_message *m)
+{
+    struct carried offer;
+    struct sip_uri uri;
+    struct pstn_record *r = &c->record;
+    r->carrier = c->from->options->carrier;
+    r->from_trunk = c->from->options->name;
+    r->begun_at = now_of(c);
+    read_caller(c, m);
+    c->has_number = !sip_uri_parse(m->uri, &uri, NULL) && pstn_number_read(&c->from->options->place, uri.user, &r->to);
+    c->max_forwards = m->max_forwards - 1;
+    carried_read(m, &offer);
+    c->has_offer = offer.body.n > 0;
+    return carried_copy(&c->texts, &offer, &c->carried);
+}
+
+void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, const struct pstn_trunk *from)
+{
+    struct pstn_call *c = mem_alloc(sizeof *c);
+    if (!c) {
+        ua_answer(&n->ua, event->server, 500, NULL, (struct slice){0});
+        return;
+    }
+    c->network = n;
+    c->from = from;
+    c->timer = (struct ua_timer){.fire = call_due, .owner = c};
+    region_init(&c->texts, TEXTS_OCTETS_MAX);
+    list_append(&n->calls, &c->link);
+    n->call_count++;
+    int err = describe(c, event->message);
+    if (!err)
+        err = leg_take(&n->ua, event, c, &c->legs[CALLER]);
+    if (err) {
+        ua_answer(&n->ua, event->server, err == ERR_SYNTAX ? 400 : 503, NULL, (struct slice){0});
+        pstn_call_free(c);
+        return;
+    }
+    c->legs[CALLER]->stays = !from->options->addr.family;
+    c->record.number = ++n->last_number;
+    n->counters.calls++;
+    n->accounts[c->record.carrier].calls++;
+    note(c);
+    draw(c);
+    if (ua_timer(&n->ua, &c->timer, c->setup_ms) < 0)
+        finish(c, PSTN_CAUSE_REFUSED, 500);
+}
+
+/* ---- set-up ---- */
+
+/* The caller as the called side is to see it. */
+static void show_caller(struct pstn_call *c, struct leg_invite *invite)
+{
+    struct pstn_network *n = c->network;
+    struct pstn_record *r = &c->record;
+    const char *host = n->options->carriers[c->to->options->carrier].points[c->to->hop.transport];
+    if (c->is_lost || !r->from.text[0]) {
+        n->counters.callers_lost++;
+        invite->from = slice_str("<sip:unavailable@unknown.invalid>");
+    } else if (c->is_withheld || c->is_private) {
+        n->counters.callers_withheld++;
+        invite->from = slice_str("\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+        invite->is_private = true;
+    } else {
+        if (n->options->carriers[r->carrier].shows_e164)
+            snprintf(r->shown, sizeof r->shown, "%s", r->from.text);
+        else
+            pstn_number_national(&c->to->options->place, &r->from, r->shown);
+        invite->from = ua_print(&n->ua, "<sip:%s@%s;user=phone>", r->shown, host);
+        invite->asserted = invite->from;
+    }
+}
+
+static void call_on(struct pstn_call *c)
+{
+    struct pstn_network *n = c->network;
+    char point[ADDR_TEXT_OCTETS];
+    addr_format(&c->to->hop.addr, point);
+    struct leg_invite invite = {.hop = c->to->hop,
+                                .stays = !c->to->options->addr.family,
+                                .uri = ua_print(&n->ua, "sip:%s@%s;user=phone", c->record.to.text, point),
+                                .max_forwards = c->max_forwards,
+                                .carried = &c->carried};
+    invite.to = ua_print(&n->ua, "<%.*s>", SLICE_PRINT(invite.uri));
+    show_caller(c, &invite);
+    if (leg_call(&n->ua, &invite, c, &c->legs[CALLED]) < 0)
+        finish(c, PSTN_CAUSE_UNREACHABLE, 503);
+    else
+        note(c);
+}
+
+static void set_up(struct pstn_call *c)
+{
+    struct pstn_network *n = c->network;
+    c->to = c->has_number ? trunk_with(n, &c->record.to) : NULL;
+    c->record.to_trunk = c->to ? c->to->options->name : NULL;
+    if (!c->to) {
+        finish(c, PSTN_CAUSE_NO_NUMBER, 404);
+    } else if (c->is_busy) {
+        finish(c, PSTN_CAUSE_BUSY, 486);
+    } else if (!c->to->is_there && !c->is_unanswered) {
+        finish(c, PSTN_CAUSE_UNREACHABLE, 480);
+    } else {
+        c->state = PSTN_RINGING;
+        if (ua_timer(&n->ua, &c->timer, n->options->ring_ms) < 0)
+            finish(c, PSTN_CAUSE_REFUSED, 500);
+        else if (c->is_unanswered)
+            leg_ring(c->legs[CALLER], 180, NULL);
+        else
+            call_on(c);
+    }
+}
+
+/* ---- the state's time has come ---- */
+
+static void answer_caller(struct pstn_call *c)
+{
+    c->state = PSTN_UP;
+    c->record.status = 200;
+    c->record.answered_at[CALLER] = now_of(c);
+    leg_answer(c->legs[CALLER], &c->carried);
+    note(c);
+}
+
+static void call_due(void *owner)
+{
+    struct pstn_call *c = owner;
+    switch (c->state) {
+    case PSTN_BEFORE_SETUP:
+        set_up(c);
+        break;
+    case PSTN_RINGING:
+        finish(c, PSTN_CAUSE_NO_ANSWER, 480);
+        break;
+    case PSTN_ANSWERED:
+        answer_caller(c);
+        break;
+    case PSTN_RELEASING:
+        finish(c, PSTN_CAUSE_ENDED, 200);
+        break;
+    case PSTN_UP:
+        break;
+    }
+}
+
+/* ---- what legs tell ---- */
+
+static unsigned index_of(const struct pstn_call *c, const struct leg *l)
+{
+    return l == c->legs[CALLED];
+}
+
+static void ringing(void *owner, struct leg *l, const struct sip_message *response)
+{
+    struct pstn_call *c = owner;
+    struct carried carried;
+    (void)l;
+    carried_read(response, &carried);
+    leg_ring(c->legs[CALLER], response->status, &carried);
+}
+
+static void answered(void *owner, struct leg *l, const struct sip_message *response)
+{
+    struct pstn_call *c = owner;
+    struct pstn_network *n = c->network;
+    struct carried carried;
+    if (c->has_offer) /* else the caller's ACK has the answer to the offer in this 2xx */
+        leg_ack(l, NULL);
+    c->state = PSTN_ANSWERED;
+    c->record.answered_at[CALLED] = now_of(c);
+    carried_read(response, &carried);
+    if (carried_copy(&c->texts, &carried, &c->carried) < 0 || ua_timer(&n->ua, &c->timer, c->answer_ms) < 0)
+        finish(c, PSTN_CAUSE_REFUSED, 500);
+}
+
+/* How the phone network puts it: what is between us and the called trunk is not the caller's. */
+static void failed(void *owner, struct leg *l, unsigned status, const struct sip_message *response)
+{
+    struct pstn_call *c = owner;
+    (void)l;
+    c->legs[CALLED] = NULL;
+    if (status == 486 || status == 600)
+        finish(c, PSTN_CAUSE_BUSY, status);
+    else if (response && (status == 480 || status == 408))
+        finish(c, PSTN_CAUSE_NO_ANSWER, status);
+    else if (!response || status == 503 || status < 400 || status == 401 || status == 407)
+        finish(c, PSTN_CAUSE_UNREACHABLE, 503);
+    else
+        finish(c, status == 404 ? PSTN_CAUSE_NO_NUMBER : PSTN_CAUSE_REFUSED, status);
+}
+
+static void acked(void *owner, struct leg *l, const struct sip_message *ack)
+{
+    struct pstn_call *c = owner;
+    struct leg *other = c->legs[!index_of(c, l)];
+    struct carried carried;
+    carried_read(ack, &carried);
+    if (other)
+        leg_ack(other, &carried);
+}
+
+static void request(void *owner, struct leg *l, uint64_t server, const struct sip_message *m)
+{
+    struct pstn_call *c = owner;
+    struct leg *other = c->legs[!index_of(c, l)];
+    struct carried carried;
+    carried_read(m, &carried);
+    if (c->state != PSTN_UP || !other)
+        leg_reply(l, server, 491, NULL);
+    else if (leg_request(other, m->method, &carried, server) < 0)
+        leg_reply(l, server, 500, NULL);
+    else
+        c->network->counters.requests_passed++;
+}
+
+static void cancelled(void *owner, struct leg *l, uint64_t server)
+{
+    struct pstn_call *c = owner;
+    struct leg *other = c->legs[!index_of(c, l)];
+    if (other)
+        leg_cancel(other, server);
+}
+
+static void reply(void *owner, struct leg *l, uint64_t cookie, unsigned status, const struct sip_message *response)
+{
+    struct pstn_call *c = owner;
+    struct leg *other = c->legs[!index_of(c, l)];
+    const struct sip_message *asked = sip_server_request(c->network->ua.layer, cookie);
+    struct carried carried;
+    if (!asked || asked->body.n || !other)
+        leg_ack(l, NULL);
+    if (response)
+        carried_read(response, &carried);
+    if (other)
+        leg_reply(other, cookie, status, response ? &carried : NULL);
+}
+
+static void ended(void *owner, struct leg *l, const struct sip_message *m)
+{
+    struct pstn_call *c = owner;
+    struct pstn_network *n = c->network;
+    const unsigned who = index_of(c, l);
+    c->legs[who] = NULL;
+    c->record.ended_at[who] = now_of(c);
+    if (!m)
+        finish(c, PSTN_CAUSE_LOST, 504);
+    else if (c->state == PSTN_RELEASING) /* both at the same time */
+        finish(c, PSTN_CAUSE_ENDED, 200);
+    else if (c->state != PSTN_UP)
+        finish(c, who == CALLER ? PSTN_CAUSE_CANCELLED : PSTN_CAUSE_REFUSED, who == CALLER ? 487 : 480);
+    else if (c->state = PSTN_RELEASING, ua_timer(&n->ua, &c->timer, c->release_ms) < 0)
+        finish(c, PSTN_CAUSE_ENDED, 200);
+}
+
+const struct ua_user pstn_call_user = {
+    .asked = pstn_network_asked,
+    .ringing = ringing,
+    .answered = answered,
+    .failed = failed,
+    .acked = acked,
+    .request = request,
+    .cancelled = cancelled,
+    .reply = reply,
+    .ended = ended,
+};

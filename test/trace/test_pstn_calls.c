@@ -1,0 +1,547 @@
+/* Calls through the phone network in virtual time: two carriers, phones at the ends of their trunks. What each side sees of a call, what it costs,
+ * and that nothing is left of it. */
+#include "base/list.h"
+#include "pstn/phone.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANN, BOB, CARL, PHONES };
+
+static const char *const phone_points[PHONES] = {"10.0.0.1:5060", "10.0.0.2:5060", "10.0.0.3:5060"};
+static const char *const carrier_points[2] = {"198.51.100.1:5060", "198.51.100.2:5060"};
+
+struct mail {
+    struct list link;
+    struct addr from, to;
+    unsigned side; /* of the network's end */
+    size_t n;
+    char text[4096];
+};
+
+struct end {
+    struct pstn_phone_options options;
+    struct pstn_phone *phone;
+    struct pstn_phone_call last; /* the last news */
+    unsigned over;
+};
+
+struct stage {
+    struct now now;
+    struct seeded_entropy seeded;
+    struct entropy entropy;
+    struct pstn_options options;
+    struct pstn_network *network;
+    struct end ends[PHONES];
+    struct list post;
+    char to_bob[4096]; /* the last INVITE that BOB got */
+    unsigned swallow;  /* messages from BOB that are lost, from now on */
+};
+
+static struct addr address(const char *text)
+{
+    struct addr addr;
+    assert_int_equal(addr_parse(slice_str(text), 0, &addr), 0);
+    return addr;
+}
+
+static void on_news(void *arg, const struct pstn_phone_call *call)
+{
+    struct end *e = arg;
+    e->last = *call;
+    e->over += call->ended_at.ms != 0;
+}
+
+/* ---- the options: two carriers, three trunks ---- */
+
+static void add_trunk(struct stage *s, const char *name, unsigned carrier, unsigned phone, const char *range)
+{
+    struct pstn_options *o = &s->options;
+    struct pstn_trunk_options *t = &o->trunks[o->trunk_count];
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->carrier = carrier;
+    t->place = (struct pstn_place){"49", "30"};
+    t->transport = SIP_UDP;
+    t->addr = address(phone_points[phone]);
+    assert_true(pstn_pattern_is_valid(slice_str(range)));
+    snprintf(o->ranges[o->range_count].pattern, sizeof o->ranges[0].pattern, "%s", range);
+    o->ranges[o->range_count++].trunk = (unsigned)o->trunk_count++;
+}
+
+static struct stage *stage_new(void)
+{
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->now = (struct now){{1000000}, {INT64_C(1700000000000)}};
+    s->seeded.state = 7;
+    s->entropy = seeded_entropy_port(&s->seeded);
+    list_init(&s->post);
+    pstn_options_default(&s->options);
+    for (unsigned i = 0; i < 2; i++) {
+        struct pstn_carrier_options *c = &s->options.carriers[s->options.carrier_count++];
+        snprintf(c->name, sizeof c->name, "carrier-%u", i + 1);
+        snprintf(c->points[SIP_UDP], sizeof c->points[SIP_UDP], "%s", carrier_points[i]);
+        c->setup = (struct pstn_span){200, 200};
+        c->answer = (struct pstn_span){30, 30};
+        c->release = (struct pstn_span){50, 50};
+        c->tariff = (struct pstn_tariff){100, 20};
+    }
+    add_trunk(s, "a", 0, ANN, "+4930100XXXX");
+    add_trunk(s, "b", 1, BOB, "+4930200*");
+    add_trunk(s, "c", 0, CARL, "+4930300*");
+    for (unsigned i = 0; i < PHONES; i++)
+        s->ends[i].options = (struct pstn_phone_options){
+            .point = phone_points[i], .media = address(phone_points[i]), .ring = {3000, 3000}, .calls_max = 4};
+    return s;
+}
+
+static void stage_start(struct stage *s)
+{
+    assert_int_equal(pstn_network_new(&s->options, &s->entropy, NULL, s->now, &s->network), 0);
+    for (unsigned i = 0; i < PHONES; i++)
+        assert_int_equal(
+            pstn_phone_new(&s->ends[i].options, &s->entropy, NULL, s->now, on_news, &s->ends[i], &s->ends[i].phone), 0);
+}
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static void stage_run(struct stage *s, int64_t ms);
+
+/* After a while nothing is left of whatever a test did. */
+static int teardown(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < PHONES; i++)
+        pstn_phone_stop(s->ends[i].phone, s->now);
+    stage_run(s, 1000);
+    pstn_network_stop(s->network, s->now);
+    stage_run(s, 300000);
+    assert_true(pstn_network_is_quiet(s->network));
+    for (unsigned i = 0; i < PHONES; i++) {
+        assert_true(pstn_phone_is_quiet(s->ends[i].phone));
+        pstn_phone_free(s->ends[i].phone);
+    }
+    pstn_network_free(s->network);
+    free(s);
+    return 0;
+}
+
+/* ---- messages and time ---- */
+
+static void post(struct stage *s, struct addr from, const struct pstn_effect *e, unsigned side)
+{
+    struct mail *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    assert_true(e->octets.n < sizeof m->text);
+    m->from = from;
+    m->to = e->hop->addr;
+    m->side = side;
+    m->n = e->octets.n;
+    memcpy(m->text, e->octets.p, e->octets.n);
+    list_append(&s->post, &m->link);
+}
+
+static void deliver(struct stage *s, const struct mail *m)
+{
+    struct sip_flow flow = {.transport = SIP_UDP, .peer = m->from, .local = m->to};
+    const struct slice octets = slice_of(m->text, m->n);
+    for (unsigned i = 0; i < PHONES; i++) {
+        const struct addr here = address(phone_points[i]);
+        if (!addr_eq(&here, &m->to))
+            continue;
+        if (i == BOB && !strncmp(m->text, "INVITE", 6))
+            memcpy(s->to_bob, m->text, sizeof s->to_bob);
+        pstn_phone_input(s->ends[i].phone, s->now, &flow, octets);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct addr here = address(carrier_points[i]);
+        const struct addr bob = address(phone_points[BOB]);
+        if (!addr_eq(&here, &m->to))
+            continue;
+        if (s->swallow && addr_eq(&m->from, &bob)) {
+            s->swallow--;
+            continue;
+        }
+        flow.side = i;
+        pstn_network_input(s->network, s->now, &flow, octets);
+    }
+}
+
+static bool drain_once(struct stage *s)
+{
+    struct pstn_effect e;
+    struct list *it;
+    bool any = false;
+    while (pstn_network_next(s->network, s->now, &e))
+        post(s, address(carrier_points[e.hop->side]), &e, e.hop->side);
+    for (unsigned i = 0; i < PHONES; i++) {
+        while (pstn_phone_next(s->ends[i].phone, s->now, &e))
+            post(s, address(phone_points[i]), &e, 0);
+    }
+    if ((it = list_pop(&s->post))) {
+        struct mail *m = CONTAINER_OF(it, struct mail, link);
+        deliver(s, m);
+        free(m);
+        any = true;
+    }
+    return any;
+}
+
+static void stage_run(struct stage *s, int64_t ms)
+{
+    const struct mono end = mono_after_ms(s->now.mono, ms);
+    for (;;) {
+        while (drain_once(s))
+            ;
+        struct mono due = mono_min(pstn_network_deadline(s->network), end);
+        for (unsigned i = 0; i < PHONES; i++)
+            due = mono_min(due, pstn_phone_deadline(s->ends[i].phone));
+        if (due.us > s->now.mono.us) {
+            s->now.wall.ms += due.us / 1000 - s->now.mono.us / 1000;
+            s->now.mono = due;
+        }
+        pstn_network_tick(s->network, s->now);
+        for (unsigned i = 0; i < PHONES; i++)
+            pstn_phone_tick(s->ends[i].phone, s->now);
+        if (mono_due(end, s->now.mono))
+            break;
+    }
+    while (drain_once(s))
+        ;
+}
+
+static void call_through(struct stage *s, unsigned phone, unsigned carrier, const char *from, const char *to,
+                         int64_t talk_ms)
+{
+    const struct sip_hop via = {.transport = SIP_UDP, .addr = address(carrier_points[carrier])};
+    assert_int_equal(
+        pstn_phone_call(s->ends[phone].phone, s->now, &via, carrier_points[carrier], from, to, talk_ms, 60000), 0);
+}
+
+static const struct pstn_record *newest(struct stage *s)
+{
+    const struct pstn_record *r = pstn_network_record(s->network, 0);
+    assert_non_null(r);
+    return r;
+}
+
+/* A call to which nobody came, or not for long: its cause, and the status that the caller heard. */
+static void expect_failed(struct stage *s, enum pstn_cause cause, unsigned status)
+{
+    assert_string_equal(pstn_cause_word(newest(s)->cause), pstn_cause_word(cause));
+    assert_int_equal(newest(s)->status, status);
+    assert_int_equal(s->ends[ANN].last.status, status);
+    assert_int_equal(s->ends[ANN].over, 1);
+    assert_int_equal(newest(s)->price, 0);
+    assert_int_equal(pstn_network_calls(s->network), 0);
+}
+
+/* ---- calls ---- */
+
+static void call_through_both_carriers(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "0302005678", 61000);
+    stage_run(s, 120000);
+    const struct pstn_phone_call *ann = &s->ends[ANN].last, *bob = &s->ends[BOB].last;
+    const struct pstn_record *r = newest(s);
+    assert_true(ann->in_order && ann->ended_by_us && ann->rang);
+    assert_true(bob->in_order && !bob->ended_by_us);
+    assert_string_equal(bob->from, "0301001234");
+    assert_string_equal(bob->to, "+49302005678");
+    /* The two sides measure nearly the same: 30 ms later and 50 ms later. */
+    assert_int_equal(ann->rang_at.ms - ann->begun_at.ms, 200);
+    assert_int_equal(ann->answered_at.ms - bob->answered_at.ms, 30);
+    assert_int_equal(bob->ended_at.ms - ann->ended_at.ms, 50);
+    assert_int_equal(ann->ended_at.ms - ann->answered_at.ms, 61000);
+    assert_int_equal(r->answered_at[0].ms, ann->answered_at.ms);
+    assert_int_equal(r->ended_at[0].ms, ann->ended_at.ms);
+    assert_int_equal(r->cause, PSTN_CAUSE_ENDED);
+    assert_string_equal(r->from.text, "+49301001234");
+    assert_string_equal(r->from_trunk, "a");
+    assert_string_equal(r->to_trunk, "b");
+    assert_non_null(strstr(s->to_bob, "P-Asserted-Identity: <sip:0301001234@198.51.100.2:5060;user=phone>\r\n"));
+    assert_non_null(strstr(s->to_bob, "\r\nm=audio 5060 RTP/AVP 8 0 101\r\n")); /* ANN's: media goes between the ends */
+    assert_non_null(strstr(s->to_bob, "\r\nc=IN IP4 10.0.0.1\r\n"));
+    assert_non_null(strstr(s->to_bob, "\r\nMax-Forwards: 69\r\n"));
+}
+
+static void called_side_hangs_up(void **state)
+{
+    struct stage *s = *state;
+    s->ends[BOB].options.talk_ms = 5000;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 0);
+    stage_run(s, 20000);
+    assert_true(s->ends[ANN].last.in_order && !s->ends[ANN].last.ended_by_us);
+    assert_true(s->ends[BOB].last.in_order && s->ends[BOB].last.ended_by_us);
+    assert_int_equal(s->ends[ANN].last.ended_at.ms - s->ends[BOB].last.ended_at.ms, 50);
+}
+
+/* 40 ms after one side, before it was told. */
+static void both_hang_up(void **state)
+{
+    struct stage *s = *state;
+    s->ends[BOB].options.talk_ms = 10000 + 30 + 40;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 10000);
+    stage_run(s, 60000);
+    assert_true(s->ends[ANN].last.in_order && s->ends[ANN].last.ended_by_us);
+    assert_true(s->ends[BOB].last.in_order && s->ends[BOB].last.ended_by_us);
+    assert_int_equal(newest(s)->cause, PSTN_CAUSE_ENDED);
+    assert_int_equal(newest(s)->ended_at[1].ms - newest(s)->ended_at[0].ms, 40);
+    assert_int_equal(s->ends[ANN].over, 1);
+    assert_int_equal(s->ends[BOB].over, 1);
+}
+
+/* In the very moment in which the network tells it: two BYEs pass each other on the same trunk. */
+static void byes_cross(void **state)
+{
+    struct stage *s = *state;
+    s->ends[BOB].options.talk_ms = 10000 + 30 + 50;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 10000);
+    stage_run(s, 60000);
+    assert_true(s->ends[ANN].last.in_order);
+    assert_true(s->ends[BOB].last.in_order && s->ends[BOB].last.ended_by_us);
+    assert_int_equal(newest(s)->cause, PSTN_CAUSE_ENDED);
+}
+
+static void busy(void **state)
+{
+    struct stage *s = *state;
+    s->ends[BOB].options.is_busy = true;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 10000);
+    expect_failed(s, PSTN_CAUSE_BUSY, 486);
+}
+
+static void always_busy(void **state)
+{
+    struct stage *s = *state;
+    assert_true(e164_parse(slice_str("+49302005678"), &s->options.busy.numbers[s->options.busy.n++]));
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 10000);
+    expect_failed(s, PSTN_CAUSE_BUSY, 486);
+    assert_string_equal(s->to_bob, ""); /* it never heard of it */
+}
+
+static void no_answer(void **state)
+{
+    struct stage *s = *state;
+    s->options.ring_ms = 20000;
+    s->ends[BOB].options.ring = (struct pstn_span){40000, 40000};
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 19000);
+    assert_true(s->ends[ANN].last.rang);
+    assert_int_equal(pstn_network_calls(s->network), 1);
+    stage_run(s, 11000);
+    expect_failed(s, PSTN_CAUSE_NO_ANSWER, 480);
+    assert_int_equal(s->ends[BOB].last.status, 487); /* it was told to stop ringing */
+}
+
+static void never_answered(void **state)
+{
+    struct stage *s = *state;
+    s->options.ring_ms = 20000;
+    assert_true(e164_parse(slice_str("+49302005678"), &s->options.unanswered.numbers[s->options.unanswered.n++]));
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 30000);
+    expect_failed(s, PSTN_CAUSE_NO_ANSWER, 480);
+    assert_true(s->ends[ANN].last.rang);
+    assert_string_equal(s->to_bob, "");
+}
+
+static void caller_cancels(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 1000);
+    assert_true(s->ends[ANN].last.rang && s->ends[BOB].last.rang);
+    pstn_phone_stop(s->ends[ANN].phone, s->now);
+    stage_run(s, 1000);
+    expect_failed(s, PSTN_CAUSE_CANCELLED, 487);
+    assert_int_equal(s->ends[BOB].last.status, 487);
+    assert_int_equal(s->ends[BOB].over, 1);
+}
+
+/* Between the called side's answer and its news at the caller's side. */
+static void cancel_meets_answer(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 3200 + 10);
+    assert_int_not_equal(s->ends[BOB].last.answered_at.ms, 0);
+    assert_int_equal(s->ends[ANN].last.answered_at.ms, 0);
+    pstn_phone_stop(s->ends[ANN].phone, s->now);
+    stage_run(s, 5000);
+    expect_failed(s, PSTN_CAUSE_CANCELLED, 487);
+    assert_true(s->ends[BOB].last.in_order); /* it had a very short call */
+}
+
+static void caller_is_lost_or_withheld(void **state)
+{
+    struct stage *s = *state;
+    s->options.carriers[0].lost_percent = 100;
+    s->options.carriers[1].withheld_percent = 100;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(s->ends[BOB].last.from, "unavailable");
+    assert_null(strstr(s->to_bob, "0301001234"));
+    assert_null(strstr(s->to_bob, "P-Asserted-Identity"));
+    assert_string_equal(newest(s)->shown, "");
+    call_through(s, BOB, 1, "+49302005678", "+49301001234", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(s->ends[ANN].last.from, "anonymous");
+    assert_int_equal(pstn_network_counters(s->network)->callers_lost, 1);
+    assert_int_equal(pstn_network_counters(s->network)->callers_withheld, 1);
+}
+
+static void chance(void **state)
+{
+    struct stage *s = *state;
+    s->options.carriers[0].busy_percent = 50;
+    s->options.calls_max = 100;
+    stage_start(s);
+    for (unsigned i = 0; i < 100; i++) {
+        call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+        stage_run(s, 8000);
+    }
+    const uint64_t times = pstn_network_counters(s->network)->calls_busy;
+    assert_in_range(times, 30, 70);
+    assert_int_equal(pstn_network_counters(s->network)->calls_answered, 100 - times);
+}
+
+static void ported(void **state)
+{
+    struct stage *s = *state;
+    snprintf(s->options.ported[0].pattern, sizeof s->options.ported[0].pattern, "+49302005678");
+    s->options.ported[0].trunk = CARL;
+    s->options.ported_count = 1;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(newest(s)->to_trunk, "c");
+    assert_true(s->ends[CARL].last.in_order);
+    assert_int_equal(s->ends[BOB].over, 0);
+    call_through(s, ANN, 0, "+49301001234", "+49302005679", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(newest(s)->to_trunk, "b");
+}
+
+static void prices(void **state)
+{
+    struct stage *s = *state;
+    s->options.carriers[1].tariff = (struct pstn_tariff){7, 0};
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 61000); /* two minutes have begun */
+    stage_run(s, 70000);
+    assert_int_equal(newest(s)->price, 100 + 2 * 20);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 60000); /* one */
+    stage_run(s, 70000);
+    assert_int_equal(newest(s)->price, 100 + 20);
+    call_through(s, BOB, 1, "+49302005678", "+49301001234", 60000); /* who calls pays */
+    stage_run(s, 70000);
+    assert_int_equal(newest(s)->price, 7);
+    const struct pstn_account *one = pstn_network_account(s->network, 0), *two = pstn_network_account(s->network, 1);
+    assert_int_equal(one->answered, 2);
+    assert_int_equal(one->price, 260);
+    assert_int_equal(one->talk_ms, 121000);
+    assert_int_equal(two->price, 7);
+}
+
+static void nobody_there(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49309", 1000);
+    stage_run(s, 10000);
+    expect_failed(s, PSTN_CAUSE_NO_NUMBER, 404);
+    s->ends[ANN].over = 0;
+    s->swallow = 1000;
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 50000);
+    expect_failed(s, PSTN_CAUSE_UNREACHABLE, 503);
+}
+
+/* Five messages of the called side are lost: everything is repeated until it is there. */
+static void messages_are_lost(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 20000);
+    stage_run(s, 3000);
+    s->swallow = 3;
+    stage_run(s, 20000);
+    s->swallow = 2;
+    stage_run(s, 60000);
+    assert_true(s->ends[ANN].last.in_order && s->ends[BOB].last.in_order);
+    assert_int_equal(newest(s)->cause, PSTN_CAUSE_ENDED);
+}
+
+static void strangers(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, BOB, 0, "+49302005678", "+49301001234", 1000); /* the other carrier's trunk */
+    stage_run(s, 5000);
+    assert_int_equal(s->ends[BOB].last.status, 403);
+    assert_int_equal(pstn_network_counters(s->network)->refused_source, 1);
+    assert_null(pstn_network_record(s->network, 0));
+}
+
+static void stops(void **state)
+{
+    struct stage *s = *state;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 0);
+    call_through(s, CARL, 0, "+49303001", "+49302005679", 0);
+    stage_run(s, 3100);
+    call_through(s, ANN, 0, "+49301001235", "+49302005678", 0);
+    stage_run(s, 1000);
+    assert_int_equal(pstn_network_calls(s->network), 3);
+    pstn_network_stop(s->network, s->now);
+    stage_run(s, 1000);
+    assert_int_equal(pstn_network_calls(s->network), 0);
+    assert_int_equal(s->ends[ANN].over, 2);
+    assert_int_equal(s->ends[BOB].over, 3);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(call_through_both_carriers),
+        CASE(called_side_hangs_up),
+        CASE(both_hang_up),
+        CASE(byes_cross),
+        CASE(busy),
+        CASE(always_busy),
+        CASE(no_answer),
+        CASE(never_answered),
+        CASE(caller_cancels),
+        CASE(cancel_meets_answer),
+        CASE(caller_is_lost_or_withheld),
+        CASE(chance),
+        CASE(ported),
+        CASE(prices),
+        CASE(nobody_there),
+        CASE(messages_are_lost),
+        CASE(strangers),
+        CASE(stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
