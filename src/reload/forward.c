@@ -428,16 +428,22 @@ static bool goes_to_and_fro(const struct link *from, const struct link *to, cons
 }
 
 /* An answer that comes past its place: the peer before that takes us for the owner, and knows nothing of the one that we know. It would come by
- * once more, all around the ring, since nothing in it says that it was here. NULL: that is not the case. */
-static struct link *back_to_owner(const struct peer *peer, const struct link *from, const struct link *to,
-                                  const struct reload_header *header, uint16_t code)
+ * once more, all around the ring, since nothing in it says that it was here: it goes straight to the owner. If it was sent back to us like this,
+ * and we are not the owner and know of none, nobody is. False: it is to be dropped. */
+static bool back_to_owner(const struct peer *peer, const struct link *from, const struct reload_header *header,
+                          uint16_t code, struct link **to)
 {
-    struct id place;
+    struct id place, self = peer->options.self;
     if (!from || reload_code_is_request(code) || !place_of(&header->destinations[0], &place) ||
-        id_eq(to->node, place) || !id_in_open_open(from->node, place, peer->options.self))
-        return NULL;
+        id_eq((*to)->node, place) || !id_in_open_open(from->node, place, self))
+        return true;
     struct link *owner = peer_link_to(peer, chord_table_responsible(&peer->table, place));
-    return owner == from ? NULL : owner;
+    bool was_sent_back = id_sub(self, from->node).octets[0] & 0x80; /* from ahead of us */
+    if (owner && owner != from)
+        *to = owner;
+    else if (was_sent_back)
+        return false;
+    return true;
 }
 
 static void input(struct peer *peer, struct now now, struct link *from, struct slice message, struct region *region)
@@ -460,16 +466,14 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     if (!header_is_ours(peer, now, from, &received, message))
         return;
     struct reload_header header = received;
-    struct link *to = NULL, *owner;
+    struct link *to = NULL;
     struct id place;
     switch (resolve(peer, &header, region, &to)) {
     case HOP_HERE:
         peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
-        if ((owner = back_to_owner(peer, from, to, &header, code)) != NULL)
-            to = owner;
-        if (goes_to_and_fro(from, to, &header, code)) {
+        if (!back_to_owner(peer, from, &header, code, &to) || goes_to_and_fro(from, to, &header, code)) {
             peer->counters.forward_no_route++;
             break;
         }
