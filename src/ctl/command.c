@@ -10,6 +10,7 @@ static const struct ctl_chapter *const chapters[] = {
     &ctl_chapter_server,
     &ctl_chapter_enroll,
     &ctl_chapter_agent,
+    &ctl_chapter_pstn,
 };
 
 const struct ctl_chapter *ctl_chapter_at(size_t i)

@@ -140,7 +140,7 @@ static void test_completion(void **state)
 {
     (void)state;
     assert_completes("", "s", "show shutdown set ");
-    assert_completes("show", "c", "counters clients certificate ");
+    assert_completes("show", "c", "counters clients certificate calls ");
     assert_completes("set ime", "", "validator ticket ");
     assert_completes("ring config", "", "show load publish ");
     assert_completes("enroll token add", "--n", "--name --node-ids ");

@@ -1,0 +1,149 @@
+/* The phone network as a daemon. */
+#include "bin/daemon/daemon.h"
+#include "io/sip_host.h"
+#include "program.h"
+
+#include <stdio.h>
+
+struct host {
+    struct daemon daemon;
+    struct seeded_entropy seeded;
+    struct entropy entropy; /* of the network: the kernel's, or that of a seed */
+    struct pstn_network *network;
+    struct sip_host *sip;
+    bool ending;
+};
+
+/* ---- messages ---- */
+
+static void on_message(void *arg, const struct sip_flow *flow, struct slice octets)
+{
+    struct host *h = arg;
+    pstn_network_input(h->network, daemon_now(&h->daemon), flow, octets);
+    daemon_wake(&h->daemon);
+}
+
+static void on_unreachable(void *arg, const struct sip_hop *hop)
+{
+    struct host *h = arg;
+    pstn_network_unreachable(h->network, daemon_now(&h->daemon), hop);
+    daemon_wake(&h->daemon);
+}
+
+static void on_located(void *arg, uint64_t token, const struct sip_hops *hops)
+{
+    (void)arg; /* trunks have addresses */
+    (void)token;
+    (void)hops;
+}
+
+static int open_carrier(struct host *h, unsigned carrier)
+{
+    const struct settings *s = h->daemon.settings;
+    struct addr from = {0};
+    char service[64];
+    for (unsigned transport = SIP_UDP; transport <= SIP_TCP; transport++) {
+        const struct addr *listen = &s->listen[carrier][transport];
+        if (!listen->family)
+            continue;
+        snprintf(service, sizeof service, "%s %s", s->network.carriers[carrier].name,
+                 sip_transport_name((enum sip_transport)transport));
+        int err = sip_host_listen(h->sip, carrier, (enum sip_transport)transport, listen, NULL);
+        if (daemon_log_listening(&h->daemon, service, listen, err))
+            return err;
+        from = *listen;
+    }
+    from.port = 0;
+    sip_host_connect_from(h->sip, carrier, &from, NULL);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int start(struct host *h)
+{
+    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located};
+    struct daemon *d = &h->daemon;
+    const struct settings *s = d->settings;
+    struct sip_host_options options;
+    h->seeded.state = s->seed;
+    h->entropy = s->seed ? seeded_entropy_port(&h->seeded) : d->entropy;
+    sip_host_options_init(&options);
+    options.entropy = &d->entropy;
+    options.log = &d->log;
+    int err = pstn_network_new(&s->network, &h->entropy, &d->log, daemon_now(d), &h->network);
+    if (!err)
+        err = sip_host_new(d->loop, &options, &handler, h, &h->sip);
+    for (unsigned i = 0; !err && i < s->network.carrier_count; i++)
+        err = open_carrier(h, i);
+    if (err) {
+        log_event(&d->log, LEVEL_ERROR, "pstn.failed", "error=%s", err_name(err));
+        return err;
+    }
+    log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s carriers=%zu trunks=%zu", IME_VERSION,
+              s->network.carrier_count, s->network.trunk_count);
+    return daemon_open_control(d, pstn_handlers, pstn_handler_count, h->network);
+}
+
+static void stop(struct host *h)
+{
+    sip_host_free(h->sip);
+    pstn_network_free(h->network);
+}
+
+static void fini(struct host *h)
+{
+    (void)h; /* no contexts outlive the sockets */
+}
+
+static void end(struct host *h)
+{
+    h->ending = true;
+    pstn_network_stop(h->network, daemon_now(&h->daemon));
+    daemon_wake(&h->daemon);
+}
+
+static struct mono turn(struct host *h, struct now now)
+{
+    struct pstn_effect e;
+    if (pstn_network_wants_shutdown(h->network) && !h->ending) {
+        h->ending = true;
+        pstn_network_stop(h->network, now);
+    }
+    while (pstn_network_next(h->network, now, &e))
+        sip_host_send(h->sip, e.hop, e.octets);
+    if (h->ending && pstn_network_is_quiet(h->network))
+        daemon_stop(&h->daemon);
+    return pstn_network_deadline(h->network);
+}
+
+static void tick(struct host *h, struct now now)
+{
+    pstn_network_tick(h->network, now);
+}
+
+static const struct daemon_program program = {
+    .name = "ime-pstn",
+    .word = "pstn",
+    .about =
+        "Runs a phone network for a lab: carriers with trunks to PBXs and call agents. Calls go from trunk to trunk "
+        "with the delays,\n"
+        "the caller IDs and the prices of a phone network; media goes between the ends.\n",
+    .notes = "It is started with: ime-pstn serve [--config FILE]\n",
+    .ctl = CTL_PSTN,
+    .table = &settings_table,
+    .load = settings_load,
+    .unload = settings_free,
+    .start = start,
+    .stop = stop,
+    .fini = fini,
+    .turn = turn,
+    .tick = tick,
+    .end = end,
+};
+
+int serve_main(int argc, char **argv)
+{
+    static struct host host;
+    return daemon_main(&host.daemon, &program, &host, argc, argv);
+}
