@@ -5,21 +5,34 @@
 #define SETTLE_PASSES 20 /* over all links, while we know little of where we are */
 #define SETTLED_PASSES 4 /* … and later */
 #define SETTLED_ERROR 0.3f
+#define FETCHED_AT_ONCE 64
 #define GAP_LATELY_MS 60000   /* what fingers said when we met them holds so long; neighbors go on telling */
 #define WAY_UNKNOWN_MS 200.0f /* a round trip of others */
 #define GAP_DOUBT 8           /* times: nobody's neighborhood is believed to be denser or thinner than ours by more */
 
+/* Most links lie in memory that was not touched for long: all are found, and on their way, before the first is read. */
+static void encode_list(const struct peer *peer, const struct reload_ids *nodes, struct buf *out)
+{
+    struct coordinate unknown = coordinate_unknown();
+    const struct coordinate *found[FETCHED_AT_ONCE];
+    for (size_t i = 0, n; i < nodes->count; i += n) {
+        for (n = 0; n < FETCHED_AT_ONCE && i + n < nodes->count; n++) {
+            const struct link *link = peer_link_to(peer, nodes->items[i + n]);
+            found[n] = link ? &link->coordinate : &unknown;
+            __builtin_prefetch(found[n]);
+        }
+        for (size_t k = 0; k < n; k++)
+            coordinate_encode(found[k], out);
+    }
+}
+
 /* The sender, predecessors, successors, fingers: in the order of the body. */
 void chord_coordinates_encode(const struct peer *peer, const struct reload_update_req *update, struct buf *out)
 {
-    const struct reload_ids *lists[] = {&update->predecessors, &update->successors, &update->fingers};
-    struct coordinate unknown = coordinate_unknown();
     coordinate_encode(&peer->coordinate, out);
-    for (size_t k = 0; k < 3; k++)
-        for (size_t i = 0; i < lists[k]->count; i++) {
-            const struct link *link = peer_link_to(peer, lists[k]->items[i]);
-            coordinate_encode(link ? &link->coordinate : &unknown, out);
-        }
+    encode_list(peer, &update->predecessors, out);
+    encode_list(peer, &update->successors, out);
+    encode_list(peer, &update->fingers, out);
 }
 
 static float round_trip_ms(const struct link *link)

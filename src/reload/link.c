@@ -19,11 +19,11 @@ struct link *peer_link_find(const struct peer *peer, uint64_t number)
 static size_t by_node_position(const struct peer *peer, struct id node)
 {
     size_t low = 0, high = peer->by_node_count;
-    uint64_t wanted = id_high(node);
+    uint64_t wanted_high = id_high(node), wanted_low = id_low(node);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        uint64_t at = peer->by_node_high[middle];
-        if (at < wanted || (at == wanted && id_cmp(peer->by_node[middle]->node, node) < 0))
+        uint64_t at = id_high(peer->by_node_ids[middle]);
+        if (at < wanted_high || (at == wanted_high && id_low(peer->by_node_ids[middle]) < wanted_low))
             low = middle + 1;
         else
             high = middle;
@@ -34,7 +34,7 @@ static size_t by_node_position(const struct peer *peer, struct id node)
 struct link *peer_link_to(const struct peer *peer, struct id node)
 {
     size_t at = by_node_position(peer, node);
-    return at < peer->by_node_count && id_eq(peer->by_node[at]->node, node) ? peer->by_node[at] : NULL;
+    return at < peer->by_node_count && id_eq(peer->by_node_ids[at], node) ? peer->by_node[at] : NULL;
 }
 
 static int by_node_insert(struct peer *peer, struct link *link)
@@ -45,17 +45,17 @@ static int by_node_insert(struct peer *peer, struct link *link)
         if (!grown)
             return ERR_NO_MEMORY;
         peer->by_node = grown;
-        uint64_t *high = mem_resize(peer->by_node_high, capacity * sizeof *high);
-        if (!high)
+        struct id *ids = mem_resize(peer->by_node_ids, capacity * sizeof *ids);
+        if (!ids)
             return ERR_NO_MEMORY;
-        peer->by_node_high = high;
+        peer->by_node_ids = ids;
         peer->by_node_capacity = capacity;
     }
     size_t at = by_node_position(peer, link->node), behind = peer->by_node_count - at;
     memmove(peer->by_node + at + 1, peer->by_node + at, behind * sizeof *peer->by_node);
-    memmove(peer->by_node_high + at + 1, peer->by_node_high + at, behind * sizeof *peer->by_node_high);
+    memmove(peer->by_node_ids + at + 1, peer->by_node_ids + at, behind * sizeof *peer->by_node_ids);
     peer->by_node[at] = link;
-    peer->by_node_high[at] = id_high(link->node);
+    peer->by_node_ids[at] = link->node;
     peer->by_node_count++;
     return 0;
 }
@@ -67,7 +67,7 @@ static void by_node_remove(struct peer *peer, const struct link *link)
         return;
     size_t behind = --peer->by_node_count - at;
     memmove(peer->by_node + at, peer->by_node + at + 1, behind * sizeof *peer->by_node);
-    memmove(peer->by_node_high + at, peer->by_node_high + at + 1, behind * sizeof *peer->by_node_high);
+    memmove(peer->by_node_ids + at, peer->by_node_ids + at + 1, behind * sizeof *peer->by_node_ids);
 }
 
 static int free_slot(struct peer *peer, size_t *ret_slot)
@@ -439,7 +439,7 @@ void peer_links_fini(struct peer *peer)
             link_free(peer, peer->slots[i]);
     mem_free(peer->slots);
     mem_free(peer->by_node);
-    mem_free(peer->by_node_high);
+    mem_free(peer->by_node_ids);
 }
 
 /* ---- round trips (RFC 6298 section 2) ---- */

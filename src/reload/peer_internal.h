@@ -166,7 +166,7 @@ struct peer {
     struct link **slots; /* by the low 16 bits of a link's number */
     size_t slot_count;
     struct link **by_node;  /* LINK_UP, sorted by Node-ID */
-    uint64_t *by_node_high; /* their Node-IDs' upper halves: a search touches no link */
+    struct id *by_node_ids; /* of these: a search touches no link */
     size_t by_node_count;
     size_t by_node_capacity;
     size_t link_count;
