@@ -1,7 +1,10 @@
 /* Calls through the phone network in virtual time: two carriers, phones at the ends of their trunks. What each side sees of a call, what it costs,
  * and that nothing is left of it. */
 #include "base/list.h"
+#include "base/region.h"
 #include "pstn/phone.h"
+#include "sip/digest.h"
+#include "sip/edit.h"
 #include "testing.h"
 
 #include <stdio.h>
@@ -10,6 +13,9 @@
 enum { ANN, BOB, CARL, PHONES };
 
 static const char *const phone_points[PHONES] = {"10.0.0.1:5060", "10.0.0.2:5060", "10.0.0.3:5060"};
+/* A PBX whose messages the test writes. */
+#define PBX_POINT "10.0.0.4:5060"
+
 static const char *const carrier_points[2] = {"198.51.100.1:5060", "198.51.100.2:5060"};
 
 struct mail {
@@ -36,7 +42,9 @@ struct stage {
     struct end ends[PHONES];
     struct list post;
     char to_bob[4096]; /* the last INVITE that BOB got */
-    unsigned swallow;  /* messages from BOB that are lost, from now on */
+    char to_pbx[4096]; /* the last message to the PBX */
+    unsigned pbx_messages;
+    unsigned swallow; /* messages from BOB that are lost, from now on */
 };
 
 static struct addr address(const char *text)
@@ -55,7 +63,7 @@ static void on_news(void *arg, const struct pstn_phone_call *call)
 
 /* ---- the options: two carriers, three trunks ---- */
 
-static void add_trunk(struct stage *s, const char *name, unsigned carrier, unsigned phone, const char *range)
+static void add_trunk(struct stage *s, const char *name, unsigned carrier, const char *point, const char *range)
 {
     struct pstn_options *o = &s->options;
     struct pstn_trunk_options *t = &o->trunks[o->trunk_count];
@@ -63,7 +71,8 @@ static void add_trunk(struct stage *s, const char *name, unsigned carrier, unsig
     t->carrier = carrier;
     t->place = (struct pstn_place){"49", "30"};
     t->transport = SIP_UDP;
-    t->addr = address(phone_points[phone]);
+    if (point)
+        t->addr = address(point);
     assert_true(pstn_pattern_is_valid(slice_str(range)));
     snprintf(o->ranges[o->range_count].pattern, sizeof o->ranges[0].pattern, "%s", range);
     o->ranges[o->range_count++].trunk = (unsigned)o->trunk_count++;
@@ -87,9 +96,9 @@ static struct stage *stage_new(void)
         c->release = (struct pstn_span){50, 50};
         c->tariff = (struct pstn_tariff){100, 20};
     }
-    add_trunk(s, "a", 0, ANN, "+4930100XXXX");
-    add_trunk(s, "b", 1, BOB, "+4930200*");
-    add_trunk(s, "c", 0, CARL, "+4930300*");
+    add_trunk(s, "a", 0, phone_points[ANN], "+4930100XXXX");
+    add_trunk(s, "b", 1, phone_points[BOB], "+4930200*");
+    add_trunk(s, "c", 0, phone_points[CARL], "+4930300*");
     for (unsigned i = 0; i < PHONES; i++)
         s->ends[i].options = (struct pstn_phone_options){
             .point = phone_points[i], .media = address(phone_points[i]), .ring = {3000, 3000}, .calls_max = 4};
@@ -157,6 +166,11 @@ static void deliver(struct stage *s, const struct mail *m)
         if (i == BOB && !strncmp(m->text, "INVITE", 6))
             memcpy(s->to_bob, m->text, sizeof s->to_bob);
         pstn_phone_input(s->ends[i].phone, s->now, &flow, octets);
+    }
+    const struct addr pbx = address(PBX_POINT);
+    if (addr_eq(&pbx, &m->to)) {
+        memcpy(s->to_pbx, m->text, sizeof s->to_pbx);
+        s->pbx_messages++;
     }
     for (unsigned i = 0; i < 2; i++) {
         const struct addr here = address(carrier_points[i]);
@@ -520,6 +534,156 @@ static void stops(void **state)
     assert_int_equal(s->ends[BOB].over, 3);
 }
 
+/* ---- a PBX that the test plays ---- */
+
+#define SDP(port) \
+    "v=0\r\no=- 1 1 IN IP4 10.0.0.4\r\ns=-\r\nc=IN IP4 10.0.0.4\r\nt=0 0\r\nm=audio " port " RTP/AVP 0\r\n"
+
+static void pbx_sends(struct stage *s, struct slice octets)
+{
+    const struct sip_flow flow = {.transport = SIP_UDP, .peer = address(PBX_POINT)};
+    s->pbx_messages = 0;
+    pstn_network_input(s->network, s->now, &flow, octets);
+    stage_run(s, 1);
+}
+
+static void pbx_requests(struct stage *s, const char *method, const char *uri, const char *to, unsigned cseq,
+                         const char *more, const char *body)
+{
+    char text[4096];
+    int n = snprintf(text, sizeof text,
+                     "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP " PBX_POINT ";branch=z9hG4bK%s%u\r\nMax-Forwards: 70\r\n"
+                     "From: <sip:+49301009999@pbx>;tag=pbx\r\nTo: %s\r\nCall-ID: pbx-call\r\nCSeq: %u %s\r\n"
+                     "Contact: <sip:pbx@" PBX_POINT ">\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+                     method, uri, method, cseq, to, cseq, method, more,
+                     *body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+    assert_true(n > 0 && (size_t)n < sizeof text);
+    pbx_sends(s, slice_of(text, (size_t)n));
+}
+
+/* What the last message to the PBX says in a field; "" if nothing. */
+static const char *pbx_field(struct stage *s, enum sip_header header)
+{
+    static char text[1024];
+    struct region region;
+    struct sip_message m;
+    region_init(&region, 1 << 20);
+    assert_int_equal(sip_parse(&region, slice_str(s->to_pbx), SIP_DATAGRAM, &m, NULL), 0);
+    const struct sip_field *f = sip_field_first(&m, header);
+    snprintf(text, sizeof text, "%.*s", f ? (int)f->value.n : 0, f ? (const char *)f->value.p : "");
+    region_fini(&region);
+    return text;
+}
+
+#define pbx_expect(s, begins) assert_memory_equal((s)->to_pbx, begins, strlen(begins))
+
+/* The INVITE has no description: the answer has the offer, and the ACK its answer. Then the caller wants another one. */
+static void offers_late_and_again(void **state)
+{
+    struct stage *s = *state;
+    char to[512], target[512];
+    add_trunk(s, "d", 0, PBX_POINT, "+49301009999");
+    stage_start(s);
+    pbx_requests(s, "INVITE", "sip:+49302005678@carrier", "<sip:+49302005678@carrier>", 1,
+                 "Supported: timer, 100rel\r\n", "");
+    pbx_expect(s, "SIP/2.0 100 ");
+    stage_run(s, 5000);
+    pbx_expect(s, "SIP/2.0 200 ");
+    assert_non_null(strstr(s->to_pbx, "\r\nc=IN IP4 10.0.0.2\r\n"));
+    assert_non_null(strstr(s->to_bob, "\r\nSupported: timer\r\n"));
+    assert_null(strstr(s->to_bob, "100rel"));
+    snprintf(to, sizeof to, "%s", pbx_field(s, SIP_TO));
+    const char *contact = pbx_field(s, SIP_CONTACT);
+    snprintf(target, sizeof target, "%.*s", (int)strcspn(contact + 1, ">"), contact + 1);
+    stage_run(s, 2000);
+    assert_true(s->pbx_messages > 2); /* the answer is repeated until the ACK */
+    pbx_requests(s, "ACK", target, to, 1, "", SDP("4000"));
+    stage_run(s, 20000);
+    assert_int_equal(s->pbx_messages, 0);
+
+    pbx_requests(s, "INVITE", target, to, 2, "Session-Expires: 1800;refresher=uac\r\nSupported: timer\r\n",
+                 SDP("4002"));
+    pbx_expect(s, "SIP/2.0 200 ");
+    assert_non_null(strstr(s->to_bob, "\r\nm=audio 4002 RTP/AVP 0\r\n"));
+    assert_non_null(strstr(s->to_bob, "\r\nSession-Expires: 1800;refresher=uac\r\n"));
+    assert_non_null(strstr(s->to_pbx, "\r\na=inactive\r\n"));
+    pbx_requests(s, "ACK", target, to, 2, "", "");
+    pbx_requests(s, "INFO", target, to, 3, "", "");
+    pbx_expect(s, "SIP/2.0 200 ");
+    pbx_requests(s, "REFER", target, to, 4, "Refer-To: <sip:x@y>\r\n", "");
+    pbx_expect(s, "SIP/2.0 405 ");
+    pbx_requests(s, "OPTIONS", target, to, 5, "", "");
+    pbx_expect(s, "SIP/2.0 200 ");
+    pbx_requests(s, "BYE", target, to, 6, "", "");
+    pbx_expect(s, "SIP/2.0 200 ");
+    stage_run(s, 1000);
+    assert_true(s->ends[BOB].last.in_order);
+    assert_int_equal(pstn_network_counters(s->network)->requests_passed, 2);
+    pbx_requests(s, "BYE", target, to, 7, "", "");
+    pbx_expect(s, "SIP/2.0 481 ");
+}
+
+static void answer_is_never_acknowledged(void **state)
+{
+    struct stage *s = *state;
+    add_trunk(s, "d", 0, PBX_POINT, "+49301009999");
+    stage_start(s);
+    pbx_requests(s, "INVITE", "sip:+49302005678@carrier", "<sip:+49302005678@carrier>", 1, "", SDP("4000"));
+    stage_run(s, 60000);
+    pbx_expect(s, "BYE sip:pbx@" PBX_POINT " ");
+    assert_int_equal(newest(s)->cause, PSTN_CAUSE_LOST);
+    assert_int_equal(s->ends[BOB].over, 1);
+}
+
+/* With a password: first without it, then wrong, then right; then calls go there. */
+static void registers(void **state)
+{
+    struct stage *s = *state;
+    struct region region;
+    struct sip_message request, response;
+    struct sip_digest_client digest;
+    struct buf more;
+    const char *passwords[] = {"wrong", "secret"}, *expected[] = {"SIP/2.0 403 ", "SIP/2.0 200 "};
+    add_trunk(s, "d", 0, NULL, "+49301009999");
+    s->options.trunks[3].user = "pbx";
+    s->options.trunks[3].password = "secret";
+    stage_start(s);
+    call_through(s, CARL, 0, "+49303001", "+49301009999", 1000);
+    stage_run(s, 5000);
+    assert_int_equal(s->ends[CARL].last.status, 480);
+    pbx_requests(s, "REGISTER", "sip:carrier", "<sip:pbx@carrier>", 1, "", "");
+    pbx_expect(s, "SIP/2.0 401 ");
+    region_init(&region, 1 << 20);
+    sip_digest_client_init(&digest);
+    buf_init(&more, 4096);
+    assert_int_equal(
+        sip_parse(&region, slice_str("REGISTER sip:carrier SIP/2.0\r\n\r\n"), SIP_DATAGRAM, &request, NULL), 0);
+    assert_int_equal(sip_parse(&region, slice_str(s->to_pbx), SIP_DATAGRAM, &response, NULL), 0);
+    assert_int_equal(sip_digest_challenged(&digest, &request, &response), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        buf_clear(&more);
+        buf_str(&more, "Authorization: ");
+        assert_int_equal(sip_digest_answer(&digest, &s->entropy, SIP_AUTHORIZATION, slice_str("pbx"),
+                                           slice_str(passwords[i]), slice_str("REGISTER"), slice_str("sip:carrier"),
+                                           (struct slice){0}, &more),
+                         0);
+        buf_str(&more, "\r\nExpires: 60\r\n");
+        pbx_requests(s, "REGISTER", "sip:carrier", "<sip:pbx@carrier>", 2 + i, buf_text(&more), "");
+        pbx_expect(s, expected[i]);
+    }
+    assert_string_equal(pbx_field(s, SIP_CONTACT), "<sip:pbx@" PBX_POINT ">;expires=60");
+    call_through(s, CARL, 0, "+49303001", "+49301009999", 1000);
+    stage_run(s, 1000);
+    pbx_expect(s, "INVITE sip:+49301009999@" PBX_POINT ";user=phone SIP/2.0\r\n");
+    stage_run(s, 60000);
+    call_through(s, CARL, 0, "+49303001", "+49301009999", 1000); /* it has expired */
+    stage_run(s, 5000);
+    assert_int_equal(s->ends[CARL].last.status, 480);
+    sip_digest_client_fini(&digest);
+    buf_fini(&more);
+    region_fini(&region);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -542,6 +706,9 @@ int main(void)
         CASE(messages_are_lost),
         CASE(strangers),
         CASE(stops),
+        CASE(offers_late_and_again),
+        CASE(answer_is_never_acknowledged),
+        CASE(registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
