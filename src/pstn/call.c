@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #define TEXTS_OCTETS_MAX (256 * 1024)
+#define CHECK_MS 900000         /* between two questions whether both sides are still there */
+#define CHECK_COOKIE UINT64_MAX /* no request of a side has it */
 
 static void call_due(void *owner);
 
@@ -278,7 +280,16 @@ static void answer_caller(struct pstn_call *c)
     c->record.status = 200;
     c->record.answered_at[CALLER] = now_of(c);
     leg_answer(c->legs[CALLER], &c->carried);
+    ua_timer(&c->network->ua, &c->timer, CHECK_MS);
     note(c);
+}
+
+/* RFC 3261 says nothing of a side that vanishes; OPTIONS inside of the dialog does: 481, or no answer at all. */
+static void check_sides(struct pstn_call *c)
+{
+    ua_timer(&c->network->ua, &c->timer, CHECK_MS);
+    for (unsigned i = 0; i < 2; i++)
+        leg_request(c->legs[i], SIP_OPTIONS, NULL, CHECK_COOKIE);
 }
 
 static void call_due(void *owner)
@@ -298,6 +309,7 @@ static void call_due(void *owner)
         finish(c, PSTN_CAUSE_ENDED, 200);
         break;
     case PSTN_UP:
+        check_sides(c);
         break;
     }
 }
@@ -386,6 +398,11 @@ static void reply(void *owner, struct leg *l, uint64_t cookie, unsigned status, 
     struct leg *other = c->legs[!index_of(c, l)];
     const struct sip_message *asked = sip_server_request(c->network->ua.layer, cookie);
     struct carried carried;
+    if (cookie == CHECK_COOKIE) {
+        if (status == 408 || status == 481 || !response)
+            finish(c, PSTN_CAUSE_LOST, 504);
+        return;
+    }
     if (!asked || asked->body.n || !other)
         leg_ack(l, NULL);
     if (response)

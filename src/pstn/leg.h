@@ -18,7 +18,8 @@
 #include "sip/transaction.h"
 
 #define LEG_TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
-#define LEG_ASKED_MAX 4   /* requests inside of a leg that wait for our answer */
+#define UA_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+#define LEG_ASKED_MAX 4 /* requests inside of a leg that wait for our answer */
 
 struct leg;
 

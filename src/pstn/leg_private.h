@@ -4,8 +4,6 @@
 
 #include "pstn/leg.h"
 
-#define UA_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
-
 void leg_free(struct leg *l);
 void leg_receive(struct leg *l, const struct sip_event *event); /* a request inside of it */
 void leg_cancelled(struct leg *l, const struct sip_event *event);

@@ -45,7 +45,7 @@ void pstn_network_asked(void *ctx, const struct sip_event *event)
         n->counters.refused_source++;
         ua_answer(&n->ua, event->server, 403, NULL, (struct slice){0});
     } else if (method != SIP_INVITE) {
-        ua_answer(&n->ua, event->server, 405, "Allow", slice_str("INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"));
+        ua_answer(&n->ua, event->server, 405, "Allow", slice_str(UA_ALLOW));
     } else if (!event->message->max_forwards) {
         ua_answer(&n->ua, event->server, 483, NULL, (struct slice){0});
     } else if (pstn_trunk_admits(n, from, event)) {

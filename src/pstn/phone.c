@@ -288,7 +288,7 @@ static void asked(void *ctx, const struct sip_event *event)
     const struct sip_message *m = event->message;
     struct sip_uri from, to;
     if (m->method != SIP_INVITE) {
-        ua_answer(&p->ua, event->server, 405, NULL, (struct slice){0});
+        ua_answer(&p->ua, event->server, 405, "Allow", slice_str(UA_ALLOW));
     } else if (sip_uri_parse(m->uri, &to, NULL) < 0 || !has_number(p, to.user)) {
         ua_answer(&p->ua, event->server, 404, NULL, (struct slice){0});
     } else if (p->options->is_busy || p->call_count >= p->options->calls_max) {

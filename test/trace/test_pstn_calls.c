@@ -44,7 +44,8 @@ struct stage {
     char to_bob[4096]; /* the last INVITE that BOB got */
     char to_pbx[4096]; /* the last message to the PBX */
     unsigned pbx_messages;
-    unsigned swallow; /* messages from BOB that are lost, from now on */
+    unsigned lose_percent, change_percent; /* of all messages */
+    unsigned swallow;                      /* messages from BOB that are lost, from now on */
 };
 
 static struct addr address(const char *text)
@@ -155,6 +156,23 @@ static void post(struct stage *s, struct addr from, const struct pstn_effect *e,
     list_append(&s->post, &m->link);
 }
 
+static bool happens(const struct stage *s, unsigned percent)
+{
+    return percent && entropy_below(&s->entropy, 100) < percent;
+}
+
+/* An octet changed, perhaps some taken out. */
+static void change(const struct stage *s, struct mail *m)
+{
+    static const char octets[] = ";:,<>@=\r\n 0\"\377z9";
+    const size_t at = (size_t)entropy_below(&s->entropy, m->n), left = m->n - at;
+    const size_t n = entropy_below(&s->entropy, 2) ? 0 : (size_t)entropy_below(&s->entropy, left < 30 ? left : 30);
+    m->text[at] = octets[entropy_below(&s->entropy, sizeof octets)];
+    memmove(m->text + at, m->text + at + n, left - n);
+    m->n -= n;
+    m->text[m->n] = 0;
+}
+
 static void deliver(struct stage *s, const struct mail *m)
 {
     struct sip_flow flow = {.transport = SIP_UDP, .peer = m->from, .local = m->to};
@@ -199,7 +217,10 @@ static bool drain_once(struct stage *s)
     }
     if ((it = list_pop(&s->post))) {
         struct mail *m = CONTAINER_OF(it, struct mail, link);
-        deliver(s, m);
+        if (happens(s, s->change_percent))
+            change(s, m);
+        if (!happens(s, s->lose_percent))
+            deliver(s, m);
         free(m);
         any = true;
     }
@@ -635,6 +656,27 @@ static void answer_is_never_acknowledged(void **state)
     assert_int_equal(s->ends[BOB].over, 1);
 }
 
+/* The PBX goes away in the middle of a call; the other side does not hang up. */
+static void side_vanishes(void **state)
+{
+    struct stage *s = *state;
+    char to[512], target[512];
+    add_trunk(s, "d", 0, PBX_POINT, "+49301009999");
+    stage_start(s);
+    pbx_requests(s, "INVITE", "sip:+49302005678@carrier", "<sip:+49302005678@carrier>", 1, "", SDP("4000"));
+    stage_run(s, 5000);
+    snprintf(to, sizeof to, "%s", pbx_field(s, SIP_TO));
+    const char *contact = pbx_field(s, SIP_CONTACT);
+    snprintf(target, sizeof target, "%.*s", (int)strcspn(contact + 1, ">"), contact + 1);
+    pbx_requests(s, "ACK", target, to, 1, "", "");
+    stage_run(s, 890000);
+    assert_int_equal(pstn_network_calls(s->network), 1);
+    stage_run(s, 60000);
+    assert_int_equal(pstn_network_calls(s->network), 0);
+    assert_int_equal(newest(s)->cause, PSTN_CAUSE_LOST);
+    assert_true(s->ends[BOB].last.in_order);
+}
+
 /* With a password: first without it, then wrong, then right; then calls go there. */
 static void registers(void **state)
 {
@@ -684,6 +726,35 @@ static void registers(void **state)
     region_fini(&region);
 }
 
+/* Whatever happens to messages, every call ends, and nothing is left. */
+static void storm(void **state)
+{
+    struct stage *s = *state;
+    s->options.carriers[0].busy_percent = s->options.carriers[0].unanswered_percent = 10;
+    s->options.ring_ms = 20000;
+    for (unsigned i = 0; i < PHONES; i++) {
+        s->ends[i].options.calls_max = 100;
+        s->ends[i].options.talk_ms = 15000;
+        s->ends[i].options.ring = (struct pstn_span){0, 25000};
+    }
+    stage_start(s);
+    s->lose_percent = 5;
+    s->change_percent = 10;
+    for (unsigned i = 0; i < 300; i++) {
+        call_through(s, ANN, 0, "+49301001234", "+49302005678", entropy_between(&s->entropy, 1, 20000));
+        call_through(s, BOB, 1, "+49302005678", "+4930300", entropy_between(&s->entropy, 1, 20000));
+        stage_run(s, 1000);
+    }
+    stage_run(s, 300000);
+    s->lose_percent = s->change_percent = 0;
+    stage_run(s, 300000);
+    assert_int_equal(pstn_network_calls(s->network), 0);
+    assert_true(pstn_network_counters(s->network)->calls_answered > 100);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000); /* it still works */
+    stage_run(s, 60000);
+    assert_int_not_equal(newest(s)->cause, PSTN_CAUSE_NONE);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -708,7 +779,9 @@ int main(void)
         CASE(stops),
         CASE(offers_late_and_again),
         CASE(answer_is_never_acknowledged),
+        CASE(side_vanishes),
         CASE(registers),
+        CASE(storm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

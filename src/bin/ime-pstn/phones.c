@@ -315,6 +315,7 @@ enum option_letter {
 /* One option into the wishes. False: the value is no good. */
 static bool take_option(int option, const char *text, struct wishes *w)
 {
+    static const uint8_t any[16];
     switch (option) {
     case JSON:
         w->json = true;
@@ -325,8 +326,8 @@ static bool take_option(int option, const char *text, struct wishes *w)
     case DOMAIN:
         w->domain = text;
         return true;
-    case LISTEN:
-        return !addr_parse(slice_str(text), SIP_PORT, &w->listen);
+    case LISTEN: /* one address: others are told it */
+        return !addr_parse(slice_str(text), SIP_PORT, &w->listen) && memcmp(w->listen.ip, any, sizeof any) != 0;
     case VIA:
         w->has_via = true;
         return !addr_parse(slice_str(text), SIP_PORT, &w->via);
