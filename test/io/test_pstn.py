@@ -122,6 +122,15 @@ class Test:
         assert heard[-1]["answered_ms"] <= events[-1]["answered_ms"], (heard, events)
         assert heard[-1]["ended_ms"] >= events[-1]["ended_ms"], (heard, events)
 
+    def calls_directly(self):
+        """From one phone to another, over TCP, at a port that the kernel chose."""
+        bob = self.answer("bob", "--delay", "0", "--calls", "2")
+        for transport in ("tcp", "udp"):
+            done = subprocess.run([PSTN, "call", "ann", "bob", "--via", f"127.0.0.1:{self.ports['bob']}", "--seconds", "0.1",
+                                   "--transport", transport], capture_output=True, text=True, timeout=SECONDS)
+            assert done.returncode == 0 and "this phone hung up" in done.stdout, done.stdout + done.stderr
+        assert bob.wait(SECONDS) == 0
+
     def called_side_hangs_up(self):
         bob = self.answer("--delay", "0", "--seconds", "0.3", "--calls", "1")
         status, events = self.call("+49302005678", "--seconds", "30")
@@ -166,7 +175,7 @@ class Test:
 
 
 def main():
-    names = ("starts", "calls_through", "called_side_hangs_up", "fails", "caller_gives_up", "shows_calls_and_prices", "ends")
+    names = ("starts", "calls_through", "calls_directly", "called_side_hangs_up", "fails", "caller_gives_up", "shows_calls_and_prices", "ends")
     print(f"1..{len(names)}")
     with tempfile.TemporaryDirectory(prefix="ime-pstn-") as folder:
         test = Test(folder)

@@ -375,7 +375,8 @@ static int read_options(int argc, char **argv, const struct option *options, con
 {
     int option, index = 0;
     *w = (struct wishes){.patience_ms = 60000, .phone = {.ring = {1000, 1000}, .calls_max = 1000}};
-    addr_parse(slice_str("127.0.0.1:0"), 0, &w->listen);
+    addr_parse(slice_str("127.0.0.1"), SIP_PORT, &w->listen);
+    w->listen.port = 0; /* the kernel chooses */
     *ret_helped = false;
     while ((option = getopt_long(argc, argv, "h", options, &index)) != -1) {
         if (option == HELP) {
