@@ -59,6 +59,22 @@ static size_t earliest(const struct sim_queue *queue, size_t first)
     return best;
 }
 
+/* Most events rise level by level, as those before them are taken. */
+static void tell_near(const struct sim_queue *queue, size_t at)
+{
+    size_t end = 1, size = 1;
+    if (!queue->near)
+        return;
+    for (unsigned level = 0; level <= SIM_QUEUE_SIGHT; level++) {
+        if (at < end) {
+            queue->near(queue->ctx, queue->entries[at].event, level);
+            return;
+        }
+        size *= CHILDREN;
+        end += size;
+    }
+}
+
 void *sim_queue_take(struct sim_queue *queue, int64_t *ret_due_us)
 {
     if (!queue->n)
@@ -70,6 +86,7 @@ void *sim_queue_take(struct sim_queue *queue, int64_t *ret_due_us)
         if (!before(&queue->entries[child], &moved))
             break;
         queue->entries[at] = queue->entries[child];
+        tell_near(queue, at);
         at = child;
     }
     if (queue->n)

@@ -11,11 +11,19 @@ struct sim_queue_entry {
     void *event;
 };
 
+/* An event comes near: it is on this level of the heap, from SIM_QUEUE_SIGHT to 0, which is taken next. A hint: most events are seen on each level,
+ * some on none. */
+typedef void sim_queue_near_fn(void *ctx, void *event, unsigned level);
+
+#define SIM_QUEUE_SIGHT 3
+
 struct sim_queue {
     struct sim_queue_entry *entries; /* a heap of four children per entry */
     size_t n;
     size_t capacity;
     uint64_t next_order;
+    sim_queue_near_fn *near; /* NULL: nobody wants to know */
+    void *ctx;
 };
 
 void sim_queue_init(struct sim_queue *queue);

@@ -108,6 +108,32 @@ static void happen(struct sim_world *world, void *event)
     }
 }
 
+/* The memory of a large world is far away, and an event leads from one place in it to the next: event, connection, node, server, peer. Each is
+ * fetched while other events are worked on, one per level that the event rises. */
+static void fetch(void *ctx, void *event, unsigned level)
+{
+    const struct sim_event *e = event;
+    if (level == SIM_QUEUE_SIGHT) {
+        __builtin_prefetch(event);
+        return;
+    }
+    uint8_t type = *(const uint8_t *)event;
+    if (level == SIM_QUEUE_SIGHT - 1) {
+        if (type >= SIM_EVENT_FIRST_OF_CONN)
+            __builtin_prefetch(&e->conn->ends[e->end].node);
+        return;
+    }
+    const struct sim_node *node = node_of(ctx, type, event);
+    if (!node)
+        return;
+    if (level) {
+        __builtin_prefetch(&node->hangs_until_us);
+        __builtin_prefetch(&node->server);
+    } else if (node->server) {
+        __builtin_prefetch(server_peer(node->server));
+    }
+}
+
 void sim_world_hash(struct sim_world *world, const void *octets, size_t n)
 {
     const uint8_t *p = octets;
@@ -273,6 +299,8 @@ struct sim_world *sim_world_new(const struct sim_options *options, const struct 
     world->identity_entropy = seeded_entropy_port(&world->identity_seed);
     list_init(&world->lookups);
     sim_queue_init(&world->queue);
+    world->queue.near = fetch;
+    world->queue.ctx = world;
     world->hops = sim_hops_new();
     world->nodes = sim_alloc(options->nodes * sizeof *world->nodes);
     world->identities =
