@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The demo: three companies, an enrollment server and six IME servers; two of them learn a direct route from their phone calls.
+"""The demo: three companies, an enrollment server and six IME servers; two of them learn a direct route from their phone calls, and call directly.
 
 Every step is done by the programs that a user runs, over real TLS, and checked: the demo exits 0 only if all of it happened.
 """
@@ -11,11 +11,14 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 
+from offices import DIRECT, ENROLLED, Offices
+from phones import CallFailed
 from processes import write_private
 from world import World, WorldError, free_network, open_database, program
 
@@ -24,7 +27,9 @@ CALL_SECONDS = 47
 PUBLISHED = 20
 # Numbers are few enough to try them all: a hash that costs 16 MiB per try, instead of the default, makes that slow.
 RING = {"number-hash": "argon2id", "argon2-memory": "16M", "argon2-passes": "2"}
+SHORT_CALLS = {"minimum-call": "1s"}  # so that nobody has to wait for real ones
 CALLER = "+49300100007"
+TALK_SECONDS = 2
 # Where each of the three calls begins, in seconds before now, at A; and by how much B's clock and the phone network shift start and stop.
 CALLS = [(900.2, 1.0, 1.5), (700.4, -1.2, -0.3), (500.1, 1.4, 0.6)]
 
@@ -203,11 +208,12 @@ class Demo:
         self.tell = narrator
         self.companies = []
         self.called = []
+        self.offices = None
 
     def step_world(self):
         """Enrollment and ring."""
         self.tell.step(1, "Six servers of three companies enroll and form a ring")
-        self.world.up(3, 2, ring=RING, tell=self.tell.say)
+        self.world.up(3, 2, ring=RING, validator=SHORT_CALLS, tell=self.tell.say)
         directory = os.path.join(self.world.directory, "agents")
         os.makedirs(directory, mode=0o700)
         self.companies = [Company(self.world, i, f"{0xa0 + i:016x}", directory) for i in (1, 2, 3)]
@@ -378,6 +384,60 @@ class Demo:
             got = verdict(*arguments)
             self.tell.check(not got["good"] and got["verdict"] == wanted, f"{text} it is refused: {got['explanation']}")
 
+    def step_agents(self):
+        """Call agents take the place of ime-vcr; phones ring."""
+        self.tell.step(7, "A and B put a call agent between their PBX and the phone network, and call")
+        for company in self.companies:
+            company.stop()
+        self.offices = Offices(self.world)
+        a, b, _ = self.offices.offices
+        for office in (a, b):
+            office.start()
+        for office in (a, b):
+            self.world.wait_daemon(office.name)
+        self.world.save()
+        self.offices.connect()
+        wait_for(lambda: b.ctl("agent", "publish", "report")["published"] == ENROLLED, "publishing by B's agent")
+        wait_for(lambda: all(t["state"] == "up" for o in (a, b) for t in o.ctl("agent", "trunks")["trunks"]), "trunks and PBXs answering")
+        self.tell.say(f"ime-agent of company A at {a.point(101, DIRECT)}, of company B at {b.point(101, DIRECT)}")
+        numbers = b.numbers[6:9]
+        number = numbers[0]
+        placed = a.call_all(CALLER, [national(n) for n in numbers], TALK_SECONDS)
+        self.tell.check([p.finals() for p in placed] == 3 * [[200]] and self.offices.network.calls == 3,
+                        "three calls from A to B by the phone network, for there is no route to these numbers yet")
+
+        def learned():
+            routes = a.ctl("agent", "route", "list")["routes"]
+            return routes if set(numbers) <= {r["number"] for r in routes} else None
+
+        route = wait_for(learned, "learning routes from these calls")[0]
+        self.tell.check(route["domain"] == b.domain, f"both agents handed in the records; A's was told {route['uri']}")
+        self.ring(number, "IME", "the next one goes from agent to agent over TLS, let in by its ticket")
+        self.world.signal(b.name, signal.SIGTERM)
+        self.tell.check(self.world.wait_end(b.name, STEP_SECONDS), "company B's agent ends, to take no direct calls when it is back")
+        b.start(direct=False)
+        self.world.wait_daemon(b.name)
+        self.world.save()
+        self.ring(number, "PSTN", "the same number again, back by the phone network, and the caller hears one call")
+        self.tell.say(f"imectl agent explain {number}")
+        self.tell.say("\n".join("    " + line for line in a.ctl("agent", "explain", number, "--limit", "1")["explanation"].rstrip().splitlines()))
+
+    def ring(self, number, way, text):
+        """A real call, and which way it went as both agents have it."""
+        a, b, _ = self.offices.offices
+        carried, rang = self.offices.network.calls, len(b.phones.received)
+        placed = a.call(CALLER, national(number), TALK_SECONDS)
+        heard = " ".join(map(str, placed.heard))
+
+        def noted(office):
+            calls = office.ctl("agent", "calls", number, "--limit", "1")["calls"]
+            return calls[0] if calls and calls[0]["ended_by"] != "in progress" else None
+
+        at_a, at_b = (wait_for(lambda o=o: noted(o), "the call ending") for o in (a, b))
+        good = placed.finals() == [200] and len(b.phones.received) == rang + 1 and at_a["to"] == at_b["from"] == way
+        good = good and self.offices.network.calls - carried == (way == "PSTN")
+        self.tell.check(good, f"{CALLER} calls {number} and hears {heard} after {placed.seconds_to_answer:.1f} s: {text}")
+
     def run(self):
         """All of it."""
         self.step_world()
@@ -386,9 +446,12 @@ class Demo:
         self.step_validate()
         self.step_penalty()
         self.step_ticket()
+        self.step_agents()
 
     def stop(self):
-        """Ends the call agents."""
+        """Ends phones and call agents that are no processes of the world."""
+        if self.offices:
+            self.offices.close()
         for company in self.companies:
             company.stop()
 
@@ -408,7 +471,7 @@ def main():
         demo.run()
         print(f"\nAll of it happened, in {time.monotonic() - tell.began:.0f} s.")
         status = 0
-    except (Failure, WorldError, subprocess.TimeoutExpired, OSError) as error:
+    except (Failure, WorldError, CallFailed, subprocess.TimeoutExpired, OSError) as error:
         print(f"\ndemo: failed: {error}", file=sys.stderr)
         print(f"Logs: {world.directory}/*/log", file=sys.stderr)
     finally:

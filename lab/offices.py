@@ -4,8 +4,10 @@ between them, and phones.
 Company N's agent is at 127.1.N.101: 5060 for the PBX, which is at 127.1.N.102, 5070 for the trunk, 5061 for other companies. The phone
 network is at 127.1.0.101.
 """
+import concurrent.futures
 import os
 import subprocess
+import time
 
 from phones import Network, Phone
 from processes import write_private
@@ -13,7 +15,9 @@ from world import company_letter
 
 SIP, TRUNK, DIRECT = 5060, 5070, 5061
 COUNTRY = "+49"
+ENROLLED = 10  # numbers of each company
 OPENSSL_SECONDS = 60
+BETWEEN_SECONDS = 0.4  # of calls that overlap
 
 
 def openssl(*words):
@@ -105,7 +109,7 @@ class Office:
                 "ca": self.world.description["ca"],
                 "external-address": self.point(101, DIRECT),
             }),
-            ("enrolled office", {"pattern": self.numbers[0][:-1] + "X"}),  # ten numbers
+            ("enrolled office", {"pattern": self.numbers[0][:-1] + "X"}),
             ("ticket", {"password-file": os.path.join(home, "ticket-password"), "epoch": 1}),
         ])
 
@@ -125,3 +129,12 @@ class Office:
     def call(self, calling, called, seconds):
         """A phone of this office calls; what it heard."""
         return self.phones.call(self.address(101, SIP), calling, called, seconds)
+
+    def call_all(self, calling, numbers, seconds):
+        """Calls to several numbers that overlap: what was heard of each."""
+        with concurrent.futures.ThreadPoolExecutor(len(numbers)) as pool:
+            calls = []
+            for number in numbers:
+                calls.append(pool.submit(self.call, calling, number, seconds))
+                time.sleep(BETWEEN_SECONDS)
+            return [call.result() for call in calls]

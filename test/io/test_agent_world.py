@@ -4,7 +4,6 @@ SIP calls over a phone network, from which a route is learned, and calls that go
 
     test_agent_world.py [--directory DIR]
 """
-import concurrent.futures
 import json
 import os
 import signal
@@ -12,9 +11,8 @@ import sys
 import time
 
 from steps import run, wait_for
-from offices import Offices  # in the folder that steps has found
+from offices import ENROLLED, Offices  # in the folder that steps has found
 
-ENROLLED = 10  # numbers of each company
 CALL_SECONDS = 2
 VALIDATOR = {"minimum-call": "1s"}
 RING = {"number-hash": "argon2id", "argon2-memory": "1M", "argon2-passes": "1"}
@@ -163,12 +161,8 @@ class Steps:
         """Calls over the phone network; the agents hand in their records by themselves, and the route is learned."""
         self.offices.connect()
         numbers = self.b.numbers[6:9]
-        with concurrent.futures.ThreadPoolExecutor(len(numbers)) as pool:
-            placed = []
-            for number in numbers:
-                placed.append(pool.submit(self.a.call, self.caller, "0" + number[3:], CALL_SECONDS))
-                time.sleep(0.4)
-            assert all(call.result().finals() == [200] for call in placed)
+        placed = self.a.call_all(self.caller, ["0" + number[3:] for number in numbers], CALL_SECONDS)
+        assert all(call.finals() == [200] for call in placed)
         assert self.offices.network.calls == len(numbers)
         for number in numbers:
             a, b = self.newest(self.a, number), self.newest(self.b, number)
