@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Kamailio as PBX and registrar in front of the agent, baresip as the phones: one registers at Kamailio, one is at the end of the trunk. Calls each
-way, hold, a call given up, a call refused."""
+"""Kamailio as PBX and registrar in front of the agent, baresip as the phones: one registers at Kamailio, one is at the end of the trunk, one
+registers at an agent itself. Calls each way, hold, a call given up, a call refused."""
 import os
 import sys
 
@@ -64,10 +64,13 @@ request_route {{
     t_relay();
 }}
 """
+OTHER_NUMBER = "+493010001"
+PASSWORD = "laboratory"
 
 
 class Office(Lab):
-    """Addresses: 1 and 2 the agent, 3 Kamailio, 4 the phone at the end of the trunk, 5 the desk's."""
+    """Addresses: 1 and 2 the agent, 3 Kamailio, 4 the phone at the end of the trunk, 5 the desk's; 11 and 12
+    a second agent, where a phone (13) registers with its password as a PBX of its own."""
 
     def __init__(self):
         super().__init__("office")
@@ -90,6 +93,13 @@ class Office(Lab):
             ("pbx kamailio", {"host": f"{self.net}.3"}),
             ("trunk carrier", {"host": f"{self.net}.4"}),
         ])
+        self.start_agent("registrar", [
+            ("agent", {"domain": "a.example", "keepalive": 0}),
+            ("pbx-side", {"udp": f"{self.net}.11:{SIP}"}),
+            ("pstn-side", {"udp": f"{self.net}.12:{SIP}"}),
+            ("pbx desk", {"registers": "yes", "user": OTHER_NUMBER, "password": PASSWORD, "digest": "md5"}),
+            ("trunk carrier", {"host": f"{self.net}.4"}),
+        ])
 
     def start_kamailio(self):
         """The PBX."""
@@ -110,7 +120,7 @@ class Office(Lab):
             return all(t["state"] == "up" for t in trunks)
         wait_for(up, lambda: str(self.ctl(self.control("agent"), "agent", "trunks")))
 
-    def connect(self, caller, callee, uri):
+    def connect(self, caller, callee, uri, agent="agent"):
         """A call up to the conversation."""
         caller.command("dial", uri)
         callee.expect("CALL_INCOMING")
@@ -118,16 +128,16 @@ class Office(Lab):
         callee.command("accept")
         callee.expect("CALL_ESTABLISHED")
         caller.expect("CALL_ESTABLISHED")
-        assert self.ctl(self.control("agent"), "show", "status")["calls"] == 1
+        assert self.ctl(self.control(agent), "show", "status")["calls"] == 1
 
-    def end(self, who, other, status=200):
+    def end(self, who, other, agent="agent", status=200):
         """One hangs up, the other notices, the agent has noted it."""
         who.command("hangup")
         who.expect("CALL_CLOSED")
         other.expect("CALL_CLOSED")
-        noted = self.newest_call("agent")
+        noted = self.newest_call(agent)
         assert noted["status"] == status, noted
-        assert self.ctl(self.control("agent"), "show", "status")["calls"] == 0
+        assert self.ctl(self.control(agent), "show", "status")["calls"] == 0
         return noted
 
     def out(self):
@@ -173,6 +183,13 @@ class Office(Lab):
         noted = self.newest_call("agent")
         assert noted["status"] in (480, 486, 603), noted
 
+    def digest(self):
+        """A phone registers at an agent with its password, and is called there."""
+        phone = Phone(self, "second", f"{self.net}.13", f"<sip:{OTHER_NUMBER}@{self.net}.11>;auth_user={OTHER_NUMBER};auth_pass={PASSWORD};regint=60")
+        wait_for(lambda: self.count("second", "[1 binding]"), lambda: self.log_tail("second"))
+        self.connect(phone, self.far, f"sip:{THEIR_NUMBER}@{self.net}.11", "registrar")
+        self.end(phone, self.far, "registrar")
+
     def steps(self):
         """All of them."""
         yield "a phone registers at Kamailio, the agent finds both its sides", self.registered
@@ -181,6 +198,7 @@ class Office(Lab):
         yield "hold", self.hold
         yield "a call given up", self.given_up
         yield "a call refused", self.refused
+        yield "a phone registers at the agent with digest", self.digest
 
 
 if __name__ == "__main__":

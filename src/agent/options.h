@@ -19,13 +19,14 @@ struct agent_trunk_options {
     char *name;
     enum agent_side side; /* AGENT_PBX or AGENT_PSTN */
     enum sip_transport transport;
-    bool any_transport;                     /* DNS chooses */
-    char *host;                             /* a name or an address; NULL: a PBX that registers */
-    uint16_t port;                          /* 0: as DNS or the transport says */
-    char *domain;                           /* in the URIs of requests to it; NULL: host */
-    char *user;                             /* of digest, both ways; NULL: none */
-    char *password;                         /* a secret */
-    bool registers;                         /* PSTN: we register there. PBX: it registers here */
+    bool any_transport; /* DNS chooses */
+    char *host;         /* a name or an address; NULL: a PBX that registers */
+    uint16_t port;      /* 0: as DNS or the transport says */
+    char *domain;       /* in the URIs of requests to it; NULL: host */
+    char *user;         /* of digest, both ways; NULL: none */
+    char *password;     /* a secret */
+    bool registers;     /* PSTN: we register there. PBX: it registers here */
+    bool only_md5;      /* a PBX that registers, and gives up at an algorithm that it does not know */
     struct addr sources[AGENT_SOURCES_MAX]; /* further addresses that its requests come from; ports are not looked at */
     size_t source_count;
     struct agent_dial_plan plan; /* how it writes numbers */

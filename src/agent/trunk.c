@@ -245,14 +245,17 @@ static struct trunk *pbx_of(struct agent *a, const struct sip_message *m, const 
     return NULL;
 }
 
-static void challenge(struct agent *a, uint64_t server, bool stale)
+static void challenge(struct agent *a, const struct trunk *t, uint64_t server, bool stale)
 {
     const struct sip_message *request = sip_server_request(a->layer, server);
     if (!request)
         return;
     buf_clear(&a->octets);
     sip_begin_answer(&a->octets, request, 401, NULL, sip_server_tag(a->layer, server));
-    sip_digest_put_challenges(&a->digest, a->now, SIP_WWW_AUTHENTICATE, stale, &a->octets);
+    if (t->options->only_md5)
+        sip_digest_put_challenge(&a->digest, a->now, SIP_WWW_AUTHENTICATE, SIP_DIGEST_MD5, stale, &a->octets);
+    else
+        sip_digest_put_challenges(&a->digest, a->now, SIP_WWW_AUTHENTICATE, stale, &a->octets);
     sip_end(&a->octets, (struct slice){0});
     if (!a->octets.err)
         sip_server_respond(a->layer, a->now, server, buf_slice(&a->octets));
@@ -278,7 +281,7 @@ static bool trunk_admits(struct agent *a, const struct trunk *t, const struct si
                                      slice_str(o->password))
                   : ERR_AUTH;
     if (err == ERR_NOT_FOUND || err == ERR_EXPIRED)
-        challenge(a, event->server, err == ERR_EXPIRED);
+        challenge(a, t, event->server, err == ERR_EXPIRED);
     else if (err)
         agent_answer(a, event->server,
                      err == ERR_AUTH        ? 403

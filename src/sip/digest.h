@@ -82,6 +82,10 @@ int sip_digest_server_init(struct sip_digest_server *s, const char *realm, const
                            int64_t nonce_ms, size_t slots);
 void sip_digest_server_fini(struct sip_digest_server *s); /* wipes the key */
 
+/* Appends the field of one algorithm; the others of a 401 or 407 may follow, the best first (RFC 8760 2.3). */
+void sip_digest_put_challenge(struct sip_digest_server *s, struct now now, enum sip_header header,
+                              enum sip_digest_algorithm algorithm, bool stale, struct buf *out);
+
 /* Appends the fields of a 401 (SIP_WWW_AUTHENTICATE) or 407 (SIP_PROXY_AUTHENTICATE), SHA-256 before MD5 (RFC 8760 2.3). stale: the password
  * was right, only the nonce is not good any longer. */
 void sip_digest_put_challenges(struct sip_digest_server *s, struct now now, enum sip_header header, bool stale,

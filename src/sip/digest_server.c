@@ -74,25 +74,29 @@ static bool read_nonce(const struct sip_digest_server *s, struct slice nonce, ui
     return true;
 }
 
+void sip_digest_put_challenge(struct sip_digest_server *s, struct now now, enum sip_header header,
+                              enum sip_digest_algorithm algorithm, bool stale, struct buf *out)
+{
+    uint8_t octets[ID_OCTETS + MAC_OCTETS];
+    uint64_t id = id_of(now);
+    s->last_id = id > s->last_id ? id : s->last_id + 1;
+    sign(s, s->last_id, octets);
+    buf_str(out, sip_header_name(header));
+    buf_str(out, ": Digest realm=");
+    sip_quote(slice_str(s->realm), out);
+    buf_str(out, ", qop=\"auth,auth-int\", nonce=\"");
+    hex_append(out, slice_of(octets, sizeof octets));
+    buf_str(out, "\", algorithm=");
+    buf_str(out, sip_digest_name(algorithm));
+    buf_str(out, stale ? ", stale=true" : "");
+    buf_str(out, ", userhash=true\r\n");
+}
+
 void sip_digest_put_challenges(struct sip_digest_server *s, struct now now, enum sip_header header, bool stale,
                                struct buf *out)
 {
-    static const enum sip_digest_algorithm offered[] = {SIP_DIGEST_SHA_256, SIP_DIGEST_MD5};
-    for (size_t i = 0; i < sizeof offered / sizeof *offered; i++) {
-        uint8_t octets[ID_OCTETS + MAC_OCTETS];
-        uint64_t id = id_of(now);
-        s->last_id = id > s->last_id ? id : s->last_id + 1;
-        sign(s, s->last_id, octets);
-        buf_str(out, sip_header_name(header));
-        buf_str(out, ": Digest realm=");
-        sip_quote(slice_str(s->realm), out);
-        buf_str(out, ", qop=\"auth,auth-int\", nonce=\"");
-        hex_append(out, slice_of(octets, sizeof octets));
-        buf_str(out, "\", algorithm=");
-        buf_str(out, sip_digest_name(offered[i]));
-        buf_str(out, stale ? ", stale=true" : "");
-        buf_str(out, ", userhash=true\r\n");
-    }
+    sip_digest_put_challenge(s, now, header, SIP_DIGEST_SHA_256, stale, out);
+    sip_digest_put_challenge(s, now, header, SIP_DIGEST_MD5, stale, out);
 }
 
 /* Takes the count out of those that are good. */

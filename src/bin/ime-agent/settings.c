@@ -79,6 +79,7 @@ static const struct conf_key keys[] = {
 
     PEER_KEYS("pbx"),
     {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, with the password, or without one from an address of `source`."},
+    {"pbx", "digest", CONF_CHOICE, 0, "any", 0, 0, "any|md5", NULL, "What a PBX that registers may prove its password with. md5: for old ones that give up when SHA-256 is offered, too."},
     PEER_KEYS("trunk"),
     {"trunk", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The agent registers there, as `user`."},
 
