@@ -98,8 +98,8 @@ void sim_check_banned(struct sim_check *check);
 /* What a quiet world uses. */
 struct sim_level {
     uint64_t transactions; /* the fewest seen within some seconds */
-    uint64_t links;        /* of the node with the most */
-    uint64_t memory;       /* octets allocated by the process; 0: unknown */
+    uint64_t links;  /* of the node with the most; without those to who is gone, until it must have been noticed */
+    uint64_t memory; /* octets allocated by the process; 0: unknown */
     uint32_t nodes;
 };
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEIGHBORS 3 /* right ones that are demanded on each side: RFC 6940 10.1 */
+#define NEIGHBORS 3      /* right ones that are demanded on each side: RFC 6940 10.1 */
 #define LEVEL_SAMPLES 60 /* one a second: a request to who is gone ends, and is tried again later */
 #define LOOKUP_US (2 * SIM_MINUTE)
 #define MEMORY_FACTOR 1.5 /* caches fill up */
@@ -464,6 +464,24 @@ void sim_check_banned(struct sim_check *check)
 
 /* ---- nothing leaks ---- */
 
+/* Its node is gone without a word, and it has not been quiet for so long that it is asked. */
+static bool is_not_noticed(struct sim_world *world, const struct peer_link_view *link, int64_t keepalive_us)
+{
+    const struct sim_node *owner = sim_world_owner(world, link->node);
+    bool runs = owner && id_eq(owner->id, link->node);
+    return !runs && link->quiet_us <= keepalive_us;
+}
+
+static uint64_t links_of(struct sim_world *world, const struct peer_view *view)
+{
+    struct peer_options defaults;
+    uint64_t links = 0;
+    peer_options_default(&defaults);
+    for (size_t i = 0; i < view->link_count; i++)
+        links += !is_not_noticed(world, &view->links[i], defaults.link_keepalive_ms * 1000);
+    return links;
+}
+
 static void take_level(struct sim_check *check, struct sim_level *level)
 {
     struct region region;
@@ -479,8 +497,9 @@ static void take_level(struct sim_check *check, struct sim_level *level)
             sim_die("no memory for checks");
         nodes++;
         transactions += view.transactions;
-        if (view.link_count > links)
-            links = view.link_count;
+        uint64_t held = links_of(check->world, &view);
+        if (held > links)
+            links = held;
     }
     region_fini(&region);
     struct mallinfo2 memory = mallinfo2();

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define NODES 6u
+#define MANY 16u /* not all of them are neighbors */
 #define NUMBERS 2u
 #define ROWS_MAX 64
 #define SHORT_S 300 /* lifetime of numbers */
@@ -27,12 +28,12 @@ static unsigned count(const struct scene *s, const char *rule)
     return n;
 }
 
-static int make_with_lifetime(void **state, uint32_t number_lifetime_s)
+static int make_world(void **state, uint32_t nodes, uint32_t number_lifetime_s)
 {
     struct scene *s = test_calloc(1, sizeof *s);
     sim_options_default(&s->options);
     s->options.seed = 42;
-    s->options.nodes = NODES;
+    s->options.nodes = nodes;
     s->options.numbers = NUMBERS;
     s->options.signatures = SIM_SIGNATURES_STAND_IN;
     sim_options_settle(&s->options);
@@ -41,7 +42,7 @@ static int make_with_lifetime(void **state, uint32_t number_lifetime_s)
     s->world = sim_world_new(&s->options, &s->nature);
     assert_int_equal(sim_truth_new(&s->truth), 0);
     s->check = sim_check_new(s->world, s->truth);
-    assert_true(sim_world_grow(s->world, 0, NODES, 10 * SIM_MINUTE));
+    assert_true(sim_world_grow(s->world, 0, nodes, 10 * SIM_MINUTE));
     assert_true(sim_world_publish(s->world, 10 * SIM_MINUTE));
     sim_world_run(s->world, 2 * SIM_MINUTE);
     *state = s;
@@ -50,12 +51,17 @@ static int make_with_lifetime(void **state, uint32_t number_lifetime_s)
 
 static int make(void **state)
 {
-    return make_with_lifetime(state, 0);
+    return make_world(state, NODES, 0);
 }
 
 static int make_short(void **state)
 {
-    return make_with_lifetime(state, SHORT_S);
+    return make_world(state, NODES, SHORT_S);
+}
+
+static int make_many(void **state)
+{
+    return make_world(state, MANY, 0);
 }
 
 static int drop(void **state)
@@ -476,6 +482,19 @@ static void test_leaks(void **state)
     assert_int_equal(count(s, "nothing leaks"), 3);
 }
 
+/* Who is no neighbor asks a quiet link after minutes only. */
+static void test_a_machine_is_gone(void **state)
+{
+    struct scene *s = *state;
+    struct sim_level before, after;
+    sim_check_level(s->check, &before);
+    assert_int_equal(before.links, MANY - 1);
+    sim_node_end(sim_world_node(s->world, 2), SIM_END_POWER);
+    sim_check_level(s->check, &after);
+    assert_int_equal(after.nodes, MANY - 1);
+    assert_int_equal(after.links, MANY - 2);
+}
+
 int main(void)
 {
 #define BITES(test) cmocka_unit_test_setup_teardown(test, make, drop)
@@ -502,6 +521,7 @@ int main(void)
         BITES(test_the_banned_who_are_not_out),
         BITES(test_a_node_is_outside),
         BITES(test_leaks),
+        cmocka_unit_test_setup_teardown(test_a_machine_is_gone, make_many, drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
