@@ -417,32 +417,36 @@ static void no_route(struct peer *peer, struct now now, const struct link *from,
         peer->counters.forward_no_route++;
 }
 
-/* An answer keeps no Via List. If we know nobody nearer to its next node than who sent it to us, and he nobody nearer than us, it would go to
- * and fro until its TTL ends. Answers that go back the way of a request which went in a circle name each node on it. */
-static bool goes_to_and_fro(const struct link *from, const struct link *to, const struct reload_header *header,
-                            uint16_t code)
+/* An answer keeps no Via List: nothing in it says where it was. Answers for which we stood in the Destination List were sent here on purpose, and lose
+ * an entry each time; all others are to come nearer to their place with each hop, first from before it, then, if they came past it, from
+ * behind it. */
+static bool is_answer_passing_by(const struct link *from, const struct reload_header *received,
+                                 const struct reload_header *header, uint16_t code)
+{
+    return from && !reload_code_is_request(code) && header->destinations == received->destinations;
+}
+
+/* If we know nobody nearer to its next node than who sent it to us, and he nobody nearer than us, it would go to and fro until its TTL ends. */
+static bool goes_to_and_fro(const struct link *from, const struct link *to, const struct reload_header *header)
 {
     const struct reload_destination *next = &header->destinations[0];
-    return from == to && !reload_code_is_request(code) &&
-           !(next->type == RELOAD_DESTINATION_NODE && id_eq(next->node, to->node));
+    return from == to && !(next->type == RELOAD_DESTINATION_NODE && id_eq(next->node, to->node));
 }
 
 /* An answer that comes past its place: the peer before that takes us for the owner, and knows nothing of the one that we know. It would come by
- * once more, all around the ring, since nothing in it says that it was here: it goes straight to the owner. If it was sent back to us like this,
- * and we are not the owner and know of none, nobody is. False: it is to be dropped. */
+ * once more, all around the ring: it goes straight to the owner, who stands between the place and us. If we know of none and are none, since we
+ * are only joining, it is to be dropped: false. */
 static bool back_to_owner(const struct peer *peer, const struct link *from, const struct reload_header *header,
-                          uint16_t code, struct link **to)
+                          struct link **to)
 {
-    struct id place, self = peer->options.self;
-    if (!from || reload_code_is_request(code) || !place_of(&header->destinations[0], &place) ||
-        id_eq((*to)->node, place) || !id_in_open_open(from->node, place, self))
+    struct id place;
+    if (!from->member || !place_of(&header->destinations[0], &place) || id_eq((*to)->node, place) ||
+        !id_in_open_open(from->node, place, peer->options.self))
         return true;
     struct link *owner = peer_link_to(peer, chord_table_responsible(&peer->table, place));
-    bool was_sent_back = id_sub(self, from->node).octets[0] & 0x80; /* from ahead of us */
-    if (owner && owner != from)
-        *to = owner;
-    else if (was_sent_back)
+    if (!owner)
         return false;
+    *to = owner;
     return true;
 }
 
@@ -473,7 +477,8 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
         peer_deliver(peer, now, from, &received, message, region);
         break;
     case HOP_LINK:
-        if (!back_to_owner(peer, from, &header, code, &to) || goes_to_and_fro(from, to, &header, code)) {
+        if (is_answer_passing_by(from, &received, &header, code) &&
+            (!back_to_owner(peer, from, &header, &to) || goes_to_and_fro(from, to, &header))) {
             peer->counters.forward_no_route++;
             break;
         }
