@@ -119,6 +119,22 @@ static void attempt_tell_routes(struct attempt *at, enum agent_cause cause)
     agent_routes_failed(a->parts.routes, a->now, at->way->route, cause);
 }
 
+/* Nobody is there: further routes to the same place, by other servers of that company, would only make the caller wait. */
+static void attempt_skip_place(const struct attempt *at)
+{
+    struct call *c = at->call;
+    if (at->side != AGENT_IME || !at->way || at->heard)
+        return;
+    while (c->next_way < c->way_count) {
+        const struct way *next = &c->ways[c->next_way];
+        if (next->side != AGENT_IME || next->hop.transport != at->way->hop.transport ||
+            !addr_eq(&next->hop.addr, &at->way->hop.addr) || strcmp(next->domain, at->way->domain) != 0)
+            return;
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "%s: a further route leads to the same place", next->name);
+        c->next_way++;
+    }
+}
+
 static void attempt_failed(struct attempt *at, unsigned status, const struct sip_message *response)
 {
     struct call *c = at->call;
@@ -130,6 +146,8 @@ static void attempt_failed(struct attempt *at, unsigned status, const struct sip
     c->current = NULL;
     if (!v.elsewhere)
         c->next_way = c->way_count;
+    if (!response)
+        attempt_skip_place(at);
     call_next_way(c, status, response);
     attempt_over(at, false);
     call_check(c);
@@ -149,6 +167,7 @@ static void attempt_due(struct agent *a, void *owner)
               at->way ? at->way->name : "-");
     attempt_note_end(at, at->side == AGENT_IME ? AGENT_CAUSE_CONNECTION_TIMEOUT : AGENT_CAUSE_NONE, 0);
     attempt_tell_routes(at, AGENT_CAUSE_CONNECTION_TIMEOUT);
+    attempt_skip_place(at);
     attempt_give_up(at, cancel_elsewhere);
     call_next_way(c, 408, NULL);
 }
