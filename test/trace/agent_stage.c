@@ -2,6 +2,7 @@
 #include "agent_stage.h"
 
 #include "agent/internal.h"
+#include "ticket/ticket.h"
 #include "ticket/valinfo.h"
 
 #include <stdio.h>
@@ -243,9 +244,9 @@ static void learned(void *arg, int err)
     *(bool *)arg = true;
 }
 
-void stage_learn(struct stage *s, const char *number, const char *domain)
+static void learn(struct stage *s, const char *number, const char *domain, struct slice ticket)
 {
-    struct valinfo v = {.ticket = slice_str("dGlja2V0"), .route_count = 1};
+    struct valinfo v = {.ticket = ticket, .route_count = 1};
     char uri[STAGE_TEXT_OCTETS];
     struct buf xml;
     const char *reason;
@@ -262,6 +263,31 @@ void stage_learn(struct stage *s, const char *number, const char *domain)
     buf_fini(&xml);
     drain(s);
     assert_true(done);
+}
+
+void stage_learn(struct stage *s, const char *number, const char *domain)
+{
+    learn(s, number, domain, slice_str("dGlja2V0"));
+}
+
+void stage_learn_from(struct stage *s, const char *number, const char *domain, uint8_t node)
+{
+    static const uint8_t key[TICKET_KEY_OCTETS] = {1};
+    struct ticket_grant grant = {
+        .granting_node = {{node}},
+        .granting_domain = slice_str(domain),
+        .granted_to = slice_str("a.example"),
+        .not_before = s->now.wall,
+        .not_after = wall_after_ms(s->now.wall, 86400000),
+    };
+    struct ticket ticket;
+    struct buf text;
+    assert_true(e164_parse(slice_str(number), &grant.number));
+    assert_int_equal(ticket_make(&grant, 1, key, &s->entropy, &ticket), 0);
+    buf_init(&text, 2000);
+    assert_int_equal(ticket_format(&ticket, &text), 0);
+    learn(s, number, domain, buf_slice(&text));
+    buf_fini(&text);
 }
 
 /* ---- time and messages ---- */

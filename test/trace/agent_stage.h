@@ -78,6 +78,8 @@ void agent_stage_free(struct stage *s);
 
 /* A route to +49302000001 by b.example, with the ticket "dGlja2V0". */
 void stage_learn(struct stage *s, const char *number, const char *domain);
+/* One to the same place, granted by another IME server of that domain. */
+void stage_learn_from(struct stage *s, const char *number, const char *domain, uint8_t node);
 
 void stage_run(struct stage *s, int64_t ms);
 void stage_send(struct stage *s, enum peer peer, const char *text);

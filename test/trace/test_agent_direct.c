@@ -93,6 +93,31 @@ static void no_connection_in_time(void **state)
     expect_fallback(s, &ann, AGENT_CAUSE_CONNECTION_TIMEOUT);
 }
 
+/* Two IME servers of the company granted routes to its one edge: it is not tried, and waited for, twice. */
+static void no_connection_to_one_place(void **state)
+{
+    stage_learn_from(*state, NUMBER, "b.example", 2);
+    no_connection_in_time(state);
+    assert_string_equal(stage_record(*state).steps[1].text, "b.example: a further route leads to the same place");
+}
+
+/* A ticket that is refused says nothing of the other one. */
+static void one_ticket_refused(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, bob2;
+    stage_learn_from(s, NUMBER, "b.example", 2);
+    begin(s, &ann, &bob);
+    talk_answer(&bob, 403, NULL);
+    talk_asked(&bob, "ACK");
+    talk_called(s, &bob2, FAR);
+    talk_answer(&bob2, 486, NULL);
+    talk_asked(&bob2, "ACK");
+    talk_heard(&ann, "486");
+    talk_ack(&ann);
+    stage_quiet(s);
+}
+
 static void neither_ringing_nor_answer(void **state)
 {
     struct stage *s = *state;
@@ -539,6 +564,8 @@ int main(void)
         CASE(direct),
         CASE(no_connection),
         CASE(no_connection_in_time),
+        CASE(no_connection_to_one_place),
+        CASE(one_ticket_refused),
         CASE(neither_ringing_nor_answer),
         CASE(ticket_refused),
         CASE(ticket_expired),
