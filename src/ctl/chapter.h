@@ -9,6 +9,7 @@
 #define COLUMNS(...) ((const struct ctl_column[]){__VA_ARGS__, {0}})
 #define COMMANDS(list) (sizeof(list) / sizeof((list)[0]))
 
-extern const struct ctl_chapter ctl_chapter_all, ctl_chapter_server, ctl_chapter_enroll, ctl_chapter_agent, ctl_chapter_pstn;
+extern const struct ctl_chapter ctl_chapter_all, ctl_chapter_server, ctl_chapter_enroll, ctl_chapter_agent,
+    ctl_chapter_pstn;
 
 #endif
