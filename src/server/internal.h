@@ -239,6 +239,7 @@ struct server {
     struct mono next_delivery; /* routes that were not taken are told again */
     struct mono joined_at;     /* the last time */
     struct mono ring_seen;
+    bool peers_kept; /* the store names peers by which the ring is found again */
     struct mono next_sweep;
     struct server_counters counters;
 };
@@ -289,6 +290,7 @@ bool ring_numbers(struct server *s); /* true if there was something to do */
 int ring_init(struct server *s);
 void ring_fini(struct server *s);
 void ring_start(struct server *s);
+void ring_tick(struct server *s);
 void ring_watch(struct server *s);
 void ring_reconfigure(struct server *s);
 bool ring_is_up(const struct server *s);

@@ -134,6 +134,8 @@ void ring_start(struct server *s)
 {
     struct addr addrs[BOOTSTRAPS_MAX + KNOWN_PEERS_MAX];
     size_t n = ring_bootstraps(s, addrs, BOOTSTRAPS_MAX + KNOWN_PEERS_MAX);
+    struct slice row;
+    s->peers_kept = kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &row) == 0;
     announce_ring(s);
     peer_start(s->peer, s->now, addrs, n);
 }
@@ -154,14 +156,23 @@ static void keep_known_peers(struct server *s)
     bool changed =
         kv_get(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), &old) < 0 || !slice_eq(old, buf_slice(&row));
     if (n && changed && !row.err &&
-        kv_put(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), buf_slice(&row)) == 0)
+        kv_put(s->ports.kv, KV_SERVER_META, slice_str(KNOWN_PEERS_KEY), buf_slice(&row)) == 0) {
         kv_commit(s->ports.kv, NULL, NULL);
+        s->peers_kept = true;
+    }
     buf_fini(&row);
 }
 
 bool ring_is_up(const struct server *s)
 {
     return peer_state(s->peer) == PEER_JOINED;
+}
+
+/* The first ones are kept as soon as there are any: a bootstrap server that ends right after its first start must not begin a second ring. */
+void ring_tick(struct server *s)
+{
+    if (!s->peers_kept && ring_is_up(s))
+        keep_known_peers(s);
 }
 
 /* The ring may be gone for good: VServices are revoked (VAP 9.10), and may be published again when it is back. */

@@ -407,6 +407,7 @@ void server_tick(struct server *s, struct now now)
 {
     s->now = now;
     nodes_tick(s);
+    ring_tick(s);
     numbers_publisher_tick(s->publisher, now);
     vap_server_tick(s->vap, now);
     pvp_terminator_tick(s->terminator, now);

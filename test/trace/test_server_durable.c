@@ -174,6 +174,25 @@ static void test_the_terminator_crashes_while_it_is_set_up(void **state)
     }
 }
 
+/* It begins the ring, others join, and it ends before it has done anything by the clock: it comes back to them, and begins no other ring. */
+static void test_a_bootstrap_server_ends_right_after_its_first_start(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(3, 290);
+    for (char letter = 'A'; letter <= 'C'; letter++)
+        company_start(scene_company(scene, letter));
+    scene_expect(scene, 3000, "A ring.first", "");
+    scene_expect(scene, 3000, "C ring.state", "state=joined");
+    scene_run(scene, 500);
+    company_crash(scene_company(scene, 'A'));
+    scene_run(scene, 500);
+    scene_forget_trace(scene);
+    company_start(scene_company(scene, 'A'));
+    scene_expect(scene, 3000, "A ring.state", "state=joined");
+    assert_false(scene_saw(scene, "A ring.first", ""));
+    scene_free(scene);
+}
+
 /* Ended in good order at any moment, and both at once. */
 static void test_both_restart_again_and_again(void **state)
 {
@@ -457,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_the_terminator_crashes_at_any_moment),
         cmocka_unit_test(test_the_originator_crashes_while_a_claim_fails),
         cmocka_unit_test(test_the_terminator_crashes_while_it_is_set_up),
+        cmocka_unit_test(test_a_bootstrap_server_ends_right_after_its_first_start),
         cmocka_unit_test(test_both_restart_again_and_again),
         cmocka_unit_test(test_a_record_meets_a_full_disk),
         cmocka_unit_test(test_validations_meet_a_full_disk),
