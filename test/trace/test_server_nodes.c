@@ -219,6 +219,12 @@ static void quota_of_two(struct scene *scene, struct config *config)
     config->quota = 2;
 }
 
+static void quota_of_three(struct scene *scene, struct config *config)
+{
+    (void)scene;
+    config->quota = 3;
+}
+
 /* Each Node-ID has a quota: with three a server publishes three times as many numbers, each of which is proved by the one that claims it. */
 static void test_the_quota_grows(void **state)
 {
@@ -283,6 +289,8 @@ static void test_numbers_of_a_node_id_that_goes(void **state)
 
     company_stop(d);
     d->node_count = 1;
+    scene_configure(scene, quota_of_three); /* so that there is room where they move to */
+    d->fetches = true;
     company_start(d);
     scene_run(scene, 5 * SCENE_MINUTE);
     answer = company_ask(a, "ring lookup", "{\"number\":\"+49102\"}");
