@@ -196,7 +196,6 @@ static unsigned plan_refuse(struct call *c, enum agent_cause cause, unsigned sta
     return status;
 }
 
-/* From another company: only to numbers of ours, only from whom we trust, only with a ticket that is good. */
 /* Whether the ticket lets any of these domains in, for which the caller has a certificate; that one, or the first. */
 static enum agent_cause plan_ticket(struct call *c, const char *domains, const struct sip_message *m,
                                     struct slice *ret_domain)
@@ -221,6 +220,7 @@ static enum agent_cause plan_ticket(struct call *c, const char *domains, const s
     return first;
 }
 
+/* From another company: only to numbers of ours, only from whom we trust, only with a ticket that is good. */
 static unsigned plan_from_ime(struct call *c, const char *domains, const struct sip_message *m,
                               const struct sip_uri *uri)
 {

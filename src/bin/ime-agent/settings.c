@@ -20,7 +20,8 @@ static const struct conf_section sections[] = {
     {"pbx", true, "One PBX; the section's name is shown to people. Several are tried in the order of the file."},
     {"trunk", true, "One trunk to the phone network. Several are tried in the order of the file."},
     AGENT_CONF_SECTIONS,
-    {"ticket", false, "Checking the tickets of callers; an edge does it in the agent's place."},
+    {"ticket", false,
+     "Checking the tickets of callers, needed when the ime-side listens and no edge does it in the agent's place."},
 };
 
 /* clang-format off */
@@ -156,6 +157,12 @@ static int load_numbers(struct settings *s, struct buf *errors)
     return err;
 }
 
+static bool listens(const struct side_settings *side)
+{
+    return side->listen[SIP_UDP].family || side->listen[SIP_TCP].family || side->listen[SIP_TLS].family;
+}
+
+/* Whoever may call us directly needs a ticket, and somebody who looks at it. */
 static int load_ticket(struct settings *s, struct buf *errors)
 {
     const struct conf_group *g = conf_section(s->conf, "ticket");
@@ -167,6 +174,11 @@ static int load_ticket(struct settings *s, struct buf *errors)
         buf_str(&s->ticket_password, text);
     buf_fini_secret(&contents);
     s->ticket_epoch = (uint8_t)conf_integer(g, "epoch");
+    if (!err && !s->ticket_password.n && !s->agent.edge.family && listens(&s->sides[AGENT_IME])) {
+        buf_printf(errors, "[ime-side]: without an edge callers reach us directly, and nobody would look at their "
+                           "tickets: give [ticket] password-file, or [ime-side] edge\n");
+        err = ERR_NOT_FOUND;
+    }
     return err;
 }
 

@@ -213,9 +213,19 @@ def test_reloads(agent, server):
     learn(server, "+4989113")
 
 
+def test_wants_tickets(agent, _server):
+    """Whoever can be called directly, with no edge before it, has to look at tickets itself."""
+    for more, status in (("", 3), ("edge = 127.0.0.8:5061\n", 0), ("[ticket]\npassword = ten-or-more\n", 0)):
+        path = agent.write(more="[ime-side]\ntcp = 127.0.0.1:15050\n" + more)
+        done = subprocess.run([AGENT, "--config", path, "--check"], capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == status, done.stderr
+        assert (status == 0) == ("nobody would look at their tickets" not in done.stderr), done.stderr
+    agent.write(more="")
+
+
 def main():
     failed = 0
-    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads]
+    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_wants_tickets]
     with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
         make_files(directory)
         server = Server()
