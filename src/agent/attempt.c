@@ -130,7 +130,7 @@ static void attempt_skip_place(const struct attempt *at)
         if (next->side != AGENT_IME || next->hop.transport != at->way->hop.transport ||
             !addr_eq(&next->hop.addr, &at->way->hop.addr) || strcmp(next->domain, at->way->domain) != 0)
             return;
-        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "%s: a further route leads to the same place", next->name);
+        plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "%s: another route, to the same place: not tried", next->name);
         c->next_way++;
     }
 }

@@ -98,7 +98,7 @@ static void no_connection_to_one_place(void **state)
 {
     stage_learn_from(*state, NUMBER, "b.example", 2);
     no_connection_in_time(state);
-    assert_string_equal(stage_record(*state).steps[1].text, "b.example: a further route leads to the same place");
+    assert_string_equal(stage_record(*state).steps[1].text, "b.example: another route, to the same place: not tried");
 }
 
 /* A ticket that is refused says nothing of the other one. */
