@@ -3,9 +3,32 @@
 
 #include "base/mem.h"
 
-struct hash_job {
+/* The first member of each job; in the host's list until it is done. */
+struct slow_job {
+    struct list link;
     struct worker_job worker;
     struct host *host;
+    size_t octets; /* of the whole job */
+};
+
+static int job_submit(struct host *h, struct slow_job *j)
+{
+    int err = worker_submit(h->workers, &j->worker);
+    if (!err)
+        list_append(&h->slow_jobs, &j->link);
+    return err;
+}
+
+/* It may hold keys. */
+static void job_free(struct slow_job *j)
+{
+    list_remove(&j->link);
+    mem_wipe(j, j->octets);
+    mem_free(j);
+}
+
+struct hash_job {
+    struct slow_job slow;
     uint64_t id;
     struct numbers_profile profile;
     struct e164 number;
@@ -23,10 +46,9 @@ static void hash_run(void *arg)
 static void hash_done(void *arg)
 {
     struct hash_job *j = arg;
-    struct host *h = j->host;
+    struct host *h = j->slow.host;
     server_hashed(h->server, daemon_now(&h->daemon), j->id, j->err, j->slots);
-    numbers_slots_wipe(j->slots);
-    mem_free(j);
+    job_free(&j->slow);
     daemon_wake(&h->daemon);
 }
 
@@ -36,14 +58,14 @@ static int hash_start(void *ctx, uint64_t job, const struct numbers_profile *pro
     struct hash_job *j = mem_alloc(sizeof *j + profile->overlay.n);
     if (!j)
         return ERR_NO_MEMORY;
-    j->worker = (struct worker_job){.run = hash_run, .done = hash_done, .arg = j};
-    j->host = h;
+    j->slow =
+        (struct slow_job){.worker = {.run = hash_run, .done = hash_done, .arg = j}, .host = h, .octets = sizeof *j};
     j->id = job;
     j->profile = *profile;
     j->number = *number;
     memcpy(j->overlay, profile->overlay.p, profile->overlay.n);
     j->profile.overlay = slice_of(j->overlay, profile->overlay.n);
-    int err = worker_submit(h->workers, &j->worker);
+    int err = job_submit(h, &j->slow);
     if (err)
         mem_free(j);
     return err;
@@ -52,11 +74,17 @@ static int hash_start(void *ctx, uint64_t job, const struct numbers_profile *pro
 void hasher_init(struct host *h)
 {
     h->hasher = (struct numbers_hasher){hash_start, h};
+    list_init(&h->slow_jobs);
+}
+
+void hasher_fini(struct host *h)
+{
+    while (!list_empty(&h->slow_jobs))
+        job_free(CONTAINER_OF(h->slow_jobs.next, struct slow_job, link));
 }
 
 struct derive_job {
-    struct worker_job worker;
-    struct host *host;
+    struct slow_job slow;
     struct keyring_job *job;
 };
 
@@ -69,9 +97,9 @@ static void derive_run(void *arg)
 static void derive_done(void *arg)
 {
     struct derive_job *j = arg;
-    struct host *h = j->host;
+    struct host *h = j->slow.host;
     server_derived(h->server, daemon_now(&h->daemon), j->job);
-    mem_free(j);
+    job_free(&j->slow);
     daemon_wake(&h->daemon);
 }
 
@@ -79,8 +107,10 @@ void derive_ticket_key(struct host *h, struct keyring_job *job)
 {
     struct derive_job *j = mem_alloc(sizeof *j);
     if (j) {
-        *j = (struct derive_job){{.run = derive_run, .done = derive_done, .arg = j}, h, job};
-        if (worker_submit(h->workers, &j->worker) == 0)
+        j->slow = (struct slow_job){
+            .worker = {.run = derive_run, .done = derive_done, .arg = j}, .host = h, .octets = sizeof *j};
+        j->job = job;
+        if (job_submit(h, &j->slow) == 0)
             return;
     }
     mem_free(j);

@@ -50,6 +50,7 @@ struct node {
 struct host {
     struct daemon daemon;
     struct worker_pool *workers;
+    struct list slow_jobs; /* that the workers have, or that are done and wait for the loop */
     struct numbers_hasher hasher;
 
     struct key *key;          /* of all our certificates */
@@ -88,6 +89,7 @@ extern const struct stream_handler ring_handler, vap_handler, pvp_handler;
 
 /* hasher.c: slow jobs on worker threads */
 void hasher_init(struct host *h);
+void hasher_fini(struct host *h); /* after the workers have ended */
 void derive_ticket_key(struct host *h, struct keyring_job *job);
 
 /* identity.c, certificate.c: key, certificates, configuration; enrollment at the first start, renewal later */

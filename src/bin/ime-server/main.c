@@ -162,6 +162,7 @@ static void stop(struct host *h)
     for (unsigned i = 0; i < SERVER_NODES_MAX; i++)
         certificate_unwatch(&h->nodes[i]);
     worker_pool_free(h->workers);
+    hasher_fini(h);
     server_free(h->server);
     h->server = NULL;
 }
