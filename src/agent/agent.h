@@ -47,7 +47,7 @@ struct agent_ports {
     const struct entropy *entropy;
     const struct log *log; /* may be NULL */
     const struct kv *kv;
-    agent_ticket_fn *ticket; /* NULL: the edge checks tickets */
+    agent_ticket_fn *ticket; /* NULL: the edge checks tickets; without an edge nobody is let in */
     void *ticket_ctx;
 };
 

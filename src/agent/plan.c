@@ -207,7 +207,7 @@ static enum agent_cause plan_ticket(struct call *c, const char *domains, const s
     *ret_domain = (struct slice){0};
     while (rest.p) {
         struct slice domain = text_cut(&rest, ' ');
-        enum agent_cause cause = AGENT_CAUSE_NONE;
+        enum agent_cause cause = c->agent->options->edge.family ? AGENT_CAUSE_NONE : AGENT_CAUSE_INVALID_TICKET;
         if (ports->ticket)
             cause = ports->ticket(ports->ticket_ctx, c->agent->now, domain, &c->record.called, ticket);
         if (!ret_domain->p)

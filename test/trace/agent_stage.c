@@ -149,6 +149,13 @@ static void drain(struct stage *s)
     } while (memory_store_waits(s->store) && (memory_store_turn(s->store), true));
 }
 
+static enum agent_cause every_ticket_is_good(void *ctx, struct now now, struct slice domain, const struct e164 *number,
+                                             struct slice ticket)
+{
+    (void)ctx, (void)now, (void)domain, (void)number, (void)ticket;
+    return AGENT_CAUSE_NONE;
+}
+
 void agent_stage_start(struct stage *s)
 {
     struct agent_routes_config routes;
@@ -162,6 +169,7 @@ void agent_stage_start(struct stage *s)
     assert_int_equal(agent_routes_new(&routes, kv, &s->entropy, NULL, &s->parts.routes), 0);
     assert_int_equal(agent_records_new(&records, kv, s->now, &s->parts.records), 0);
     s->ports.entropy = &s->entropy;
+    s->ports.ticket = s->ports.ticket ? s->ports.ticket : s->unchecked ? NULL : every_ticket_is_good;
     s->ports.kv = kv;
     assert_int_equal(agent_new(&s->options, &s->ports, &s->parts, s->now, &s->agent), 0);
     agent_start(s->agent, s->now);

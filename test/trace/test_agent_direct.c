@@ -491,6 +491,16 @@ static void received_without_a_good_ticket(void **state)
     assert_int_equal(agent_counters(s->agent)->calls_refused_ticket, 1);
 }
 
+/* There is no edge, and the agent was given nobody who knows tickets. */
+static void received_where_nobody_checks(void **state)
+{
+    struct stage *s = *state;
+    s->ports.ticket = NULL;
+    s->unchecked = true;
+    agent_stage_restart(s, false);
+    expect_refused(s, "+49301001234", "403", "X-IME ;cause=147");
+}
+
 /* The ticket says whose certificate counts; it does not make a blocked domain welcome. */
 static enum agent_cause ticket_of_the_second(void *ctx, struct now now, struct slice domain, const struct e164 *number,
                                              struct slice ticket)
@@ -595,6 +605,7 @@ int main(void)
         CASE(received_from_a_blocked_domain),
         CASE(received_past_the_edge),
         CASE(received_without_a_good_ticket),
+        CASE(received_where_nobody_checks),
         CASE(received_by_one_of_several_domains),
         CASE(privacy),
         CASE(identity),
