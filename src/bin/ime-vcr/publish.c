@@ -191,6 +191,17 @@ static void interrupt(void *arg)
     link_stop(p->link);
 }
 
+/* VAP can withdraw a service but no number (9.5): whoever ends it should not believe that the numbers are gone. */
+static void tell_what_stays(const struct publish *p)
+{
+    if (p->options->stay && p->good && !p->options->quiet)
+        fprintf(
+            stderr,
+            "ime-vcr: the service is withdrawn; its %zu numbers stay in the ring until their lifetime is over, for VAP "
+            "withdraws no numbers. Nobody can learn a route to them meanwhile, unless the service is published again\n",
+            p->good);
+}
+
 static enum exit_code finish(struct publish *p)
 {
     enum exit_code code = link_exit_code(p->link);
@@ -198,6 +209,7 @@ static enum exit_code finish(struct publish *p)
         summarize(p);
     if (code == EXIT_GOOD && p->good < p->count)
         code = EXIT_FAILED;
+    tell_what_stays(p);
     return code;
 }
 

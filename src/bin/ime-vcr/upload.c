@@ -19,13 +19,14 @@
 
 #define FOLLOW_MS 500
 #define PIPE_MS 20
+#define LAST_ANSWERS_MS 2000
 #define BAD_LINES_SHOWN_MAX 1000
 
 struct upload_run {
     const struct options *options;
     struct loop *loop;
     struct link *link;
-    struct loop_timer *again; /* with --follow: when to look for more */
+    struct loop_timer *again; /* when to look for more, or, once it ends, when to wait no longer */
     struct loop_task save;
     struct progress progress;
     struct cdr_rules rules;
@@ -35,6 +36,7 @@ struct upload_run {
     int descriptor;
     bool regular; /* a file, not a pipe */
     bool at_end;
+    bool ending; /* interrupted: it reads no more, and waits for the answers that are under way */
     bool stopping;
     enum exit_code code;
     size_t open; /* records without a result */
@@ -106,11 +108,21 @@ static void stop(struct upload_run *u, enum exit_code code)
     link_stop(u->link);
 }
 
+/* An upload that follows its file is to be interrupted; any other one breaks off. */
+static void stop_early(struct upload_run *u)
+{
+    stop(u, u->options->follow ? EXIT_GOOD : EXIT_FAILED);
+}
+
 /* Ends when there is nothing left to read and nothing on the way. */
 static void check_end(struct upload_run *u)
 {
-    if (u->at_end && !u->open && !u->options->follow)
+    if (u->open || u->stopping)
+        return;
+    if (u->at_end && !u->options->follow)
         stop(u, EXIT_GOOD);
+    else if (u->ending)
+        stop_early(u);
 }
 
 static int send_call(struct upload_run *u, const struct csv_record *record, const struct cdr_call *call)
@@ -245,7 +257,7 @@ static void pump(struct upload_run *u)
 {
     size_t most = 2 * (size_t)u->options->window;
     int n = 1;
-    while (!u->stopping && !u->at_end && u->open < most && !state_is_full(&u->state) && n > 0) {
+    while (!u->stopping && !u->ending && !u->at_end && u->open < most && !state_is_full(&u->state) && n > 0) {
         struct csv_record record;
         n = csv_next(&u->csv, &record);
         if (n == 1) {
@@ -274,9 +286,13 @@ static void pump(struct upload_run *u)
     check_end(u);
 }
 
-static void pump_again(void *arg)
+static void time_came(void *arg)
 {
-    pump(arg);
+    struct upload_run *u = arg;
+    if (u->ending)
+        stop_early(u);
+    else
+        pump(u);
 }
 
 static void uploaded(void *arg, const struct vap_client_effect *e)
@@ -324,11 +340,25 @@ static void stopped(void *arg)
     loop_stop(u->loop, 0);
 }
 
-/* The end of an upload that follows its file; otherwise it breaks off. */
+static bool is_online(const struct upload_run *u)
+{
+    bool online = false;
+    for (unsigned i = 0; i < u->options->servers.n; i++)
+        online = online || vap_client_is_online(link_client(u->link), i);
+    return online;
+}
+
+/* What was answered is done; what was not is uploaded again the next time. So the first signal waits a while for answers that may be on their
+ * way, and a second one does not. */
 static void interrupt(void *arg)
 {
     struct upload_run *u = arg;
-    stop(u, u->options->follow ? EXIT_GOOD : EXIT_FAILED);
+    if (u->ending || !u->open || !is_online(u)) {
+        stop_early(u);
+        return;
+    }
+    u->ending = true;
+    loop_timer_set(u->again, mono_after_ms(loop_now(u->loop).mono, LAST_ANSWERS_MS));
 }
 
 /* $XDG_STATE_HOME/ime-vcr/<digest of file and VService>.state: one per file and who it is uploaded for. */
@@ -425,7 +455,7 @@ static enum exit_code run_loop(struct upload_run *u, struct command_run *run)
 {
     const struct options *o = u->options;
     static const struct link_handler handler = {.online = online, .uploaded = uploaded, .stopped = stopped};
-    int err = loop_timer_new(u->loop, pump_again, u, &u->again);
+    int err = loop_timer_new(u->loop, time_came, u, &u->again);
     if (!err)
         err = link_new(o, u->loop, false, o->domain ? 0 : -1, &handler, u, &u->link);
     if (err) {

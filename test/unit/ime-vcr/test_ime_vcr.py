@@ -228,6 +228,37 @@ def follows_a_growing_and_rotated_file():
         assert code == 0 and "3 calls uploaded" in out and "0 bad" in out, (code, out, err)
 
 
+def waits_for_answers_under_way():
+    """The first signal waits a while for the answer to what was sent; the second one, or its absence, ends it."""
+    name = write("late.csv", record("030123456", "+17325550001", 1))
+    arguments = ["upload", *CALLS, *SERVICE, "--follow", "--json", name]
+    with Server() as server:
+        server.tell("slow 1000")
+        for signals in (2, 1):
+            process = start(server, *arguments)
+            server.lines.until("^held")
+            if signals == 2:
+                process.send_signal(signal.SIGTERM)
+            code, out, err = finish(process)
+            told = json.loads(out)
+            assert code == 0 and told["uploaded"] == 0 and told["not_uploaded"] == 1, (signals, code, out, err)
+        process = start(server, *arguments)
+        server.lines.until("^held")
+        process.send_signal(signal.SIGTERM)
+        server.tell("release")
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0 and json.loads(out)["uploaded"] == 1, (process.returncode, out, err)
+        server.tell("fast")
+        process = start(server, *arguments)  # what was acknowledged is not uploaded again
+        server.lines.until("^vservice")
+        with open(name, "a", encoding="utf-8") as f:
+            f.write(record("030123456", "+17325550002", 2))
+        server.lines.until(r"^vcr sent \S+ \+17325550002 ")
+        code, out, err = finish(process)
+        assert code == 0 and json.loads(out)["uploaded"] == 1, (code, out, err)
+        assert server.lines.count(r"^vcr sent \S+ \+17325550001 ") == 0
+
+
 def lives_through_lost_connections():
     text = "".join(record("030123456", f"+1732556{i:04}", i) for i in range(50))
     with Server() as server:
@@ -267,11 +298,11 @@ def publishes_numbers():
 def stays_until_it_is_told():
     with Server() as server:
         process = start(server, "publish", *SERVICE, "--numbers", "+49301230-1", "--stay")
-        server.lines.until(r"^number \+49301231")
+        assert process.stdout.readline() == "2 of 2 numbers published\n"  # it has the answers
         server.tell("drop")
         server.lines.until("^vservice")
         code, out, err = finish(process, signal.SIGINT)
-        assert code == 0 and out == "2 of 2 numbers published\n", (code, out, err)
+        assert code == 0 and not out and "2 numbers stay in the ring" in err, (code, out, err)
         server.lines.until("unregistered")
 
 
@@ -384,7 +415,7 @@ def tls_is_verified():
 
 def main():
     cases = [uploads_calls_and_tells_bad_lines, reads_local_times, goes_on_where_it_was_killed, reads_standard_input_and_freeswitch,
-             follows_a_growing_and_rotated_file, lives_through_lost_connections, needs_a_published_vservice,
+             follows_a_growing_and_rotated_file, waits_for_answers_under_way, lives_through_lost_connections, needs_a_published_vservice,
              publishes_numbers, stays_until_it_is_told, watches, wrong_password, password_file_must_be_closed,
              configuration_file, usage, gives_up, missing_files, tls_is_verified]
     print(f"1..{len(cases)}", flush=True)

@@ -3,8 +3,9 @@
  *
  *     notify NUMBER   sends a route for the number to all subscribers
  *     drop            closes all connections
- *     slow N          from now on, answers only every Nth record, and holds the others for good
+ *     slow N          from now on, answers only every Nth record, and holds the others
  *     fast            answers everything
+ *     release         answers the record that was held last
  *
  * Each command is confirmed with a line "done". */
 #include "base/mem.h"
@@ -33,6 +34,7 @@ static struct loop_timer *input_timer;
 static struct loop_task work;
 static unsigned every = 1;
 static unsigned seen;
+static uint64_t held; /* the last one */
 
 static void post(void)
 {
@@ -80,6 +82,7 @@ static void take_record(const struct vap_server_effect *e)
     const struct vap_vcr *v = &e->vcr;
     if (++seen % every != 0) {
         printf("held %s\n", v->called.text);
+        held = e->request;
         return;
     }
     printf("vcr %s %s %s %lld %lld\n", v->direction == VAP_SENT ? "sent" : "received",
@@ -183,6 +186,8 @@ static void command(struct slice line)
         every = (unsigned)n;
     else if (slice_eq_str(word, "fast"))
         every = 1;
+    else if (slice_eq_str(word, "release"))
+        vap_server_complete(server, held, 0, NULL);
     printf("done\n");
     post();
 }
