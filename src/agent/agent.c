@@ -79,6 +79,14 @@ void agent_answer(struct agent *a, uint64_t server, unsigned status, const char 
         sip_server_respond(a->layer, a->now, server, buf_slice(&a->octets));
 }
 
+struct sip_hop agent_hop(const struct sip_flow *flow)
+{
+    struct sip_hop hop = {.transport = flow->transport, .side = flow->side, .addr = flow->peer, .conn = flow->conn};
+    if (flow->side == AGENT_IME && flow->peer_domain)
+        snprintf(hop.host, sizeof hop.host, "%s", flow->peer_domain);
+    return hop;
+}
+
 /* ---- life ---- */
 
 static void flush_due(struct agent *a, void *owner)
@@ -135,6 +143,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
     map_init(&a->tags, ends_max, entropy_u64(ports->entropy));
     map_init(&a->attempts, SIZE_MAX, entropy_u64(ports->entropy));
+    map_init(&a->late, LATE_ANSWERS_MAX, entropy_u64(ports->entropy));
     region_init(&a->scratch, SCRATCH_OCTETS_MAX);
     buf_init(&a->octets, MESSAGE_OCTETS_MAX);
     buf_init(&a->text, MESSAGE_OCTETS_MAX);
@@ -160,6 +169,7 @@ void agent_free(struct agent *a)
         return;
     LIST_EACH(it, &a->calls)
         call_free(CONTAINER_OF(it, struct call, link));
+    late_free_all(a);
     trunks_fini(a);
     agent_timer_stop(a, &a->stop_timer);
     agent_timer_stop(a, &a->flush_timer);
@@ -172,6 +182,7 @@ void agent_free(struct agent *a)
     map_fini(&a->ends);
     map_fini(&a->tags);
     map_fini(&a->attempts);
+    map_fini(&a->late);
     region_fini(&a->scratch);
     buf_fini(&a->octets);
     buf_fini(&a->text);
@@ -319,7 +330,10 @@ static void heard(struct agent *a, const struct sip_event *event)
     case SIP_TIMEOUT:
     case SIP_UNREACHABLE:
         if (!client_event(a, event) && event->kind == SIP_RESPONSE)
-            relay_stray(a, event->message);
+            relay_stray(a, event);
+        break;
+    case SIP_ANSWERED_LATE:
+        relay_stray(a, event);
         break;
     case SIP_ACK_MISSING:
     case SIP_SEND:
@@ -425,7 +439,7 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
             return true;
         }
     }
-    if (a->stopping && !a->stop_told && (a->stopped || list_empty(&a->calls))) {
+    if (a->stopping && !a->stop_told && (a->stopped || (list_empty(&a->calls) && !late_is_busy(a)))) {
         a->stop_told = true;
         *ret_effect = (struct agent_effect){.kind = AGENT_STOPPED};
         return true;

@@ -1,5 +1,5 @@
 /* One try at a B leg: begun, listened to, given up. Only the current attempt of a call decides anything; what comes for another one is
- * acknowledged and ended. */
+ * ended (late.c). */
 #include "agent/internal.h"
 
 #include <stdio.h>
@@ -29,7 +29,6 @@ void attempt_free(struct attempt *at)
     client_drop(a, &at->client);
     agent_timer_stop(a, &at->timer);
     list_remove(&at->link);
-    mem_free(at->ended_tag);
     mem_free(at);
 }
 
@@ -56,49 +55,8 @@ void attempt_give_up(struct attempt *at, const char *reason)
     agent_timer_stop(a, &at->timer);
     if (c->current == at)
         c->current = NULL;
-    if (at->over)
-        agent_timer(a, &at->timer, LINGER_MS);
-    else if (at->client.token && c->kind == CALL_VOICE)
+    if (at->client.token && c->kind == CALL_VOICE)
         sip_client_cancel(a->layer, a->now, at->client.id, slice_str(reason));
-}
-
-/* An answer that crossed our CANCEL, or of a second fork: acknowledged each time, ended once (RFC 3261 13.2.2.4). */
-void attempt_late(struct attempt *at, const struct sip_message *response)
-{
-    struct call *c = at->call;
-    struct agent *a = c->agent;
-    struct sip_dialog d;
-    struct sip_message sent;
-    if (c->kind != CALL_VOICE || client_sent(a, &at->client, &sent) < 0 || sip_dialog_init_uac(&d, &sent, response) < 0)
-        return;
-    a->counters.answers_late++;
-    buf_clear(&a->octets);
-    sip_dialog_begin_request(&d, "ACK", response->cseq.number, &a->octets);
-    sip_end(&a->octets, (struct slice){0});
-    if (!a->octets.err)
-        sip_layer_send_ack(a->layer, a->now, &at->client.hop, agent_point(a, at->side, at->client.hop.transport),
-                           buf_slice(&a->octets));
-    if (!at->ended_tag || !slice_eq_str(response->to.tag, at->ended_tag)) {
-        mem_free(at->ended_tag);
-        at->ended_tag = mem_strdup(d.remote_tag);
-        buf_clear(&a->octets);
-        sip_dialog_begin_request(&d, "BYE", 0, &a->octets);
-        sip_end(&a->octets, (struct slice){0});
-        if (!a->octets.err)
-            call_goodbye(c, at->trunk, &at->client.hop, d.local_cseq, buf_slice(&a->octets));
-    }
-    sip_dialog_fini(&d);
-}
-
-/* It has its final response. What may still come are repetitions and forks. */
-static void attempt_over(struct attempt *at, bool lingers)
-{
-    struct call *c = at->call;
-    at->over = true;
-    attempt_end_of_direct(at);
-    if (lingers && !agent_timer(c->agent, &at->timer, LINGER_MS))
-        return;
-    attempt_free(at);
 }
 
 static void attempt_note_end(struct attempt *at, enum agent_cause cause, unsigned status)
@@ -149,7 +107,7 @@ static void attempt_failed(struct attempt *at, unsigned status, const struct sip
     if (!response)
         attempt_skip_place(at);
     call_next_way(c, status, response);
-    attempt_over(at, false);
+    attempt_free(at);
     call_check(c);
 }
 
@@ -189,41 +147,56 @@ static void attempt_provisional(struct attempt *at, unsigned status, const struc
     relay_respond(c->first, pair, response);
 }
 
+static void attempt_answered(struct attempt *at, const struct sip_message *response)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    struct pair *pair = c->kind == CALL_SINGLE ? NULL : pair_of(at, response, true);
+    attempt_note_end(at, AGENT_CAUSE_NONE, response->status);
+    if (c->kind == CALL_VOICE && (!pair || !pair->ends[1].ready)) { /* an answer without Contact: nobody can use it */
+        attempt_failed(at, 502, NULL);
+        return;
+    }
+    attempt_end_of_direct(at);
+    if (at->way && at->way->route)
+        agent_routes_succeeded(a->parts.routes, at->way->route);
+    call_answered(c, pair, response);
+    at->over = c->kind == CALL_SUBSCRIPTION && c->state == CALL_UP && !agent_timer(a, &at->timer, LINGER_MS);
+    if (!at->over) {
+        attempt_free(at);
+        call_check(c);
+    }
+}
+
+/* The final response to the one that nobody waits for. */
+static void attempt_forgotten(struct attempt *at, bool good, const struct sip_message *response)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    if (good && c->kind == CALL_VOICE)
+        late_answer(a, &at->client.hop, at->trunk, response, client_credentials_shown(a, &at->client));
+    attempt_free(at);
+    call_check(c);
+}
+
 static void attempt_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
 {
     struct attempt *at = owner;
-    struct call *c = at->call;
     const bool good = response && status >= 200 && status < 300;
     if (response && at->trunk && status != 503)
         trunk_heard(at->trunk);
     if (status >= 200)
         agent_timer_stop(a, &at->timer);
-    if (at->given_up) {
-        if (good)
-            attempt_late(at, response);
-        if (status >= 200) {
-            attempt_over(at, good);
-            call_check(c);
-        }
-    } else if (status < 200) {
+    if (at->given_up && status >= 200)
+        attempt_forgotten(at, good, response);
+    else if (at->given_up)
+        return;
+    else if (status < 200)
         attempt_provisional(at, status, response);
-    } else if (good) {
-        struct pair *pair = c->kind == CALL_SINGLE ? NULL : pair_of(at, response, true);
-        attempt_note_end(at, AGENT_CAUSE_NONE, status);
-        if (c->kind == CALL_VOICE &&
-            (!pair || !pair->ends[1].ready)) { /* an answer without Contact: nobody can use it */
-            attempt_failed(at, 502, NULL);
-            return;
-        }
-        at->over = true;
-        attempt_end_of_direct(at);
-        if (at->way && at->way->route)
-            agent_routes_succeeded(a->parts.routes, at->way->route);
-        agent_timer(a, &at->timer, LINGER_MS);
-        call_answered(c, pair, response);
-    } else {
+    else if (good)
+        attempt_answered(at, response);
+    else
         attempt_failed(at, status, response);
-    }
 }
 
 int attempt_begin(struct call *c, const struct way *way)

@@ -23,14 +23,6 @@ static enum call_kind kind_of(enum sip_method method)
 
 static void call_due(struct agent *a, void *owner);
 
-static struct sip_hop hop_of(const struct sip_flow *flow)
-{
-    struct sip_hop hop = {.transport = flow->transport, .side = flow->side, .addr = flow->peer, .conn = flow->conn};
-    if (flow->side == AGENT_IME && flow->peer_domain)
-        snprintf(hop.host, sizeof hop.host, "%s", flow->peer_domain);
-    return hop;
-}
-
 static void call_describe(struct call *c, const struct sip_message *m)
 {
     struct call_record *r = &c->record;
@@ -52,7 +44,7 @@ static struct call *call_new(struct agent *a, const struct sip_event *event, str
     c->kind = kind_of(event->message->method);
     c->from = (enum agent_side)event->flow->side;
     c->from_trunk = trunk;
-    c->from_hop = hop_of(event->flow);
+    c->from_hop = agent_hop(event->flow);
     region_init(&c->texts, CALL_TEXTS_OCTETS_MAX);
     list_init(&c->closing_link);
     list_init(&c->attempts);
@@ -368,7 +360,7 @@ void call_over(struct call *c, const char *by)
     call_forget_first(c);
     LIST_EACH(it, &c->attempts) {
         struct attempt *at = CONTAINER_OF(it, struct attempt, link);
-        if (at->over && !at->ended_tag)
+        if (at->over)
             attempt_free(at);
         else
             attempt_give_up(at, "SIP ;cause=487");

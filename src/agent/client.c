@@ -54,12 +54,22 @@ static struct slice with_credentials(struct agent *a, struct trunk *t, struct sl
     return result;
 }
 
-struct slice client_credentials(struct agent *a, struct trunk *trunk, struct slice octets)
+static void put_shown(const struct sip_message *m, enum sip_header header, struct buf *out)
 {
-    if (!has_password(trunk) || !was_asked(trunk))
-        return octets;
-    struct slice with = with_credentials(a, trunk, octets, 0);
-    return with.n ? with : octets;
+    for (const struct sip_field *f = sip_field_first(m, header); f; f = sip_field_next(m, f))
+        buf_slice_put(out, f->line);
+}
+
+struct slice client_credentials_shown(struct agent *a, const struct client *c)
+{
+    struct sip_message m;
+    if (!has_password(c->trunk) || !was_asked(c->trunk) ||
+        sip_parse(&a->scratch, buf_slice(&c->sent), SIP_STREAM, &m, NULL) < 0)
+        return (struct slice){0};
+    buf_clear(&a->text);
+    put_shown(&m, SIP_AUTHORIZATION, &a->text);
+    put_shown(&m, SIP_PROXY_AUTHORIZATION, &a->text);
+    return a->text.err ? (struct slice){0} : region_copy(&a->scratch, buf_slice(&a->text));
 }
 
 /* ---- sending ---- */
@@ -84,8 +94,28 @@ static int send(struct agent *a, struct client *c, const struct sip_hop *hop, st
 
 int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets)
 {
+    struct slice with = {0};
     c->challenges = 0;
-    return send(a, c, hop, client_credentials(a, c->trunk, octets));
+    if (has_password(c->trunk) && was_asked(c->trunk))
+        with = with_credentials(a, c->trunk, octets, 0);
+    return send(a, c, hop, with.n ? with : octets);
+}
+
+struct slice client_send_ack(struct agent *a, const struct sip_hop *hop, struct slice credentials)
+{
+    struct slice ack = buf_slice(&a->octets);
+    const uint8_t *line_end = ack.n ? memchr(ack.p, '\n', ack.n) : NULL;
+    if (a->octets.err || !line_end)
+        return (struct slice){0};
+    const size_t line = (size_t)(line_end - ack.p) + 1;
+    buf_clear(&a->text);
+    buf_put(&a->text, ack.p, line);
+    buf_slice_put(&a->text, credentials);
+    buf_put(&a->text, ack.p + line, ack.n - line);
+    ack = a->text.err ? (struct slice){0} : region_copy(&a->scratch, buf_slice(&a->text));
+    if (ack.n)
+        sip_layer_send_ack(a->layer, a->now, hop, agent_point(a, (enum agent_side)hop->side, hop->transport), ack);
+    return ack;
 }
 
 /* A 401 or 407: true if it was sent again with the password, so that nobody needs to hear of it. Twice, for the nonce of the first answer may be

@@ -17,6 +17,7 @@
 #define WAYS_MAX 16
 #define FORKS_MAX 16       /* early dialogs of one call */
 #define CALL_RELAYS_MAX 16 /* requests under way in one call */
+#define LATE_ANSWERS_MAX 1000
 #define COUNTER_SETS_MAX 16
 #define URI_OCTETS_MAX 512
 #define CALL_TEXTS_OCTETS_MAX (256 * 1024) /* of the ways of a call */
@@ -111,6 +112,7 @@ struct end {
     uint32_t accepted_cseq;         /* the INVITE's at the other end */
     struct timer timer;             /* of that 2xx */
     uint32_t owes_ack;              /* an INVITE of ours was answered with 2xx, nobody acknowledged it yet: its CSeq */
+    char *credentials;              /* of that INVITE, as client_credentials_shown gave them; NULL: none */
     struct sip_confirmed confirmed; /* the ACK that we sent here */
 };
 
@@ -137,9 +139,8 @@ struct attempt {
     bool heard;         /* anything at all */
     bool rang;          /* 180 and above */
     bool given_up;      /* another one counts now, or none */
-    bool over;          /* it had its final response; it lingers for late ones */
+    bool over;          /* a subscription that had its 2xx: it lingers for NOTIFYs of further notifiers */
     bool counts_direct; /* against direct_max */
-    char *ended_tag;    /* of the answer that we acknowledged and ended ourselves */
     struct timer timer;
     unsigned step; /* in the record; CALL_STEPS_MAX: none */
 };
@@ -221,6 +222,7 @@ struct agent {
     struct map attempts; /* our From tag → struct attempt */
     struct map tags;     /* our tag of an end → struct end: for URIs that name a dialog of ours */
     struct list calls;
+    struct map late; /* sip_dialog_key → struct late_answer */
     size_t call_count, direct_count;
     struct mono busy_until; /* the machine is late: no direct ways */
     size_t request_count;   /* of the calls: those that are none for people */
@@ -253,14 +255,19 @@ void agent_note(struct agent *a, struct call_record *record); /* into the journa
 const char *agent_point(const struct agent *a, enum agent_side side, enum sip_transport transport);
 /* An answer of our own, without a body; with one more field unless name is NULL. */
 void agent_answer(struct agent *a, uint64_t server, unsigned status, const char *name, struct slice value);
+/* Where it came from. */
+struct sip_hop agent_hop(const struct sip_flow *flow);
 
 /* client.c: requests of ours */
 void client_init(struct client *c, client_fn *heard, void *owner, struct trunk *trunk, uint32_t *cseq);
 int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets);
 void client_drop(struct agent *a, struct client *c);
 bool client_event(struct agent *a, const struct sip_event *event); /* false: of a client that is gone */
-/* The octets with the credentials that the trunk has asked for, if it has; else as they are. */
-struct slice client_credentials(struct agent *a, struct trunk *trunk, struct slice octets);
+/* The credentials in what it sent, as whole lines; empty: it had none. An ACK to a 2xx has those of its INVITE (RFC 3261 22.1): they are for that
+ * method, and nobody may challenge an ACK. Lives in the scratch region. */
+struct slice client_credentials_shown(struct agent *a, const struct client *c);
+/* Sends the ACK in a->octets with such lines. What was sent, in the scratch region; empty: nothing was. */
+struct slice client_send_ack(struct agent *a, const struct sip_hop *hop, struct slice credentials);
 /* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
 int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request);
 
@@ -301,8 +308,13 @@ void call_wait(struct call *c);                                     /* sets its 
 /* attempt.c */
 int attempt_begin(struct call *c, const struct way *way);
 void attempt_give_up(struct attempt *at, const char *reason);
-void attempt_late(struct attempt *at, const struct sip_message *response); /* an answer that nobody waits for */
 void attempt_free(struct attempt *at);
+
+/* late.c: answers that nobody waits for. hop: where it came from, or where the INVITE went. */
+void late_answer(struct agent *a, const struct sip_hop *hop, struct trunk *trunk, const struct sip_message *response,
+                 struct slice credentials);
+bool late_is_busy(const struct agent *a); /* a BYE is under way */
+void late_free_all(struct agent *a);
 
 /* pair.c */
 struct pair *pair_of(struct attempt *at, const struct sip_message *response, bool make);
@@ -319,6 +331,9 @@ static inline unsigned end_index(const struct end *e)
     return e == &e->pair->ends[1];
 }
 struct sip_hop end_hop(const struct end *e);
+/* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
+struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,
+                          const struct sip_dialog *d);
 /* Our Contact URI there. */
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag);
 
@@ -330,8 +345,8 @@ void relay_inside(struct end *end, const struct sip_event *event);
 void relay_respond(struct relay *r, struct pair *pair, const struct sip_message *response);
 void relay_fail(struct relay *r, unsigned status);
 void relay_acked(struct end *end, const struct sip_message *ack);
-void relay_acknowledge(struct end *end);                               /* ACK of our own, if the end waits for one */
-void relay_stray(struct agent *a, const struct sip_message *response); /* of a client that is gone */
+void relay_acknowledge(struct end *end);                          /* ACK of our own, if the end waits for one */
+void relay_stray(struct agent *a, const struct sip_event *event); /* a response of a client that is gone */
 
 /* patch.c */
 struct patch {

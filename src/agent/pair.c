@@ -97,6 +97,7 @@ static void end_fini(struct agent *a, struct end *e)
     agent_timer_stop(a, &e->timer);
     sip_accepted_fini(&e->accepted);
     sip_confirmed_fini(&e->confirmed);
+    mem_free(e->credentials);
 }
 
 void pair_free(struct pair *p)
@@ -210,25 +211,25 @@ static struct sip_hop far_hop(struct sip_hop hop, const struct sip_uri *uri)
 }
 
 /* The address in the target or the first route, if it is one; a name is reached as before. The connection stays while it lives. */
-struct sip_hop end_hop(const struct end *e)
+struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *reached,
+                          const struct sip_dialog *d)
 {
-    const struct agent *a = e->pair->call->agent;
-    struct sip_hop hop = e->hop;
+    struct sip_hop hop = *reached;
     struct sip_uri uri;
     struct slice name;
     enum sip_transport transport = hop.transport;
     struct addr addr;
-    if (sip_uri_parse(sip_dialog_next_hop(&e->dialog), &uri, NULL) < 0)
+    if (sip_uri_parse(sip_dialog_next_hop(d), &uri, NULL) < 0)
         return hop;
-    if (e->side == AGENT_IME)
+    if (!trunk)
         return a->options->edge.family ? hop : far_hop(hop, &uri);
-    if (e->trunk && e->trunk->options->side == AGENT_PBX && e->trunk->options->registers)
+    if (trunk->options->side == AGENT_PBX && trunk->options->registers)
         return hop; /* it may be behind a translator of addresses */
     if (sip_uri_param(&uri, "transport", &name))
         sip_transport_find(name, &transport);
     else if (uri.scheme == SIP_SCHEME_SIP && hop.transport != SIP_TLS)
         transport = SIP_UDP;
-    if (!a->options->points[e->side][transport] || /* we do not speak it there */
+    if (!a->options->points[hop.side][transport] || /* we do not speak it there */
         !literal_addr(&uri, transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr))
         return hop;
     if (transport != hop.transport)
@@ -236,6 +237,11 @@ struct sip_hop end_hop(const struct end *e)
     hop.transport = transport;
     hop.addr = addr;
     return hop;
+}
+
+struct sip_hop end_hop(const struct end *e)
+{
+    return end_hop_by(e->pair->call->agent, e->trunk, &e->hop, &e->dialog);
 }
 
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag)

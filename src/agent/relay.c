@@ -46,13 +46,22 @@ void relay_free(struct relay *r)
 
 /* ---- back ---- */
 
-/* The 2xx is ours to repeat until it is acknowledged; the ACK will be for the other end's INVITE. */
-static void relay_accepted(struct relay *r, struct end *end, const struct sip_message *request, struct slice answer)
+/* The 2xx is ours to repeat until it is acknowledged; the ACK will be for the other end's INVITE, which was sent by that client. */
+static void relay_accepted(struct relay *r, struct end *end, const struct client *client,
+                           const struct sip_message *request, struct slice answer)
 {
     struct agent *a = r->call->agent;
+    struct end *other = end_other(end);
+    struct slice credentials = client ? client_credentials_shown(a, client) : (struct slice){0};
     end->accepted_server = r->server;
     end->accepted_cseq = r->out_cseq;
-    end_other(end)->owes_ack = r->out_cseq;
+    other->owes_ack = r->out_cseq;
+    mem_free(other->credentials);
+    other->credentials = NULL;
+    if (credentials.n) {
+        char *text = region_text(&a->scratch, credentials);
+        other->credentials = text ? mem_strdup(text) : NULL;
+    }
     if (!sip_accepted_start(&end->accepted, a->now, request, answer, SIP_T1_MS, SIP_T2_MS))
         heap_set(&a->timers, &end->timer.node, sip_accepted_deadline(&end->accepted));
 }
@@ -82,7 +91,11 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
     if (status < 200)
         return;
     if (status < 300 && r->method == SIP_INVITE && end)
-        relay_accepted(r, end, request, buf_slice(&a->octets));
+        relay_accepted(r, end,
+                       r->pair      ? &r->client
+                       : c->current ? &c->current->client
+                                    : NULL,
+                       request, buf_slice(&a->octets));
     relay_close(r);
 }
 
@@ -187,16 +200,29 @@ void relay_inside(struct end *end, const struct sip_event *event)
 
 /* ---- ACK ---- */
 
+/* What is in a->octets. */
 static void relay_send_ack(struct end *to, uint32_t cseq)
 {
     struct agent *a = to->pair->call->agent;
+    const bool is_owed = to->owes_ack == cseq;
     struct sip_hop hop = end_hop(to);
-    if (a->octets.err)
+    struct slice ack =
+        client_send_ack(a, &hop, is_owed && to->credentials ? slice_str(to->credentials) : (struct slice){0});
+    if (!ack.n)
         return;
-    struct slice ack = client_credentials(a, to->trunk, buf_slice(&a->octets)); /* as the INVITE (RFC 3261 22.1) */
-    to->owes_ack = 0;
-    sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, to->side, hop.transport), ack);
+    if (is_owed)
+        to->owes_ack = 0;
     sip_confirmed_keep(&to->confirmed, cseq, ack);
+}
+
+/* Of our own. */
+static void relay_make_ack(struct end *to, uint32_t cseq)
+{
+    struct agent *a = to->pair->call->agent;
+    buf_clear(&a->octets);
+    sip_dialog_begin_request(&to->dialog, "ACK", cseq, &a->octets);
+    sip_end(&a->octets, (struct slice){0});
+    relay_send_ack(to, cseq);
 }
 
 void relay_acked(struct end *end, const struct sip_message *ack)
@@ -214,31 +240,35 @@ void relay_acked(struct end *end, const struct sip_message *ack)
 
 void relay_acknowledge(struct end *end)
 {
-    struct agent *a = end->pair->call->agent;
-    uint32_t cseq = end->owes_ack;
-    if (!cseq || !end->ready)
-        return;
-    buf_clear(&a->octets);
-    sip_dialog_begin_request(&end->dialog, "ACK", cseq, &a->octets);
-    sip_end(&a->octets, (struct slice){0});
-    relay_send_ack(end, cseq);
+    if (end->owes_ack && end->ready)
+        relay_make_ack(end, end->owes_ack);
 }
 
-void relay_stray(struct agent *a, const struct sip_message *response)
+/* A 2xx in a dialog of ours: one that comes again gets its ACK again; one that nobody waits for any longer (the re-INVITE has timed out) its
+ * first, for the call may go on. False: the dialog is closed, and has no ACK for it. */
+static bool relay_acknowledge_again(struct end *end, const struct sip_message *response)
 {
-    struct end *end;
-    struct attempt *at;
-    if (response->status < 200 || response->status >= 300 || response->method != SIP_INVITE)
+    struct agent *a = end->pair->call->agent;
+    struct slice ack = sip_confirmed_ack(&end->confirmed, response);
+    struct sip_hop hop = end_hop(end);
+    if (end->owes_ack == response->cseq.number)
+        return true; /* the other side's is on its way */
+    if (ack.n)
+        sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, end->side, hop.transport), ack);
+    else if (!end->gone)
+        relay_make_ack(end, response->cseq.number);
+    return ack.n || !end->gone;
+}
+
+void relay_stray(struct agent *a, const struct sip_event *event)
+{
+    const struct sip_message *response = event->message;
+    struct sip_hop hop = agent_hop(event->flow);
+    struct trunk *trunk;
+    if (response->status < 200 || response->status >= 300 || response->method != SIP_INVITE ||
+        trunk_of_flow(a, event->flow, &trunk) < 0)
         return;
-    end = end_find(a, response->call_id, response->from.tag, response->to.tag);
-    if (end && (end->owes_ack == response->cseq.number || sip_confirmed_ack(&end->confirmed, response).n)) {
-        struct slice ack = sip_confirmed_ack(&end->confirmed, response);
-        struct sip_hop hop = end_hop(end);
-        if (ack.n)
-            sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, end->side, hop.transport), ack);
-        return;
-    }
-    at = map_get(&a->attempts, response->from.tag);
-    if (at)
-        attempt_late(at, response);
+    struct end *end = end_find(a, response->call_id, response->from.tag, response->to.tag);
+    if (!end || end->side != (enum agent_side)event->flow->side || !relay_acknowledge_again(end, response))
+        late_answer(a, &hop, trunk, response, (struct slice){0});
 }

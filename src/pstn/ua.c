@@ -179,6 +179,7 @@ static void heard(struct ua *u, const struct sip_event *event)
         response(u, event);
         break;
     case SIP_ACK_MISSING:
+    case SIP_ANSWERED_LATE:
     case SIP_SEND:
         break;
     }

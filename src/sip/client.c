@@ -15,6 +15,17 @@ static struct slice make_branch(const struct sip_layer *l, uint64_t id, char tex
     return slice_of(text, BRANCH_OCTETS);
 }
 
+/* Whether we have made it: what it says cannot be checked otherwise once its transaction is gone. */
+static bool is_our_branch(const struct sip_layer *l, struct slice branch)
+{
+    const size_t cookie = sizeof COOKIE - 1;
+    char text[BRANCH_OCTETS + 1];
+    uint64_t words[2];
+    if (branch.n != BRANCH_OCTETS || hex_parse(slice_of(branch.p + cookie, branch.n - cookie), (uint8_t *)words) < 0)
+        return false;
+    return mem_equal_secret(make_branch(l, words[0], text).p, branch.p, BRANCH_OCTETS);
+}
+
 /* Into l->scratch, with our Via on top. */
 static int write_request(struct sip_layer *l, const struct sip_hop *hop, const char *sent_by, struct slice branch,
                          struct slice octets)
@@ -164,6 +175,14 @@ void sip_client_report(struct client *c, struct inbound *in)
     sip_inbound_drop(in);
 }
 
+void sip_client_report_late(struct sip_layer *l, struct inbound *in)
+{
+    const struct sip_message *m = &in->message;
+    if (m->method == SIP_INVITE && m->status >= 200 && m->status < 300)
+        sip_inbound_report(l, in, (struct sip_event){.kind = SIP_ANSWERED_LATE});
+    sip_inbound_drop(in);
+}
+
 void sip_client_give_up(struct client *c, enum sip_event_kind kind)
 {
     struct sip_layer *l = c->t.layer;
@@ -221,7 +240,10 @@ void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in)
     struct transaction *t = l->key.err ? NULL : sip_transaction_find_key(l, buf_slice(&l->key));
     if (!t || t->is_server) {
         l->counters.responses_stray++;
-        sip_inbound_drop(in);
+        if (is_our_branch(l, m->via.branch))
+            sip_client_report_late(l, in);
+        else
+            sip_inbound_drop(in);
         return;
     }
     struct client *c = CONTAINER_OF(t, struct client, t);

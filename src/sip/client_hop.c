@@ -65,6 +65,40 @@ void sip_client_wait_no_more(struct client *c)
     }
 }
 
+/* On streams a server forgets requests other than INVITE as soon as it has answered them: should only that answer have been lost, they are new
+ * to it. For these there is no harm in that; a message or a digit would be there twice. */
+static bool may_come_twice(const struct client *c)
+{
+    switch (sip_method_find(slice_of(c->t.key.p + c->branch_octets + 1, c->t.key.n - c->branch_octets - 1))) {
+    case SIP_INVITE:
+    case SIP_CANCEL:
+    case SIP_BYE:
+    case SIP_OPTIONS:
+    case SIP_PRACK:
+    case SIP_UPDATE:
+    case SIP_REGISTER:
+    case SIP_SUBSCRIBE:
+    case SIP_NOTIFY:
+    case SIP_PUBLISH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* It waits for the same hop again, in a new group. */
+static bool send_again(struct client *c)
+{
+    if (!c->t.is_reliable || c->state != CLIENT_CALLING || c->is_sent_again || !may_come_twice(c))
+        return false;
+    c->is_sent_again = true;
+    sip_client_wait_no_more(c);
+    if (sip_client_wait(c, &c->t.packet->hop))
+        return false;
+    sip_transaction_repeat(&c->t);
+    return true;
+}
+
 /* The far side may be back soon, and is not to ring for nobody until then. */
 static void give_up(struct client *c, struct now now)
 {
@@ -73,8 +107,8 @@ static void give_up(struct client *c, struct now now)
     sip_client_give_up(c, SIP_UNREACHABLE);
 }
 
-/* Those that wait for a final response; the others have what they wanted. The group leaves the table first: CANCELs begin a new one. */
-void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop)
+/* Those that wait for a final response; the others have what they wanted. The group leaves the table first: what is sent begins a new one. */
+static void tell_group(struct sip_layer *l, struct now now, const struct sip_hop *hop, bool again)
 {
     struct hop_group *group = find(l, hop, hash_hop(l, hop));
     bool is_last = !group;
@@ -83,6 +117,17 @@ void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip
     while (!is_last) {
         struct client *c = CONTAINER_OF(group->clients.next, struct client, by_hop);
         is_last = group->clients.next == group->clients.prev;
-        give_up(c, now);
+        if (!again || !send_again(c))
+            give_up(c, now);
     }
+}
+
+void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop)
+{
+    tell_group(l, now, hop, false);
+}
+
+void sip_layer_lost(struct sip_layer *l, struct now now, const struct sip_hop *hop)
+{
+    tell_group(l, now, hop, true);
 }

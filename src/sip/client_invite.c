@@ -2,7 +2,7 @@
  *
  *     CALLING      timer A repeats the INVITE on UDP; timer B ends it
  *     PROCEEDING   timer C: a CANCEL is sent, and 64 * T1 later it is over (16.8, 9.1)
- *     COMPLETED    300 to 699: acknowledged here, again and again until timer D
+ *     COMPLETED    300 to 699: acknowledged here, again and again until timer D; a proxy may pass on a 2xx after it (16.7), the user ends that
  *     ACCEPTED     2xx: each goes to the user, who acknowledges it, until timer M */
 #include "sip/transaction_core.h"
 
@@ -87,7 +87,7 @@ void sip_client_invite_receive(struct client *c, struct now now, struct inbound 
         c->t.layer->counters.retransmissions_in++;
         if (c->state == CLIENT_COMPLETED && status >= 300)
             acknowledge(c, &in->message);
-        sip_inbound_drop(in);
+        sip_client_report_late(c->t.layer, in);
     }
 }
 

@@ -28,7 +28,8 @@ struct sip_dialog {
     struct region texts; /* all but remote_target and routes, which change */
 };
 
-/* By a request of ours and a response to it (12.1.2); by a request of theirs and the tag of our response (12.1.1). 0, ERR_SYNTAX (no Contact,
+/* By a request of ours and a response to it (12.1.2), which may stand for both: it repeats what is needed of the request. By a request of theirs
+ * and the tag of our response (12.1.1). 0, ERR_SYNTAX (no Contact,
  * or not one; a route that cannot be read), ERR_LIMIT, ERR_NO_MEMORY. A provisional response without Contact is taken: until the 2xx has one,
  * requests go where the first went. */
 int sip_dialog_init_uac(struct sip_dialog *d, const struct sip_message *request, const struct sip_message *response);

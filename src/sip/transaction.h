@@ -4,6 +4,8 @@
  *
  * A transaction user sees each request once, each response of its requests, and exactly one end of each client transaction: a final
  * response, TIMEOUT or UNREACHABLE. ACKs to failures are sent here; ACKs to 2xx are the user's (they are no transaction: sip_layer_send_ack).
+ * A 2xx that comes when the INVITE has had another end means that a phone is up for nobody: it is told of however late it is, since its branch
+ * proves that the INVITE was ours.
  *
  * CANCEL: for a request of ours, sip_client_cancel (waits for a provisional response, 9.1). A CANCEL that comes in is answered here and reported
  * with the INVITE's transaction. */
@@ -60,6 +62,11 @@ void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow 
  * final response. An INVITE that rings there is canceled, by whatever way is left. */
 void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop);
 
+/* A connection to that hop has ended that was up. Requests without any response may have been written when it was closed already: each is sent
+ * once more, over whatever connection leads there, unless it may not be carried out twice (INFO, MESSAGE, REFER, unknown methods). It keeps its
+ * branch, so that whoever has read it takes it for a repetition (17.2.3). For all others the same as above. */
+void sip_layer_lost(struct sip_layer *l, struct now now, const struct sip_hop *hop);
+
 void sip_layer_tick(struct sip_layer *l, struct now now);
 struct mono sip_layer_deadline(const struct sip_layer *l);
 
@@ -101,8 +108,9 @@ enum sip_event_kind {
     SIP_ACK_MISSING, /* server: a failure response of an INVITE was never acknowledged (timer H) */
     SIP_CANCELLED, /* server: of the INVITE, message: the CANCEL; already answered. The user answers the INVITE with 487 */
     SIP_RESPONSE, /* client, token, message, flow; the last one if its status is final (but a 2xx to INVITE may come again, from forks) */
-    SIP_TIMEOUT,    /* client, token: no final response in time. For the user as 408 */
-    SIP_UNREACHABLE /* client, token: nowhere to send it. For the user as 503 */
+    SIP_TIMEOUT,     /* client, token: no final response in time. For the user as 408 */
+    SIP_UNREACHABLE, /* client, token: nowhere to send it. For the user as 503 */
+    SIP_ANSWERED_LATE /* flow, message: a 2xx to an INVITE of ours that has had its end. The user acknowledges it and says BYE (13.2.2.4) */
 };
 
 /* Valid until the next call of sip_layer_next. */

@@ -130,6 +130,7 @@ struct client {
     struct packet *ack;    /* to a failure response */
     struct packet *cancel; /* wanted; sent after the first provisional response */
     bool is_cancelled;     /* it was sent */
+    bool is_sent_again;    /* over another connection */
     size_t branch_octets;  /* of the key */
     uint8_t key[];
 };
@@ -197,6 +198,7 @@ void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in)
 void sip_client_tick(struct client *c, struct now now);
 void sip_client_free(struct client *c);
 void sip_client_report(struct client *c, struct inbound *in);
+void sip_client_report_late(struct sip_layer *l, struct inbound *in); /* if it is a 2xx to an INVITE; lets it go */
 void sip_client_settled(struct client *c); /* it has its final response: drops what only served to get one */
 void sip_client_give_up(struct client *c, enum sip_event_kind kind);
 int sip_client_send_cancel(struct client *c, struct now now);

@@ -114,8 +114,10 @@ static bool next_effect(struct stage *s, struct agent_effect *ret_effect)
 static void sent(struct stage *s, const struct agent_effect *e)
 {
     enum peer peer = happens(s, s->lose_percent) ? PEERS : peer_of(e->hop);
-    if (peer == PEERS)
+    if (peer == PEERS) {
         snprintf(s->to_strangers, sizeof s->to_strangers, "%.*s", SLICE_PRINT(e->octets));
+        s->stranger = *e->hop;
+    }
     if (peer == PEERS || s->deaf[peer])
         return;
     struct sent *m = calloc(1, sizeof *m);
@@ -241,6 +243,7 @@ int agent_stage_teardown(void **state)
     assert_int_equal(s->agent->ends.n, 0);
     assert_int_equal(s->agent->tags.n, 0);
     assert_int_equal(s->agent->attempts.n, 0);
+    assert_int_equal(s->agent->late.n, 0);
     assert_int_equal(s->agent->direct_count, 0);
     agent_stage_free(s);
     return 0;
@@ -368,7 +371,12 @@ void stage_send_from(struct stage *s, enum agent_side side, const char *address,
 {
     struct sip_flow flow = {.transport = side == AGENT_IME ? SIP_TLS : SIP_UDP, .side = side};
     assert_int_equal(addr_parse(slice_str(address), 0, &flow.peer), 0);
-    agent_input(s->agent, s->now, &flow, slice_str(text));
+    stage_send_over(s, &flow, text);
+}
+
+void stage_send_over(struct stage *s, const struct sip_flow *flow, const char *text)
+{
+    agent_input(s->agent, s->now, flow, slice_str(text));
     drain(s);
 }
 
@@ -469,12 +477,27 @@ static void keep_target(struct talk *t)
         assert_non_null(t->stage->trouble);
 }
 
-static const char *via(struct talk *t)
+static const char *via_of(struct talk *t, const char *branch)
 {
     static char text[STAGE_TEXT_OCTETS];
-    snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=z9hG4bK%u\r\n", sip_transport_name(peers[t->peer].transport),
-             peers[t->peer].address, ++t->stage->branch);
+    snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=%s\r\n", sip_transport_name(peers[t->peer].transport),
+             peers[t->peer].address, branch);
     return text;
+}
+
+static const char *via(struct talk *t)
+{
+    char branch[32];
+    snprintf(branch, sizeof branch, "z9hG4bK%u", ++t->stage->branch);
+    return via_of(t, branch);
+}
+
+/* Of an INVITE; its ACK and CANCEL may follow. */
+static const char *invite_via(struct talk *t)
+{
+    snprintf(t->invite_branch, sizeof t->invite_branch, "z9hG4bK%u", ++t->stage->branch);
+    t->failed = false;
+    return via_of(t, t->invite_branch);
 }
 
 static void write_request(struct talk *t, const char *method, unsigned cseq, const char *via_line, const char *more,
@@ -503,8 +526,7 @@ void talk_call_with(struct stage *s, struct talk *t, enum peer peer, const char 
     snprintf(t->remote, sizeof t->remote, "<sip:%s@agent>", user);
     snprintf(t->target, sizeof t->target, "sip:%s@agent", user);
     t->cseq = t->invite_cseq = 101;
-    snprintf(t->invite_branch, sizeof t->invite_branch, "z9hG4bK%u", s->branch + 1);
-    write_request(t, "INVITE", t->cseq, via(t), more, SDP);
+    write_request(t, "INVITE", t->cseq, invite_via(t), more, SDP);
 }
 
 void talk_call(struct stage *s, struct talk *t, enum peer peer, const char *user)
@@ -559,6 +581,7 @@ void talk_heard(struct talk *t, const char *status)
 {
     stage_take(t->stage, t->peer, status);
     assert_slice_text(t->stage->message.call_id, t->call_id);
+    t->failed |= t->stage->message.status >= 300 && t->stage->message.method == SIP_INVITE;
     if (t->stage->message.status > 100) {
         keep(t->remote, slice_str(stage_field(t->stage, SIP_TO)));
         keep_target(t);
@@ -576,22 +599,20 @@ void talk_asked(struct talk *t, const char *method)
 
 void talk_request(struct talk *t, const char *method, const char *more, const char *body)
 {
-    if (!strcmp(method, "INVITE"))
+    const bool invites = !strcmp(method, "INVITE");
+    if (invites)
         t->invite_cseq = t->cseq + 1;
-    write_request(t, method, ++t->cseq, via(t), more, body);
+    write_request(t, method, ++t->cseq, invites ? invite_via(t) : via(t), more, body);
 }
 
 void talk_ack(struct talk *t)
 {
-    write_request(t, "ACK", t->invite_cseq, via(t), NULL, NULL);
+    write_request(t, "ACK", t->invite_cseq, t->failed ? via_of(t, t->invite_branch) : via(t), NULL, NULL);
 }
 
 void talk_cancel(struct talk *t)
 {
-    char line[STAGE_TEXT_OCTETS];
-    snprintf(line, sizeof line, "Via: SIP/2.0/%s %s;branch=%s\r\n", sip_transport_name(peers[t->peer].transport),
-             peers[t->peer].address, t->invite_branch);
-    write_request(t, "CANCEL", t->invite_cseq, line, NULL, NULL);
+    write_request(t, "CANCEL", t->invite_cseq, via_of(t, t->invite_branch), NULL, NULL);
 }
 
 void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,

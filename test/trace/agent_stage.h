@@ -28,6 +28,7 @@ struct talk {
     unsigned invite_cseq;
     char request[STAGE_MESSAGE_OCTETS]; /* the last one that it was sent, for its answers */
     char invite_branch[64];
+    bool failed; /* its INVITE: the ACK belongs to that transaction */
 };
 
 struct sent {
@@ -57,6 +58,7 @@ struct stage {
     bool stopped;
     bool deaf[PEERS];                        /* what is sent there is lost */
     char to_strangers[STAGE_MESSAGE_OCTETS]; /* the last message to nobody of them */
+    struct sip_hop stranger;
     unsigned branch;
 
     /* Trouble, if a test wants it; drawn from the entropy. */
@@ -85,6 +87,7 @@ void stage_learn_from(struct stage *s, const char *number, const char *domain, u
 void stage_run(struct stage *s, int64_t ms);
 void stage_send(struct stage *s, enum peer peer, const char *text);
 void stage_send_from(struct stage *s, enum agent_side side, const char *address, const char *text); /* anybody */
+void stage_send_over(struct stage *s, const struct sip_flow *flow, const char *text);
 void stage_unreachable(struct stage *s, enum peer peer); /* what it was to be sent next could not be */
 
 /* The next message to that peer: a request of this method, or a response with this status ("180"). Valid until the next take. */

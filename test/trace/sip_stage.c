@@ -114,6 +114,9 @@ static void told(struct sip_stage *s, const struct sip_event *e)
     case SIP_UNREACHABLE:
         snprintf(text, sizeof text, "UNREACHABLE");
         break;
+    case SIP_ANSWERED_LATE:
+        snprintf(text, sizeof text, "late %u", e->message->status);
+        break;
     default:
         fail();
     }

@@ -148,7 +148,7 @@ static void cancel(void **state)
     talk_heard(&ann, "180");
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
-    stage_take(s, PBX, "487");
+    talk_heard(&ann, "487");
     talk_ack(&ann);
     stage_take(s, CARRIER_1, "CANCEL");
     talk_answer(&bob, 487, NULL);
@@ -171,7 +171,7 @@ static void answer_crosses_cancel(void **state)
     strcpy(invite, bob.request);
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
-    stage_take(s, PBX, "487");
+    talk_heard(&ann, "487");
     talk_ack(&ann);
     stage_take(s, CARRIER_1, "CANCEL");
     talk_answer(&bob, 200, NULL);
@@ -183,6 +183,126 @@ static void answer_crosses_cancel(void **state)
     talk_asked(&bob, "ACK");
     stage_quiet(s);
     assert_int_equal(agent_counters(s->agent)->answers_late, 2);
+}
+
+/* The phone is up for nobody: it is told so, however late, and once. */
+static void expect_late_answer_ended(struct stage *s, struct talk *bob)
+{
+    char invite[STAGE_MESSAGE_OCTETS];
+    strcpy(invite, bob->request);
+    talk_answer(bob, 200, NULL);
+    talk_asked(bob, "ACK");
+    assert_int_equal(s->message.cseq.number, bob->invite_cseq);
+    talk_asked(bob, "BYE");
+    assert_int_equal(s->message.cseq.number, bob->invite_cseq + 1);
+    talk_answer(bob, 200, NULL);
+    strcpy(bob->request, invite);
+    talk_answer(bob, 200, NULL);
+    talk_asked(bob, "ACK");
+    stage_quiet(s);
+}
+
+static void answer_long_after_the_timeout(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    s->deaf[CARRIER_1] = true;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    stage_run(s, 4000);
+    talk_called(s, &bob, CARRIER_2);
+    s->deaf[CARRIER_2] = true; /* its repetitions */
+    stage_run(s, 32000);
+    s->deaf[CARRIER_2] = false;
+    talk_heard(&ann, "408");
+    talk_ack(&ann);
+    stage_run(s, 20000);
+    assert_int_equal(agent_calls(s->agent), 0);
+    expect_late_answer_ended(s, &bob);
+}
+
+static void answer_long_after_cancel(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    talk_cancel(&ann);
+    stage_take(s, PBX, "200");
+    talk_heard(&ann, "487");
+    talk_ack(&ann);
+    s->deaf[CARRIER_1] = true;
+    stage_take(s, CARRIER_1, "CANCEL");
+    stage_run(s, 60000);
+    s->deaf[CARRIER_1] = false;
+    assert_int_equal(agent_calls(s->agent), 0);
+    expect_late_answer_ended(s, &bob);
+}
+
+/* A proxy behind the carrier had two phones ring: one declined for all, the other had been picked up before it knew. */
+static void answer_after_a_refusal(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char invite[STAGE_MESSAGE_OCTETS];
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    strcpy(invite, bob.request);
+    talk_answer(&bob, 603, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "603");
+    talk_ack(&ann);
+    strcpy(bob.request, invite);
+    strcpy(bob.tag, "other");
+    expect_late_answer_ended(s, &bob);
+}
+
+/* Only those that we would call may have us send something. */
+static void late_answer_from_a_stranger(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char text[STAGE_MESSAGE_OCTETS];
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    snprintf(text, sizeof text,
+             "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 "
+             "INVITE\r\nContact: <sip:e@203.0.113.1>\r\nContent-Length: 0\r\n\r\n",
+             stage_field(s, SIP_VIA));
+    talk_answer(&bob, 486, NULL);
+    talk_asked(&bob, "ACK");
+    talk_heard(&ann, "486");
+    talk_ack(&ann);
+    stage_run(s, 60000);
+    stage_send_from(s, AGENT_PSTN, "198.51.100.66:5060", text);
+    assert_string_equal(s->to_strangers, "");
+    stage_quiet(s);
+}
+
+/* Nobody waits for the answer to the re-INVITE any longer; the call may go on, so it is not ended. */
+static void late_answer_in_a_call(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&ann, "INVITE", NULL, "v=0\r\n");
+    talk_heard(&ann, "100");
+    talk_asked(&bob, "INVITE");
+    s->deaf[CARRIER_1] = true;
+    stage_run(s, 32000);
+    s->deaf[CARRIER_1] = false;
+    talk_heard(&ann, "408");
+    talk_ack(&ann);
+    talk_answer(&bob, 200, NULL);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+    assert_int_equal(agent_calls(s->agent), 1);
+    assert_int_equal(agent_counters(s->agent)->answers_late, 0);
 }
 
 static void answer_is_repeated_until_acknowledged(void **state)
@@ -493,6 +613,11 @@ int main(void)
         CASE(nobody_there),
         CASE(cancel),
         CASE(answer_crosses_cancel),
+        CASE(answer_long_after_the_timeout),
+        CASE(answer_long_after_cancel),
+        CASE(answer_after_a_refusal),
+        CASE(late_answer_from_a_stranger),
+        CASE(late_answer_in_a_call),
         CASE(answer_is_repeated_until_acknowledged),
         CASE(repeated_answer_is_acknowledged_again),
         CASE(answer_never_acknowledged),

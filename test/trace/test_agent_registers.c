@@ -232,11 +232,26 @@ static void calls_are_challenged(void **state)
     talk_called(s, &bob, CARRIER_1);
     assert_int_equal(check(s, SIP_PROXY_AUTHORIZATION), 0);
     assert_int_equal(s->message.cseq.number, 2);
+    char shown[STAGE_TEXT_OCTETS];
+    snprintf(shown, sizeof shown, "%.500s", stage_field(s, SIP_PROXY_AUTHORIZATION));
     talk_answer(&bob, 200, NULL);
     talk_heard(&ann, "200");
     talk_ack(&ann);
     talk_asked(&bob, "ACK");
     assert_int_equal(s->message.cseq.number, 2);
+    assert_string_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown); /* those of the INVITE (RFC 3261 22.1) */
+    /* A re-INVITE has its own, and its ACK those. */
+    talk_request(&ann, "INVITE", NULL, "v=0\r\n");
+    talk_heard(&ann, "100");
+    talk_asked(&bob, "INVITE");
+    assert_int_equal(check(s, SIP_PROXY_AUTHORIZATION), 0);
+    assert_string_not_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown);
+    snprintf(shown, sizeof shown, "%.500s", stage_field(s, SIP_PROXY_AUTHORIZATION));
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    assert_string_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown);
     talk_request(&ann, "BYE", NULL, NULL);
     talk_heard(&ann, "200");
     talk_asked(&bob, "BYE");

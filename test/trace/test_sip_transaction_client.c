@@ -1,6 +1,8 @@
 /* Client transactions, timer by timer: RFC 3261 17.1 (figures 5 and 6, table 4) and RFC 6026. T1 is 500 ms, T2 4 s, T4 5 s. */
 #include "sip_stage.h"
 
+#include <stdio.h>
+
 /* ---- INVITE ---- */
 
 /* Timer A doubles without a bound, timer B is 64 * T1. */
@@ -87,6 +89,7 @@ static void test_invite_that_fails(void **state)
                     "  1000 > ACK\n"
                     "  1000 ! 486\n"
                     "  1500 > ACK\n"
+                    "  1600 ! late 200\n"
                     " 33000 gone\n");
 }
 
@@ -142,7 +145,7 @@ static void test_invite_that_succeeds(void **state)
                         "   900 ! 200\n"
                         " 32400 gone\n");
         stage_answer(s, 200);
-        stage_expect(s, "");
+        stage_expect(s, " 60900 ! late 200\n"); /* a fork that took its time */
         assert_int_equal(sip_layer_counters(s->layer)->responses_stray, 1);
     }
 }
@@ -343,16 +346,93 @@ static void test_unreachable_after_the_answer(void **state)
                     " 32000 gone\n");
 }
 
-static void test_responses_that_match_nothing(void **state)
+/* The connection had been closed when the request was written: over another one, with the same branch. That happens once. */
+static void test_lost_connection(void **state)
 {
     struct sip_stage *s = *state;
+    char via[128];
+    stage_start(s, SIP_TCP);
+    stage_request(s, "INVITE");
+    strcpy(via, stage_field(buf_slice(&s->request), SIP_VIA));
+    stage_run(s, 1000);
+    sip_layer_lost(s->layer, s->now, &s->hop);
+    stage_drain(s);
+    assert_string_equal(stage_field(buf_slice(&s->request), SIP_VIA), via);
+    stage_run(s, 1000);
+    sip_layer_lost(s->layer, s->now, &s->hop);
+    stage_drain(s);
+    stage_request(s, "OPTIONS");
+    sip_layer_lost(s->layer, s->now, &s->hop);
+    stage_drain(s);
+    stage_answer(s, 200);
+    stage_expect(s, "     0 > INVITE\n"
+                    "  1000 > INVITE\n"
+                    "  2000 ! UNREACHABLE\n"
+                    "  2000 gone\n"
+                    "  2000 > OPTIONS\n"
+                    "  2000 > OPTIONS\n"
+                    "  2000 ! 200\n"
+                    "  2000 gone\n");
+    assert_int_equal(sip_layer_counters(s->layer)->unreachable, 1);
+}
+
+/* Whoever has answered has read it: it is not sent again. */
+static void test_lost_connection_while_ringing(void **state)
+{
+    struct sip_stage *s = *state;
+    stage_start(s, SIP_TLS);
+    stage_request(s, "INVITE");
+    stage_answer(s, 180);
+    sip_layer_lost(s->layer, s->now, &s->hop);
+    stage_drain(s);
+    stage_expect(s, "     0 > INVITE\n"
+                    "     0 ! 180\n"
+                    "     0 > CANCEL\n"
+                    "     0 ! UNREACHABLE\n");
+    stage_answer_cancel(s, 200);
+}
+
+/* However late: the phone is up. */
+static void test_answer_after_the_timeout(void **state)
+{
+    struct sip_stage *s = *state;
+    stage_start(s, SIP_TCP);
+    stage_request(s, "INVITE");
+    stage_run(s, 100000);
+    stage_answer(s, 200);
+    stage_answer(s, 200);
+    stage_answer(s, 486);
+    stage_expect(s, "     0 > INVITE\n"
+                    " 32000 ! TIMEOUT\n"
+                    " 32000 gone\n"
+                    "100000 ! late 200\n"
+                    "100000 ! late 200\n");
+    stage_request(s, "OPTIONS");
+    stage_run(s, 100000);
+    stage_answer(s, 200);
+    stage_expect(s, "100000 > OPTIONS\n"
+                    "132000 ! TIMEOUT\n"
+                    "132000 gone\n");
+}
+
+/* The branch is not ours, though it looks so. */
+static void test_responses_that_match_nothing(void **state)
+{
+    static const char *const branches[] = {"z9hG4bK1.0000000000000000", "z9hG4bK01000000000000000000000000000000"};
+    struct sip_stage *s = *state;
+    char text[512];
     stage_start(s, SIP_UDP);
     stage_request(s, "INVITE");
-    stage_arrive_text(s, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1.0000000000000000\r\n"
-                         "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b@example.org>;tag=2\r\nCall-ID: 1\r\n"
-                         "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
+    for (size_t i = 0; i < sizeof branches / sizeof branches[0]; i++) {
+        snprintf(text, sizeof text,
+                 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=%s\r\n"
+                 "From: <sip:a@example.org>;tag=1\r\nTo: <sip:b@example.org>;tag=2\r\nCall-ID: 1\r\n"
+                 "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+                 branches[i]);
+        stage_arrive_text(s, text);
+    }
     stage_expect(s, "     0 > INVITE\n");
-    assert_int_equal(sip_layer_counters(s->layer)->responses_stray, 1);
+    assert_int_equal(sip_layer_counters(s->layer)->responses_stray, 2);
 }
 
 static void test_requests_that_cannot_be_sent(void **state)
@@ -394,6 +474,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_request_that_is_answered, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_unreachable, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_unreachable_after_the_answer, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_connection, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_connection_while_ringing, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(test_answer_after_the_timeout, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_responses_that_match_nothing, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_requests_that_cannot_be_sent, stage_setup, stage_teardown),
     };
