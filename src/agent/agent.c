@@ -252,7 +252,7 @@ static void request(struct agent *a, const struct sip_event *event)
     struct trunk *trunk = NULL;
     struct end *end;
     if (m->method == SIP_REGISTER) {
-        trunk_register(a, event);
+        registrar_receive(a, event);
         return;
     }
     if (trunk_of_flow(a, event->flow, &trunk) < 0) {
@@ -354,6 +354,12 @@ void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *ho
 {
     a->now = now;
     sip_layer_unreachable(a->layer, now, hop);
+}
+
+void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop)
+{
+    a->now = now;
+    sip_layer_lost(a->layer, now, hop);
 }
 
 void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n)

@@ -70,6 +70,7 @@ void agent_stop(struct agent *a, struct now now);
 
 void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, struct slice octets);
 void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop);
+void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop); /* as sip_layer_lost */
 
 /* The answer to AGENT_LOCATE: where a trunk is, best first. n 0: nowhere. */
 void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n);

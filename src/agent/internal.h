@@ -1,86 +1,25 @@
-/* The objects of the call agent, and which file does what with them. */
+/* The objects of the call agent, and which file does what with them. Its PBXs and trunks: trunk_internal.h. */
 #ifndef AGENT_INTERNAL_H
 #define AGENT_INTERNAL_H
 
 #include "agent/agent.h"
 #include "agent/journal.h"
-#include "base/heap.h"
-#include "base/list.h"
+#include "agent/trunk_internal.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "sip/dialog.h"
-#include "sip/digest.h"
 #include "sip/session.h"
 
-#define TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
-#define TRUNK_HOPS_MAX 8
 #define WAYS_MAX 16
 #define FORKS_MAX 16       /* early dialogs of one call */
 #define CALL_RELAYS_MAX 16 /* requests under way in one call */
 #define LATE_ANSWERS_MAX 1000
 #define COUNTER_SETS_MAX 16
-#define URI_OCTETS_MAX 512
 #define CALL_TEXTS_OCTETS_MAX (256 * 1024) /* of the ways of a call */
 #define LINGER_MS (64 * SIP_T1_MS)         /* how long retransmissions may still come */
 
-struct agent;
 struct call;
 struct pair;
-
-/* ---- time ---- */
-
-struct timer {
-    struct heap_node node;
-    void (*fire)(struct agent *a, void *owner);
-    void *owner;
-};
-
-/* ---- a request of ours ---- */
-
-/* status: of the response, 408 for none in time, 503 for nowhere to send it. response NULL: none came. */
-typedef void client_fn(struct agent *a, void *owner, unsigned status, const struct sip_message *response);
-
-struct client {
-    uint64_t token; /* 0: not under way */
-    uint64_t id;    /* of the layer */
-    client_fn *heard;
-    void *owner;
-    struct trunk *trunk; /* whose password answers a challenge; NULL: none does */
-    uint32_t *cseq;      /* counts up if it is sent again with an answer to a challenge; NULL: it is not */
-    uint32_t *sent_as;   /* is told the number then; may be NULL */
-    struct sip_hop hop;
-    struct buf sent;     /* as given to the layer */
-    unsigned challenges; /* answered */
-    bool unreachable;    /* what 503 meant */
-};
-
-/* ---- who is there ---- */
-
-enum registration { REGISTRATION_NONE, REGISTRATION_TRYING, REGISTRATION_GOOD, REGISTRATION_BAD };
-
-/* A PBX or a trunk to the PSTN. */
-struct trunk {
-    struct agent *agent;
-    unsigned index;
-    const struct agent_trunk_options *options;
-    struct sip_hop hops[TRUNK_HOPS_MAX]; /* where it is; none: not located, or not registered */
-    size_t hop_count;
-    unsigned misses; /* OPTIONS in a row without an answer */
-    bool down;
-    struct client keepalive;
-    struct timer keepalive_timer;
-    uint32_t keepalive_cseq;
-
-    struct sip_digest_client digest; /* what it has asked us for */
-
-    /* Registration: ours there, or its here. */
-    enum registration registration;
-    struct client registering;
-    struct timer register_timer; /* ours: the next one; its: the end of the binding */
-    uint32_t register_cseq;
-    char register_call_id[2 * TAG_OCTETS];
-    char contact[URI_OCTETS_MAX + 1]; /* it registered this */
-};
 
 /* ---- calls ---- */
 
@@ -258,32 +197,6 @@ void agent_answer(struct agent *a, uint64_t server, unsigned status, const char 
 /* Where it came from. */
 struct sip_hop agent_hop(const struct sip_flow *flow);
 
-/* client.c: requests of ours */
-void client_init(struct client *c, client_fn *heard, void *owner, struct trunk *trunk, uint32_t *cseq);
-int client_send(struct agent *a, struct client *c, const struct sip_hop *hop, struct slice octets);
-void client_drop(struct agent *a, struct client *c);
-bool client_event(struct agent *a, const struct sip_event *event); /* false: of a client that is gone */
-/* The credentials in what it sent, as whole lines; empty: it had none. An ACK to a 2xx has those of its INVITE (RFC 3261 22.1): they are for that
- * method, and nobody may challenge an ACK. Lives in the scratch region. */
-struct slice client_credentials_shown(struct agent *a, const struct client *c);
-/* Sends the ACK in a->octets with such lines. What was sent, in the scratch region; empty: nothing was. */
-struct slice client_send_ack(struct agent *a, const struct sip_hop *hop, struct slice credentials);
-/* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
-int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request);
-
-/* trunk.c: PBXs and trunks */
-void trunks_init(struct agent *a);
-void trunks_fini(struct agent *a);
-void trunks_start(struct agent *a);
-void trunks_stop(struct agent *a);
-void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n);
-bool trunk_is_usable(const struct trunk *t);
-void trunk_heard(struct trunk *t); /* it is there */
-/* Whose request it is: ERR_FORBIDDEN if nobody's that we know. NULL: from the IME side. */
-int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk);
-const char *trunk_domain(const struct trunk *t);
-void trunk_register(struct agent *a, const struct sip_event *event); /* a REGISTER came in */
-
 /* plan.c: where a call may go */
 unsigned plan_call(struct call *c); /* 0, or the status that refuses it; the record has the reason */
 unsigned plan_note(struct call *c, enum agent_side side, enum agent_cause cause, const char *format, ...)
@@ -334,6 +247,8 @@ struct sip_hop end_hop(const struct end *e);
 /* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,
                           const struct sip_dialog *d);
+/* The address in a URI; false: it has a name. */
+bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr);
 /* Our Contact URI there. */
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag);
 

@@ -187,7 +187,7 @@ int pair_confirm(struct pair *p, const struct sip_message *response)
 
 /* ---- where requests inside of it go ---- */
 
-static bool literal_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr)
+bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr)
 {
     char host[ADDR_TEXT_OCTETS];
     if (uri->host.n > sizeof host - 3)
@@ -203,7 +203,7 @@ static struct sip_hop far_hop(struct sip_hop hop, const struct sip_uri *uri)
     struct addr addr;
     if (!hop.conn)
         return hop;
-    if (literal_addr(uri, SIP_TLS_PORT, &addr))
+    if (agent_uri_addr(uri, SIP_TLS_PORT, &addr))
         hop.addr = addr;
     else
         hop.addr.port = uri->port ? uri->port : SIP_TLS_PORT;
@@ -223,14 +223,14 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
         return hop;
     if (!trunk)
         return a->options->edge.family ? hop : far_hop(hop, &uri);
-    if (trunk->options->side == AGENT_PBX && trunk->options->registers)
-        return hop; /* it may be behind a translator of addresses */
+    if (registrar_has_translator(trunk, &hop))
+        return hop;
     if (sip_uri_param(&uri, "transport", &name))
         sip_transport_find(name, &transport);
     else if (uri.scheme == SIP_SCHEME_SIP && hop.transport != SIP_TLS)
         transport = SIP_UDP;
     if (!a->options->points[hop.side][transport] || /* we do not speak it there */
-        !literal_addr(&uri, transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr))
+        !agent_uri_addr(&uri, transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr))
         return hop;
     if (transport != hop.transport)
         hop.conn = 0;

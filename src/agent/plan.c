@@ -44,21 +44,26 @@ static struct way *plan_way(struct call *c)
 
 /* ---- trunks and PBXs ---- */
 
+/* A registered contact with the number in place of its user. */
+static const char *plan_contact(struct call *c, const char *contact, const char *user)
+{
+    struct sip_uri uri;
+    if (sip_uri_parse(slice_str(contact), &uri, NULL) < 0 || uri.scheme != SIP_SCHEME_SIP)
+        return plan_text(c, "%s", contact);
+    const uint8_t *behind = uri.host.p - (uri.host_is_ipv6 ? 1 : 0);
+    const size_t n = (size_t)(uri.whole.p + uri.whole.n - behind);
+    return plan_text(c, "sip:%s@%.*s", user, (int)n, (const char *)behind);
+}
+
 static void plan_trunk(struct call *c, struct trunk *t, const char *user, bool is_number)
 {
-    const char *uri = t->contact[0]
-                          ? plan_text(c, "%s", t->contact)
-                          : plan_text(c, "sip:%s@%s%s", user, trunk_domain(t), is_number ? ";user=phone" : "");
-    if (t->contact[0]) { /* a registered contact with the number in place of its user */
-        struct sip_uri contact;
-        if (!sip_uri_parse(slice_str(t->contact), &contact, NULL) && contact.scheme == SIP_SCHEME_SIP) {
-            const uint8_t *behind = contact.host.p - (contact.host_is_ipv6 ? 1 : 0);
-            const size_t n = (size_t)(contact.whole.p + contact.whole.n - behind);
-            uri = plan_text(c, "sip:%s@%.*s", user, (int)n, (const char *)behind);
-        }
-    }
-    for (size_t i = 0; i < t->hop_count && i < HOPS_PER_TRUNK_MAX && uri; i++) {
-        struct way *way = plan_way(c);
+    for (size_t i = 0; i < t->hop_count; i++) {
+        const char *contact = registrar_contact(t, i);
+        if (!contact && i == HOPS_PER_TRUNK_MAX)
+            return;
+        const char *uri = contact ? plan_contact(c, contact, user)
+                                  : plan_text(c, "sip:%s@%s%s", user, trunk_domain(t), is_number ? ";user=phone" : "");
+        struct way *way = uri ? plan_way(c) : NULL;
         if (!way)
             return;
         *way = (struct way){.side = t->options->side,

@@ -1,4 +1,4 @@
-/* PBXs and trunks to the PSTN: where they are, whether they answer, registration there (trunks) and here (PBXs). */
+/* PBXs and trunks to the PSTN: where they are, whether they answer, our registration at trunks. That of PBXs here: registrar.c. */
 #include "agent/internal.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ bool trunk_is_usable(const struct trunk *t)
     return t->hop_count && !t->down;
 }
 
-static bool addr_same_host(const struct addr *a, const struct addr *b)
+bool trunk_same_host(const struct addr *a, const struct addr *b)
 {
     return a->family == b->family && !memcmp(a->ip, b->ip, sizeof a->ip);
 }
@@ -26,21 +26,21 @@ static bool addr_same_host(const struct addr *a, const struct addr *b)
 static bool trunk_sends_from(const struct trunk *t, const struct addr *source)
 {
     for (size_t i = 0; i < t->hop_count; i++) {
-        if (addr_same_host(&t->hops[i].addr, source))
+        if (trunk_same_host(&t->hops[i].addr, source))
             return true;
     }
     for (size_t i = 0; i < t->options->source_count; i++) {
-        if (addr_same_host(&t->options->sources[i], source))
+        if (trunk_same_host(&t->options->sources[i], source))
             return true;
     }
-    return false;
+    return registrar_knows(t, source);
 }
 
 int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk)
 {
     *ret_trunk = NULL;
     if (flow->side == AGENT_IME) /* with an edge nobody else is let in; without, TLS says who it is */
-        return (a->options->edge.family ? addr_same_host(&a->options->edge, &flow->peer) : flow->peer_domain != NULL)
+        return (a->options->edge.family ? trunk_same_host(&a->options->edge, &flow->peer) : flow->peer_domain != NULL)
                    ? 0
                    : ERR_FORBIDDEN;
     for (size_t i = 0; i < a->trunk_count; i++) {
@@ -122,7 +122,7 @@ static void keepalive_due(struct agent *a, void *owner)
 void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n)
 {
     struct agent *a = t->agent;
-    if (t->contact[0])
+    if (!list_empty(&t->bindings))
         return; /* it has told us itself */
     t->hop_count = n < TRUNK_HOPS_MAX ? n : TRUNK_HOPS_MAX;
     for (size_t i = 0; i < t->hop_count; i++) {
@@ -186,6 +186,11 @@ static int64_t register_granted_ms(const struct trunk *t, const struct sip_messa
     return seconds ? seconds * INT64_C(1000) : t->agent->options->register_ms;
 }
 
+static void register_due(struct agent *a, void *owner)
+{
+    register_send(a, owner, a->options->register_ms);
+}
+
 static void register_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
 {
     struct trunk *t = owner;
@@ -210,161 +215,6 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
     agent_timer(a, &t->register_timer, REGISTER_RETRY_MS);
 }
 
-/* ---- its registration here (RFC 3261 10.3) ---- */
-
-static void binding_end(struct trunk *t)
-{
-    t->contact[0] = 0;
-    t->hop_count = 0;
-    t->registration = REGISTRATION_NONE;
-    agent_timer_stop(t->agent, &t->register_timer);
-}
-
-static void register_due(struct agent *a, void *owner)
-{
-    struct trunk *t = owner;
-    if (t->options->side == AGENT_PSTN) {
-        register_send(a, t, a->options->register_ms);
-        return;
-    }
-    log_event(a->ports.log, LEVEL_WARNING, "agent.pbx.expired", "name=%s", t->options->name);
-    binding_end(t);
-}
-
-static struct trunk *pbx_of(struct agent *a, const struct sip_message *m, const struct sip_flow *flow)
-{
-    struct sip_uri to;
-    if (flow->side != AGENT_PBX || sip_uri_parse(m->to.uri, &to, NULL) < 0)
-        return NULL;
-    for (size_t i = 0; i < a->trunk_count; i++) {
-        struct trunk *t = &a->trunks[i];
-        if (t->options->side == AGENT_PBX && t->options->registers && t->options->user &&
-            slice_eq_str(to.user, t->options->user))
-            return t;
-    }
-    return NULL;
-}
-
-static void challenge(struct agent *a, const struct trunk *t, uint64_t server, bool stale)
-{
-    const struct sip_message *request = sip_server_request(a->layer, server);
-    if (!request)
-        return;
-    buf_clear(&a->octets);
-    sip_begin_answer(&a->octets, request, 401, NULL, sip_server_tag(a->layer, server));
-    if (t->options->only_md5)
-        sip_digest_put_challenge(&a->digest, a->now, SIP_WWW_AUTHENTICATE, SIP_DIGEST_MD5, stale, &a->octets);
-    else
-        sip_digest_put_challenges(&a->digest, a->now, SIP_WWW_AUTHENTICATE, stale, &a->octets);
-    sip_end(&a->octets, (struct slice){0});
-    if (!a->octets.err)
-        sip_server_respond(a->layer, a->now, server, buf_slice(&a->octets));
-}
-
-/* By its password, if it has one, else by the addresses that the configuration names. False: it was answered. */
-static bool trunk_admits(struct agent *a, const struct trunk *t, const struct sip_event *event)
-{
-    const struct agent_trunk_options *o = t->options;
-    struct sip_digest_params credentials;
-    if (!o->password) {
-        for (size_t i = 0; i < o->source_count; i++) {
-            if (addr_same_host(&o->sources[i], &event->flow->peer))
-                return true;
-        }
-        agent_answer(a, event->server, 403, NULL, (struct slice){0});
-        return false;
-    }
-    int err = sip_digest_find(&a->digest, event->message, SIP_AUTHORIZATION, &credentials, NULL);
-    if (!err)
-        err = sip_digest_is_user(&a->digest, &credentials, slice_str(o->user))
-                  ? sip_digest_check(&a->digest, a->now, event->message, &credentials, slice_str(o->user),
-                                     slice_str(o->password))
-                  : ERR_AUTH;
-    if (err == ERR_NOT_FOUND || err == ERR_EXPIRED)
-        challenge(a, t, event->server, err == ERR_EXPIRED);
-    else if (err)
-        agent_answer(a, event->server,
-                     err == ERR_AUTH        ? 403
-                     : err == ERR_NO_MEMORY ? 500
-                                            : 400,
-                     NULL, (struct slice){0});
-    if (err && err != ERR_NOT_FOUND && err != ERR_EXPIRED)
-        a->counters.registrations_refused++;
-    return !err;
-}
-
-static int64_t asked_ms(const struct agent *a, const struct sip_message *m, const struct sip_address *contact)
-{
-    const struct sip_field *f = sip_field_first(m, SIP_EXPIRES);
-    uint32_t seconds = (uint32_t)(a->options->register_max_ms / 1000);
-    struct sip_cursor c;
-    struct slice text;
-    if (f) {
-        sip_cursor_init(&c, m->octets, f->value);
-        sip_read_number(&c, UINT32_MAX, &seconds);
-    }
-    if (sip_param_find(contact->params, "expires", &text)) {
-        sip_cursor_init(&c, m->octets, text);
-        sip_read_number(&c, UINT32_MAX, &seconds);
-    }
-    return seconds * INT64_C(1000);
-}
-
-static void binding_answer(struct agent *a, uint64_t server, const struct trunk *t, int64_t granted_ms)
-{
-    if (t->contact[0])
-        agent_answer(a, server, 200, "Contact",
-                     agent_print(a, "<%s>;expires=%lld", t->contact, (long long)(granted_ms / 1000)));
-    else
-        agent_answer(a, server, 200, NULL, (struct slice){0});
-}
-
-void trunk_register(struct agent *a, const struct sip_event *event)
-{
-    const struct sip_message *m = event->message;
-    const struct sip_field *f = sip_field_first(m, SIP_CONTACT);
-    struct trunk *t = pbx_of(a, m, event->flow);
-    struct sip_cursor c;
-    struct sip_address contact;
-    if (!t) {
-        a->counters.registrations_refused++;
-        agent_answer(a, event->server, event->flow->side == AGENT_PBX ? 404 : 403, NULL, (struct slice){0});
-        return;
-    }
-    if (!trunk_admits(a, t, event))
-        return;
-    if (!f) {
-        binding_answer(a, event->server, t, a->options->register_max_ms);
-        return;
-    }
-    sip_cursor_init(&c, m->octets, f->value);
-    if (!sip_read_address(&c, &contact) || contact.uri.n > URI_OCTETS_MAX) {
-        agent_answer(a, event->server, 400, NULL, (struct slice){0});
-        return;
-    }
-    int64_t ms = asked_ms(a, m, &contact);
-    if (contact.is_star || ms == 0) {
-        binding_end(t);
-        binding_answer(a, event->server, t, 0);
-        return;
-    }
-    if (ms < a->options->register_min_ms) {
-        agent_answer(a, event->server, 423, "Min-Expires",
-                     agent_print(a, "%lld", (long long)(a->options->register_min_ms / 1000)));
-        return;
-    }
-    ms = ms < a->options->register_max_ms ? ms : a->options->register_max_ms;
-    snprintf(t->contact, sizeof t->contact, "%.*s", SLICE_PRINT(contact.uri));
-    t->hops[0] = (struct sip_hop){
-        .transport = event->flow->transport, .side = AGENT_PBX, .addr = event->flow->peer, .conn = event->flow->conn};
-    t->hop_count = 1;
-    t->registration = REGISTRATION_GOOD;
-    trunk_heard(t);
-    a->counters.registrations++;
-    agent_timer(a, &t->register_timer, ms);
-    binding_answer(a, event->server, t, ms);
-}
-
 /* ---- life ---- */
 
 void trunks_init(struct agent *a)
@@ -375,11 +225,14 @@ void trunks_init(struct agent *a)
         t->agent = a;
         t->index = i;
         t->options = &a->options->trunks[i];
+        list_init(&t->bindings);
         sip_digest_client_init(&t->digest);
         client_init(&t->keepalive, keepalive_heard, t, t, &t->keepalive_cseq);
         client_init(&t->registering, register_heard, t, t, &t->register_cseq);
         t->keepalive_timer = (struct timer){.fire = keepalive_due, .owner = t};
         t->register_timer = (struct timer){.fire = register_due, .owner = t};
+        if (t->options->side == AGENT_PBX)
+            registrar_init(t);
         agent_call_id(a, t->register_call_id);
     }
 }
@@ -391,6 +244,7 @@ void trunks_fini(struct agent *a)
         client_drop(a, &t->keepalive);
         client_drop(a, &t->registering);
         sip_digest_client_fini(&t->digest);
+        registrar_fini(t);
         agent_timer_stop(a, &t->keepalive_timer);
         agent_timer_stop(a, &t->register_timer);
     }

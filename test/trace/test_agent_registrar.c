@@ -1,0 +1,269 @@
+/* Where a PBX is reached that registers: its Contacts, their order and their end, connections, translators of addresses (RFC 3261 10.3, 3581). */
+#include "agent_stage.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int setup(void **state)
+{
+    struct stage *s = agent_stage_new();
+    struct agent_trunk_options *pbx = &s->options.trunks[PBX];
+    mem_free(pbx->host);
+    pbx->host = NULL;
+    pbx->registers = true;
+    pbx->user = mem_strdup("pbx");
+    pbx->source_count = 1;
+    assert_int_equal(addr_parse(slice_str("10.0.0.1"), 1, &pbx->sources[0]), 0);
+    agent_options_point(&s->options, AGENT_PBX, SIP_TCP, "10.0.0.9:5060");
+    agent_stage_start(s);
+    *state = s;
+    return 0;
+}
+
+/* ---- REGISTER ---- */
+
+struct registering {
+    const char *from;    /* NULL: 10.0.0.1:5060 */
+    const char *sent_by; /* in Via, with parameters; NULL: the same */
+    const char *contact; /* the value */
+    const char *more;    /* further fields; NULL: none */
+    uint64_t conn;       /* 0: UDP */
+    unsigned cseq;       /* 0: the next */
+};
+
+static void registers(struct stage *s, const struct registering *r)
+{
+    struct sip_flow flow = {.transport = r->conn ? SIP_TCP : SIP_UDP, .side = AGENT_PBX, .conn = r->conn};
+    const char *from = r->from ? r->from : "10.0.0.1:5060";
+    char text[STAGE_MESSAGE_OCTETS];
+    assert_int_equal(addr_parse(slice_str(from), 0, &flow.peer), 0);
+    s->branch++;
+    snprintf(text, sizeof text,
+             "REGISTER sip:a.example SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
+             "From: <sip:pbx@a.example>;tag=r\r\nTo: <sip:pbx@a.example>\r\nCall-ID: register\r\nCSeq: %u REGISTER\r\n"
+             "Contact: %s\r\n%sContent-Length: 0\r\n\r\n",
+             r->conn ? "TCP" : "UDP", r->sent_by ? r->sent_by : from, s->branch, r->cseq ? r->cseq : s->branch,
+             r->contact, r->more ? r->more : "");
+    s->to_strangers[0] = 0;
+    stage_send_over(s, &flow, text);
+}
+
+/* The PBX answers from its usual address. */
+static void registers_well(struct stage *s, const char *contact, const char *expected)
+{
+    registers(s, &(struct registering){.contact = contact});
+    stage_take(s, PBX, "200");
+    assert_string_equal(stage_field(s, SIP_CONTACT), expected);
+}
+
+/* Somebody calls; where the INVITE goes to that is not the PBX's usual address. */
+static const struct sip_hop *calls(struct stage *s, struct talk *bob, const char *begins_with)
+{
+    s->to_strangers[0] = 0;
+    talk_call(s, bob, CARRIER_1, "+49301001234");
+    talk_heard(bob, "100");
+    assert_memory_equal(s->to_strangers, begins_with, strlen(begins_with));
+    return &s->stranger;
+}
+
+static void assert_at(const struct sip_hop *hop, const char *address)
+{
+    char text[ADDR_TEXT_OCTETS];
+    assert_string_equal(addr_format(&hop->addr, text), address);
+}
+
+/* ---- where it is reached ---- */
+
+static void at_its_contact(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    registers_well(s, "<sip:pbx@10.0.0.2:5070>;expires=600", "<sip:pbx@10.0.0.2:5070>;expires=600");
+    assert_at(calls(s, &bob, "INVITE sip:+49301001234@10.0.0.2:5070 SIP/2.0\r\n"), "10.0.0.2:5070");
+    /* What comes from there, or from where it registered, is its. */
+    stage_send_from(
+        s, AGENT_PBX, "10.0.0.2:5070",
+        "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5070;branch=z9hG4bKo\r\nMax-Forwards: 70\r\n"
+        "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
+    assert_memory_equal(s->to_strangers, "SIP/2.0 200", 11);
+}
+
+/* The addresses that it knows are none here. */
+static void behind_a_translator(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    char via[STAGE_TEXT_OCTETS], text[STAGE_MESSAGE_OCTETS];
+    registers(s, &(struct registering){.from = "10.0.0.1:61000",
+                                       .sent_by = "192.168.1.2:5060;rport",
+                                       .contact = "<sip:pbx@192.168.1.2:5060>"});
+    assert_memory_equal(s->to_strangers, "SIP/2.0 200", 11);
+    assert_at(&s->stranger, "10.0.0.1:61000");
+    assert_at(calls(s, &bob, "INVITE sip:+49301001234@192.168.1.2:5060 SIP/2.0\r\n"), "10.0.0.1:61000");
+    /* It answers with that address as well; so does what follows inside the dialog. */
+    struct region region;
+    struct sip_message m;
+    region_init(&region, 1 << 20);
+    assert_int_equal(sip_parse(&region, slice_str(s->to_strangers), SIP_DATAGRAM, &m, NULL), 0);
+    snprintf(via, sizeof via, "%.*s", SLICE_PRINT(sip_field_first(&m, SIP_VIA)->value));
+    snprintf(text, sizeof text,
+             "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %.*s\r\nTo: %.*s;tag=ann\r\nCall-ID: %.*s\r\nCSeq: 1 INVITE\r\n"
+             "Contact: <sip:ann@192.168.1.2:5060>\r\nContent-Length: 0\r\n\r\n",
+             via, SLICE_PRINT(sip_field_first(&m, SIP_FROM)->value), SLICE_PRINT(sip_field_first(&m, SIP_TO)->value),
+             SLICE_PRINT(sip_field_first(&m, SIP_CALL_ID)->value));
+    region_fini(&region);
+    stage_send_from(s, AGENT_PBX, "10.0.0.1:61000", text);
+    talk_heard(&bob, "200");
+    talk_ack(&bob);
+    assert_memory_equal(s->to_strangers, "ACK sip:ann@192.168.1.2:5060", 28);
+    assert_at(&s->stranger, "10.0.0.1:61000");
+}
+
+/* The port of a connection is none to call back to: the connection itself is used, and afterwards the Contact. */
+static void over_its_connection(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    registers(s, &(struct registering){
+                     .from = "10.0.0.1:49152", .contact = "<sip:pbx@10.0.0.1:5080;transport=tcp>", .conn = 7});
+    assert_memory_equal(s->to_strangers, "SIP/2.0 200", 11);
+    const struct sip_hop *hop = calls(s, &bob, "INVITE sip:+49301001234@10.0.0.1:5080;transport=tcp SIP/2.0\r\n");
+    assert_int_equal(hop->transport, SIP_TCP);
+    assert_int_equal(hop->conn, 7);
+    assert_at(hop, "10.0.0.1:5080");
+}
+
+static void by_name(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    registers_well(s, "<sip:pbx@pbx.a.example>", "<sip:pbx@pbx.a.example>;expires=3600");
+    talk_call(s, &bob, CARRIER_1, "+49301001234");
+    talk_heard(&bob, "100");
+    talk_called(s, &ann, PBX); /* where it registered from */
+    assert_slice_text(s->message.uri, "sip:+49301001234@pbx.a.example");
+}
+
+/* ---- several ---- */
+
+static void by_q(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    registers_well(s, "<sip:pbx@10.0.0.2>;q=0.5, <sip:pbx@10.0.0.1:5060>;q=0.75",
+                   "<sip:pbx@10.0.0.1:5060>;expires=3600;q=0.750, <sip:pbx@10.0.0.2>;expires=3600;q=0.500");
+    talk_call(s, &bob, CARRIER_1, "+49301001234");
+    talk_heard(&bob, "100");
+    talk_called(s, &ann, PBX);
+    assert_string_equal(s->to_strangers, "");
+    talk_answer(&ann, 503, NULL);
+    talk_asked(&ann, "ACK");
+    assert_memory_equal(s->to_strangers, "INVITE sip:+49301001234@10.0.0.2 ", 33);
+    /* A better one, registered on its own. */
+    registers_well(s, "<sip:pbx@10.0.0.3>",
+                   "<sip:pbx@10.0.0.3>;expires=3600, <sip:pbx@10.0.0.1:5060>;expires=3600;q=0.750, "
+                   "<sip:pbx@10.0.0.2>;expires=3600;q=0.500");
+    assert_at(calls(s, &bob, "INVITE sip:+49301001234@10.0.0.3 "), "10.0.0.3:5060");
+}
+
+static void no_room(void **state)
+{
+    struct stage *s = *state;
+    char contact[64];
+    for (unsigned i = 0; i < 9; i++) {
+        snprintf(contact, sizeof contact, "<sip:pbx@10.0.1.%u>;expires=%u", i, 600 + (i + 1) % 9 * 100);
+        registers(s, &(struct registering){.contact = contact});
+        stage_take(s, PBX, "200");
+    }
+    assert_non_null(strstr(stage_field(s, SIP_CONTACT), "<sip:pbx@10.0.1.8>;expires=600"));
+    assert_null(strstr(stage_field(s, SIP_CONTACT), "<sip:pbx@10.0.1.0>")); /* the first of those there to end */
+}
+
+/* ---- their end ---- */
+
+static void each_in_its_time(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    registers_well(s, "<sip:pbx@10.0.0.2>;expires=60, <sip:pbx@10.0.0.3>;q=0.1;expires=120",
+                   "<sip:pbx@10.0.0.2>;expires=60, <sip:pbx@10.0.0.3>;expires=120;q=0.100");
+    stage_run(s, 59999);
+    assert_at(calls(s, &bob, "INVITE"), "10.0.0.2:5060");
+    stage_run(s, 1);
+    assert_at(calls(s, &bob, "INVITE"), "10.0.0.3:5060");
+    registers_well(s, "<sip:pbx@10.0.0.3>;expires=0", "");
+    talk_call(s, &bob, CARRIER_1, "+49301001234");
+    talk_heard(&bob, "100");
+    talk_heard(&bob, "503");
+    talk_ack(&bob);
+}
+
+static void all_at_once(void **state)
+{
+    struct stage *s = *state;
+    registers_well(s, "<sip:pbx@10.0.0.2>, <sip:pbx@10.0.0.3>",
+                   "<sip:pbx@10.0.0.3>;expires=3600, <sip:pbx@10.0.0.2>;expires=3600");
+    registers(s, &(struct registering){.contact = "*"});
+    stage_take(s, PBX, "400"); /* only with Expires: 0 */
+    registers(s, &(struct registering){.contact = "*, <sip:pbx@10.0.0.4>", .more = "Expires: 0\r\n"});
+    stage_take(s, PBX, "400");
+    registers(s, &(struct registering){.contact = "*", .more = "Expires: 0\r\n"});
+    stage_take(s, PBX, "200");
+    assert_string_equal(stage_field(s, SIP_CONTACT), "");
+}
+
+/* ---- what is refused changes nothing ---- */
+
+static void what_came_before(void **state)
+{
+    struct stage *s = *state;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>", .cseq = 10});
+    stage_take(s, PBX, "200");
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>, <sip:pbx@10.0.0.2>;expires=0", .cseq = 9});
+    stage_take(s, PBX, "500");
+    stage_run(s, 32000); /* else it would be the first one by another way (RFC 3261 8.2.2.2) */
+    registers(s, &(struct registering){.contact = "*", .more = "Expires: 0\r\n", .cseq = 10});
+    stage_take(s, PBX, "500");
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>;q=0", .cseq = 11});
+    stage_take(s, PBX, "200");
+    assert_string_equal(stage_field(s, SIP_CONTACT), "<sip:pbx@10.0.0.2>;expires=3600;q=0.000");
+}
+
+static void too_short(void **state)
+{
+    struct stage *s = *state;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>, <sip:pbx@10.0.0.3>;expires=59"});
+    stage_take(s, PBX, "423");
+    assert_string_equal(stage_field(s, SIP_MIN_EXPIRES), "60");
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>;expires=0"});
+    stage_take(s, PBX, "200");
+    assert_string_equal(stage_field(s, SIP_CONTACT), "");
+}
+
+static void not_from_there(void **state)
+{
+    struct stage *s = *state;
+    registers(s, &(struct registering){.from = "10.0.0.66:5060", .contact = "<sip:pbx@10.0.0.66>"});
+    assert_memory_equal(s->to_strangers, "SIP/2.0 403", 11);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, agent_stage_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(at_its_contact),
+        CASE(behind_a_translator),
+        CASE(over_its_connection),
+        CASE(by_name),
+        CASE(by_q),
+        CASE(no_room),
+        CASE(each_in_its_time),
+        CASE(all_at_once),
+        CASE(what_came_before),
+        CASE(too_short),
+        CASE(not_from_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
