@@ -439,8 +439,10 @@ void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slic
     if (!c || c->state != CONN_UP)
         return;
     n->counters.octets_in += octets.n;
-    if (c->pinged && octets.n >= 2 && memcmp(octets.p, BREAKS, 2) == 0)
+    if (c->pinged && octets.n >= 2 && memcmp(octets.p, BREAKS, 2) == 0 && !sip_framer_begun(&c->framer)) {
         c->answers_pings = true;
+        octets = slice_of(octets.p + 2, octets.n - 2); /* two answers are no ping, and nothing that was used */
+    }
     c->pinged = false;
     c->heard = now.mono;
     n->reading = c;

@@ -440,6 +440,28 @@ static void test_keep_alive(void **state)
     EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\nunreachable 0 TCP 192.0.2.1:5060\n");
 }
 
+/* Answers to our keep-alive are not taken for keep-alives of the other side, nor for use: a connection that nobody needs ends. */
+static void test_keep_alive_of_nobody(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    send_to(w, &hop, ACK);
+    drain(w);
+    up(w, 1, NULL);
+    drain(w);
+    buf_clear(&w->trace);
+    for (unsigned i = 0; i < 6; i++) {
+        pass(w, 90000);
+        EXPECT(w, "write 1 2 breaks\n");
+        input(w, 1, "\r\n");
+        EXPECT(w, "");
+    }
+    assert_int_equal(sip_net_counters(w->net)->pings_in, 0);
+    pass(w, 60000);
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\nunreachable 0 TCP 192.0.2.1:5060\n");
+    assert_int_equal(sip_net_counters(w->net)->closed_idle, 1);
+}
+
 static void test_limits(void **state)
 {
     struct world *w = *state;
@@ -710,6 +732,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keep_alive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_keep_alive_of_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
