@@ -475,6 +475,21 @@ const struct sip_layer *agent_layer(const struct agent *a)
     return a->layer;
 }
 
+void agent_left(const struct agent *a, struct agent_left *ret_left)
+{
+    size_t own = heap_has(&a->timers, &a->flush_timer.node) + heap_has(&a->timers, &a->stop_timer.node);
+    for (size_t i = 0; i < a->trunk_count; i++)
+        own += heap_has(&a->timers, &a->trunks[i].keepalive_timer.node) +
+               heap_has(&a->timers, &a->trunks[i].register_timer.node);
+    *ret_left = (struct agent_left){.calls = a->call_count,
+                                    .requests = a->request_count,
+                                    .attempts = a->attempts.n,
+                                    .dialogs = a->ends.n + a->tags.n,
+                                    .clients = sip_layer_clients(a->layer) + a->clients.n,
+                                    .servers = sip_layer_servers(a->layer) + a->servers.n,
+                                    .timers = a->timers.n - own};
+}
+
 void agent_set_now(struct agent *a, struct now now)
 {
     a->now = now;

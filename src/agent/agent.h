@@ -121,6 +121,16 @@ size_t agent_calls(const struct agent *a);
 size_t agent_requests(const struct agent *a); /* passed on outside of calls */
 const struct sip_layer *agent_layer(const struct agent *a);
 
+/* Everything that is there for the sake of calls and of requests outside of them: all of it is 0 in an agent that is at rest, but for the
+ * transactions of its own keepalive and registrations. */
+struct agent_left {
+    size_t calls, requests;
+    size_t attempts, dialogs; /* of calls */
+    size_t clients, servers;  /* transactions */
+    size_t timers;            /* but those of trunks and of the journal */
+};
+void agent_left(const struct agent *a, struct agent_left *ret_left);
+
 /* The handlers of ime-agent's commands; ctx is a struct agent. The program sets the time before it passes input on. */
 extern const struct ctl_handler agent_handlers[];
 extern const size_t agent_handler_count;
