@@ -131,7 +131,7 @@ static const struct sim_recipe recipes[] = {
                 .calls_per_minute = 4},
     },
     {
-        .name = "calls",
+        .name = "proofs",
         .mix = {.storm_us = 7 * SIM_MINUTE, .weights = {[SIM_FAULT_CALL] = 1}, .claims_per_minute = 1},
         .add = add_calls,
         .learns = true,
@@ -206,7 +206,7 @@ static void prepare(struct sim_options *options, struct sim_nature *nature)
 }
 
 /* Proofs need clocks that are less than half a lattice apart. */
-static void prepare_calls(struct sim_options *options, struct sim_nature *nature)
+static void prepare_proofs(struct sim_options *options, struct sim_nature *nature)
 {
     prepare(options, nature);
     nature->clock_offset_ms = 400;
@@ -221,7 +221,7 @@ const struct sim_scenario sim_scenarios[] = {
     {"disk", "full, slow and failing disks, lost writes", prepare, run},
     {"byzantine", "peers that lie", prepare, run},
     {"clocks", "clocks that are off and drift", prepare, run},
-    {"calls", "companies call each other; others claim their numbers", prepare_calls, run},
+    {"proofs", "companies call each other; others claim their numbers", prepare_proofs, run},
     {"ban", "nodes are banned by new configurations, and let in again", prepare, run},
     {"storm", "all of it, as the seed has it", prepare, run},
     {0},

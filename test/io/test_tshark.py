@@ -17,7 +17,7 @@ RUNS = {  # scenario → what its servers must have said; between them they brin
     "calm": {"join_req", "join_ans", "update_req", "update_ans", "attach_req", "attach_ans", "route_query_req", "route_query_ans", "store_req",
              "store_ans", "fetch_req", "fetch_ans", "ping_req", "ping_ans"},
     "waves": {"leave_req", "leave_ans"},
-    "calls": {"app_attach_req", "app_attach_ans", "error"},
+    "proofs": {"app_attach_req", "app_attach_ans", "error"},
     "ban": {"config_update_req", "config_update_ans"},
 }
 

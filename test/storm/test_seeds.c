@@ -31,7 +31,7 @@ static const struct run kept[] = {
     {"storm", 505, "answers sent back to the owner came to one that was still joining, and went in small circles"},
     {"storm", 541, "a machine was gone without a word: who is no neighbor may keep its link for five minutes"},
     {"storm", 570, "the same as 505, between others"},
-    {"calls", 1, "the first words in a proof's channel came before the news that it stood"},
+    {"proofs", 1, "the first words in a proof's channel came before the news that it stood"},
     {"waves", 4, "a joining node is handed its values before it is a member: its share counts then"},
 };
 
