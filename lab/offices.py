@@ -1,23 +1,38 @@
-"""What companies of a world have beside their IME servers: a call agent (ime-agent) each, certificates for their domains, a phone network
-between them, and phones.
+"""What companies of a world have beside their IME servers: a call agent (ime-agent) each, certificates for their domains, a PBX with phones,
+and a phone network of two carriers between them (ime-pstn).
 
-Company N's agent is at 127.1.N.101: 5060 for the PBX, which is at 127.1.N.102, 5070 for the trunk, 5061 for other companies. The phone
-network is at 127.1.0.101.
+Company N's agent is at 127.1.N.101: 5060 for the PBX, 5070 for the trunk, 5061 for other companies. Its PBX is at 127.1.N.102, the phones of
+its extensions 200 to 209 are at 127.1.N.103. The carriers are at 127.1.0.101 and 127.1.0.102.
+
+The PBXs differ as PBXs do (STYLES): how people dial a number outside, how the PBX writes numbers, and whether it registers at the agent. The
+agent's number rules make the same +E.164 numbers of all of that.
 """
 import concurrent.futures
+import json
 import os
+import re
+import secrets
 import subprocess
 import time
 
-from phones import Network, Phone
 from processes import write_private
-from world import company_letter
+from world import WorldError, company_letter, program
 
 SIP, TRUNK, DIRECT = 5060, 5070, 5061
-COUNTRY = "+49"
-ENROLLED = 10  # numbers of each company
+COUNTRY, AREA = "49", "30"
+ENROLLED = 10  # numbers of each company, each with an extension
 OPENSSL_SECONDS = 60
+START_SECONDS = 30
+CALL_SECONDS = 60  # a call that takes longer will not end by itself
 BETWEEN_SECONDS = 0.4  # of calls that overlap
+CARRIERS = ("north", "south")
+
+# outside: dialed for an outside line. extensions: between the PBX and its agent, its own numbers are extensions. registers: at the agent.
+STYLES = (
+    {"outside": "0", "extensions": False, "registers": True},
+    {"outside": "9", "extensions": True, "registers": False},
+    {"outside": "00", "extensions": False, "registers": False},
+)
 
 
 def openssl(*words):
@@ -35,6 +50,16 @@ def new_key(words, key, certificate):
             certificate, *words)
 
 
+def until(condition, what, seconds=START_SECONDS):
+    """Waits, and gives what the condition gave."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise WorldError(f"this did not happen in {seconds} s: {what}")
+        time.sleep(0.02)
+    return result
+
+
 class Offices:
     """All of them."""
 
@@ -44,25 +69,77 @@ class Offices:
         self.ca = os.path.join(self.directory, "ca.pem")
         new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
         companies = range(1, len(world.description["companies"]) + 1)
-        self.network = None
         self.offices = [Office(self, index) for index in companies]
 
+    def configure_network(self):
+        """Writes the phone network's file."""
+        carriers = [(f"carrier {name}", {
+            "udp": ":".join(map(str, self.carrier_address(index))),
+            "setup-delay-min": "50ms",
+            "setup-delay-max": "250ms",
+            "price-call": 50,
+            "price-minute": 20,
+        }) for index, name in enumerate(CARRIERS)]
+        trunks = [(f"trunk {office.letter}", {
+            "carrier": CARRIERS[office.carrier],
+            "address": office.point(101, TRUNK),
+            "country": COUNTRY,
+            "area": AREA,
+            "range": office.main + "*",
+        }) for office in self.offices]
+        self.world.configure("pstn", "pstn", [("pstn", {}), *carriers, *trunks])
+
     def connect(self):
-        """The phone network, and the PBXs."""
-        trunks = {office.numbers[0][:-3]: office.address(101, TRUNK) for office in self.offices}
-        self.network = Network(self.network_address(), COUNTRY, trunks)
+        """The phone network, the PBXs, the phones; waits until every phone is registered, and every PBX where it should be."""
+        self.configure_network()
+        self.world.start_daemon("pstn", "pstn")
         for office in self.offices:
-            office.phones = Phone(office.address(102, SIP))
+            office.start_pbx()
+        self.world.wait_daemon("pstn")
+        for office in self.offices:
+            self.world.wait_daemon(office.pbx)
+            office.start_phones()
+        for office in self.offices:
+            until(office.is_connected, lambda o=office: f"{o.pbx} has everything it needs: {o.pbx_ctl('show', 'status')['warnings']}")
+        self.world.save()
 
-    def network_address(self):
-        """Where trunks find the phone network."""
-        return f"{self.world.network}.0.101", SIP
+    def start(self):
+        """Everything, with all agents."""
+        for office in self.offices:
+            office.start()
+        for office in self.offices:
+            self.world.wait_daemon(office.name)
+        self.connect()
 
-    def close(self):
-        """The phones; agents are processes of the world."""
-        for end in [self.network] + [office.phones for office in self.offices]:
-            if end:
-                end.close()
+    def carrier_address(self, index):
+        """Where trunks find a carrier."""
+        return f"{self.world.network}.0.{101 + index}", SIP
+
+    def network_ctl(self, *words):
+        """Asks the phone network."""
+        return self.world.ctl(self.world.processes["pstn"]["control"], *words)
+
+    def carried(self):
+        """What the phone network knows of its calls, the oldest first."""
+        return self.network_ctl("show", "calls")["calls"][::-1]
+
+    def ended(self):
+        """The same when all of them have ended, on both sides."""
+        until(lambda: all(call["cause"] != "under way" for call in self.carried()), "the phone network ending its calls")
+        return self.carried()
+
+
+class Heard:
+    """What a caller's phone noted of one call."""
+
+    def __init__(self, output, status):
+        self.events = [json.loads(line) for line in output.splitlines()]
+        self.last = self.events[-1] if self.events else {}
+        self.good = status == 0 and [event["event"] for event in self.events] == ["ringing", "answered", "ended"]
+
+    def seconds(self, event):
+        """From its beginning to "rang" or "answered"."""
+        return (self.last[event + "_ms"] - self.last["begun_ms"]) / 1000
 
 
 class Office:
@@ -72,8 +149,12 @@ class Office:
         self.offices, self.world, self.index = offices, offices.world, index
         self.company = self.world.description["companies"][index - 1]
         self.domain, self.numbers = self.company["domain"], self.company["numbers"]
-        self.name = f"agent-{company_letter(index)}"
-        self.phones = None
+        self.main = self.numbers[0][:-2]  # what all of its numbers begin with
+        self.letter = company_letter(index)
+        self.name, self.pbx, self.phones = (f"{kind}-{self.letter}" for kind in ("agent", "pbx", "phones"))
+        self.style = STYLES[(index - 1) % len(STYLES)]
+        self.carrier = (index - 1) % len(CARRIERS)
+        self.password = secrets.token_urlsafe(12)
         self.key, self.certificate = (os.path.join(offices.directory, f"{self.domain}.{kind}") for kind in ("key", "pem"))
         new_key(["-subj", f"/CN={self.domain}", "-addext", f"subjectAltName=DNS:{self.domain}", "-addext", "basicConstraints=critical,CA:false",
                  "-CA", offices.ca, "-CAkey", os.path.join(offices.directory, "ca.key")], self.key, self.certificate)
@@ -86,20 +167,50 @@ class Office:
         """The same as text."""
         return ":".join(map(str, self.address(host, port)))
 
+    # -- numbers ---------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def extension(number):
+        """What is dialed inside for a number of this company."""
+        return "2" + number[-2:]
+
+    def dials(self, number):
+        """How people here dial a number in the country."""
+        return self.style["outside"] + "0" + number[1 + len(COUNTRY):]
+
+    def number_rules(self):
+        """What the agent must know of how this PBX writes numbers."""
+        rules = {"country": COUNTRY, "area": AREA, "outside-line": self.style["outside"]}
+        if self.style["extensions"]:
+            rules.update({
+                "format": "dialed",
+                "extension-digits": 3,
+                "extension-prefix": self.main,
+                "in-rule": f"extension 1 {self.main}",  # the 2 off
+                "out-rule": f"extension {len(self.main)} 2",
+            })
+        return rules
+
+    # -- the agent -------------------------------------------------------------------------------------------------------
+
     def configure(self, direct=True):
         """Writes the agent's files. direct: it takes calls of other companies."""
         home = self.world.home(self.name)
-        for name, secret in (("vap-password", self.company["vap"]["password"]), ("ticket-password", self.company["ticket"])):
+        for name, secret in (("vap-password", self.company["vap"]["password"]), ("ticket-password", self.company["ticket"]),
+                             ("pbx-password", self.password)):
             write_private(os.path.join(home, name), secret + "\n")
-        network = self.offices.network_address()
+        network = self.offices.carrier_address(self.carrier)
+        pbx = {"host": self.address(102, SIP)[0], "port": SIP}
+        if self.style["registers"]:
+            pbx = {"registers": "yes", "user": self.pbx, "password-file": os.path.join(home, "pbx-password")}
         self.world.configure(self.name, "agent", [
             ("agent", {"domain": self.domain, "connect-timeout": "1s"}),
             ("pbx-side", {"udp": self.point(101, SIP)}),
             ("pstn-side", {"udp": self.point(101, TRUNK)}),
             ("ime-side", {"tls": self.point(101, DIRECT if direct else DIRECT + 100), "certificate": self.certificate, "key": self.key,
                           "ca": self.offices.ca}),
-            ("pbx office", {"host": self.address(102, SIP)[0], "port": SIP, "country": COUNTRY[1:]}),
-            ("trunk carrier", {"host": network[0], "port": network[1], "country": COUNTRY[1:]}),
+            ("pbx office", {**pbx, **self.number_rules()}),
+            ("trunk carrier", {"host": network[0], "port": network[1], "country": COUNTRY, "area": AREA}),
             ("service ime", {
                 "domain": self.domain,
                 "vservice-id": f"{0xa0 + self.index:016x}",
@@ -126,9 +237,58 @@ class Office:
         """What world.json says of a server."""
         return self.company["servers"][number - 1]
 
+    # -- the PBX and its phones ------------------------------------------------------------------------------------------
+
+    def password_file(self):
+        """Of every phone, and of the PBX at the agent."""
+        return os.path.join(self.world.home(self.pbx), "password")
+
+    def start_pbx(self):
+        """Does not wait."""
+        self.world.home(self.pbx)
+        write_private(self.password_file(), self.password + "\n")
+        trunk = {"address": self.point(101, SIP), "callers": "extension" if self.style["extensions"] else "number"}
+        if self.style["registers"]:
+            trunk.update({"registers": "yes", "user": self.pbx, "password-file": self.password_file()})
+        self.world.configure(self.pbx, "pbx", [
+            ("pbx", {"udp": self.point(102, SIP), "country": COUNTRY, "area": AREA, "outside-line": self.style["outside"], "keep-outside-line": "yes"}),
+            ("trunk agent", trunk),
+            *((f"extension {self.extension(number)}", {"number": number, "password-file": self.password_file()})
+              for number in self.numbers[:ENROLLED]),
+        ])
+        self.world.start_daemon(self.pbx, "pbx")
+
+    def start_phones(self):
+        """One program has the phones of all extensions; does not wait."""
+        extensions = [self.extension(number) for number in self.numbers[:ENROLLED]]
+        self.world.start(self.phones, [
+            program("ime-pstn", self.world.build), "answer", *extensions, "--register", self.point(102, SIP), "--password-file",
+            self.password_file(), "--listen", self.point(103, SIP), "--delay", "0.3", "--json"
+        ], os.path.join(self.world.home(self.phones), "log"), control=False)
+
+    def pbx_ctl(self, *words):
+        """Asks the PBX."""
+        return self.world.ctl(self.world.processes[self.pbx]["control"], *words)
+
+    def is_connected(self):
+        """Every phone has registered at the PBX, and that one at the agent if it should."""
+        return self.pbx_ctl("show", "status")["health"] == "green"
+
+    def rang(self, number):
+        """What the phone of a number noted of the calls that came: every ringing."""
+        with open(self.world.processes[self.phones]["log"], encoding="utf-8") as log:
+            events = [json.loads(line) for line in log if re.match(r"\{.*\}$", line)]
+        return [event for event in events if event["event"] == "ringing" and event["to"] == self.extension(number)]
+
     def call(self, calling, called, seconds):
-        """A phone of this office calls; what it heard."""
-        return self.phones.call(self.address(101, SIP), calling, called, seconds)
+        """The phone of a number of this office dials, and hangs up so long after the answer."""
+        done = subprocess.run([
+            program("ime-pstn", self.world.build), "call", self.extension(calling), called, "--via", self.point(102, SIP), "--password-file",
+            self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds), "--json"
+        ], capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+        if not done.stdout:
+            raise WorldError(f"ime-pstn call: {done.stderr.strip()}")
+        return Heard(done.stdout, done.returncode)
 
     def call_all(self, calling, numbers, seconds):
         """Calls to several numbers that overlap: what was heard of each."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses.
+"""A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses; with --phones all that they
+need to call each other.
 
 Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. A world of IPv6
 has but one loopback address, so that there the ports differ. All files are below build/world; world.json describes what runs.
@@ -31,7 +32,8 @@ SERVERS_MAX = 99
 BOOTSTRAPS_MAX = 8  # as many as ime-server tries at its start
 NODE_IDS_MAX = 16
 START_SECONDS = 60
-WITHOUT_DATA = {"pstn"}  # daemons that keep nothing
+WITHOUT_DATA = {"pstn", "pbx"}  # daemons that keep nothing
+COMMANDS = {"pstn": ("ime-pstn", "serve"), "pbx": ("ime-pstn", "pbx")}  # of daemons that are not ime-DAEMON
 
 # Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
 SHORT_RING = {
@@ -44,6 +46,7 @@ SHORT_VALIDATOR = {
     "minimum-interval": "1s",
     "retry": "5s",
 }
+SHORT_CALLS = {"minimum-call": "1s"}  # so that nobody has to wait for real ones
 
 
 class WorldError(Exception):
@@ -200,7 +203,8 @@ class World(Processes):
     def start_daemon(self, name, daemon):
         """Starts (or starts again) an ime-DAEMON that was configured; does not wait. Its pid."""
         home = self.home(name)
-        return self.start(name, [program("ime-" + daemon, self.build), "--config", os.path.join(home, daemon + ".conf")],
+        command, *words = COMMANDS.get(daemon, ("ime-" + daemon,))
+        return self.start(name, [program(command, self.build), *words, "--config", os.path.join(home, daemon + ".conf")],
                           os.path.join(home, "log"))
 
     def wait_daemon(self, name):
@@ -411,6 +415,23 @@ class World(Processes):
         return rows
 
 
+def add_phones(world):
+    """What people need to call each other; tells how."""
+    import offices  # which needs this module  # pylint: disable=import-outside-toplevel
+    try:
+        everybody = offices.Offices(world)
+        everybody.start()
+    except (offices.WorldError, OSError) as error:
+        world.down()
+        raise WorldError(str(error)) from error
+    for office in everybody.offices:
+        print(f"company {office.letter.upper()}: {office.pbx} at {office.point(102, offices.SIP)}, extensions 200 to 209, "
+              f"{office.style['outside']} for an outside line; {office.name} at {office.point(101, offices.SIP)}")
+    if len(everybody.offices) > 1:
+        a, b = everybody.offices[:2]
+        print(f"A call from A to B: build/bin/ime-pstn call 207 {a.dials(b.numbers[6])} --via {a.point(102, offices.SIP)} --password-file {a.password_file()}")
+
+
 def main():
     """The command line of ./run world."""
     parser = argparse.ArgumentParser(prog="./run world", description="Start, show or end a world of IME servers on loopback.")
@@ -423,6 +444,7 @@ def main():
     family = up.add_mutually_exclusive_group()
     family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
     family.add_argument("--mixed", action="store_true", help="every second server of a company on ::1, the others there and on IPv4")
+    up.add_argument("--phones", action="store_true", help="also a call agent, a PBX and phones for every company, and a phone network between them")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -436,13 +458,17 @@ def main():
             parser.error(f"--companies must be 1 to {COMPANIES_MAX}")
         if not 1 <= args.servers_per_company <= SERVERS_MAX:
             parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
+        if args.phones and (args.ipv6 or args.mixed):
+            parser.error("--phones are on IPv4 only")
         if not 1 <= args.node_ids <= NODE_IDS_MAX:
             parser.error(f"--node-ids must be 1 to {NODE_IDS_MAX}")
         if not 1 <= args.bootstraps <= min(args.companies, BOOTSTRAPS_MAX):
             parser.error(f"--bootstraps must be 1 to {BOOTSTRAPS_MAX}, and not more than there are companies")
         began = time.monotonic()
         world.up(args.companies, args.servers_per_company, args.hold, bootstraps=args.bootstraps,
-                 tell=lambda text: print(text, flush=True))
+                 validator=SHORT_CALLS if args.phones and not args.hold else None, tell=lambda text: print(text, flush=True))
+        if args.phones:
+            add_phones(world)
         took = time.monotonic() - began
         memory = sum(world.memory(name) or 0 for name in world.processes)
         print(f"The world is up: {len(world.processes)} processes after {took:.1f} s, {memory / 2**20:.0f} MiB in all; "

@@ -85,8 +85,7 @@ static void finish(struct pstn_call *c, enum pstn_cause cause, unsigned status)
     count(&c->network->counters, cause);
     log_event(c->network->log, LEVEL_INFO, "pstn.call.over",
               "number=%llu from=%s to=%s cause=%s status=%u talk_ms=%lld price=%lld", (unsigned long long)r->number,
-              r->from.text[0] ? r->from.text : "unknown", r->to.text[0] ? r->to.text : "unknown",
-              pstn_cause_word(cause), r->status,
+              *r->from ? r->from : "unknown", *r->to ? r->to : "unknown", pstn_cause_word(cause), r->status,
               r->answered_at[0].ms ? (long long)(r->ended_at[0].ms - r->answered_at[0].ms) : 0LL, (long long)r->price);
     pstn_call_free(c);
 }
@@ -98,49 +97,10 @@ void pstn_call_stop(struct pstn_call *c)
 
 /* ---- begin ---- */
 
-/* What the caller's side says of the caller: the number that it asserts, else that of From. */
-static void read_caller(struct pstn_call *c, const struct sip_message *m)
-{
-    const struct sip_field *f = sip_field_first(m, SIP_P_ASSERTED_IDENTITY);
-    struct sip_address address = m->from;
-    struct sip_uri uri;
-    struct sip_cursor cursor;
-    if (f) {
-        cursor = sip_field_cursor(m, f);
-        if (!sip_read_address(&cursor, &address))
-            address = m->from;
-    }
-    c->is_private = (f = sip_field_first(m, SIP_PRIVACY)) != NULL && !sip_token_eq_str(f->value, "none");
-    if (!sip_uri_parse(address.uri, &uri, NULL))
-        pstn_number_read(&c->from->options->place, uri.user, &c->record.from);
-}
-
-/* Who has the number: what was ported comes before any range. */
-static const struct pstn_trunk *trunk_with(struct pstn_network *n, const struct e164 *number)
-{
-    const struct pstn_options *o = n->options;
-    const struct pstn_range *best = NULL;
-    unsigned most = 0;
-    for (size_t i = 0; i < o->ported_count; i++) {
-        if (pstn_pattern_match(o->ported[i].pattern, number)) {
-            n->counters.ported++;
-            return &n->trunks[o->ported[i].trunk];
-        }
-    }
-    for (size_t i = 0; i < o->range_count; i++) {
-        const unsigned demanded = pstn_pattern_match(o->ranges[i].pattern, number);
-        if (demanded > most) {
-            most = demanded;
-            best = &o->ranges[i];
-        }
-    }
-    return best ? &n->trunks[best->trunk] : NULL;
-}
-
-static bool is_among(const struct pstn_numbers *numbers, const struct e164 *number)
+static bool is_among(const struct pstn_numbers *numbers, const char *number)
 {
     for (size_t i = 0; i < numbers->n; i++) {
-        if (!strcmp(numbers->numbers[i].text, number->text))
+        if (!strcmp(numbers->numbers[i].text, number))
             return true;
     }
     return false;
@@ -156,27 +116,25 @@ static void draw(struct pstn_call *c)
     c->release_ms = pstn_draw_ms(n, &carrier->release);
     c->is_withheld = pstn_draws(n, carrier->withheld_percent);
     c->is_lost = pstn_draws(n, carrier->lost_percent);
-    c->is_busy = pstn_draws(n, carrier->busy_percent) || is_among(&n->options->busy, &c->record.to);
-    c->is_unanswered = pstn_draws(n, carrier->unanswered_percent) || is_among(&n->options->unanswered, &c->record.to);
+    c->is_busy = pstn_draws(n, carrier->busy_percent) || is_among(&n->options->busy, c->record.to);
+    c->is_unanswered = pstn_draws(n, carrier->unanswered_percent) || is_among(&n->options->unanswered, c->record.to);
 }
 
 static int describe(struct pstn_call *c, const struct sip_message *m)
 {
     struct carried offer;
-    struct sip_uri uri;
     struct pstn_record *r = &c->record;
     r->carrier = c->from->options->carrier;
     r->from_trunk = c->from->options->name;
     r->begun_at = now_of(c);
-    read_caller(c, m);
-    c->has_number = !sip_uri_parse(m->uri, &uri, NULL) && pstn_number_read(&c->from->options->place, uri.user, &r->to);
+    pstn_route_read(c, m);
     c->max_forwards = m->max_forwards - 1;
     carried_read(m, &offer);
     c->has_offer = offer.body.n > 0;
     return carried_copy(&c->texts, &offer, &c->carried);
 }
 
-void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, const struct pstn_trunk *from)
+void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, struct pstn_trunk *from)
 {
     struct pstn_call *c = mem_alloc(sizeof *c);
     if (!c) {
@@ -209,41 +167,29 @@ void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, cons
 
 /* ---- set-up ---- */
 
-/* The caller as the called side is to see it. */
-static void show_caller(struct pstn_call *c, struct leg_invite *invite)
+/* A phone is called by what it registered as. */
+static struct slice called_uri(struct pstn_call *c)
 {
-    struct pstn_network *n = c->network;
-    struct pstn_record *r = &c->record;
-    const char *host = n->options->carriers[c->to->options->carrier].points[c->to->hop.transport];
-    if (c->is_lost || !r->from.text[0]) {
-        n->counters.callers_lost++;
-        invite->from = slice_str("<sip:unavailable@unknown.invalid>");
-    } else if (c->is_withheld || c->is_private) {
-        n->counters.callers_withheld++;
-        invite->from = slice_str("\"Anonymous\" <sip:anonymous@anonymous.invalid>");
-        invite->is_private = true;
-    } else {
-        if (n->options->carriers[r->carrier].shows_e164)
-            snprintf(r->shown, sizeof r->shown, "%s", r->from.text);
-        else
-            pstn_number_national(&c->to->options->place, &r->from, r->shown);
-        invite->from = ua_print(&n->ua, "<sip:%s@%s;user=phone>", r->shown, host);
-        invite->asserted = invite->from;
-    }
+    struct ua *u = &c->network->ua;
+    const struct pstn_trunk *to = c->to;
+    char point[ADDR_TEXT_OCTETS];
+    if (*to->contact)
+        return slice_str(to->contact);
+    addr_format(&to->hop.addr, point);
+    return ua_print(u, "sip:%s@%s%s", c->sent, point, c->network->options->pbx ? "" : ";user=phone");
 }
 
 static void call_on(struct pstn_call *c)
 {
     struct pstn_network *n = c->network;
-    char point[ADDR_TEXT_OCTETS];
-    addr_format(&c->to->hop.addr, point);
     struct leg_invite invite = {.hop = c->to->hop,
                                 .stays = !c->to->options->addr.family,
-                                .uri = ua_print(&n->ua, "sip:%s@%s;user=phone", c->record.to.text, point),
+                                .uri = called_uri(c),
                                 .max_forwards = c->max_forwards,
+                                .password = c->to->options->registers ? &c->to->password : NULL,
                                 .carried = &c->carried};
     invite.to = ua_print(&n->ua, "<%.*s>", SLICE_PRINT(invite.uri));
-    show_caller(c, &invite);
+    pstn_route_show_caller(c, &invite);
     if (leg_call(&n->ua, &invite, c, &c->legs[CALLED]) < 0)
         finish(c, PSTN_CAUSE_UNREACHABLE, 503);
     else
@@ -253,7 +199,7 @@ static void call_on(struct pstn_call *c)
 static void set_up(struct pstn_call *c)
 {
     struct pstn_network *n = c->network;
-    c->to = c->has_number ? trunk_with(n, &c->record.to) : NULL;
+    c->to = *c->record.to ? pstn_route_find(c) : NULL;
     c->record.to_trunk = c->to ? c->to->options->name : NULL;
     if (!c->to) {
         finish(c, PSTN_CAUSE_NO_NUMBER, 404);

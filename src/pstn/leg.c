@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define RETRY_AFTER "2"
+#define CHALLENGES_MAX 2 /* the nonce of the first answer may be stale already */
 
 static void repeat_due(void *owner);
 
@@ -25,6 +26,7 @@ static struct leg *leg_new(struct ua *u, const struct sip_hop *hop, void *owner)
     sip_accepted_init(&l->accepted);
     sip_confirmed_init(&l->confirmed);
     l->repeat = (struct ua_timer){.fire = repeat_due, .owner = l};
+    leg_ringing_init(l, NULL);
     ua_tag(u, l->tag);
     list_append(&u->legs, &l->link);
     u->leg_count++;
@@ -62,13 +64,14 @@ static void dialog_unregister(struct leg *l)
 
 static void client_free(struct leg_client *c)
 {
-    map_remove(&c->leg->ua->clients, slice_of(&c->token, sizeof c->token));
+    ua_forget(c->leg->ua, &c->client);
     list_remove(&c->link);
     mem_free(c);
 }
 
-static void server_done(struct leg *l)
+void leg_server_done(struct leg *l)
 {
+    leg_ringing_over(l);
     if (l->server)
         map_remove(&l->ua->calls, slice_of(&l->server, sizeof l->server));
     l->server = 0;
@@ -79,11 +82,12 @@ void leg_free(struct leg *l)
     struct ua *u = l->ua;
     LIST_EACH(it, &l->clients)
         client_free(CONTAINER_OF(it, struct leg_client, link));
-    server_done(l);
+    leg_server_done(l);
     dialog_unregister(l);
     if (map_get(&u->tags, slice_str(l->tag)) == l)
         map_remove(&u->tags, slice_str(l->tag));
     ua_timer_stop(u, &l->repeat);
+    leg_ringing_fini(l);
     sip_accepted_fini(&l->accepted);
     sip_confirmed_fini(&l->confirmed);
     buf_fini(&l->invite);
@@ -143,28 +147,19 @@ static struct sip_hop leg_hop(const struct leg *l)
     return hop;
 }
 
-static void put_contact(struct leg *l, enum sip_transport transport)
-{
-    static const char *const params[] = {"", ";transport=tcp", ";transport=tls"};
-    sip_put_text(&l->ua->octets, SIP_CONTACT, "<sip:%s@%s%s>", l->tag, l->ua->point(l->ua->ctx, l->hop.side, transport),
-                 params[transport]);
-}
-
 /* ---- requests of ours ---- */
+
+static void heard(struct ua_client *client, unsigned status, const struct sip_message *response);
 
 /* What stands in ua.octets. */
 static int client_send(struct leg *l, const struct sip_hop *hop, enum sip_method method, uint32_t cseq, uint64_t cookie)
 {
-    struct ua *u = l->ua;
     struct leg_client *c = mem_alloc(sizeof *c);
     if (!c)
         return ERR_NO_MEMORY;
-    *c = (struct leg_client){.leg = l, .token = ++u->next_token, .method = method, .cseq = cseq, .cookie = cookie};
+    *c = (struct leg_client){.client = {.heard = heard}, .leg = l, .method = method, .cseq = cseq, .cookie = cookie};
     list_append(&l->clients, &c->link);
-    int err = u->octets.err ? u->octets.err : map_set(&u->clients, slice_of(&c->token, sizeof c->token), c);
-    if (!err)
-        err = sip_client_request(u->layer, u->now, hop, u->point(u->ctx, hop->side, hop->transport),
-                                 buf_slice(&u->octets), c->token, &c->id);
+    int err = ua_send(l->ua, &c->client, hop);
     if (err)
         client_free(c);
     return err;
@@ -203,6 +198,8 @@ int leg_call(struct ua *u, const struct leg_invite *invite, void *owner, struct 
     if (!l)
         return ERR_NO_MEMORY;
     l->stays = invite->stays;
+    l->password = invite->password;
+    l->invite_cseq = 1;
     ua_tag(u, call_id);
     buf_clear(&u->octets);
     sip_begin_request(&u->octets, "INVITE", invite->uri);
@@ -211,7 +208,7 @@ int leg_call(struct ua *u, const struct leg_invite *invite, void *owner, struct 
     sip_put(&u->octets, SIP_TO, invite->to);
     sip_put_text(&u->octets, SIP_CALL_ID, "%s", call_id);
     sip_put(&u->octets, SIP_CSEQ, slice_str("1 INVITE"));
-    put_contact(l, l->hop.transport);
+    ua_put_contact(l->ua, l->tag, l->hop.side, l->hop.transport);
     sip_put(&u->octets, SIP_ALLOW, slice_str(UA_ALLOW));
     if (invite->asserted.n)
         sip_put(&u->octets, SIP_P_ASSERTED_IDENTITY, invite->asserted);
@@ -235,7 +232,7 @@ int leg_request(struct leg *l, enum sip_method method, const struct carried *car
     struct sip_hop hop = leg_hop(l);
     buf_clear(&u->octets);
     sip_dialog_begin_request(&l->dialog, sip_method_name(method), 0, &u->octets);
-    put_contact(l, hop.transport);
+    ua_put_contact(l->ua, l->tag, l->hop.side, hop.transport);
     carried_put(carried, &u->octets);
     return client_send(l, &hop, method, l->dialog.local_cseq, cookie);
 }
@@ -245,7 +242,7 @@ void leg_cancel(struct leg *l, uint64_t cookie)
     LIST_EACH(it, &l->clients) {
         struct leg_client *c = CONTAINER_OF(it, struct leg_client, link);
         if (c->cookie == cookie && c->method == SIP_INVITE)
-            sip_client_cancel(l->ua->layer, l->ua->now, c->id, (struct slice){0});
+            sip_client_cancel(l->ua->layer, l->ua->now, c->client.id, (struct slice){0});
     }
 }
 
@@ -315,7 +312,7 @@ static void end_acked(struct leg *l)
 }
 
 /* The other side has ended it. */
-static void leg_ended(struct leg *l, const struct sip_message *request)
+void leg_ended(struct leg *l, const struct sip_message *request)
 {
     void *owner = leg_drop(l);
     if (owner)
@@ -324,7 +321,7 @@ static void leg_ended(struct leg *l, const struct sip_message *request)
 
 /* ---- answers of ours ---- */
 
-static bool answer(struct leg *l, uint64_t server, unsigned status, const struct carried *carried)
+bool leg_respond(struct leg *l, uint64_t server, unsigned status, const struct carried *carried)
 {
     struct ua *u = l->ua;
     const struct sip_message *request = sip_server_request(u->layer, server);
@@ -334,9 +331,11 @@ static bool answer(struct leg *l, uint64_t server, unsigned status, const struct
     buf_clear(&u->octets);
     sip_begin_answer(&u->octets, request, status, NULL, slice_str(l->tag));
     if (status < 300)
-        put_contact(l, flow->transport);
+        ua_put_contact(l->ua, l->tag, l->hop.side, flow->transport);
     if (status < 300 && status >= 200 && request->method == SIP_INVITE)
         sip_put(&u->octets, SIP_ALLOW, slice_str(UA_ALLOW));
+    if (status > 100 && status < 200 && l->is_reliable)
+        leg_ringing_put(l, &u->octets);
     carried_put(carried, &u->octets);
     const bool repeats = status >= 200 && status < 300 && request->method == SIP_INVITE;
     if (repeats && !sip_accepted_start(&l->accepted, u->now, request, buf_slice(&u->octets), SIP_T1_MS, SIP_T2_MS)) {
@@ -358,6 +357,7 @@ int leg_take(struct ua *u, const struct sip_event *event, void *owner, struct le
     if (!l)
         return ERR_NO_MEMORY;
     l->state = LEG_CALLED;
+    leg_ringing_init(l, event->message);
     int err = sip_dialog_init_uas(&l->dialog, event->message, slice_str(l->tag), false);
     if (!err)
         err = dialog_register(l);
@@ -372,27 +372,21 @@ int leg_take(struct ua *u, const struct sip_event *event, void *owner, struct le
     return 0;
 }
 
-void leg_ring(struct leg *l, unsigned status, const struct carried *carried)
-{
-    if (l->state == LEG_CALLED)
-        answer(l, l->server, status, carried);
-}
-
 void leg_answer(struct leg *l, const struct carried *carried)
 {
     if (l->state != LEG_CALLED)
         return;
     sip_dialog_confirm(&l->dialog);
-    answer(l, l->server, 200, carried);
-    server_done(l);
+    leg_respond(l, l->server, 200, carried);
+    leg_server_done(l);
     l->state = LEG_UP;
 }
 
 void leg_refuse(struct leg *l, unsigned status)
 {
-    if (l->state == LEG_CALLED && !answer(l, l->server, status, NULL))
+    if (l->state == LEG_CALLED && !leg_respond(l, l->server, status, NULL))
         ua_answer(l->ua, l->server, 500, NULL, (struct slice){0});
-    server_done(l);
+    leg_server_done(l);
     leg_drop(l);
 }
 
@@ -402,7 +396,7 @@ void leg_reply(struct leg *l, uint64_t server, unsigned status, const struct car
         if (l->asked[i] != server)
             continue;
         l->asked[i] = 0;
-        if (!answer(l, server, status, carried))
+        if (!leg_respond(l, server, status, carried))
             ua_answer(l->ua, server, 500, NULL, (struct slice){0});
     }
 }
@@ -444,8 +438,8 @@ static void received_bye(struct leg *l, const struct sip_event *event)
 {
     ua_answer(l->ua, event->server, 200, NULL, (struct slice){0});
     if (l->state == LEG_CALLED) { /* a caller may end an early dialog so as well (RFC 3261 15) */
-        answer(l, l->server, 487, NULL);
-        server_done(l);
+        leg_respond(l, l->server, 487, NULL);
+        leg_server_done(l);
     } else if (l->state == LEG_CALLING) {
         leg_cancel(l, 0);
     }
@@ -498,6 +492,8 @@ void leg_receive(struct leg *l, const struct sip_event *event)
         ua_answer(l->ua, event->server, 481, NULL, (struct slice){0});
     else if (method == SIP_INVITE || method == SIP_UPDATE || method == SIP_INFO)
         received_request(l, event);
+    else if (method == SIP_PRACK)
+        ua_answer(l->ua, event->server, leg_ringing_pracked(l, event->message), NULL, (struct slice){0});
     else
         ua_answer(l->ua, event->server, method == SIP_OPTIONS ? 200 : 405, "Allow", slice_str(UA_ALLOW));
 }
@@ -505,8 +501,8 @@ void leg_receive(struct leg *l, const struct sip_event *event)
 void leg_cancelled(struct leg *l, const struct sip_event *event)
 {
     if (l->server == event->server && l->state == LEG_CALLED) {
-        answer(l, l->server, 487, NULL);
-        server_done(l);
+        leg_respond(l, l->server, 487, NULL);
+        leg_server_done(l);
         leg_ended(l, event->message);
         return;
     }
@@ -527,7 +523,7 @@ static int read_invite(const struct leg *l, struct sip_message *ret_request)
     if (err)
         return err;
     m.call_id = sip_field_first(&m, SIP_CALL_ID)->value;
-    m.cseq.number = 1;
+    m.cseq.number = l->invite_cseq;
     c = sip_field_cursor(&m, sip_field_first(&m, SIP_FROM));
     if (!sip_read_address(&c, &m.from))
         return ERR_SYNTAX;
@@ -571,9 +567,24 @@ void leg_late(struct leg *l, const struct sip_message *response)
         struct sip_hop hop = leg_hop(l);
         if (ack.n)
             sip_layer_send_ack(l->ua->layer, l->ua->now, &hop, l->ua->point(l->ua->ctx, hop.side, hop.transport), ack);
-    } else if (response->cseq.number == 1) {
+    } else if (response->cseq.number == l->invite_cseq) {
         refuse_answer(l, response);
     }
+}
+
+/* The other side asks for a password: true if it was called again with that. */
+static bool call_again(struct leg *l, const struct sip_message *response)
+{
+    struct ua *u = l->ua;
+    if (!l->owner || !response || l->challenges == CHALLENGES_MAX ||
+        !ua_password_answer(u, l->password, buf_slice(&l->invite), l->invite_cseq + 1, response))
+        return false;
+    l->challenges++;
+    l->invite_cseq++;
+    dialog_unregister(l);
+    buf_clear(&l->invite);
+    buf_slice_put(&l->invite, buf_slice(&u->octets));
+    return !l->invite.err && !client_send(l, &l->hop, SIP_INVITE, l->invite_cseq, 0);
 }
 
 static void heard_first(struct leg *l, unsigned status, const struct sip_message *response)
@@ -600,16 +611,19 @@ static void heard_first(struct leg *l, unsigned status, const struct sip_message
         }
         l->owes_ack = response->cseq.number;
         l->state = LEG_UP;
+        if (l->password)
+            sip_digest_accepted(&l->password->digest);
         user->answered(l->owner, l, response);
-    } else {
+    } else if ((status != 401 && status != 407) || !call_again(l, response)) {
         void *owner = leg_drop(l);
         if (owner)
             user->failed(owner, l, status, response);
     }
 }
 
-void leg_heard(struct leg_client *c, unsigned status, const struct sip_message *response)
+static void heard(struct ua_client *client, unsigned status, const struct sip_message *response)
 {
+    struct leg_client *c = CONTAINER_OF(client, struct leg_client, client);
     struct leg *l = c->leg;
     const struct leg_client ended = *c;
     const bool accepted = status >= 200 && status < 300;

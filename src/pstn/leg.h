@@ -12,13 +12,15 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/region.h"
+#include "sip/100rel.h"
 #include "sip/dialog.h"
+#include "sip/digest.h"
 #include "sip/edit.h"
 #include "sip/session.h"
 #include "sip/transaction.h"
 
 #define LEG_TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
-#define UA_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+#define UA_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK"
 #define LEG_ASKED_MAX 4 /* requests inside of a leg that wait for our answer */
 
 struct leg;
@@ -83,7 +85,7 @@ struct ua {
     struct sip_layer *layer;
     struct now now; /* of the current event */
     struct heap timers;
-    struct map clients; /* token → struct leg_client */
+    struct map clients; /* token → struct ua_client */
     struct map dialogs; /* sip_dialog_key → struct leg */
     struct map tags;    /* our tag → struct leg */
     struct map calls;   /* server of a first INVITE → struct leg */
@@ -117,6 +119,35 @@ struct slice ua_print(struct ua *u, const char *format, ...)
 /* An answer without a body; with one more field unless name is NULL. */
 void ua_answer(struct ua *u, uint64_t server, unsigned status, const char *name, struct slice value);
 
+/* Contact, into ua.octets: how that user is reached on that side. */
+void ua_put_contact(struct ua *u, const char *user, unsigned side, enum sip_transport transport);
+
+/* ---- requests of ours ---- */
+
+/* One, until its final answer. Its owner's storage; all zero but `heard` in the beginning. */
+struct ua_client {
+    uint64_t token; /* 0: it is not under way */
+    uint64_t id;
+    void (*heard)(struct ua_client *c, unsigned status, const struct sip_message *response); /* NULL: none came */
+};
+
+/* Sends what stands in ua.octets. `heard` follows with every answer, at last with a final one. 0 or what sip_client_request says. */
+int ua_send(struct ua *u, struct ua_client *c, const struct sip_hop *hop);
+void ua_forget(struct ua *u, struct ua_client *c); /* nothing more is heard of it */
+
+/* A name and a password that others may ask for. Its owner's storage, texts are borrowed. */
+struct ua_password {
+    const char *user, *secret; /* secret NULL: there is none */
+    struct sip_digest_client digest;
+};
+void ua_password_init(struct ua_password *p, const char *user, const char *secret);
+void ua_password_fini(struct ua_password *p);
+
+/* A 401 or 407 to what was sent: the same again stands in ua.octets then, with that CSeq and the answer to the challenge. False: we have no
+ * answer (p may be NULL), or it was not believed. */
+bool ua_password_answer(struct ua *u, struct ua_password *p, struct slice sent, uint32_t cseq,
+                        const struct sip_message *response);
+
 /* ---- legs ---- */
 
 enum leg_state {
@@ -127,9 +158,10 @@ enum leg_state {
 };
 
 struct leg_client {
+    struct ua_client client;
     struct list link; /* in leg.clients */
     struct leg *leg;
-    uint64_t token, id, cookie; /* cookie 0: the first INVITE, or BYE */
+    uint64_t cookie; /* 0: the first INVITE, or BYE */
     enum sip_method method;
     uint32_t cseq;
     void *owner; /* BYE: who is told */
@@ -150,6 +182,12 @@ struct leg {
     uint64_t asked[LEG_ASKED_MAX]; /* 0: free */
     struct list clients;           /* requests of ours under way */
     struct buf invite;             /* the first INVITE that went out, without Via */
+    uint32_t invite_cseq;          /* its number: it goes up with each password that is asked for */
+    unsigned challenges;           /* so often that was */
+    struct ua_password *password;  /* NULL: none */
+    bool is_reliable;              /* what rings is to be acknowledged (RFC 3262): the caller demands it */
+    struct sip_100rel_server reliable;
+    struct ua_timer reliable_timer;
     struct sip_accepted accepted;
     uint64_t accepted_server;
     struct ua_timer repeat;
@@ -167,8 +205,9 @@ struct leg_invite {
     struct slice from; /* without a tag */
     struct slice to;
     unsigned max_forwards;
-    struct slice asserted; /* P-Asserted-Identity; empty: none */
-    bool is_private;       /* Privacy: id */
+    struct slice asserted;        /* P-Asserted-Identity; empty: none */
+    bool is_private;              /* Privacy: id */
+    struct ua_password *password; /* must outlive the leg; NULL: none */
     const struct carried *carried;
 };
 

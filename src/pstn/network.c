@@ -40,7 +40,7 @@ void pstn_network_asked(void *ctx, const struct sip_event *event)
         pstn_trunk_register(n, event);
         return;
     }
-    const struct pstn_trunk *from = pstn_trunk_of(n, event->flow);
+    struct pstn_trunk *from = pstn_trunk_asking(n, event);
     if (!from) {
         n->counters.refused_source++;
         ua_answer(&n->ua, event->server, 403, NULL, (struct slice){0});
@@ -106,6 +106,7 @@ int pstn_network_new(const struct pstn_options *options, const struct entropy *e
         pstn_network_free(n);
         return err;
     }
+    pstn_trunks_start(n);
     *ret_network = n;
     return 0;
 }
@@ -128,11 +129,12 @@ void pstn_network_stop(struct pstn_network *n, struct now now)
     n->stopping = true;
     LIST_EACH(it, &n->calls)
         pstn_call_stop(CONTAINER_OF(it, struct pstn_call, link));
+    pstn_trunks_stop(n);
 }
 
 bool pstn_network_is_quiet(const struct pstn_network *n)
 {
-    return !n->call_count && !n->ua.leg_count;
+    return !n->call_count && !n->ua.leg_count && pstn_trunks_are_quiet(n);
 }
 
 /* ---- events, effects ---- */

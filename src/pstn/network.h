@@ -1,4 +1,4 @@
-/* The phone network as one passive object. The program reports messages and time, and does what the effects say:
+/* The phone network, or a PBX, as one passive object. The program reports messages and time, and does what the effects say:
  *
  *     pstn_network_input(network, now, &flow, octets);
  *     while (pstn_network_next(network, now, &effect)) { … }
@@ -6,7 +6,10 @@
  *
  * Carriers are the sides of its flows and hops: each listens at an address of its own. A call comes in over a trunk of one carrier and goes out
  * over the trunk that has the number, of the same carrier or another one. Between the two it is delayed, and what the called side sees of the
- * caller is what the caller's carrier lets through. */
+ * caller is what the caller's carrier lets through.
+ *
+ * A PBX is the same with one carrier, which is the company's own: some of its trunks are extensions, where phones register. What a phone dials is
+ * another extension, or begins with the digit for an outside line and goes out over the first trunk that is there. */
 #ifndef PSTN_NETWORK_H
 #define PSTN_NETWORK_H
 
@@ -24,6 +27,7 @@
 #define PSTN_ENTRIES_MAX 1024 /* of each table of numbers */
 #define PSTN_NAME_OCTETS 32   /* with the NUL */
 #define PSTN_POINT_OCTETS 300 /* a host, a port, a NUL */
+#define PSTN_DIALED_OCTETS 40 /* what is dialed: digits, and a NUL */
 
 /* Drawn anew for each call, evenly from low to high, both included. */
 struct pstn_span {
@@ -60,8 +64,21 @@ struct pstn_trunk_options {
     struct pstn_place place;
     enum sip_transport transport;
     struct addr addr;     /* where it is; family 0: it registers */
+    const char *tls_name; /* that its certificate must be for; NULL: any that verifies */
     const char *user;     /* of its registration and password; NULL: none */
     const char *password; /* a secret: REGISTER and INVITE are challenged. NULL: it is believed for its address */
+    bool registers;       /* the other way round: we register there as the user, and have the password */
+
+    /* Of a PBX. */
+    const char *extension; /* what is dialed inside for this phone; NULL: a trunk to the outside */
+    struct e164 number;    /* that reaches the extension from outside; "": none */
+    bool shows_extension;  /* of a trunk: callers are told of by extension, not by number */
+};
+
+/* What makes a PBX of it. */
+struct pstn_pbx_options {
+    const char *outside_line; /* digits before a number outside; "": none */
+    bool keeps_outside_line;  /* they are sent on, too: what was dialed goes out as it is */
 };
 
 /* A range of numbers, or a single number that was ported, and the trunk that has it. */
@@ -84,6 +101,7 @@ struct pstn_options {
     size_t range_count;
     struct pstn_range ported[PSTN_ENTRIES_MAX]; /* before any range */
     size_t ported_count;
+    const struct pstn_pbx_options *pbx;   /* NULL: a phone network. A PBX has no ranges */
     struct pstn_numbers busy, unanswered; /* always so */
     int64_t ring_ms;                      /* a call that nobody answers ends after it */
     int64_t register_ms;                  /* granted to trunks at most */
@@ -141,11 +159,11 @@ const char *pstn_cause_word(enum pstn_cause cause); /* "no-answer" */
 
 /* Times of the wall clock; 0: never. Each side's are as that side measures them. */
 struct pstn_record {
-    uint64_t number;                   /* of the call, from 1 */
-    struct e164 from, to;              /* from "": could not be read */
-    const char *from_trunk, *to_trunk; /* names; NULL: none */
-    unsigned carrier;                  /* who is paid */
-    char shown[PSTN_SHOWN_OCTETS];     /* what the called side was told of the caller; "": nothing */
+    uint64_t number;                                       /* of the call, from 1 */
+    char from[PSTN_DIALED_OCTETS], to[PSTN_DIALED_OCTETS]; /* +E.164, inside a PBX extensions; "": could not be read */
+    const char *from_trunk, *to_trunk;                     /* names; NULL: none */
+    unsigned carrier;                                      /* who is paid */
+    char shown[PSTN_DIALED_OCTETS]; /* what the called side was told of the caller; "": nothing */
     enum pstn_cause cause;
     unsigned status; /* that the caller got */
     struct wall begun_at;

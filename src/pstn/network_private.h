@@ -1,18 +1,25 @@
-/* The objects of the phone network. Private to network.c, call.c, trunk.c and show.c. */
+/* The objects of the phone network. Private to network.c, call.c, route.c, trunk.c and show.c. */
 #ifndef PSTN_NETWORK_PRIVATE_H
 #define PSTN_NETWORK_PRIVATE_H
 
 #include "pstn/leg.h"
 #include "pstn/network.h"
+#include "pstn/registration.h"
 #include "sip/digest.h"
+
+#define PSTN_CONTACT_OCTETS 300 /* of a phone that registered */
 
 struct pstn_trunk {
     struct pstn_network *network;
     const struct pstn_trunk_options *options;
     struct sip_hop hop;
-    bool is_there;             /* the hop is known */
-    struct ua_timer expiry;    /* of its registration */
-    struct wall registered_at; /* 0: it is not */
+    bool is_there;                       /* the hop is known, and takes calls as far as we know */
+    char contact[PSTN_CONTACT_OCTETS];   /* of an extension that registered: its URI */
+    struct ua_timer expiry;              /* of its registration */
+    struct wall registered_at;           /* 0: it is not */
+    struct ua_registration registration; /* ours there */
+    struct ua_password password;         /* for it, and for calls */
+    char domain[ADDR_TEXT_OCTETS];       /* host of its URIs */
 };
 
 enum pstn_state {
@@ -30,13 +37,14 @@ struct pstn_call {
     struct pstn_network *network;
     enum pstn_state state;
     struct leg *legs[2]; /* NULL: none, or gone */
-    const struct pstn_trunk *from, *to;
+    struct pstn_trunk *from, *to;
     struct ua_timer timer;                   /* of the state: when it goes on, or has lasted too long */
     struct region texts;                     /* of what is carried */
     struct carried carried;                  /* the offer; then the answer */
     bool has_offer;                          /* in the INVITE */
     int64_t setup_ms, answer_ms, release_ms; /* drawn, with some of these: */
-    bool is_private, is_withheld, is_lost, is_busy, is_unanswered, has_number;
+    bool is_private, is_withheld, is_lost, is_busy, is_unanswered;
+    char sent[PSTN_DIALED_OCTETS]; /* the called number as the called side is to see it */
     unsigned max_forwards;
     struct pstn_record record;
 };
@@ -68,10 +76,16 @@ static inline int64_t pstn_draw_ms(const struct pstn_network *n, const struct ps
 }
 
 /* call.c */
-void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, const struct pstn_trunk *from);
+void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, struct pstn_trunk *from);
 void pstn_call_stop(struct pstn_call *c);
 void pstn_call_free(struct pstn_call *c);
 extern const struct ua_user pstn_call_user;
+
+/* route.c: who calls, whose the number is, and what the called side is told */
+void pstn_route_read(struct pstn_call *c,
+                     const struct sip_message *invite);  /* into the record; "" where it is no number */
+struct pstn_trunk *pstn_route_find(struct pstn_call *c); /* NULL: nobody has the number. Fills `sent` */
+void pstn_route_show_caller(struct pstn_call *c, struct leg_invite *ret_invite);
 
 /* network.c */
 void pstn_network_asked(void *ctx, const struct sip_event *event); /* something is to begin */
@@ -79,8 +93,15 @@ void pstn_network_asked(void *ctx, const struct sip_event *event); /* something 
 /* trunk.c */
 int pstn_trunks_init(struct pstn_network *n);
 void pstn_trunks_fini(struct pstn_network *n);
+void pstn_trunks_start(struct pstn_network *n);
+void pstn_trunks_stop(struct pstn_network *n);
+bool pstn_trunks_are_quiet(const struct pstn_network *n);
 struct pstn_trunk *pstn_trunk_of(struct pstn_network *n,
                                  const struct sip_flow *flow); /* NULL: of nobody that we know */
+bool pstn_trunk_is_usable(const struct pstn_trunk *t);         /* as far as we know */
+
+/* Who wants something: as above, or an extension that From names, which is still to prove it. */
+struct pstn_trunk *pstn_trunk_asking(struct pstn_network *n, const struct sip_event *event);
 void pstn_trunk_register(struct pstn_network *n, const struct sip_event *event);
 /* By its password, if it has one. False: it was answered. */
 bool pstn_trunk_admits(struct pstn_network *n, const struct pstn_trunk *t, const struct sip_event *event);

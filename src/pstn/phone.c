@@ -3,13 +3,15 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "pstn/leg.h"
+#include "pstn/registration.h"
+#include "sip/sdp.h"
 
 #include <stdio.h>
 
 #define LEGS_PER_CALL 2
 #define RING_MS 180000
 #define SDP_OCTETS_MAX 8192
+#define REGISTER_ASK_MS 60000 /* a PBX that was away finds its phones again soon */
 
 struct phone_call {
     struct list link;
@@ -17,7 +19,19 @@ struct phone_call {
     struct leg *leg; /* NULL: gone */
     struct ua_timer timer;
     int64_t talk_ms;
+    size_t port; /* of its voice, counted from 1; 0: it has none */
+    struct pstn_voice voice;
+    struct addr hears_at; /* the other side; family 0: nowhere yet */
+    struct ua_timer voice_timer;
+    struct mono speaks_at; /* when that is due */
+    bool speaks;           /* a packet is to be sent now */
     struct pstn_phone_call facts;
+};
+
+/* A number that is registered somewhere. */
+struct line {
+    struct ua_password password;
+    struct ua_registration registration;
 };
 
 struct pstn_phone {
@@ -27,30 +41,45 @@ struct pstn_phone {
     struct ua ua;
     struct list calls;
     size_t call_count;
-    uint64_t session; /* of the next description */
+    uint64_t session;            /* of the next description */
+    struct line *lines;          /* as many as there are numbers, if they are registered */
+    struct ua_password password; /* for calls */
     struct buf sdp;
+    uint8_t packet[PSTN_VOICE_OCTETS];
 };
 
-/* ---- descriptions (RFC 8866, 3264): one audio stream, inactive ---- */
+/* ---- descriptions (RFC 8866, 3264): one audio stream ---- */
 
-static void sdp_begin(struct pstn_phone *p)
+static const struct addr *media_of(const struct phone_call *c)
 {
-    const struct addr *media = &p->options->media;
+    const struct pstn_phone_options *o = c->phone->options;
+    return c->port ? &o->ports[c->port - 1] : &o->media;
+}
+
+static const char *direction_of(const struct phone_call *c)
+{
+    return c->port ? "a=sendrecv\r\n" : "a=inactive\r\n";
+}
+
+static struct buf *sdp_begin(struct phone_call *c)
+{
+    struct buf *out = &c->phone->sdp;
+    const struct addr *media = media_of(c);
     char ip[ADDR_TEXT_OCTETS];
     const char *family = media->family == 6 ? "IP6" : "IP4";
     addr_format_ip(media, ip);
-    buf_clear(&p->sdp);
-    buf_printf(&p->sdp, "v=0\r\no=- %llu 1 IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n",
-               (unsigned long long)++p->session, family, ip, family, ip);
+    buf_clear(out);
+    buf_printf(out, "v=0\r\no=- %llu 1 IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n",
+               (unsigned long long)++c->phone->session, family, ip, family, ip);
+    return out;
 }
 
-static void sdp_offer(struct pstn_phone *p)
+static void sdp_offer(struct phone_call *c)
 {
-    sdp_begin(p);
-    buf_printf(&p->sdp,
+    buf_printf(sdp_begin(c),
                "m=audio %u RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
-               "a=rtpmap:101 telephone-event/8000\r\na=inactive\r\n",
-               p->options->media.port);
+               "a=rtpmap:101 telephone-event/8000\r\n%s",
+               media_of(c)->port, direction_of(c));
 }
 
 static bool begins(struct slice s, const char *with)
@@ -60,10 +89,10 @@ static bool begins(struct slice s, const char *with)
 }
 
 /* Every stream of the offer has its answer, in its place: the first audio is taken with the formats that it came with, others are refused. */
-static void sdp_answer(struct pstn_phone *p, struct slice offer)
+static void sdp_answer(struct phone_call *c, struct slice offer)
 {
+    struct buf *out = sdp_begin(c);
     bool taken = false, in_taken = false;
-    sdp_begin(p);
     while (offer.p) {
         struct slice line = text_cut(&offer, '\n');
         if (line.n && line.p[line.n - 1] == '\r')
@@ -72,17 +101,17 @@ static void sdp_answer(struct pstn_phone *p, struct slice offer)
             struct slice rest = line, media = text_cut(&rest, ' ');
             text_cut(&rest, ' '); /* its port */
             if (in_taken)
-                buf_str(&p->sdp, "a=inactive\r\n");
+                buf_str(out, direction_of(c));
             in_taken = !taken && slice_eq_str(media, "m=audio") && begins(rest, "RTP/AVP ");
             taken = taken || in_taken;
-            buf_printf(&p->sdp, "%.*s %u %.*s\r\n", SLICE_PRINT(media), in_taken ? p->options->media.port : 0u,
+            buf_printf(out, "%.*s %u %.*s\r\n", SLICE_PRINT(media), in_taken ? media_of(c)->port : 0u,
                        SLICE_PRINT(rest));
         } else if (in_taken && (begins(line, "a=rtpmap:") || begins(line, "a=fmtp:"))) {
-            buf_printf(&p->sdp, "%.*s\r\n", SLICE_PRINT(line));
+            buf_printf(out, "%.*s\r\n", SLICE_PRINT(line));
         }
     }
     if (in_taken)
-        buf_str(&p->sdp, "a=inactive\r\n");
+        buf_str(out, direction_of(c));
 }
 
 static struct carried sdp_carried(const struct pstn_phone *p)
@@ -91,13 +120,94 @@ static struct carried sdp_carried(const struct pstn_phone *p)
 }
 
 /* The answer to what the message offers; an offer if it has none. */
-static struct carried sdp_for(struct pstn_phone *p, const struct sip_message *m)
+static struct carried sdp_for(struct phone_call *c, const struct sip_message *m)
 {
     if (m && m->body.n)
-        sdp_answer(p, m->body);
+        sdp_answer(c, m->body);
     else
-        sdp_offer(p);
-    return sdp_carried(p);
+        sdp_offer(c);
+    return sdp_carried(c->phone);
+}
+
+/* ---- voice ---- */
+
+static bool takes_alaw(struct slice formats)
+{
+    while (formats.n) {
+        if (slice_eq_str(text_cut(&formats, ' '), "8"))
+            return true;
+    }
+    return false;
+}
+
+/* Where the description wants its first audio stream; family 0: nowhere, or it cannot be read, or it wants something else than A-law. */
+static struct addr audio_of(struct pstn_phone *p, struct slice body)
+{
+    struct addr to, none = {.family = 0};
+    struct sip_sdp sdp;
+    struct sip_sdp_connection at;
+    char text[ADDR_TEXT_OCTETS];
+    if (!body.n || sip_sdp_parse(&p->ua.scratch, body, &sdp, NULL) < 0)
+        return none;
+    for (int i = 0; i < (int)sdp.media_count; i++) {
+        const struct sip_sdp_media *m = &sdp.media[i];
+        if (!slice_eq_str(m->media, "audio") || !m->port)
+            continue;
+        if (!takes_alaw(m->formats) || sip_sdp_holds(&sdp, i) || !sip_sdp_connection(&sdp, i, &at) ||
+            at.address.n > ADDR_TEXT_OCTETS - 3)
+            return none;
+        const bool is_ipv6 = slice_eq_str(at.addrtype, "IP6");
+        const int n = snprintf(text, sizeof text, is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(at.address));
+        if (addr_parse(slice_of(text, (size_t)n), m->port, &to) < 0)
+            return none;
+        to.port = m->port;
+        return to;
+    }
+    return none;
+}
+
+/* A description of the other side came: the voice goes there from now on. */
+static void voice_towards(struct phone_call *c, struct slice body)
+{
+    struct ua *u = &c->phone->ua;
+    if (!c->port || !body.n)
+        return;
+    c->hears_at = audio_of(c->phone, body);
+    c->speaks_at = u->now.mono;
+    if (c->hears_at.family)
+        heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
+    else
+        ua_timer_stop(u, &c->voice_timer);
+}
+
+/* What was missed while others had the machine is not made up for. */
+static void voice_due(void *owner)
+{
+    struct phone_call *c = owner;
+    struct ua *u = &c->phone->ua;
+    c->speaks = true;
+    c->speaks_at = mono_max(mono_after_ms(c->speaks_at, PSTN_VOICE_MS), u->now.mono);
+    heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
+}
+
+static void voice_stop(struct phone_call *c)
+{
+    c->speaks = false;
+    c->hears_at.family = 0;
+    ua_timer_stop(&c->phone->ua, &c->voice_timer);
+}
+
+/* A free port, or 0. */
+static size_t voice_port(const struct pstn_phone *p)
+{
+    bool used[PSTN_PHONE_PORTS_MAX + 1] = {false};
+    LIST_EACH(it, &p->calls)
+        used[CONTAINER_OF(it, struct phone_call, link)->port] = true;
+    for (size_t port = 1; port <= p->options->port_count; port++) {
+        if (!used[port])
+            return port;
+    }
+    return 0;
 }
 
 /* ---- calls ---- */
@@ -115,6 +225,10 @@ static struct phone_call *call_new(struct pstn_phone *p, bool is_ours, struct sl
     if (!c)
         return NULL;
     c->phone = p;
+    c->port = voice_port(p);
+    c->voice_timer = (struct ua_timer){.fire = voice_due, .owner = c};
+    if (c->port)
+        pstn_voice_init(&c->voice, is_ours ? PSTN_TONE_CALLER : PSTN_TONE_CALLED, p->ua.entropy);
     c->timer = (struct ua_timer){.fire = call_due, .owner = c};
     c->facts.is_ours = is_ours;
     c->facts.begun_at = now_of(c);
@@ -127,14 +241,21 @@ static struct phone_call *call_new(struct pstn_phone *p, bool is_ours, struct sl
 
 static void call_free(struct phone_call *c)
 {
+    ua_timer_stop(&c->phone->ua, &c->voice_timer);
     ua_timer_stop(&c->phone->ua, &c->timer);
     list_remove(&c->link);
     c->phone->call_count--;
     mem_free(c);
 }
 
-static void tell(const struct phone_call *c)
+static void tell(struct phone_call *c)
 {
+    struct pstn_phone_call *f = &c->facts;
+    f->has_voice = c->port > 0;
+    f->sent = c->voice.sent;
+    f->received = c->voice.received;
+    f->lost = pstn_voice_lost(&c->voice);
+    f->heard = pstn_voice_heard(&c->voice);
     c->phone->news(c->phone->arg, &c->facts);
 }
 
@@ -152,6 +273,7 @@ static void hang_up(struct phone_call *c)
     struct leg *l = c->leg;
     const bool up = l->state == LEG_UP;
     c->leg = NULL;
+    voice_stop(c);
     c->facts.ended_by_us = true;
     c->facts.ended_at = now_of(c);
     ua_timer_stop(&c->phone->ua, &c->timer);
@@ -166,9 +288,11 @@ static void answer(struct phone_call *c)
 {
     struct pstn_phone *p = c->phone;
     const struct sip_message *invite = sip_server_request(p->ua.layer, c->leg->server);
-    struct carried sdp = sdp_for(p, invite);
+    struct carried sdp = sdp_for(c, invite);
     c->facts.status = 200;
     c->facts.answered_at = now_of(c);
+    if (invite)
+        voice_towards(c, invite->body);
     leg_answer(c->leg, &sdp);
     tell(c);
     if (c->talk_ms && ua_timer(&p->ua, &c->timer, c->talk_ms) < 0)
@@ -204,6 +328,7 @@ static void answered(void *owner, struct leg *l, const struct sip_message *respo
     leg_ack(l, NULL); /* our INVITE had the offer */
     c->facts.status = response->status;
     c->facts.answered_at = now_of(c);
+    voice_towards(c, response->body);
     tell(c);
     if (c->talk_ms)
         ua_timer(&c->phone->ua, &c->timer, c->talk_ms);
@@ -223,9 +348,8 @@ static void failed(void *owner, struct leg *l, unsigned status, const struct sip
 
 static void acked(void *owner, struct leg *l, const struct sip_message *ack)
 {
-    (void)owner;
     (void)l;
-    (void)ack;
+    voice_towards(owner, ack->body); /* it answers an offer of ours */
 }
 
 static void request(void *owner, struct leg *l, uint64_t server, const struct sip_message *m)
@@ -233,8 +357,10 @@ static void request(void *owner, struct leg *l, uint64_t server, const struct si
     struct phone_call *c = owner;
     const bool describes = m->method == SIP_INVITE || m->body.n;
     struct carried sdp = {0};
-    if (m->method != SIP_INFO && describes)
-        sdp = sdp_for(c->phone, m);
+    if (m->method != SIP_INFO && describes) {
+        sdp = sdp_for(c, m);
+        voice_towards(c, m->body);
+    }
     leg_reply(l, server, 200, &sdp);
 }
 
@@ -258,6 +384,7 @@ static void ended(void *owner, struct leg *l, const struct sip_message *m)
     struct phone_call *c = owner;
     (void)l;
     c->leg = NULL;
+    voice_stop(c);
     if (!c->facts.answered_at.ms)
         c->facts.status = 487;
     c->facts.in_order = m && c->facts.answered_at.ms;
@@ -291,7 +418,8 @@ static void asked(void *ctx, const struct sip_event *event)
         ua_answer(&p->ua, event->server, 405, "Allow", slice_str(UA_ALLOW));
     } else if (sip_uri_parse(m->uri, &to, NULL) < 0 || !has_number(p, to.user)) {
         ua_answer(&p->ua, event->server, 404, NULL, (struct slice){0});
-    } else if (p->options->is_busy || p->call_count >= p->options->calls_max) {
+    } else if (p->options->is_busy || p->call_count >= p->options->calls_max ||
+               (p->options->port_count && !voice_port(p))) {
         ua_answer(&p->ua, event->server, 486, NULL, (struct slice){0});
     } else {
         struct slice user = sip_uri_parse(m->from.uri, &from, NULL) ? (struct slice){0} : from.user;
@@ -323,6 +451,47 @@ static const char *point(const void *ctx, unsigned side, enum sip_transport tran
     return transport == SIP_TLS ? "" : p->options->point;
 }
 
+static void lines_fini(struct pstn_phone *p)
+{
+    for (size_t i = 0; p->lines && i < p->options->number_count; i++) {
+        ua_registration_fini(&p->lines[i].registration);
+        ua_password_fini(&p->lines[i].password);
+    }
+    mem_free(p->lines);
+    p->lines = NULL;
+}
+
+static int lines_start(struct pstn_phone *p)
+{
+    const struct pstn_phone_options *o = p->options;
+    if (!o->registrar)
+        return 0;
+    p->lines = mem_alloc((o->number_count + 1) * sizeof *p->lines);
+    if (!p->lines)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < o->number_count; i++) {
+        struct line *l = &p->lines[i];
+        const struct ua_registration_options registration = {.hop = *o->registrar,
+                                                             .domain = o->domain,
+                                                             .user = o->numbers[i],
+                                                             .password = &l->password,
+                                                             .expires_ms = REGISTER_ASK_MS};
+        ua_password_init(&l->password, o->numbers[i], o->password);
+        ua_registration_init(&l->registration, &p->ua, &registration);
+        ua_registration_start(&l->registration);
+    }
+    return 0;
+}
+
+bool pstn_phone_is_registered(const struct pstn_phone *p)
+{
+    for (size_t i = 0; p->lines && i < p->options->number_count; i++) {
+        if (!p->lines[i].registration.is_good)
+            return false;
+    }
+    return p->lines != NULL;
+}
+
 int pstn_phone_new(const struct pstn_phone_options *options, const struct entropy *entropy, const struct log *log,
                    struct now now, pstn_phone_fn *news, void *arg, struct pstn_phone **ret_phone)
 {
@@ -347,7 +516,10 @@ int pstn_phone_new(const struct pstn_phone_options *options, const struct entrop
     p->arg = arg;
     list_init(&p->calls);
     buf_init(&p->sdp, SDP_OCTETS_MAX);
+    ua_password_init(&p->password, options->user, options->password);
     int err = ua_init(&p->ua, &ua, &user, p, point, entropy, log, now);
+    if (!err)
+        err = lines_start(p);
     if (err)
         pstn_phone_free(p);
     else
@@ -361,7 +533,9 @@ void pstn_phone_free(struct pstn_phone *p)
         return;
     LIST_EACH(it, &p->calls)
         call_free(CONTAINER_OF(it, struct phone_call, link));
+    lines_fini(p);
     ua_fini(&p->ua);
+    ua_password_fini(&p->password);
     buf_fini(&p->sdp);
     mem_free(p);
 }
@@ -376,19 +550,21 @@ int pstn_phone_call(struct pstn_phone *p, struct now now, const struct sip_hop *
 {
     if (!is_good_user(from) || !is_good_user(to))
         return ERR_RANGE;
-    if (p->call_count >= p->options->calls_max)
+    if (p->call_count >= p->options->calls_max || (p->options->port_count && !voice_port(p)))
         return ERR_LIMIT;
     p->ua.now = now;
     struct phone_call *c = call_new(p, true, slice_str(from), slice_str(to));
     if (!c)
         return ERR_NO_MEMORY;
-    sdp_offer(p);
-    struct carried sdp = sdp_carried(p);
+    struct carried sdp = sdp_for(c, NULL);
     struct leg_invite invite = {.hop = *via,
                                 .uri = ua_print(&p->ua, "sip:%s@%s", to, domain),
                                 .from = ua_print(&p->ua, "<sip:%s@%s>", from, domain),
                                 .max_forwards = 70,
+                                .password = &p->password,
                                 .carried = &sdp};
+    if (!p->options->user)
+        p->password.user = from;
     invite.to = ua_print(&p->ua, "<%.*s>", SLICE_PRINT(invite.uri));
     c->talk_ms = talk_ms;
     int err = ua_timer(&p->ua, &c->timer, patience_ms);
@@ -407,10 +583,16 @@ void pstn_phone_stop(struct pstn_phone *p, struct now now)
         if (c->leg)
             hang_up(c);
     }
+    for (size_t i = 0; p->lines && i < p->options->number_count; i++)
+        ua_registration_stop(&p->lines[i].registration);
 }
 
 bool pstn_phone_is_quiet(const struct pstn_phone *p)
 {
+    for (size_t i = 0; p->lines && i < p->options->number_count; i++) {
+        if (!ua_registration_is_quiet(&p->lines[i].registration))
+            return false;
+    }
     return !p->call_count && !p->ua.leg_count;
 }
 
@@ -439,4 +621,31 @@ struct mono pstn_phone_deadline(const struct pstn_phone *p)
 bool pstn_phone_next(struct pstn_phone *p, struct now now, struct pstn_effect *ret_effect)
 {
     return ua_next(&p->ua, now, &ret_effect->hop, &ret_effect->octets);
+}
+
+/* ---- voice ---- */
+
+void pstn_phone_take(struct pstn_phone *p, size_t port, const struct addr *from, struct slice packet)
+{
+    LIST_EACH(it, &p->calls) {
+        struct phone_call *c = CONTAINER_OF(it, struct phone_call, link);
+        if (c->port == port + 1 && addr_eq(&c->hears_at, from)) /* nobody else is listened to */
+            pstn_voice_take(&c->voice, packet);
+    }
+}
+
+bool pstn_phone_speak(struct pstn_phone *p, size_t *ret_port, struct addr *ret_to, struct slice *ret_packet)
+{
+    LIST_EACH(it, &p->calls) {
+        struct phone_call *c = CONTAINER_OF(it, struct phone_call, link);
+        if (!c->speaks)
+            continue;
+        c->speaks = false;
+        pstn_voice_write(&c->voice, p->packet);
+        *ret_port = c->port - 1;
+        *ret_to = c->hears_at;
+        *ret_packet = slice_of(p->packet, sizeof p->packet);
+        return true;
+    }
+    return false;
 }

@@ -1,24 +1,33 @@
 /* Phones that follow a script: one that places a call, one that answers. Passive objects, driven as a network is (network.h). A phone offers or
- * answers one audio stream that is inactive: there is no media, but the description is a real one. */
+ * answers one audio stream. Without ports for it the stream is inactive: there is no media, but the description is a real one. With ports, both
+ * ends say a tone, and know afterwards what they heard (voice.h). */
 #ifndef PSTN_PHONE_H
 #define PSTN_PHONE_H
 
 #include "pstn/network.h"
+#include "pstn/voice.h"
 
 struct pstn_phone;
 
 #define PSTN_PHONE_NUMBERS_MAX 64
+#define PSTN_PHONE_PORTS_MAX 32
 
 /* Texts are borrowed, for the life of the phone. */
 struct pstn_phone_options {
-    const char *point;   /* "host:port" of ours, in Via and Contact, over UDP and TCP */
-    struct addr media;   /* named in the description; nothing is sent or taken there */
+    const char *point; /* "host:port" of ours, in Via and Contact, over UDP and TCP */
+    struct addr media; /* named in descriptions without voice; nothing is sent or taken there */
+    size_t port_count; /* calls with voice at a time, each at a port of its own; beyond: busy. 0: none have voice */
+    struct addr ports[PSTN_PHONE_PORTS_MAX];
     size_t number_count; /* a phone that answers: the numbers it has; 0: all */
     const char *numbers[PSTN_PHONE_NUMBERS_MAX];
-    struct pstn_span ring; /* until it answers */
-    int64_t talk_ms;       /* until it hangs up; 0: it never does */
-    bool is_busy;          /* it refuses every call */
-    size_t calls_max;      /* at a time; beyond: busy */
+    const struct sip_hop *registrar; /* where it registers each of them; NULL: nowhere */
+    const char *domain;              /* host of the registrar's URIs */
+    const char *user;                /* of a phone that calls, for its password; NULL: the number it calls from */
+    const char *password;            /* a secret, for registrations and calls; NULL: none */
+    struct pstn_span ring;           /* until it answers */
+    int64_t talk_ms;                 /* until it hangs up; 0: it never does */
+    bool is_busy;                    /* it refuses every call */
+    size_t calls_max;                /* at a time; beyond: busy */
 };
 
 /* What became of a call. Times are 0 for what did not happen. */
@@ -30,6 +39,9 @@ struct pstn_phone_call {
     struct wall begun_at, rang_at, answered_at, ended_at;
     bool ended_by_us;
     bool in_order; /* it was answered, and the BYE of one side was answered by the other */
+    bool has_voice;
+    uint64_t sent, received, lost; /* packets */
+    enum pstn_tone heard;
 };
 
 /* A call has begun to ring, was answered, is over. */
@@ -39,12 +51,15 @@ int pstn_phone_new(const struct pstn_phone_options *options, const struct entrop
                    struct now now, pstn_phone_fn *news, void *arg, struct pstn_phone **ret_phone);
 void pstn_phone_free(struct pstn_phone *p); /* NULL is allowed */
 
+/* With all of its numbers. */
+bool pstn_phone_is_registered(const struct pstn_phone *p);
+
 /* Calls a number through a trunk, for so long after the answer. patience_ms: cancels it if nobody has answered then. 0, ERR_LIMIT,
  * ERR_NO_MEMORY, ERR_RANGE (a number with characters that no URI takes). */
 int pstn_phone_call(struct pstn_phone *p, struct now now, const struct sip_hop *via, const char *domain,
                     const char *from, const char *to, int64_t talk_ms, int64_t patience_ms);
 
-/* Hangs up. */
+/* Hangs up, and takes registrations back. */
 void pstn_phone_stop(struct pstn_phone *p, struct now now);
 bool pstn_phone_is_quiet(const struct pstn_phone *p); /* no call, and nothing that waits for an answer */
 
@@ -53,5 +68,10 @@ void pstn_phone_unreachable(struct pstn_phone *p, struct now now, const struct s
 void pstn_phone_tick(struct pstn_phone *p, struct now now);
 struct mono pstn_phone_deadline(const struct pstn_phone *p);
 bool pstn_phone_next(struct pstn_phone *p, struct now now, struct pstn_effect *ret_effect);
+
+/* Voice: a packet came to one of the ports. pstn_phone_speak gives what is to be sent from them now, one packet after the
+ * other, valid until its next call. */
+void pstn_phone_take(struct pstn_phone *p, size_t port, const struct addr *from, struct slice packet);
+bool pstn_phone_speak(struct pstn_phone *p, size_t *ret_port, struct addr *ret_to, struct slice *ret_packet);
 
 #endif

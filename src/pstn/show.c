@@ -9,8 +9,24 @@ static unsigned trunks_away(const struct pstn_network *n)
 {
     unsigned away = 0;
     for (size_t i = 0; i < n->options->trunk_count; i++)
-        away += !n->trunks[i].is_there;
+        away += !pstn_trunk_is_usable(&n->trunks[i]);
     return away;
+}
+
+static void put_warning(struct ctl_writer *w, const struct pstn_trunk *t)
+{
+    const struct pstn_trunk_options *o = t->options;
+    ctl_open_object(w, NULL);
+    ctl_put_text(w, "severity", "warning");
+    ctl_put_text(w, "name", "TrunkNotRegistered");
+    ctl_put_time(w, "since_at", (struct wall){0});
+    if (o->extension)
+        ctl_put_printf(w, "text", "no phone has registered as extension %s", o->extension);
+    else if (o->registers)
+        ctl_put_printf(w, "text", "trunk %s does not let us register as %s", o->name, o->user);
+    else
+        ctl_put_printf(w, "text", "the PBX of trunk %s has not registered as %s", o->name, o->user);
+    ctl_close(w);
 }
 
 static void show_status(void *ctx, struct ctl_request *request)
@@ -26,15 +42,8 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_put_unsigned(w, "trunks", n->options->trunk_count);
     ctl_open_array(w, "warnings");
     for (size_t i = 0; i < n->options->trunk_count; i++) {
-        const struct pstn_trunk *t = &n->trunks[i];
-        if (t->is_there)
-            continue;
-        ctl_open_object(w, NULL);
-        ctl_put_text(w, "severity", "warning");
-        ctl_put_text(w, "name", "TrunkNotRegistered");
-        ctl_put_time(w, "since_at", (struct wall){0});
-        ctl_put_printf(w, "text", "the PBX of trunk %s has not registered as %s", t->options->name, t->options->user);
-        ctl_close(w);
+        if (!pstn_trunk_is_usable(&n->trunks[i]))
+            put_warning(w, &n->trunks[i]);
     }
     ctl_close(w);
     ctl_reply_end(request);
@@ -85,9 +94,9 @@ static void show_calls(void *ctx, struct ctl_request *request)
         ctl_open_object(w, NULL);
         ctl_put_unsigned(w, "number", r->number);
         ctl_put_time(w, "begun_at", r->begun_at);
-        ctl_put_text(w, "from", r->from.text);
+        ctl_put_text(w, "from", r->from);
         ctl_put_text(w, "shown", r->shown);
-        ctl_put_text(w, "to", r->to.text);
+        ctl_put_text(w, "to", r->to);
         ctl_put_text(w, "from_trunk", r->from_trunk);
         ctl_put_text(w, "to_trunk", r->to_trunk);
         ctl_put_text(w, "carrier", n->options->carriers[r->carrier].name);

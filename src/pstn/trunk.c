@@ -3,9 +3,12 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 #define REALM "phone-network"
 #define DIGEST_SLOTS 256
 #define REGISTER_MIN_S 10
+#define REGISTER_ASK_MS 3600000
 
 static bool is_same_host(const struct addr *a, const struct addr *b)
 {
@@ -21,10 +24,34 @@ struct pstn_trunk *pstn_trunk_of(struct pstn_network *n, const struct sip_flow *
             continue;
         if (addr_eq(&t->hop.addr, &flow->peer) || (flow->conn && t->hop.conn == flow->conn))
             return t;
-        if (!found && is_same_host(&t->hop.addr, &flow->peer)) /* a connection from any port; several may be there */
+        if (!found && !t->options->extension &&
+            is_same_host(&t->hop.addr, &flow->peer)) /* a connection from any port; several may be there */
             found = t;
     }
     return found;
+}
+
+/* Many extensions may be at one address: From says which. */
+static struct pstn_trunk *extension_of(struct pstn_network *n, const struct sip_event *event)
+{
+    struct sip_uri from;
+    if (sip_uri_parse(event->message->from.uri, &from, NULL) < 0)
+        return NULL;
+    for (size_t i = 0; i < n->options->trunk_count; i++) {
+        struct pstn_trunk *t = &n->trunks[i];
+        if (t->options->extension && t->options->carrier == event->flow->side &&
+            slice_eq_str(from.user, t->options->user))
+            return t;
+    }
+    return NULL;
+}
+
+struct pstn_trunk *pstn_trunk_asking(struct pstn_network *n, const struct sip_event *event)
+{
+    struct pstn_trunk *by_address = pstn_trunk_of(n, event->flow);
+    if (by_address && !by_address->options->extension)
+        return by_address;
+    return n->options->pbx ? extension_of(n, event) : NULL;
 }
 
 /* ---- passwords ---- */
@@ -47,7 +74,7 @@ bool pstn_trunk_admits(struct pstn_network *n, const struct pstn_trunk *t, const
     const struct pstn_trunk_options *o = t->options;
     const bool registers = event->message->method == SIP_REGISTER;
     struct sip_digest_params credentials;
-    if (!o->password)
+    if (!o->password || o->registers)
         return true;
     int err = sip_digest_find(&n->digest, event->message, registers ? SIP_AUTHORIZATION : SIP_PROXY_AUTHORIZATION,
                               &credentials, NULL);
@@ -76,6 +103,7 @@ bool pstn_trunk_admits(struct pstn_network *n, const struct pstn_trunk *t, const
 static void binding_end(struct pstn_trunk *t)
 {
     t->is_there = false;
+    t->contact[0] = 0;
     t->registered_at = (struct wall){0};
     ua_timer_stop(&t->network->ua, &t->expiry);
 }
@@ -126,7 +154,7 @@ void pstn_trunk_register(struct pstn_network *n, const struct sip_event *event)
         return;
     struct sip_cursor c;
     sip_cursor_init(&c, m->octets, f ? f->value : (struct slice){0});
-    if (!f || !sip_read_address(&c, &contact)) {
+    if (!f || !sip_read_address(&c, &contact) || contact.uri.n >= PSTN_CONTACT_OCTETS) {
         ua_answer(&n->ua, event->server, f ? 400 : 200, NULL, (struct slice){0});
         return;
     }
@@ -146,37 +174,84 @@ void pstn_trunk_register(struct pstn_network *n, const struct sip_event *event)
                               .addr = event->flow->peer,
                               .conn = event->flow->conn};
     t->is_there = !ua_timer(&n->ua, &t->expiry, seconds * INT64_C(1000));
+    if (t->options->extension)
+        snprintf(t->contact, sizeof t->contact, "%.*s", SLICE_PRINT(contact.uri));
     t->registered_at = n->ua.now.wall;
     n->counters.registrations++;
     ua_answer(&n->ua, event->server, t->is_there ? 200 : 500, "Contact",
               ua_print(&n->ua, "<%.*s>;expires=%u", SLICE_PRINT(contact.uri), seconds));
 }
 
+bool pstn_trunk_is_usable(const struct pstn_trunk *t)
+{
+    return t->is_there && (!t->options->registers || t->registration.is_good);
+}
+
 /* ---- life ---- */
+
+static void trunk_init(struct pstn_network *n, struct pstn_trunk *t, const struct pstn_trunk_options *o)
+{
+    t->network = n;
+    t->options = o;
+    t->expiry = (struct ua_timer){.fire = expired, .owner = t};
+    t->is_there = o->addr.family != 0;
+    t->hop = (struct sip_hop){.transport = o->transport, .side = o->carrier, .addr = o->addr};
+    if (o->tls_name)
+        snprintf(t->hop.host, sizeof t->hop.host, "%s", o->tls_name);
+    ua_password_init(&t->password, o->user, o->password);
+    if (!o->registers)
+        return;
+    addr_format(&o->addr, t->domain);
+    const struct ua_registration_options registration = {
+        .hop = t->hop, .domain = t->domain, .user = o->user, .password = &t->password, .expires_ms = REGISTER_ASK_MS};
+    ua_registration_init(&t->registration, &n->ua, &registration);
+}
 
 int pstn_trunks_init(struct pstn_network *n)
 {
     uint8_t key[SIP_DIGEST_KEY_OCTETS];
-    for (size_t i = 0; i < n->options->trunk_count; i++) {
-        struct pstn_trunk *t = &n->trunks[i];
-        t->network = n;
-        t->options = &n->options->trunks[i];
-        t->expiry = (struct ua_timer){.fire = expired, .owner = t};
-        t->is_there = t->options->addr.family != 0;
-        t->hop =
-            (struct sip_hop){.transport = t->options->transport, .side = t->options->carrier, .addr = t->options->addr};
-    }
+    for (size_t i = 0; i < n->options->trunk_count; i++)
+        trunk_init(n, &n->trunks[i], &n->options->trunks[i]);
     entropy_fill(n->entropy, key, sizeof key);
     int err = sip_digest_server_init(&n->digest, REALM, key, SIP_DIGEST_NONCE_MS, DIGEST_SLOTS);
     mem_wipe(key, sizeof key);
     return err;
 }
 
+void pstn_trunks_start(struct pstn_network *n)
+{
+    for (size_t i = 0; i < n->options->trunk_count; i++) {
+        if (n->trunks[i].options->registers)
+            ua_registration_start(&n->trunks[i].registration);
+    }
+}
+
+void pstn_trunks_stop(struct pstn_network *n)
+{
+    for (size_t i = 0; i < n->options->trunk_count; i++) {
+        if (n->trunks[i].options->registers)
+            ua_registration_stop(&n->trunks[i].registration);
+    }
+}
+
+bool pstn_trunks_are_quiet(const struct pstn_network *n)
+{
+    for (size_t i = 0; i < n->options->trunk_count; i++) {
+        if (!ua_registration_is_quiet(&n->trunks[i].registration))
+            return false;
+    }
+    return true;
+}
+
 void pstn_trunks_fini(struct pstn_network *n)
 {
     for (size_t i = 0; i < n->options->trunk_count; i++) {
-        if (n->trunks[i].network)
-            ua_timer_stop(&n->ua, &n->trunks[i].expiry);
+        struct pstn_trunk *t = &n->trunks[i];
+        if (!t->network)
+            continue;
+        ua_timer_stop(&n->ua, &t->expiry);
+        ua_registration_fini(&t->registration);
+        ua_password_fini(&t->password);
     }
     sip_digest_server_fini(&n->digest);
 }

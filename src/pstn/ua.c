@@ -51,6 +51,35 @@ void ua_answer(struct ua *u, uint64_t server, unsigned status, const char *name,
         sip_server_respond(u->layer, u->now, server, buf_slice(&u->octets));
 }
 
+void ua_put_contact(struct ua *u, const char *user, unsigned side, enum sip_transport transport)
+{
+    static const char *const params[] = {"", ";transport=tcp", ";transport=tls"};
+    sip_put_text(&u->octets, SIP_CONTACT, "<sip:%s@%s%s>", user, u->point(u->ctx, side, transport), params[transport]);
+}
+
+/* ---- requests of ours ---- */
+
+int ua_send(struct ua *u, struct ua_client *c, const struct sip_hop *hop)
+{
+    const uint64_t token = ++u->next_token;
+    int err = u->octets.err ? u->octets.err : map_set(&u->clients, slice_of(&token, sizeof token), c);
+    if (err)
+        return err;
+    c->token = token;
+    err = sip_client_request(u->layer, u->now, hop, u->point(u->ctx, hop->side, hop->transport), buf_slice(&u->octets),
+                             token, &c->id);
+    if (err)
+        ua_forget(u, c);
+    return err;
+}
+
+void ua_forget(struct ua *u, struct ua_client *c)
+{
+    if (c->token)
+        map_remove(&u->clients, slice_of(&c->token, sizeof c->token));
+    c->token = 0;
+}
+
 /* ---- life ---- */
 
 int ua_init(struct ua *u, const struct ua_options *options, const struct ua_user *user, void *ctx,
@@ -117,8 +146,12 @@ static struct leg *find_dialog(struct ua *u, struct slice call_id, struct slice 
 
 static void request(struct ua *u, const struct sip_event *event)
 {
+    static const char *const supported[] = {"timer", "100rel"};
     const struct sip_message *m = event->message;
-    if (m->to.tag.n) {
+    buf_clear(&u->text);
+    if (sip_unsupported(m, SIP_REQUIRE, supported, sizeof supported / sizeof supported[0], &u->text)) {
+        ua_answer(u, event->server, 420, "Unsupported", buf_slice(&u->text));
+    } else if (m->to.tag.n) {
         struct leg *l = find_dialog(u, m->call_id, m->to.tag, m->from.tag);
         if (l && l->hop.side == event->flow->side)
             leg_receive(l, event);
@@ -144,11 +177,14 @@ static void cancelled(struct ua *u, const struct sip_event *event)
 
 static void response(struct ua *u, const struct sip_event *event)
 {
-    struct leg_client *c = map_get(&u->clients, slice_of(&event->token, sizeof event->token));
+    struct ua_client *c = map_get(&u->clients, slice_of(&event->token, sizeof event->token));
     const struct sip_message *m = event->kind == SIP_RESPONSE ? event->message : NULL;
     struct leg *l;
     if (c) {
-        leg_heard(c, m ? m->status : event->kind == SIP_TIMEOUT ? 408 : 503, m);
+        const unsigned status = m ? m->status : event->kind == SIP_TIMEOUT ? 408 : 503;
+        if (status >= 200)
+            ua_forget(u, c);
+        c->heard(c, status, m);
     } else if (m && m->method == SIP_INVITE && m->status >= 200 && m->status < 300) {
         l = find_dialog(u, m->call_id, m->from.tag, m->to.tag);
         if (!l)

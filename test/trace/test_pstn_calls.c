@@ -298,7 +298,7 @@ static void call_through_both_carriers(void **state)
     assert_int_equal(r->answered_at[0].ms, ann->answered_at.ms);
     assert_int_equal(r->ended_at[0].ms, ann->ended_at.ms);
     assert_int_equal(r->cause, PSTN_CAUSE_ENDED);
-    assert_string_equal(r->from.text, "+49301001234");
+    assert_string_equal(r->from, "+49301001234");
     assert_string_equal(r->from_trunk, "a");
     assert_string_equal(r->to_trunk, "b");
     assert_non_null(strstr(s->to_bob, "P-Asserted-Identity: <sip:0301001234@198.51.100.2:5060;user=phone>\r\n"));

@@ -8,11 +8,13 @@ static int usage(FILE *out, int status)
 {
     fputs(
         "Usage: ime-pstn serve [--config FILE]\n"
-        "       ime-pstn call FROM TO --via ADDRESS [--seconds N] [--json]\n"
-        "       ime-pstn answer [NUMBER]... --listen ADDRESS [--json]\n"
+        "       ime-pstn pbx [--config FILE]\n"
+        "       ime-pstn call FROM TO --via ADDRESS [OPTION]...\n"
+        "       ime-pstn answer [NUMBER]... [OPTION]...\n"
         "\n"
-        "serve runs a phone network: carriers, trunks, numbers, delays, lost caller IDs, prices. call and answer are\n"
-        "phones. Each says more with --help; --version\n",
+        "serve runs a phone network: carriers, trunks, numbers, delays, lost caller IDs, prices. pbx runs a company's\n"
+        "PBX: extensions, and a trunk to the outside. call and answer are phones. Each says more with --help; "
+        "--version\n",
         out);
     return status;
 }
@@ -22,7 +24,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"serve", serve_main}, {"call", call_main}, {"answer", answer_main}};
+    } commands[] = {{"serve", serve_main}, {"pbx", pbx_main}, {"call", call_main}, {"answer", answer_main}};
     if (argc < 2)
         return usage(stderr, 2);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

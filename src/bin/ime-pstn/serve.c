@@ -1,4 +1,4 @@
-/* The phone network as a daemon. */
+/* The phone network, or a PBX, as a daemon. */
 #include "bin/daemon/daemon.h"
 #include "io/sip_host.h"
 #include "program.h"
@@ -11,6 +11,7 @@ struct host {
     struct entropy entropy; /* of the network: the kernel's, or that of a seed */
     struct pstn_network *network;
     struct sip_host *sip;
+    struct tls_context *tls_server[PSTN_CARRIERS_MAX], *tls_client[PSTN_CARRIERS_MAX];
     bool ending;
 };
 
@@ -37,24 +38,39 @@ static void on_located(void *arg, uint64_t token, const struct sip_hops *hops)
     (void)hops;
 }
 
+static int open_tls(struct host *h, unsigned carrier)
+{
+    const struct tls_files *files = &h->daemon.settings->tls[carrier];
+    int err = 0;
+    if (files->certificate)
+        err = daemon_tls(&h->daemon, files, TLS_SERVER, TLS_PEER_NONE, &h->tls_server[carrier]);
+    if (!err && files->ca)
+        err = daemon_tls(&h->daemon, files, TLS_CLIENT, TLS_PEER_REQUIRED, &h->tls_client[carrier]);
+    return err;
+}
+
 static int open_carrier(struct host *h, unsigned carrier)
 {
     const struct settings *s = h->daemon.settings;
     struct addr from = {0};
     char service[64];
-    for (unsigned transport = SIP_UDP; transport <= SIP_TCP; transport++) {
+    int err = open_tls(h, carrier);
+    if (err)
+        return err;
+    for (unsigned transport = SIP_UDP; transport <= SIP_TLS; transport++) {
         const struct addr *listen = &s->listen[carrier][transport];
         if (!listen->family)
             continue;
         snprintf(service, sizeof service, "%s %s", s->network.carriers[carrier].name,
                  sip_transport_name((enum sip_transport)transport));
-        int err = sip_host_listen(h->sip, carrier, (enum sip_transport)transport, listen, NULL);
+        err = sip_host_listen(h->sip, carrier, (enum sip_transport)transport, listen,
+                              transport == SIP_TLS ? h->tls_server[carrier] : NULL);
         if (daemon_log_listening(&h->daemon, service, listen, err))
             return err;
         from = *listen;
     }
     from.port = 0;
-    sip_host_connect_from(h->sip, carrier, &from, NULL);
+    sip_host_connect_from(h->sip, carrier, &from, h->tls_client[carrier]);
     return 0;
 }
 
@@ -93,7 +109,10 @@ static void stop(struct host *h)
 
 static void fini(struct host *h)
 {
-    (void)h; /* no contexts outlive the sockets */
+    for (unsigned i = 0; i < PSTN_CARRIERS_MAX; i++) {
+        tls_context_free(h->tls_server[i]);
+        tls_context_free(h->tls_client[i]);
+    }
 }
 
 static void end(struct host *h)
@@ -122,7 +141,7 @@ static void tick(struct host *h, struct now now)
     pstn_network_tick(h->network, now);
 }
 
-static const struct daemon_program program = {
+static const struct daemon_program network_program = {
     .name = "ime-pstn",
     .word = "pstn",
     .about =
@@ -142,8 +161,31 @@ static const struct daemon_program program = {
     .end = end,
 };
 
+static const struct daemon_program pbx_program = {
+    .name = "ime-pstn",
+    .word = "pbx",
+    .about = "Runs a PBX for a lab: extensions, where phones register, and a trunk to a call agent or a carrier.\n",
+    .notes = "It is started with: ime-pstn pbx [--config FILE]\n",
+    .ctl = CTL_PSTN,
+    .table = &settings_pbx_table,
+    .load = settings_load_pbx,
+    .unload = settings_free,
+    .start = start,
+    .stop = stop,
+    .fini = fini,
+    .turn = turn,
+    .tick = tick,
+    .end = end,
+};
+
 int serve_main(int argc, char **argv)
 {
     static struct host host;
-    return daemon_main(&host.daemon, &program, &host, argc, argv);
+    return daemon_main(&host.daemon, &network_program, &host, argc, argv);
+}
+
+int pbx_main(int argc, char **argv)
+{
+    static struct host host;
+    return daemon_main(&host.daemon, &pbx_program, &host, argc, argv);
 }

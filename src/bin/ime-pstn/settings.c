@@ -1,8 +1,7 @@
-/* Keys, bounds and defaults of pstn.conf. */
-#include "program.h"
+/* Keys, bounds and defaults of pstn.conf: a phone network. */
+#include "keys.h"
 
 #include "base/mem.h"
-#include "bin/daemon/keys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,8 +33,7 @@ static const struct conf_key keys[] = {
     {"pstn", "busy", CONF_NUMBER, CONF_LIST, NULL, 0, 0, NULL, "+493020000486", "Numbers that are always busy."},
     {"pstn", "unanswered", CONF_NUMBER, CONF_LIST, NULL, 0, 0, NULL, "+493020000480", "Numbers that ring, and nobody comes."},
 
-    {"carrier", "udp", CONF_ADDR, 0, NULL, SIP_PORT, 0, NULL, "192.0.2.1:5060", "Listens over UDP."},
-    {"carrier", "tcp", CONF_ADDR, 0, NULL, SIP_PORT, 0, NULL, "192.0.2.1:5060", "Listens over TCP."},
+    POINT_KEYS("carrier"),
     DELAY_KEYS("setup-delay", "200ms", "800ms", "From the caller's INVITE to the called side's, at least."),
     DELAY_KEYS("answer-delay", "20ms", "120ms", "From the called side's answer to the caller's, at least."),
     DELAY_KEYS("release-delay", "20ms", "120ms", "From one side's BYE to the other's, at least."),
@@ -51,9 +49,7 @@ static const struct conf_key keys[] = {
 
     {"trunk", "carrier", CONF_TEXT, CONF_REQUIRED, NULL, 1, PSTN_NAME_OCTETS - 1, NULL, "one", "Name of its carrier."},
     {"trunk", "address", CONF_ADDR, 0, NULL, SIP_PORT, 0, NULL, "192.0.2.7:5060", "Where it is; if absent it registers, as `user`."},
-    {"trunk", "transport", CONF_CHOICE, 0, "udp", 0, 0, "udp|tcp", NULL, "How it is reached there."},
-    {"trunk", "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "49301", "User name of the registration, and of the password."},
-    {"trunk", "password", CONF_TEXT, CONF_SECRET, NULL, 1, 128, NULL, NULL, "If given, REGISTER and INVITE are challenged. The network is a lab's."},
+    TRUNK_KEYS("trunk", "If given, REGISTER and INVITE are challenged."),
     {"trunk", "country", CONF_TEXT, 0, "49", 1, 3, NULL, NULL, "Country code of the trunk, without +."},
     {"trunk", "area", CONF_TEXT, 0, NULL, 1, 6, NULL, "30", "Area code, without the leading 0: numbers may be dialed without it then."},
     {"trunk", "range", CONF_TEXT, CONF_LIST, NULL, 2, PSTN_PATTERN_OCTETS_MAX, NULL, "+4930100XXXX, +4930200*",
@@ -105,28 +101,6 @@ static int load_span(const struct conf_group *g, const char *name, struct pstn_s
     return ERR_RANGE;
 }
 
-static int load_points(struct settings *s, const struct conf_group *g, unsigned carrier, struct buf *errors)
-{
-    static const char *const transports[] = {"udp", "tcp"};
-    static const uint8_t any[16];
-    struct pstn_carrier_options *c = &s->network.carriers[carrier];
-    bool listens = false;
-    for (unsigned t = SIP_UDP; t <= SIP_TCP; t++) {
-        if (!conf_has(g, transports[t]))
-            continue;
-        s->listen[carrier][t] = conf_addr(g, transports[t]);
-        addr_format(&s->listen[carrier][t], c->points[t]);
-        listens = true;
-        if (!memcmp(s->listen[carrier][t].ip, any, sizeof any)) {
-            buf_printf(errors, "[carrier %s] %s: give one address, which others are told\n", c->name, transports[t]);
-            return ERR_RANGE;
-        }
-    }
-    if (!listens)
-        buf_printf(errors, "[carrier %s]: give `udp` or `tcp`\n", c->name);
-    return listens ? 0 : ERR_NOT_FOUND;
-}
-
 static int load_carrier(struct settings *s, const struct conf_group *g, struct buf *errors)
 {
     const unsigned i = (unsigned)s->network.carrier_count;
@@ -143,7 +117,9 @@ static int load_carrier(struct settings *s, const struct conf_group *g, struct b
     c->unanswered_percent = (unsigned)conf_integer(g, "unanswered");
     c->shows_e164 = conf_choice(g, "caller-form") == 1;
     c->tariff = (struct pstn_tariff){conf_integer(g, "price-call"), conf_integer(g, "price-minute")};
-    const int results[] = {load_points(s, g, i, errors), load_span(g, "setup-delay", &c->setup, errors),
+    char where[64];
+    snprintf(where, sizeof where, "carrier %s", c->name);
+    const int results[] = {settings_load_points(s, g, where, i, errors), load_span(g, "setup-delay", &c->setup, errors),
                            load_span(g, "answer-delay", &c->answer, errors),
                            load_span(g, "release-delay", &c->release, errors)};
     int err = 0;
@@ -182,43 +158,31 @@ static int find_carrier(const struct settings *s, const char *name, unsigned *re
     return ERR_NOT_FOUND;
 }
 
-static bool is_digits(const char *text)
-{
-    return !text || !text[strspn(text, "0123456789")];
-}
-
 static int load_trunk(struct settings *s, const struct conf_group *g, struct buf *errors)
 {
     struct pstn_options *o = &s->network;
     const unsigned index = (unsigned)o->trunk_count;
-    const char *why = NULL;
-    if (index == PSTN_TRUNKS_MAX || strlen(conf_group_name(g)) >= PSTN_NAME_OCTETS) {
-        buf_printf(errors, "[trunk %s]: %d trunks at most, with names of up to %d octets\n", conf_group_name(g),
-                   PSTN_TRUNKS_MAX, PSTN_NAME_OCTETS - 1);
-        return ERR_LIMIT;
-    }
-    struct pstn_trunk_options *t = &o->trunks[o->trunk_count++];
-    snprintf(t->name, sizeof t->name, "%s", conf_group_name(g));
-    t->addr = conf_addr(g, "address");
-    t->transport = conf_choice(g, "transport") == 1 ? SIP_TCP : SIP_UDP;
-    t->user = conf_text(g, "user");
-    t->password = conf_text(g, "password");
+    struct pstn_trunk_options *t;
+    char where[64];
+    snprintf(where, sizeof where, "trunk %s", conf_group_name(g));
+    int err = settings_add_trunk(s, g, where, errors, &t);
+    if (err)
+        return err;
     t->place = (struct pstn_place){conf_text(g, "country"), conf_text(g, "area")};
+    const char *why = NULL;
     if (find_carrier(s, conf_text(g, "carrier"), &t->carrier))
         why = "there is no carrier of that name";
     else if (!t->addr.family && !t->user)
         why = "give `address`, or `user` for one that registers";
-    else if (t->password && !t->user)
-        why = "a password needs `user`";
     else if (t->addr.family && !s->listen[t->carrier][t->transport].family)
         why = "its carrier does not listen over that transport";
-    else if (!is_digits(t->place.country) || !is_digits(t->place.area))
-        why = "country and area are digits";
+    if (!why && !settings_place_is_good(&t->place, where, errors))
+        return ERR_RANGE;
     if (why) {
-        buf_printf(errors, "[trunk %s]: %s\n", t->name, why);
+        buf_printf(errors, "[%s]: %s\n", where, why);
         return ERR_RANGE;
     }
-    int err = load_ranges(g, index, "range", o->ranges, &o->range_count, errors);
+    err = load_ranges(g, index, "range", o->ranges, &o->range_count, errors);
     return err ? err : load_ranges(g, index, "ported", o->ported, &o->ported_count, errors);
 }
 
@@ -244,9 +208,4 @@ int settings_load(const struct conf *conf, struct buf *errors, struct settings *
     else
         *ret_settings = s;
     return err;
-}
-
-void settings_free(struct settings *s)
-{
-    mem_free(s);
 }
