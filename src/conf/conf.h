@@ -117,6 +117,10 @@ void conf_print_defaults(const struct conf_table *table, struct buf *out);
 /* The sections and keys as a part of a manual page (man(7) macros). */
 void conf_print_man(const struct conf_table *table, struct buf *out);
 
+/* What `after` says that `before` does not, and the other way round: a line per section, value or list element. Values of secrets are not
+ * shown. Both are of the same table. */
+void conf_print_differences(const struct conf *before, const struct conf *after, struct buf *out);
+
 /* What holds now, defaults included, secrets as "(not shown)". */
 void conf_print_effective(const struct conf *c, struct buf *out);
 

@@ -53,7 +53,7 @@ static const char *key_in_the_way(const struct daemon *d, const struct conf *nex
     return key;
 }
 
-static void take_over(struct daemon *d, struct conf *next, struct settings *settings)
+static int take_over(struct daemon *d, struct conf *next, struct settings *settings)
 {
     struct conf *old = d->conf;
     struct settings *old_settings = d->settings;
@@ -65,31 +65,42 @@ static void take_over(struct daemon *d, struct conf *next, struct settings *sett
     conf_free(old);
     log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "reloaded", "file=%s error=%s", d->path, err_name(err));
     daemon_wake(d);
+    return err;
+}
+
+int daemon_reload(struct daemon *d, struct buf *report)
+{
+    const struct daemon_program *p = d->program;
+    struct conf *next;
+    struct settings *settings;
+    const char *key;
+    int err = daemon_load(p, d->path, report, &next, &settings);
+    if (err) {
+        const char *text = buf_text(report);
+        log_event(&d->log, LEVEL_ERROR, "reload.refused", "%.*s (see %s --check)", (int)strcspn(text, "\n"), text,
+                  p->name);
+        return err;
+    }
+    key = key_in_the_way(d, next, settings);
+    if (key) {
+        log_event(&d->log, LEVEL_ERROR, "reload.refused", "file=%s: [%s] %s cannot be changed while it runs", d->path,
+                  p->word, key);
+        buf_printf(report, "%s: %s cannot be changed while it runs: restart %s for that\n", d->path, key, p->name);
+        p->unload(settings);
+        conf_free(next);
+        return ERR_FORBIDDEN;
+    }
+    conf_print_differences(d->conf, next, report);
+    return take_over(d, next, settings);
 }
 
 static void on_reload(void *arg, int signal_number)
 {
-    struct daemon *d = arg;
-    const struct daemon_program *p = d->program;
-    struct conf *next;
-    struct settings *settings;
-    struct buf errors;
-    const char *key;
+    struct buf report;
     (void)signal_number;
-    buf_init(&errors, ERRORS_OCTETS_MAX);
-    if (daemon_load(p, d->path, &errors, &next, &settings) != 0) {
-        const char *text = buf_text(&errors);
-        log_event(&d->log, LEVEL_ERROR, "reload.refused", "%.*s (see %s --check)", (int)strcspn(text, "\n"), text,
-                  p->name);
-    } else if ((key = key_in_the_way(d, next, settings)) != NULL) {
-        log_event(&d->log, LEVEL_ERROR, "reload.refused", "file=%s: [%s] %s cannot be changed while it runs", d->path,
-                  p->word, key);
-        p->unload(settings);
-        conf_free(next);
-    } else {
-        take_over(d, next, settings);
-    }
-    buf_fini(&errors);
+    buf_init(&report, ERRORS_OCTETS_MAX);
+    daemon_reload(arg, &report);
+    buf_fini(&report);
 }
 
 /* ---- the end ---- */

@@ -67,6 +67,36 @@ static void test_effective_hides_secrets(void **state)
     buf_fini(&out);
 }
 
+static void assert_differs(const char *before, const char *after, const char *expected)
+{
+    struct buf out;
+    struct conf *a = NULL, *b = NULL;
+    buf_init(&out, 100000);
+    assert_int_equal(conf_parse(&sample_table, "f", slice_str(before), &out, &a), 0);
+    assert_int_equal(conf_parse(&sample_table, "f", slice_str(after), &out, &b), 0);
+    conf_print_differences(a, b, &out);
+    assert_string_equal(buf_text(&out), expected);
+    conf_free(a);
+    conf_free(b);
+    buf_fini(&out);
+}
+
+static void test_differences(void **state)
+{
+    (void)state;
+    assert_differs("# a\n[limits]\nentropy = 24\n", "[limits]\n# b\n", "");
+    assert_differs("[limits]\nentropy = 25\n", "[limits]\noffset = 1\n",
+                   "[limits] entropy: 24 instead of 25\n[limits] offset: 1 instead of -3\n");
+    assert_differs("[ring]\ndomain = a.example\n", "[ring]\nnumber = +49\n",
+                   "[ring] domain: not set any more\n[ring] number: +49\n");
+    assert_differs("[ring]\nbootstrap = 192.0.2.1, 192.0.2.2\n", "[ring]\nbootstrap = 192.0.2.3, 192.0.2.2\n",
+                   "[ring] bootstrap: 192.0.2.3 is new\n[ring] bootstrap: 192.0.2.1 is gone\n");
+    assert_differs("[client a]\nuser = u\npassword = correct-horse\n[client b]\nuser = b\n",
+                   "[client c]\nuser = c\npassword = other-horse\n[client a]\nuser = u\npassword = battery-staple\n",
+                   "[client c]: the section is new\n[client c] user: c\n[client c] password: is set\n"
+                   "[client a] password: another one\n[client b]: the section is gone\n");
+}
+
 static void test_manual_is_safe_for_roff(void **state)
 {
     (void)state;
@@ -82,9 +112,8 @@ static void test_manual_is_safe_for_roff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_example_parses_when_uncommented),
-        cmocka_unit_test(test_example_documents_each_key),
-        cmocka_unit_test(test_effective_hides_secrets),
+        cmocka_unit_test(test_example_parses_when_uncommented), cmocka_unit_test(test_example_documents_each_key),
+        cmocka_unit_test(test_effective_hides_secrets),         cmocka_unit_test(test_differences),
         cmocka_unit_test(test_manual_is_safe_for_roff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
