@@ -123,6 +123,34 @@ static int make(struct agent *a)
     return err;
 }
 
+/* What imectl has added and the file is against. */
+static void ring_for_idle(struct agent *a)
+{
+    size_t idle = agent_provision_idle(a->parts.provision);
+    if (!a->parts.alarms)
+        return;
+    if (idle)
+        agent_alarm_raise(a->parts.alarms, a->now, AGENT_ALARM_PROVISIONING_IDLE, "",
+                          "%zu of the entries that imectl has added have no effect beside agent.conf", idle);
+    else
+        agent_alarm_clear(a->parts.alarms, a->now, AGENT_ALARM_PROVISIONING_IDLE, NULL);
+}
+
+/* Other numbers take part, or others are trusted. */
+static int use_enrolled(void *ctx, const struct agent_enrolled *enrolled)
+{
+    struct agent *a = ctx;
+    int err = 0;
+    a->parts.enrolled = enrolled;
+    for (size_t i = 0; i < a->parts.service_count; i++) {
+        int failed = agent_service_set_enrolled(a->parts.services[i], a->now, enrolled);
+        err = err ? err : failed;
+    }
+    if (a->parts.provision)
+        ring_for_idle(a);
+    return err;
+}
+
 int agent_new(const struct agent_options *options, const struct agent_ports *ports, const struct agent_parts *parts,
               struct now now, struct agent **ret_agent)
 {
@@ -159,6 +187,10 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
         agent_free(a);
         return err;
     }
+    if (parts->provision) {
+        agent_provision_watch(parts->provision, use_enrolled, a);
+        ring_for_idle(a);
+    }
     *ret_agent = a;
     return 0;
 }
@@ -167,6 +199,8 @@ void agent_free(struct agent *a)
 {
     if (!a)
         return;
+    if (a->parts.provision)
+        agent_provision_watch(a->parts.provision, NULL, NULL);
     LIST_EACH(it, &a->calls)
         call_free(CONTAINER_OF(it, struct call, link));
     late_free_all(a);
@@ -203,14 +237,8 @@ static void sweep(struct agent *a)
 
 int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrolled *enrolled)
 {
-    int err = 0;
     a->now = now;
-    a->parts.enrolled = enrolled;
-    for (size_t i = 0; i < a->parts.service_count; i++) {
-        int failed = agent_service_set_enrolled(a->parts.services[i], now, enrolled);
-        err = err ? err : failed;
-    }
-    return err;
+    return a->parts.provision ? agent_provision_set_file(a->parts.provision, enrolled) : use_enrolled(a, enrolled);
 }
 
 void agent_start(struct agent *a, struct now now)

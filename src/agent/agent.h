@@ -12,6 +12,7 @@
 #include "agent/enrolled.h"
 #include "agent/options.h"
 #include "agent/post.h"
+#include "agent/provision.h"
 #include "agent/record.h"
 #include "agent/route.h"
 #include "agent/service.h"
@@ -24,12 +25,11 @@
 
 struct agent;
 
-const char *agent_cause_text(enum agent_cause cause); /* a phrase for people */
-
 /* What it works with; all of them outlive it. Made by the program, driven by the agent. records may be NULL (no voice call records), services
- * none. */
+ * none. provision may be NULL: then imectl adds nothing to what `enrolled` says; else that is provision's. */
 struct agent_parts {
     const struct agent_enrolled *enrolled;
+    struct agent_provision *provision;
     struct agent_routes *routes;
     struct agent_records *records;
     struct agent_alarms *alarms;
@@ -42,6 +42,10 @@ struct agent_parts {
 typedef enum agent_cause agent_ticket_fn(void *ctx, struct now now, struct slice domain, const struct e164 *number,
                                          struct slice ticket);
 
+/* Reads the configuration again. What has become different, or what is wrong with it, goes to `report`, a line each; an error: nothing has
+ * changed. May call agent_set_enrolled. */
+typedef int agent_reload_fn(void *ctx, struct buf *report);
+
 /* Borrowed, for the life of the agent. */
 struct agent_ports {
     const struct entropy *entropy;
@@ -49,6 +53,8 @@ struct agent_ports {
     const struct kv *kv;
     agent_ticket_fn *ticket; /* NULL: the edge checks tickets; without an edge nobody is let in */
     void *ticket_ctx;
+    agent_reload_fn *reload; /* NULL: it cannot be told to */
+    void *reload_ctx;
 };
 
 /* Loads the journal. The options must outlive the agent, the parts are copied. Connections to IME servers are reported straight to the
@@ -57,7 +63,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
               struct now now, struct agent **ret_agent);
 void agent_free(struct agent *a); /* NULL is allowed */
 
-/* Other enrolled patterns and trust groups; the old ones may be freed afterwards. What the services say of them. */
+/* Other enrolled patterns and trust groups of the file; the old ones may be freed afterwards. What the services say of them. */
 int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrolled *enrolled);
 
 /* Registers at trunks, asks where they are. */

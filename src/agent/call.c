@@ -346,8 +346,12 @@ static void call_upload(struct call *c)
                           .start_ntp = wall_to_ntp(r->answered_at),
                           .stop_ntp = wall_to_ntp(r->ended_at)};
     int err = agent_records_add(a->parts.records, &vcr, NULL, NULL);
-    if (err)
-        log_event(a->ports.log, LEVEL_WARNING, "agent.record.lost", "call=%s error=%s", r->call_id, err_name(err));
+    if (!err)
+        return;
+    log_event(a->ports.log, LEVEL_WARNING, "agent.record.lost", "call=%s error=%s", r->call_id, err_name(err));
+    if (a->parts.alarms)
+        agent_alarm_raise(a->parts.alarms, a->now, AGENT_ALARM_RECORD_LOST, "",
+                          err == ERR_LIMIT ? "the queue of call records is full" : "a call record could not be kept");
 }
 
 void call_over(struct call *c, const char *by)

@@ -26,6 +26,11 @@ enum agent_cause {
     AGENT_CAUSE_UNKNOWN = 148
 };
 
+const char *agent_cause_text(enum agent_cause cause); /* a phrase for people */
+
+/* What became of such a call, and what an operator can do about it: sentences. "" for AGENT_CAUSE_NONE. */
+const char *agent_cause_advice(enum agent_cause cause);
+
 /* The far side does not serve the number (any more): its route is worth nothing. */
 static inline bool agent_cause_is_gone(enum agent_cause cause)
 {

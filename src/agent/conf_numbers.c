@@ -158,30 +158,13 @@ static void say(struct building *b, const char *section, const struct conf_group
         b->err = ERR_SYNTAX;
 }
 
-/* What an error of adding means. */
-static const char *reason_of(int err, const char *syntax, const char *conflict)
-{
-    switch (err) {
-    case ERR_SYNTAX:
-        return syntax;
-    case ERR_EXISTS:
-        return "it is there twice";
-    case ERR_CONFLICT:
-        return conflict;
-    case ERR_LIMIT:
-        return "there are too many";
-    default:
-        return err_text(err);
-    }
-}
-
-static void added(struct building *b, const char *section, const struct conf_group *g, const char *value, int err,
-                  const char *syntax, const char *conflict)
+static void added(struct building *b, const char *section, const struct conf_group *g, const char *value,
+                  enum agent_entry_kind kind, int err)
 {
     if (err == ERR_NO_MEMORY)
         b->err = err;
     else if (err)
-        say(b, section, g, value, reason_of(err, syntax, conflict));
+        say(b, section, g, value, agent_entry_error(kind, err));
 }
 
 static void add_profile(struct building *b, const struct conf_group *g)
@@ -204,7 +187,7 @@ static void add_profile(struct building *b, const struct conf_group *g)
     if (agent_fallback_profile_check(&p, &reason) < 0)
         say(b, "fallback", g, "", reason);
     else
-        added(b, "fallback", g, "", agent_enrolled_add_profile(b->enrolled, &p), "", "");
+        added(b, "fallback", g, "", AGENT_ENTRY_ENROLLED, agent_enrolled_add_profile(b->enrolled, &p));
 }
 
 static void add_group(struct building *b, const struct conf_group *g)
@@ -214,42 +197,54 @@ static void add_group(struct building *b, const struct conf_group *g)
     int err = agent_enrolled_add_group(b->enrolled, conf_group_name(g), profile, &group);
     if (err) {
         say(b, "enrolled", g, profile,
-            err == ERR_NOT_FOUND ? "there is no such section [fallback …]" : reason_of(err, "", ""));
+            err == ERR_NOT_FOUND ? "there is no such section [fallback …]"
+                                 : agent_entry_error(AGENT_ENTRY_ENROLLED, err));
         return;
     }
     for (size_t i = 0; i < conf_count(g, "pattern"); i++) {
         const char *text = conf_text_at(g, "pattern", i);
-        added(b, "enrolled", g, text, agent_enrolled_add_pattern(b->enrolled, group, slice_str(text)),
-              "a pattern is + and digits, or X for any digit; the first is a digit from 1", "it is excluded, too");
+        added(b, "enrolled", g, text, AGENT_ENTRY_ENROLLED,
+              agent_enrolled_add_pattern(b->enrolled, group, slice_str(text)));
     }
+}
+
+/* The group that what is listed below it belongs to. */
+static bool name_group(struct building *b, const char *section, const struct conf_group *g)
+{
+    int err = agent_enrolled_name_group(b->enrolled, conf_group_name(g));
+    if (err == ERR_RANGE)
+        say(b, section, g, "", "the name is too long");
+    else
+        added(b, section, g, "", AGENT_ENTRY_EXCLUDED, err);
+    return err == 0;
 }
 
 static void add_excluded(struct building *b, const struct conf_group *g)
 {
+    if (!name_group(b, "excluded", g))
+        return;
     for (size_t i = 0; i < conf_count(g, "number"); i++) {
         const char *text = conf_text_at(g, "number", i);
-        added(b, "excluded", g, text, agent_enrolled_exclude(b->enrolled, slice_str(text)),
-              "a number is + and 1 to 15 digits", "it is enrolled, too");
+        added(b, "excluded", g, text, AGENT_ENTRY_EXCLUDED, agent_enrolled_exclude(b->enrolled, slice_str(text)));
     }
 }
 
 static void add_trust(struct building *b, const struct conf_group *g)
 {
-    static const char both[] = "it is trusted and blocked";
     bool trusted = conf_boolean(g, "trusted");
     if (!conf_count(g, "domain") == !conf_count(g, "prefix")) {
         say(b, "trust", g, "", "a group has either domains or prefixes");
         return;
     }
+    if (!name_group(b, "trust", g))
+        return;
     for (size_t i = 0; i < conf_count(g, "domain"); i++) {
         const char *text = conf_text_at(g, "domain", i);
-        added(b, "trust", g, text, agent_trust_add_domain(b->enrolled, slice_str(text), trusted),
-              "a domain has letters, digits, dots, underscores, pluses and dashes", both);
+        added(b, "trust", g, text, AGENT_ENTRY_DOMAIN, agent_trust_add_domain(b->enrolled, slice_str(text), trusted));
     }
     for (size_t i = 0; i < conf_count(g, "prefix"); i++) {
         const char *text = conf_text_at(g, "prefix", i);
-        added(b, "trust", g, text, agent_trust_add_prefix(b->enrolled, slice_str(text), trusted),
-              "a prefix is + and 1 to 15 digits, or + and 1 to 14 digits and !", both);
+        added(b, "trust", g, text, AGENT_ENTRY_PREFIX, agent_trust_add_prefix(b->enrolled, slice_str(text), trusted));
     }
 }
 

@@ -24,14 +24,26 @@ static unsigned trunks_down(const struct agent *a, enum agent_side side, unsigne
     return down;
 }
 
-static void put_warning(struct ctl_writer *w, const char *severity, const char *name, const char *text)
+static void put_warning(struct ctl_writer *w, const char *severity, const char *name, struct wall since,
+                        const char *text)
 {
     ctl_open_object(w, NULL);
     ctl_put_text(w, "severity", severity);
     ctl_put_text(w, "name", name);
-    ctl_put_time(w, "since_at", (struct wall){0});
+    ctl_put_time(w, "since_at", since);
     ctl_put_text(w, "text", text);
     ctl_close(w);
+}
+
+/* What rings, except for what the lines before say of all PBXs, trunks and services together. */
+static void put_ringing(struct ctl_writer *w, const struct agent *a)
+{
+    const struct agent_alarm_entry *e;
+    for (size_t i = 0; a->parts.alarms && (e = agent_alarm_at(a->parts.alarms, i)) && agent_alarm_rings(e); i++) {
+        if (e->alarm != AGENT_ALARM_TRUNK_NOT_REACHABLE && e->alarm != AGENT_ALARM_PBX_NOT_REACHABLE)
+            put_warning(w, log_level_name(agent_alarm_level(e->alarm)), agent_alarm_name(e->alarm), e->first_at,
+                        e->text);
+    }
 }
 
 static void show_status(void *ctx, struct ctl_request *request)
@@ -59,13 +71,15 @@ static void show_status(void *ctx, struct ctl_request *request)
         ctl_put_unsigned(w, "routes", agent_routes_count(a->parts.routes));
     ctl_open_array(w, "warnings");
     if (pbxs_down)
-        put_warning(w, pbxs_down == pbxs ? "critical" : "warning", "PBXNotReachable",
+        put_warning(w, pbxs_down == pbxs ? "critical" : "warning", "PBXNotReachable", (struct wall){0},
                     "a PBX does not answer or has not registered: `imectl agent trunks`");
     if (trunks_out)
-        put_warning(w, trunks_out == trunks ? "critical" : "warning", "TrunkNotReachable",
+        put_warning(w, trunks_out == trunks ? "critical" : "warning", "TrunkNotReachable", (struct wall){0},
                     "a trunk to the phone network does not answer: `imectl agent trunks`");
     if (healthy < a->parts.service_count)
-        put_warning(w, "warning", "IMEServiceUnhealthy", "no IME server takes us: calls go by known routes only");
+        put_warning(w, "warning", "IMEServiceUnhealthy", (struct wall){0},
+                    "no IME server takes us: calls go by known routes only");
+    put_ringing(w, a);
     ctl_close(w);
     ctl_reply_end(request);
 }
@@ -215,6 +229,29 @@ static void explain(void *ctx, struct ctl_request *request)
     buf_fini(&text);
 }
 
+static void show_causes(void *ctx, struct ctl_request *request)
+{
+    struct buf text;
+    (void)ctx;
+    buf_init(&text, EXPLANATION_OCTETS_MAX);
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "causes");
+    for (int code = AGENT_CAUSE_QOS_FALLBACK; code <= AGENT_CAUSE_UNKNOWN; code++) {
+        const char *what = agent_cause_text((enum agent_cause)code),
+                   *advice = agent_cause_advice((enum agent_cause)code);
+        ctl_open_object(w, NULL);
+        ctl_put_integer(w, "cause", code);
+        ctl_put_text(w, "text", what);
+        ctl_put_text(w, "advice", advice);
+        ctl_close(w);
+        buf_printf(&text, "%s%d: %s\n  %s\n", text.n ? "\n" : "", code, what, advice);
+    }
+    ctl_close(w);
+    ctl_put_text(w, "explanation", buf_text(&text));
+    ctl_reply_end(request);
+    buf_fini(&text);
+}
+
 /* ---- trunks ---- */
 
 static void show_trunks(void *ctx, struct ctl_request *request)
@@ -261,11 +298,27 @@ const struct ctl_handler agent_handlers[] = {
     {"agent route delete", agent_show_route_delete},
     {"agent route export", agent_show_route_export},
     {"agent number test", agent_show_number_test},
-    {"agent enrolled", agent_show_enrolled},
+    {"agent causes", show_causes},
+    {"agent enrolled list", agent_show_enrolled},
+    {"agent enrolled add", agent_show_enrolled_add},
+    {"agent enrolled load", agent_show_enrolled_load},
+    {"agent enrolled remove", agent_show_enrolled_remove},
+    {"agent excluded list", agent_show_excluded},
+    {"agent excluded add", agent_show_excluded_add},
+    {"agent excluded load", agent_show_excluded_load},
+    {"agent excluded remove", agent_show_excluded_remove},
+    {"agent trust list", agent_show_trust},
+    {"agent trust allow", agent_show_trust_allow},
+    {"agent trust block", agent_show_trust_block},
+    {"agent trust load", agent_show_trust_load},
+    {"agent trust remove", agent_show_trust_remove},
     {"agent trust test", agent_show_trust_test},
+    {"agent provision list", agent_show_provision},
+    {"agent provision export", agent_show_provision_export},
+    {"agent reload", agent_show_reload},
     {"agent publish report", agent_show_publish_report},
     {"agent service show", agent_show_services},
     {"agent record add", agent_show_record_add},
-    {"agent alarms", agent_show_alarms},
+    {"show alarms", agent_show_alarms},
 };
 const size_t agent_handler_count = sizeof agent_handlers / sizeof agent_handlers[0];

@@ -32,13 +32,29 @@ static bool node_new(struct agent_trie *t, uint32_t *ret_node)
     return true;
 }
 
+static unsigned place_of(uint8_t c)
+{
+    return c == 'X' ? ANY : (unsigned)(c - '0');
+}
+
+const struct agent_trie_node *agent_trie_get(const struct agent_trie *t, struct slice pattern)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; t->n && i < pattern.n; i++) {
+        at = t->nodes[at].child[place_of(pattern.p[i])];
+        if (!at)
+            return NULL;
+    }
+    return t->n ? &t->nodes[at] : NULL;
+}
+
 struct agent_trie_node *agent_trie_put(struct agent_trie *t, struct slice pattern)
 {
     uint32_t at = 0, next;
     if (!t->n && !node_new(t, &next))
         return NULL;
     for (size_t i = 0; i < pattern.n; i++) {
-        unsigned place = pattern.p[i] == 'X' ? ANY : (unsigned)(pattern.p[i] - '0');
+        const unsigned place = place_of(pattern.p[i]);
         next = t->nodes[at].child[place];
         if (!next) {
             if (!node_new(t, &next))

@@ -22,6 +22,9 @@ void agent_trie_fini(struct agent_trie *t);
 /* The node at the end of the pattern, made if need be: digits and X only. NULL without memory. Valid until the next call. */
 struct agent_trie_node *agent_trie_put(struct agent_trie *t, struct slice pattern);
 
+/* The node at the end of that very pattern; NULL: there is none. */
+const struct agent_trie_node *agent_trie_get(const struct agent_trie *t, struct slice pattern);
+
 /* The value of the pattern that holds all of the digits; a digit goes before X, from the left. 0: none. */
 uint32_t agent_trie_find(const struct agent_trie *t, struct slice digits);
 

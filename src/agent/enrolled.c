@@ -10,6 +10,7 @@
 
 struct pattern {
     char text[AGENT_PATTERN_OCTETS_MAX + 1];
+    uint8_t source;
     uint32_t group;
     uint32_t numbers; /* that it stands for */
 };
@@ -19,15 +20,31 @@ struct group {
     size_t profile;
 };
 
-struct trusted {
-    char *domain;
+/* Of excluded numbers, and of domains or prefixes. */
+struct group_name {
+    char text[AGENT_NAME_OCTETS_MAX + 1];
+    uint8_t kind; /* of its first domain or prefix; 0: it has none */
     bool trusted;
 };
 
-/* Values of the trie of prefixes. */
-enum { PREFIX_NONE, PREFIX_TRUSTED, PREFIX_BLOCKED };
+/* An excluded number, or a domain or prefix that is trusted or blocked. */
+struct listed {
+    char *text;
+    uint32_t group; /* of group_names */
+    uint8_t kind, source;
+    bool trusted;
+};
+
+struct listing {
+    struct listed *entries;
+    size_t n, capacity;
+};
 
 struct agent_enrolled {
+    enum agent_source source;       /* of what is added now */
+    uint32_t group_now;             /* the same of group_names */
+    struct group_name *group_names; /* the first one is "" */
+    size_t group_name_count, group_name_capacity;
     struct agent_fallback_profile profiles[AGENT_GROUPS_MAX];
     size_t profile_count;
     struct group groups[AGENT_GROUPS_MAX];
@@ -37,16 +54,20 @@ struct agent_enrolled {
     size_t pattern_capacity;
     size_t numbers;         /* that all patterns stand for */
     struct agent_trie trie; /* value: place of the pattern, and 1 */
-    struct map excluded;    /* text → the object itself: a set */
-    struct trusted *domains;
-    size_t domain_count;
-    size_t domain_capacity;
-    size_t domains_trusted;
+    struct listing excluded;
+    struct map excluded_map; /* number → place, and 1, as a pointer */
+    struct listing trust;
+    size_t domain_count, domains_trusted;
     struct map domain_map; /* lower-case domain → place, and 1, as a pointer */
-    struct agent_trie prefixes;
-    size_t prefix_count;
-    size_t prefixes_trusted;
+    size_t prefix_count, prefixes_trusted;
+    struct agent_trie prefixes; /* value and open: place, and 1 */
 };
+
+const char *agent_source_name(enum agent_source source)
+{
+    static const char *const names[] = {"agent.conf", "imectl"};
+    return names[source];
+}
 
 const char *agent_quality_name(enum agent_quality quality)
 {
@@ -91,25 +112,37 @@ int agent_enrolled_new(struct agent_enrolled **ret_enrolled)
         return ERR_NO_MEMORY;
     agent_trie_init(&e->trie);
     agent_trie_init(&e->prefixes);
-    map_init(&e->excluded, AGENT_PATTERNS_MAX, NAMES_SEED);
+    map_init(&e->excluded_map, AGENT_PATTERNS_MAX, NAMES_SEED);
     map_init(&e->domain_map, AGENT_TRUST_ENTRIES_MAX, NAMES_SEED);
     *ret_enrolled = e;
     return 0;
+}
+
+static void listing_fini(struct listing *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        mem_free(l->entries[i].text);
+    mem_free(l->entries);
 }
 
 void agent_enrolled_free(struct agent_enrolled *e)
 {
     if (!e)
         return;
-    for (size_t i = 0; i < e->domain_count; i++)
-        mem_free(e->domains[i].domain);
-    mem_free(e->domains);
+    listing_fini(&e->excluded);
+    listing_fini(&e->trust);
     mem_free(e->patterns);
-    map_fini(&e->excluded);
+    mem_free(e->group_names);
+    map_fini(&e->excluded_map);
     map_fini(&e->domain_map);
     agent_trie_fini(&e->trie);
     agent_trie_fini(&e->prefixes);
     mem_free(e);
+}
+
+void agent_enrolled_set_source(struct agent_enrolled *e, enum agent_source source)
+{
+    e->source = source;
 }
 
 /* Room for one more element in an array. */
@@ -141,6 +174,19 @@ int agent_enrolled_add_profile(struct agent_enrolled *e, const struct agent_fall
         return ERR_LIMIT;
     e->profiles[e->profile_count++] = *profile;
     return 0;
+}
+
+bool agent_enrolled_group_find(const struct agent_enrolled *e, const char *name, size_t *ret_group,
+                               const char **ret_profile)
+{
+    for (size_t i = 0; i < e->group_count; i++) {
+        if (strcmp(e->groups[i].name, name) != 0)
+            continue;
+        *ret_group = i;
+        *ret_profile = e->profiles[e->groups[i].profile].name;
+        return true;
+    }
+    return false;
 }
 
 int agent_enrolled_add_group(struct agent_enrolled *e, const char *name, const char *profile, size_t *ret_group)
@@ -187,7 +233,7 @@ int agent_enrolled_add_pattern(struct agent_enrolled *e, size_t group, struct sl
         return ERR_SYNTAX;
     for (size_t i = 1; i < pattern.n; i++)
         numbers *= pattern.p[i] == 'X' ? 10 : 1;
-    if (map_get(&e->excluded, pattern))
+    if (map_get(&e->excluded_map, pattern))
         return ERR_CONFLICT;
     if (e->pattern_count == AGENT_PATTERNS_MAX || numbers > AGENT_ENROLLED_NUMBERS_MAX - e->numbers)
         return ERR_LIMIT;
@@ -198,67 +244,235 @@ int agent_enrolled_add_pattern(struct agent_enrolled *e, size_t group, struct sl
     if (node->value)
         return ERR_EXISTS;
     struct pattern *p = &e->patterns[e->pattern_count++];
-    *p = (struct pattern){.group = (uint32_t)group, .numbers = (uint32_t)numbers};
+    *p = (struct pattern){.source = (uint8_t)e->source, .group = (uint32_t)group, .numbers = (uint32_t)numbers};
     memcpy(p->text, pattern.p, pattern.n);
     e->numbers += numbers;
     node->value = (uint32_t)e->pattern_count;
     return 0;
 }
 
+int agent_enrolled_name_group(struct agent_enrolled *e, const char *name)
+{
+    if (strlen(name) > AGENT_NAME_OCTETS_MAX)
+        return ERR_RANGE;
+    for (e->group_now = 0; e->group_now < e->group_name_count; e->group_now++)
+        if (strcmp(e->group_names[e->group_now].text, name) == 0)
+            return 0;
+    if (e->group_name_count == 2 * AGENT_GROUPS_MAX)
+        return ERR_LIMIT;
+    int err = reserve(&e->group_names, sizeof *e->group_names, e->group_name_count, &e->group_name_capacity);
+    if (err)
+        return err;
+    struct group_name *group = &e->group_names[e->group_name_count++];
+    *group = (struct group_name){.kind = 0};
+    strcpy(group->text, name);
+    return 0;
+}
+
+bool agent_trust_group_fits(const struct agent_enrolled *e, const char *name, enum agent_entry_kind kind, bool trusted)
+{
+    for (size_t i = 0; i < e->group_name_count; i++) {
+        const struct group_name *group = &e->group_names[i];
+        if (strcmp(group->text, name) == 0)
+            return !group->kind || (group->kind == kind && group->trusted == trusted);
+    }
+    return true;
+}
+
+/* Adds an entry, of the group and source that hold now. */
+static int list_add(struct agent_enrolled *e, struct listing *l, enum agent_entry_kind kind, struct slice text,
+                    bool trusted)
+{
+    int err = e->group_name_count ? 0 : agent_enrolled_name_group(e, "");
+    if (!err)
+        err = reserve(&l->entries, sizeof *l->entries, l->n, &l->capacity);
+    char *copy = err ? NULL : mem_alloc(text.n + 1);
+    if (!copy)
+        return err ? err : ERR_NO_MEMORY;
+    memcpy(copy, text.p, text.n);
+    l->entries[l->n++] = (struct listed){copy, e->group_now, (uint8_t)kind, (uint8_t)e->source, trusted};
+    struct group_name *group = &e->group_names[e->group_now];
+    if (!group->kind && kind != AGENT_ENTRY_EXCLUDED) {
+        group->kind = (uint8_t)kind;
+        group->trusted = trusted;
+    }
+    return 0;
+}
+
+/* Adds an entry, and its place to the map of its kind. */
+static int list_add_mapped(struct agent_enrolled *e, struct listing *l, struct map *map, enum agent_entry_kind kind,
+                           struct slice text, bool trusted)
+{
+    int err = list_add(e, l, kind, text, trusted);
+    if (err)
+        return err;
+    err = map_set(map, text, (void *)(uintptr_t)l->n);
+    if (err)
+        mem_free(l->entries[--l->n].text);
+    return err;
+}
+
 int agent_enrolled_exclude(struct agent_enrolled *e, struct slice number)
 {
     if (!is_pattern(number, E164_OCTETS_MAX - 1, false))
         return ERR_SYNTAX;
-    if (map_get(&e->excluded, number))
+    if (map_get(&e->excluded_map, number))
         return ERR_EXISTS;
-    uint32_t enrolled = agent_trie_find(&e->trie, digits_of(number));
-    if (enrolled && slice_eq_str(number, e->patterns[enrolled - 1].text))
+    const struct agent_trie_node *node = agent_trie_get(&e->trie, digits_of(number));
+    if (node && node->value)
         return ERR_CONFLICT;
-    return map_set(&e->excluded, number, e);
+    return list_add_mapped(e, &e->excluded, &e->excluded_map, AGENT_ENTRY_EXCLUDED, number, false);
+}
+
+static int conflict_of(const struct agent_enrolled *e, size_t place, bool trusted)
+{
+    return e->trust.entries[place - 1].trusted == trusted ? ERR_EXISTS : ERR_CONFLICT;
+}
+
+/* In small letters. */
+static bool read_domain(struct slice domain, char name[AGENT_TRUST_DOMAIN_OCTETS_MAX + 1])
+{
+    if (!domain.n || domain.n > AGENT_TRUST_DOMAIN_OCTETS_MAX)
+        return false;
+    text_lower(domain, name);
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._+-") == domain.n && strcmp(name, ".") != 0;
 }
 
 int agent_trust_add_domain(struct agent_enrolled *e, struct slice domain, bool trusted)
 {
     char name[AGENT_TRUST_DOMAIN_OCTETS_MAX + 1];
-    if (!domain.n || domain.n > AGENT_TRUST_DOMAIN_OCTETS_MAX)
-        return ERR_SYNTAX;
-    text_lower(domain, name);
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._+-") != domain.n || strcmp(name, ".") == 0)
+    if (!read_domain(domain, name))
         return ERR_SYNTAX;
     uintptr_t known = (uintptr_t)map_get(&e->domain_map, slice_str(name));
     if (known)
-        return e->domains[known - 1].trusted == trusted ? ERR_EXISTS : ERR_CONFLICT;
+        return conflict_of(e, known, trusted);
     if (e->domain_count == AGENT_TRUST_ENTRIES_MAX)
         return ERR_LIMIT;
-    char *copy = mem_strdup(name);
-    int err = reserve(&e->domains, sizeof *e->domains, e->domain_count, &e->domain_capacity);
-    if (!copy || err || map_set(&e->domain_map, slice_str(name), (void *)(uintptr_t)(e->domain_count + 1)) < 0) {
-        mem_free(copy);
-        return ERR_NO_MEMORY;
+    int err = list_add_mapped(e, &e->trust, &e->domain_map, AGENT_ENTRY_DOMAIN, slice_str(name), trusted);
+    if (!err) {
+        e->domain_count++;
+        e->domains_trusted += trusted;
     }
-    e->domains[e->domain_count++] = (struct trusted){copy, trusted};
-    e->domains_trusted += trusted;
-    return 0;
+    return err;
+}
+
+/* Without the "!". */
+static bool read_prefix(struct slice prefix, struct slice *ret_digits, bool *ret_open)
+{
+    bool open = prefix.n && prefix.p[prefix.n - 1] == '!';
+    struct slice text = slice_of(prefix.p, prefix.n - open);
+    if (!is_pattern(text, open ? 14 : 15, false))
+        return false;
+    *ret_digits = digits_of(text);
+    *ret_open = open;
+    return true;
 }
 
 int agent_trust_add_prefix(struct agent_enrolled *e, struct slice prefix, bool trusted)
 {
-    bool open = prefix.n && prefix.p[prefix.n - 1] == '!';
-    struct slice text = slice_of(prefix.p, prefix.n - open);
-    uint32_t value = trusted ? PREFIX_TRUSTED : PREFIX_BLOCKED;
-    if (!is_pattern(text, open ? 14 : 15, false))
+    struct slice digits;
+    bool open;
+    if (!read_prefix(prefix, &digits, &open))
         return ERR_SYNTAX;
     if (e->prefix_count == AGENT_TRUST_ENTRIES_MAX)
         return ERR_LIMIT;
-    struct agent_trie_node *node = agent_trie_put(&e->prefixes, digits_of(text));
+    struct agent_trie_node *node = agent_trie_put(&e->prefixes, digits);
     if (!node)
         return ERR_NO_MEMORY;
     uint32_t *at = open ? &node->open : &node->value;
     if (*at)
-        return *at == value ? ERR_EXISTS : ERR_CONFLICT;
-    *at = value;
+        return conflict_of(e, *at, trusted);
+    int err = list_add(e, &e->trust, AGENT_ENTRY_PREFIX, prefix, trusted);
+    if (err)
+        return err;
+    *at = (uint32_t)e->trust.n;
     e->prefix_count++;
     e->prefixes_trusted += trusted;
+    return 0;
+}
+
+const char *agent_entry_error(enum agent_entry_kind kind, int err)
+{
+    static const char *const syntax[AGENT_ENTRY_KINDS] = {
+        [AGENT_ENTRY_ENROLLED] = "a pattern is + and digits, or X for any digit; the first is a digit from 1",
+        [AGENT_ENTRY_EXCLUDED] = "a number is + and 1 to 15 digits",
+        [AGENT_ENTRY_DOMAIN] = "a domain has letters, digits, dots, underscores, pluses and dashes",
+        [AGENT_ENTRY_PREFIX] = "a prefix is + and 1 to 15 digits, or + and 1 to 14 digits and !",
+    };
+    static const char *const conflict[AGENT_ENTRY_KINDS] = {
+        [AGENT_ENTRY_ENROLLED] = "it is excluded, too",
+        [AGENT_ENTRY_EXCLUDED] = "it is enrolled, too",
+        [AGENT_ENTRY_DOMAIN] = "it is trusted and blocked",
+        [AGENT_ENTRY_PREFIX] = "it is trusted and blocked",
+    };
+    switch (err) {
+    case ERR_SYNTAX:
+        return syntax[kind];
+    case ERR_CONFLICT:
+        return conflict[kind];
+    case ERR_EXISTS:
+        return "it is there twice";
+    case ERR_LIMIT:
+        return "there are too many";
+    default:
+        return err_text(err);
+    }
+}
+
+/* ---- copying ---- */
+
+static int add_listed(struct agent_enrolled *e, enum agent_entry_kind kind, struct slice text, bool trusted)
+{
+    switch (kind) {
+    case AGENT_ENTRY_EXCLUDED:
+        return agent_enrolled_exclude(e, text);
+    case AGENT_ENTRY_DOMAIN:
+        return agent_trust_add_domain(e, text, trusted);
+    case AGENT_ENTRY_PREFIX:
+        return agent_trust_add_prefix(e, text, trusted);
+    case AGENT_ENTRY_ENROLLED:
+        break;
+    }
+    return ERR_SYNTAX;
+}
+
+static int copy_listing(const struct agent_enrolled *from, const struct listing *l, struct agent_enrolled *e)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < l->n; i++) {
+        const struct listed *entry = &l->entries[i];
+        e->source = (enum agent_source)entry->source;
+        err = agent_enrolled_name_group(e, from->group_names[entry->group].text);
+        if (!err)
+            err = add_listed(e, (enum agent_entry_kind)entry->kind, slice_str(entry->text), entry->trusted);
+    }
+    return err;
+}
+
+int agent_enrolled_copy(const struct agent_enrolled *from, struct agent_enrolled **ret_enrolled)
+{
+    struct agent_enrolled *e;
+    int err = agent_enrolled_new(&e);
+    if (err)
+        return err;
+    memcpy(e->profiles, from->profiles, sizeof e->profiles);
+    memcpy(e->groups, from->groups, sizeof e->groups);
+    e->profile_count = from->profile_count;
+    e->group_count = from->group_count;
+    for (size_t i = 0; !err && i < from->pattern_count; i++) {
+        e->source = (enum agent_source)from->patterns[i].source;
+        err = agent_enrolled_add_pattern(e, from->patterns[i].group, slice_str(from->patterns[i].text));
+    }
+    if (!err)
+        err = copy_listing(from, &from->excluded, e);
+    if (!err)
+        err = copy_listing(from, &from->trust, e);
+    if (err) {
+        agent_enrolled_free(e);
+        return err;
+    }
+    e->source = from->source;
+    *ret_enrolled = e;
     return 0;
 }
 
@@ -286,11 +500,11 @@ bool agent_enrolled_find(const struct agent_enrolled *e, const struct e164 *numb
 
 bool agent_enrolled_is_excluded(const struct agent_enrolled *e, const struct e164 *number)
 {
-    return map_get(&e->excluded, e164_slice(number)) != NULL;
+    return map_get(&e->excluded_map, e164_slice(number)) != NULL;
 }
 
 /* The group that a domain is in, itself or by a domain above it; the nearest one. NULL: none. */
-static const struct trusted *trust_of(const struct agent_enrolled *e, struct slice domain)
+static const struct listed *trust_of(const struct agent_enrolled *e, struct slice domain)
 {
     char name[AGENT_TRUST_DOMAIN_OCTETS_MAX + 1];
     if (domain.n > AGENT_TRUST_DOMAIN_OCTETS_MAX)
@@ -299,7 +513,7 @@ static const struct trusted *trust_of(const struct agent_enrolled *e, struct sli
     while (at) {
         uintptr_t known = (uintptr_t)map_get(&e->domain_map, slice_str(at));
         if (known)
-            return &e->domains[known - 1];
+            return &e->trust.entries[known - 1];
         at = strchr(at + (at[0] == '.'), '.');
     }
     return NULL;
@@ -308,13 +522,13 @@ static const struct trusted *trust_of(const struct agent_enrolled *e, struct sli
 enum agent_cause agent_trust_check(const struct agent_enrolled *e, struct slice domain, const struct e164 *number)
 {
     if (domain.n && e->domain_count) {
-        const struct trusted *group = trust_of(e, domain);
-        if (group ? !group->trusted : e->domains_trusted > 0)
+        const struct listed *entry = trust_of(e, domain);
+        if (entry ? !entry->trusted : e->domains_trusted > 0)
             return AGENT_CAUSE_DOMAIN_BLOCKED;
     }
     if (number->text[0] && e->prefix_count) {
         uint32_t found = agent_trie_longest(&e->prefixes, digits_of(e164_slice(number)));
-        if (found ? found == PREFIX_BLOCKED : e->prefixes_trusted > 0)
+        if (found ? !e->trust.entries[found - 1].trusted : e->prefixes_trusted > 0)
             return AGENT_CAUSE_PREFIX_BLOCKED;
     }
     return AGENT_CAUSE_NONE;
@@ -324,9 +538,11 @@ size_t agent_trust_domains(const struct agent_enrolled *e, bool *ret_white, cons
 {
     bool white = e->domains_trusted > 0;
     size_t n = 0;
-    for (size_t i = 0; i < e->domain_count && n < max; i++)
-        if (e->domains[i].trusted == white && e->domains[i].domain[0] != '.')
-            ret_domains[n++] = e->domains[i].domain;
+    for (size_t i = 0; i < e->trust.n && n < max; i++) {
+        const struct listed *entry = &e->trust.entries[i];
+        if (entry->kind == AGENT_ENTRY_DOMAIN && entry->trusted == white && entry->text[0] != '.')
+            ret_domains[n++] = entry->text;
+    }
     *ret_white = white;
     return n;
 }
@@ -346,13 +562,77 @@ size_t agent_enrolled_excluded(const struct agent_enrolled *e)
     return e->excluded.n;
 }
 
+size_t agent_trust_count(const struct agent_enrolled *e)
+{
+    return e->trust.n;
+}
+
 bool agent_enrolled_pattern_at(const struct agent_enrolled *e, size_t i, struct agent_pattern_view *ret_view)
 {
     if (i >= e->pattern_count)
         return false;
     const struct pattern *p = &e->patterns[i];
     const struct group *group = &e->groups[p->group];
-    *ret_view = (struct agent_pattern_view){group->name, p->text, p->numbers, &e->profiles[group->profile]};
+    *ret_view = (struct agent_pattern_view){group->name, p->text, p->numbers, &e->profiles[group->profile],
+                                            (enum agent_source)p->source};
+    return true;
+}
+
+static bool listed_at(const struct agent_enrolled *e, const struct listing *l, size_t i,
+                      struct agent_listed_view *ret_view)
+{
+    if (i >= l->n)
+        return false;
+    const struct listed *entry = &l->entries[i];
+    *ret_view = (struct agent_listed_view){(enum agent_entry_kind)entry->kind, e->group_names[entry->group].text,
+                                           entry->text, entry->trusted, (enum agent_source)entry->source};
+    return true;
+}
+
+bool agent_enrolled_excluded_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view)
+{
+    return listed_at(e, &e->excluded, i, ret_view);
+}
+
+bool agent_trust_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view)
+{
+    return listed_at(e, &e->trust, i, ret_view);
+}
+
+/* Its place in the list of its kind, from 1; 0: it is not there. */
+static size_t place_of(const struct agent_enrolled *e, enum agent_entry_kind kind, struct slice text)
+{
+    char name[AGENT_TRUST_DOMAIN_OCTETS_MAX + 1];
+    const struct agent_trie_node *node;
+    struct slice digits;
+    bool open;
+    switch (kind) {
+    case AGENT_ENTRY_ENROLLED:
+        node = is_pattern(text, AGENT_PATTERN_OCTETS_MAX - 1, true) ? agent_trie_get(&e->trie, digits_of(text)) : NULL;
+        return node ? node->value : 0;
+    case AGENT_ENTRY_EXCLUDED:
+        return (uintptr_t)map_get(&e->excluded_map, text);
+    case AGENT_ENTRY_DOMAIN:
+        return read_domain(text, name) ? (uintptr_t)map_get(&e->domain_map, slice_str(name)) : 0;
+    case AGENT_ENTRY_PREFIX:
+        node = read_prefix(text, &digits, &open) ? agent_trie_get(&e->prefixes, digits) : NULL;
+        return !node ? 0 : open ? node->open : node->value;
+    }
+    return 0;
+}
+
+bool agent_entry_find(const struct agent_enrolled *e, enum agent_entry_kind kind, struct slice text,
+                      struct agent_listed_view *ret_view)
+{
+    struct agent_pattern_view pattern;
+    size_t place = place_of(e, kind, text);
+    if (!place)
+        return false;
+    if (kind != AGENT_ENTRY_ENROLLED)
+        return listed_at(e, kind == AGENT_ENTRY_EXCLUDED ? &e->excluded : &e->trust, place - 1, ret_view);
+    if (!agent_enrolled_pattern_at(e, place - 1, &pattern))
+        return false;
+    *ret_view = (struct agent_listed_view){kind, pattern.group, pattern.pattern, false, pattern.source};
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* Which of our numbers take part, and whom we trust: enrolled patterns in groups, each with a fallback profile; excluded numbers; trust
- * groups of domains and prefixes. Built from the configuration, then only read.
+ * groups of domains and prefixes. Built from the configuration and what imectl has added to it (provision.h), then only read.
  *
  * Bounds are for a company, not for a carrier: patterns are looked up digit by digit, numbers and domains in a hash table. */
 #ifndef AGENT_ENROLLED_H
@@ -51,6 +51,14 @@ struct agent_enrolled;
 int agent_enrolled_new(struct agent_enrolled **ret_enrolled);
 void agent_enrolled_free(struct agent_enrolled *e);
 
+/* Who says what is added from now on; at first the file. */
+enum agent_source { AGENT_SOURCE_FILE, AGENT_SOURCE_IMECTL };
+const char *agent_source_name(enum agent_source source); /* "agent.conf", "imectl" */
+void agent_enrolled_set_source(struct agent_enrolled *e, enum agent_source source);
+
+/* The same once more. ERR_NO_MEMORY. */
+int agent_enrolled_copy(const struct agent_enrolled *from, struct agent_enrolled **ret_enrolled);
+
 /* A profile, and a group of patterns with it. ERR_EXISTS, ERR_LIMIT, ERR_RANGE, ERR_NOT_FOUND (no such profile), ERR_NO_MEMORY. */
 int agent_enrolled_add_profile(struct agent_enrolled *e, const struct agent_fallback_profile *profile);
 int agent_enrolled_add_group(struct agent_enrolled *e, const char *name, const char *profile, size_t *ret_group);
@@ -58,6 +66,10 @@ int agent_enrolled_add_group(struct agent_enrolled *e, const char *name, const c
 /* "+4930200XXXX": "+" and digits or X, the first a digit from 1, 16 octets at most. ERR_SYNTAX; ERR_EXISTS when enrolled already;
  * ERR_CONFLICT when it is excluded; ERR_LIMIT (too many patterns, or numbers that they stand for). */
 int agent_enrolled_add_pattern(struct agent_enrolled *e, size_t group, struct slice pattern);
+
+/* The group of that name; false: there is none. */
+bool agent_enrolled_group_find(const struct agent_enrolled *e, const char *name, size_t *ret_group,
+                               const char **ret_profile);
 
 /* One number that is not enrolled though a pattern holds it: "+" and 1 to 15 digits. ERR_SYNTAX, ERR_EXISTS, ERR_CONFLICT, ERR_LIMIT. */
 int agent_enrolled_exclude(struct agent_enrolled *e, struct slice number);
@@ -67,6 +79,20 @@ int agent_enrolled_exclude(struct agent_enrolled *e, struct slice number);
  * ERR_CONFLICT (trusted and not), ERR_LIMIT. */
 int agent_trust_add_domain(struct agent_enrolled *e, struct slice domain, bool trusted);
 int agent_trust_add_prefix(struct agent_enrolled *e, struct slice prefix, bool trusted);
+
+/* Excluded numbers and trusted or blocked ones that are added from now on belong to a group of this name, for people; at first "".
+ * ERR_LIMIT, ERR_RANGE (too long). */
+int agent_enrolled_name_group(struct agent_enrolled *e, const char *name);
+
+/* What an error of adding a pattern, an excluded number, a domain or prefix means to who wrote it; static storage. */
+enum agent_entry_kind {
+    AGENT_ENTRY_ENROLLED = 1,
+    AGENT_ENTRY_EXCLUDED = 2,
+    AGENT_ENTRY_DOMAIN = 3,
+    AGENT_ENTRY_PREFIX = 4
+};
+#define AGENT_ENTRY_KINDS 5
+const char *agent_entry_error(enum agent_entry_kind kind, int err);
 
 struct agent_enrollment {
     const char *group;
@@ -101,9 +127,29 @@ struct agent_pattern_view {
     const char *pattern;
     uint32_t numbers; /* that it stands for */
     const struct agent_fallback_profile *profile;
+    enum agent_source source;
 };
 bool agent_enrolled_pattern_at(const struct agent_enrolled *e, size_t i, struct agent_pattern_view *ret_view);
 size_t agent_enrolled_patterns(const struct agent_enrolled *e);
+
+/* The same of excluded numbers, and of trusted and blocked domains and prefixes. */
+struct agent_listed_view {
+    enum agent_entry_kind kind;
+    const char *group;
+    const char *text; /* domains in small letters */
+    bool trusted;     /* domains and prefixes */
+    enum agent_source source;
+};
+bool agent_enrolled_excluded_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view);
 size_t agent_enrolled_excluded(const struct agent_enrolled *e);
+bool agent_trust_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view);
+size_t agent_trust_count(const struct agent_enrolled *e);
+
+/* Whether the trust group of that name is of that kind and trust, or there is none yet. The file keeps to it; who adds to a group should. */
+bool agent_trust_group_fits(const struct agent_enrolled *e, const char *name, enum agent_entry_kind kind, bool trusted);
+
+/* The very entry, as it is written. False: there is none. */
+bool agent_entry_find(const struct agent_enrolled *e, enum agent_entry_kind kind, struct slice text,
+                      struct agent_listed_view *ret_view);
 
 #endif

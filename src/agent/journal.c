@@ -308,6 +308,19 @@ static void explain_step(const struct call_step *s, struct buf *out)
     buf_str(out, "\n");
 }
 
+/* Each cause once, whatever the number of ways that it met. */
+static void explain_causes(const struct call_record *r, struct buf *out)
+{
+    for (unsigned i = 0; i < r->step_count; i++) {
+        enum agent_cause cause = r->steps[i].cause;
+        unsigned before = 0;
+        while (before < i && r->steps[before].cause != cause)
+            before++;
+        if (before == i && cause != AGENT_CAUSE_NONE)
+            buf_printf(out, "Cause %d: %s\n", (int)cause, agent_cause_advice(cause));
+    }
+}
+
 void call_record_explain(const struct call_record *r, struct buf *out)
 {
     char when[WALL_TEXT_OCTETS];
@@ -330,4 +343,5 @@ void call_record_explain(const struct call_record *r, struct buf *out)
     if (r->ended_at.ms)
         buf_printf(out, "; ended %s by %s", wall_format(r->ended_at, when), r->ended_by);
     buf_str(out, ".\n");
+    explain_causes(r, out);
 }

@@ -116,6 +116,8 @@ static void bindings_changed(struct trunk *t)
         end = mono_min(end, b->end);
     }
     t->registration = t->hop_count ? REGISTRATION_GOOD : REGISTRATION_NONE;
+    if (t->hop_count)
+        trunk_clear(t, AGENT_ALARM_PBX_NOT_REACHABLE);
     if (t->hop_count) {
         heap_set(&a->timers, &t->register_timer.node, end);
     } else {
@@ -139,6 +141,8 @@ static void binding_due(struct agent *a, void *owner)
         binding_free(b);
     }
     bindings_changed(t);
+    if (!t->hop_count)
+        trunk_ring(t, AGENT_ALARM_PBX_NOT_REACHABLE, "its registration has ended, and it has not registered again");
 }
 
 /* What it has asked for came from sent-by, as far as we can see. */

@@ -324,12 +324,25 @@ static void take_offline(struct agent_service *s, const struct vap_client_effect
     at->given_up = e->final;
     if (s->stopping)
         return;
-    if (at->failure == AGENT_SERVICE_TLS_FAILED)
-        agent_alarm_raise(s->parts.alarms, s->now, AGENT_ALARM_TLS_CONNECTION_FAILED, at->name, "%s: %s", at->name,
-                          e->reason);
-    else
-        agent_alarm_raise(s->parts.alarms, s->now, AGENT_ALARM_TCP_SETUP_FAILED, at->name, "%s: %s", at->name,
-                          e->reason);
+    const bool tls = at->failure == AGENT_SERVICE_TLS_FAILED;
+    agent_alarm_raise(s->parts.alarms, s->now, tls ? AGENT_ALARM_TLS_CONNECTION_FAILED : AGENT_ALARM_TCP_SETUP_FAILED,
+                      at->name, "%s: %s", at->name, e->reason);
+    if (tls) /* it is there */
+        agent_alarm_clear(s->parts.alarms, s->now, AGENT_ALARM_TCP_SETUP_FAILED, at->name);
+}
+
+/* It takes us: what was wrong with it is over. */
+static void take_online(struct agent_service *s, const struct vap_client_effect *e)
+{
+    static const enum agent_alarm over[] = {AGENT_ALARM_TCP_SETUP_FAILED,    AGENT_ALARM_TLS_CONNECTION_FAILED,
+                                            AGENT_ALARM_INVALID_CREDENTIALS, AGENT_ALARM_RING_INACTIVE,
+                                            AGENT_ALARM_BAD_REQUEST,         AGENT_ALARM_UNSUPPORTED_VERSION};
+    const struct server *at = &s->servers[e->server];
+    set_online(s, e->server, true, "");
+    s->quota_limit = e->quota_limit;
+    s->quota_current = e->quota_current;
+    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
+        agent_alarm_clear(s->parts.alarms, s->now, over[i], at->name);
 }
 
 static enum agent_alarm alarm_of(enum vap_alarm alarm)
@@ -352,6 +365,18 @@ static enum agent_alarm alarm_of(enum vap_alarm alarm)
     }
 }
 
+/* A run through all numbers without a failure: there is room, and they are published. */
+static void publication_is_good(struct agent_service *s)
+{
+    static const enum agent_alarm over[] = {AGENT_ALARM_OVER_QUOTA, AGENT_ALARM_PUBLISH_OVER_QUOTA,
+                                            AGENT_ALARM_PUBLISH_FAILED};
+    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++) {
+        agent_alarm_clear(s->parts.alarms, s->now, over[i], s->name);
+        for (unsigned k = 0; k < s->server_count; k++)
+            agent_alarm_clear(s->parts.alarms, s->now, over[i], s->servers[k].name);
+    }
+}
+
 static void take_publication(struct agent_service *s, const struct vap_client_effect *e)
 {
     s->counters.RoutesPublished += e->err == 0;
@@ -368,6 +393,8 @@ static void take_publication(struct agent_service *s, const struct vap_client_ef
     if (r->failed)
         agent_alarm_raise(s->parts.alarms, s->now, over ? AGENT_ALARM_PUBLISH_OVER_QUOTA : AGENT_ALARM_PUBLISH_FAILED,
                           s->name, "%zu of %zu numbers: %s", r->failed, r->count, r->reason);
+    else
+        publication_is_good(s);
 }
 
 /* ---- effects ---- */
@@ -391,9 +418,7 @@ static bool take_effect(struct agent_service *s, const struct vap_client_effect 
         *ret_effect = (struct agent_service_effect){.kind = AGENT_SERVICE_STOPPED};
         return true;
     case VAP_CLIENT_ONLINE:
-        set_online(s, e->server, true, "");
-        s->quota_limit = e->quota_limit;
-        s->quota_current = e->quota_current;
+        take_online(s, e);
         break;
     case VAP_CLIENT_OFFLINE:
         take_offline(s, e);
@@ -405,6 +430,7 @@ static bool take_effect(struct agent_service *s, const struct vap_client_effect 
         take_publication(s, e);
         break;
     case VAP_CLIENT_SUBSCRIBED:
+        agent_alarm_clear(s->parts.alarms, s->now, AGENT_ALARM_INVALID_SUBSCRIPTION, s->servers[e->server].name);
         break;
     case VAP_CLIENT_NOTIFY:
         take_notify(s, e);

@@ -1,11 +1,8 @@
-/* imectl agent number test, agent enrolled, agent trust test, agent publish report: what becomes of a number, without a call; which numbers take
- * part; which are published. */
+/* imectl agent number test, agent publish report: what becomes of a number, without a call; which numbers are published. */
 #include "agent/internal.h"
 #include "agent/show.h"
 
 #include <stdio.h>
-
-#define PATTERNS_DEFAULT 1000
 
 /* ---- number test ---- */
 
@@ -99,51 +96,6 @@ void agent_show_number_test(void *ctx, struct ctl_request *request)
     ctl_put_text(w, "result", d.verdict == AGENT_DIAL_E164 && !out ? d.number.text : d.text);
     if (!out)
         put_way(a, w, &d);
-    ctl_reply_end(request);
-}
-
-/* ---- enrolled numbers, trust ---- */
-
-void agent_show_enrolled(void *ctx, struct ctl_request *request)
-{
-    const struct agent *a = ctx;
-    const struct agent_enrolled *e = a->parts.enrolled;
-    const struct ctl_args *args = ctl_request_args(request);
-    int64_t limit = ctl_args_has(args, "limit") ? ctl_args_integer(args, "limit") : PATTERNS_DEFAULT;
-    struct agent_pattern_view view;
-    struct ctl_writer *w = ctl_reply_begin(request);
-    ctl_put_unsigned(w, "numbers", agent_enrolled_count(e));
-    ctl_put_unsigned(w, "patterns_in_all", agent_enrolled_patterns(e));
-    ctl_put_unsigned(w, "excluded_numbers", agent_enrolled_excluded(e));
-    ctl_open_array(w, "patterns");
-    for (size_t i = 0; (int64_t)i < limit && agent_enrolled_pattern_at(e, i, &view); i++) {
-        ctl_open_object(w, NULL);
-        ctl_put_text(w, "group", view.group);
-        ctl_put_text(w, "pattern", view.pattern);
-        ctl_put_unsigned(w, "numbers", view.numbers);
-        ctl_put_text(w, "fallback", view.profile->name);
-        ctl_put_text(w, "sensitivity", agent_quality_name(view.profile->quality));
-        ctl_close(w);
-    }
-    ctl_close(w);
-    ctl_reply_end(request);
-}
-
-void agent_show_trust_test(void *ctx, struct ctl_request *request)
-{
-    const struct agent *a = ctx;
-    const struct ctl_args *args = ctl_request_args(request);
-    struct e164 number = {""};
-    if (ctl_args_has(args, "number"))
-        e164_parse(slice_str(ctl_args_text(args, "number")), &number);
-    enum agent_cause cause = agent_trust_check(a->parts.enrolled, slice_str(ctl_args_text(args, "domain")), &number);
-    struct ctl_writer *w = ctl_reply_begin(request);
-    ctl_put_boolean(w, "trusted", cause == AGENT_CAUSE_NONE);
-    ctl_put_text(w, "reason",
-                 cause == AGENT_CAUSE_NONE ? "no trust group is against it"
-                 : cause == AGENT_CAUSE_DOMAIN_BLOCKED
-                     ? "the domain is in a group that is not trusted, or in none that is"
-                     : "the number is in a group that is not trusted, or in none that is");
     ctl_reply_end(request);
 }
 

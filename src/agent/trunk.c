@@ -55,6 +55,26 @@ int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **r
 
 /* ---- whether it answers ---- */
 
+static enum agent_alarm absence_of(const struct trunk *t)
+{
+    return t->options->side == AGENT_PSTN ? AGENT_ALARM_TRUNK_NOT_REACHABLE : AGENT_ALARM_PBX_NOT_REACHABLE;
+}
+
+void trunk_ring(const struct trunk *t, enum agent_alarm alarm, const char *what)
+{
+    struct agent *a = t->agent;
+    if (a->parts.alarms)
+        agent_alarm_raise(a->parts.alarms, a->now, alarm, t->options->name, "%s %s: %s",
+                          t->options->side == AGENT_PSTN ? "trunk" : "PBX", t->options->name, what);
+}
+
+void trunk_clear(const struct trunk *t, enum agent_alarm alarm)
+{
+    struct agent *a = t->agent;
+    if (a->parts.alarms)
+        agent_alarm_clear(a->parts.alarms, a->now, alarm, t->options->name);
+}
+
 static void trunk_up(struct trunk *t, bool up)
 {
     if (t->down == !up)
@@ -63,6 +83,10 @@ static void trunk_up(struct trunk *t, bool up)
     t->agent->counters.trunk_failures += t->down;
     log_event(t->agent->ports.log, LEVEL_NOTICE, up ? "agent.trunk.up" : "agent.trunk.down", "name=%s",
               t->options->name);
+    if (up)
+        trunk_clear(t, absence_of(t));
+    else
+        trunk_ring(t, absence_of(t), "it does not answer");
 }
 
 void trunk_heard(struct trunk *t)
@@ -131,6 +155,10 @@ void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n)
     }
     log_event(a->ports.log, n ? LEVEL_INFO : LEVEL_WARNING, "agent.trunk.located", "name=%s addresses=%zu",
               t->options->name, n);
+    if (n)
+        trunk_clear(t, AGENT_ALARM_TRUNK_NOT_LOCATED);
+    else
+        trunk_ring(t, AGENT_ALARM_TRUNK_NOT_LOCATED, "its host has no address");
     if (n && t->options->side == AGENT_PSTN && t->options->registers && t->registration == REGISTRATION_NONE)
         agent_timer(a, &t->register_timer, 0);
 }
@@ -203,6 +231,7 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
         if (t->registration != REGISTRATION_GOOD)
             log_event(a->ports.log, LEVEL_NOTICE, "agent.trunk.registered", "name=%s", t->options->name);
         t->registration = REGISTRATION_GOOD;
+        trunk_clear(t, AGENT_ALARM_REGISTRATION_REFUSED);
         a->counters.registrations++;
         agent_timer(a, &t->register_timer, register_granted_ms(t, response) / 2);
         return;
@@ -211,6 +240,8 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
         log_event(a->ports.log, LEVEL_WARNING, "agent.trunk.not_registered", "name=%s status=%u", t->options->name,
                   status);
     t->registration = REGISTRATION_BAD;
+    trunk_ring(t, AGENT_ALARM_REGISTRATION_REFUSED,
+               response ? "our registration was refused" : "our registration was not answered");
     a->counters.registrations_refused++;
     agent_timer(a, &t->register_timer, REGISTER_RETRY_MS);
 }

@@ -103,6 +103,8 @@ void trunks_stop(struct agent *a);
 void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n);
 bool trunk_is_usable(const struct trunk *t);
 void trunk_heard(struct trunk *t); /* it is there */
+void trunk_ring(const struct trunk *t, enum agent_alarm alarm, const char *what);
+void trunk_clear(const struct trunk *t, enum agent_alarm alarm);
 /* Whose request it is: ERR_FORBIDDEN if nobody's that we know. NULL: from the IME side. */
 int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **ret_trunk);
 const char *trunk_domain(const struct trunk *t);

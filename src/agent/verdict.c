@@ -4,49 +4,6 @@
 /* The protocol of our own Reason values: the other side's code is better than a guess from a status. */
 #define REASON_PROTOCOL "X-IME"
 
-const char *agent_cause_text(enum agent_cause cause)
-{
-    switch (cause) {
-    case AGENT_CAUSE_NONE:
-        return "no failure";
-    case AGENT_CAUSE_QOS_FALLBACK:
-        return "the quality was bad";
-    case AGENT_CAUSE_FALLBACK_CALL_UNKNOWN:
-        return "the fallback call did not find its call";
-    case AGENT_CAUSE_FALLBACK_DTMF_TIMEOUT:
-        return "the digits of the fallback call did not come";
-    case AGENT_CAUSE_CONNECTION_TIMEOUT:
-        return "no answer from the other side in time";
-    case AGENT_CAUSE_NOT_ENROLLED:
-        return "the other side does not offer this number";
-    case AGENT_CAUSE_SOCKET_ERROR:
-        return "no connection to the other side";
-    case AGENT_CAUSE_DOMAIN_BLOCKED:
-        return "the other side's domain is blocked";
-    case AGENT_CAUSE_PREFIX_BLOCKED:
-        return "the number's prefix is blocked";
-    case AGENT_CAUSE_EXPIRED_TICKET:
-        return "the ticket has expired";
-    case AGENT_CAUSE_NO_MATCHING_ROUTE:
-        return "the other side has no way to this number";
-    case AGENT_CAUSE_REMOTE_UNREGISTERED:
-        return "the other side's PBX is not there";
-    case AGENT_CAUSE_REMOTE_DISABLED:
-        return "the other side takes no direct calls now";
-    case AGENT_CAUSE_REMOTE_TRUNK_URI:
-        return "the other side's address is not valid";
-    case AGENT_CAUSE_REMOTE_NOT_E164:
-        return "the other side does not take the number's form";
-    case AGENT_CAUSE_REMOTE_UNAVAILABLE:
-        return "the other side does not know this number";
-    case AGENT_CAUSE_INVALID_TICKET:
-        return "the other side did not take the ticket";
-    case AGENT_CAUSE_UNKNOWN:
-        break;
-    }
-    return "the other side failed";
-}
-
 struct slice verdict_reason(struct agent *a, enum agent_cause cause)
 {
     return agent_print(a, REASON_PROTOCOL " ;cause=%d ;text=\"%s\"", (int)cause, agent_cause_text(cause));

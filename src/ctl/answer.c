@@ -52,3 +52,8 @@ void ctl_answer_fini(struct ctl_answer *a)
     json_decref(a->root);
     *a = (struct ctl_answer){.id = -1};
 }
+
+bool ctl_answer_has_failures(const struct ctl_command *command, const struct ctl_answer *a)
+{
+    return a->result && command->failed && json_integer_value(json_object_get(a->result, command->failed)) > 0;
+}

@@ -33,4 +33,7 @@ void ctl_render(const struct ctl_command *command, const struct json_t *result, 
 /* The result as JSON, indented. */
 void ctl_render_json(const struct json_t *result, struct buf *out);
 
+/* Whether a part of the command failed though the rest is done: its member `failed` is not 0. */
+bool ctl_answer_has_failures(const struct ctl_command *command, const struct ctl_answer *a);
+
 #endif

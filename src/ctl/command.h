@@ -68,6 +68,8 @@ struct ctl_command {
     const struct ctl_column *columns; /* ends with a NULL key; may be NULL */
     const char *empty;                /* what to say when there are no rows */
     const char *raw; /* the member of the result that is shown as it stands, instead of all others; NULL: none */
+    const char *
+        failed; /* the member of the result that counts what failed though the rest is done: imectl ends with 1 then; NULL: none */
 };
 
 #define CTL_ARGS_MAX 8   /* arguments that a command may declare */

@@ -23,6 +23,35 @@
     ARGS({"number", CTL_NUMBER, 0, 0, 0, "whose routes"}, \
          {"domain", CTL_DOMAIN, CTL_OPTION | CTL_OPTIONAL, 0, 0, verb " only the routes of this domain"})
 
+/* clang-format off */
+#define LIST_LIMIT {"limit", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 100000, "how many at most (default 1000)"}
+#define ENTRIES(flags, what) {"entry", CTL_TEXT, (flags) | CTL_REPEATED, 1, 140, what}
+#define ENTRY_FILE {"file", CTL_FILE, 0, 0, 0, "one in each line; \"-\": standard input"}
+#define GROUP(fallback) {"group", CTL_TEXT, CTL_OPTION | CTL_OPTIONAL, 1, 63, "the group that they belong to (default " fallback ")"}
+#define GROUP_REMOVED {"group", CTL_TEXT, CTL_OPTION | CTL_OPTIONAL, 1, 63, "instead of them: all that imectl has added to this group"}
+#define FALLBACK {"fallback", CTL_TEXT, CTL_OPTION | CTL_OPTIONAL, 1, 63, "a fallback profile of agent.conf, for a new group"}
+#define FAILURES(none) \
+        .rows = "failures", \
+        .columns = COLUMNS({"line", "LINE"}, {"entry", "ENTRY"}, {"why", "WHY"}), \
+        .empty = none, \
+        .failed = "failed"
+/* clang-format on */
+
+#define TRUST_ENTRIES "domains, with a dot in front all below; or numbers, with ! at the end all that begin so"
+
+#define PROVISION_DETAIL                                                                                               \
+    "It is kept by the agent, durably, beside agent.conf, which is never written: both hold together, and where they " \
+    "disagree the file does. Lists name the source. What is good is taken; each failure is named, and the exit "       \
+    "status is 1 then."
+
+#define FILE_DETAIL                                                                                               \
+    "Of 256 KiB at most; give several. What is good is taken; each failure is named with its line, and the exit " \
+    "status "                                                                                                     \
+    "is 1 then: mend the file and load it again, what is there already is left as it is."
+
+#define REMOVE_DETAIL \
+    "Only what imectl has added: what agent.conf says is taken out there by its writer, then `imectl agent reload`."
+
 static const struct ctl_command commands[] = {
     {
         .words = "agent calls",
@@ -122,15 +151,120 @@ static const struct ctl_command commands[] = {
         .columns = COLUMNS({"step", "STEP"}, {"number", "NUMBER"}, {"why", "WHY"}),
     },
     {
-        .words = "agent enrolled",
+        .words = "agent causes",
         .programs = CTL_AGENT,
-        .args = ARGS(
-            {"limit", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 100000, "how many patterns at most (default 1000)"}),
-        .help = "our numbers that take part: patterns, their groups and fallback profiles",
+        .help = "all cause codes of direct calls that failed: what they mean, and what to do",
+        .raw = "explanation",
+    },
+    {
+        .words = "agent enrolled list",
+        .programs = CTL_AGENT,
+        .args = ARGS(LIST_LIMIT),
+        .help = "our numbers that take part: patterns, their groups and fallback profiles, and who says so",
         .rows = "patterns",
         .columns = COLUMNS({"group", "GROUP"}, {"pattern", "PATTERN"}, {"numbers", "NUMBERS"}, {"fallback", "FALLBACK"},
-                           {"sensitivity", "SENSITIVITY"}),
+                           {"sensitivity", "SENSITIVITY"}, {"source", "SOURCE"}),
         .empty = "no numbers are enrolled: nobody can learn a route to us",
+    },
+    {
+        .words = "agent enrolled add",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(0, "patterns: + and digits, X for any digit"), GROUP("imectl"), FALLBACK),
+        .help = "enroll numbers: they are published, and can be called directly",
+        .detail = PROVISION_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent enrolled load",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRY_FILE, GROUP("imectl"), FALLBACK),
+        .help = "enroll the patterns in a file",
+        .detail = "A line of it is PATTERN or PATTERN GROUP; # begins a comment. " FILE_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent enrolled remove",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(CTL_OPTIONAL, "patterns, as they were added"), GROUP_REMOVED),
+        .help = "take back what `agent enrolled add` has enrolled",
+        .detail = REMOVE_DETAIL " Numbers that are not enrolled any more are not refreshed: the ring forgets them.",
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent excluded list",
+        .programs = CTL_AGENT,
+        .args = ARGS(LIST_LIMIT),
+        .help = "our numbers that do not take part though a pattern holds them",
+        .rows = "excluded",
+        .columns = COLUMNS({"group", "GROUP"}, {"number", "NUMBER"}, {"source", "SOURCE"}),
+        .empty = "no numbers are excluded",
+    },
+    {
+        .words = "agent excluded add",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(0, "numbers: + and 1 to 15 digits"), GROUP("imectl")),
+        .help = "exclude numbers that a pattern holds",
+        .detail = PROVISION_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent excluded load",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRY_FILE, GROUP("imectl")),
+        .help = "exclude the numbers in a file",
+        .detail = "A line of it is NUMBER or NUMBER GROUP; # begins a comment. " FILE_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent excluded remove",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(CTL_OPTIONAL, "numbers"), GROUP_REMOVED),
+        .help = "take back what `agent excluded add` has excluded",
+        .detail = REMOVE_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent trust list",
+        .programs = CTL_AGENT,
+        .args = ARGS(LIST_LIMIT),
+        .help = "domains and numbers that are trusted or blocked, and what holds for all others",
+        .rows = "entries",
+        .columns =
+            COLUMNS({"group", "GROUP"}, {"entry", "DOMAIN OR NUMBERS"}, {"trust", "TRUST"}, {"source", "SOURCE"}),
+        .empty = "no domain or number is named: everybody is trusted",
+    },
+    {
+        .words = "agent trust allow",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(0, TRUST_ENTRIES), GROUP("imectl-trusted-domains or -prefixes")),
+        .help = "trust domains or numbers; as soon as one is trusted, others of its kind are not",
+        .detail = PROVISION_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent trust block",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(0, TRUST_ENTRIES), GROUP("imectl-blocked-domains or -prefixes")),
+        .help = "block domains or numbers: calls with them go over the phone network",
+        .detail = PROVISION_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent trust load",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRY_FILE, GROUP("imectl-…, as with allow and block")),
+        .help = "trust and block what is in a file",
+        .detail = "A line of it is ENTRY trusted or ENTRY blocked, with a GROUP behind it if that is wanted; # begins "
+                  "a comment. " FILE_DETAIL,
+        FAILURES("nothing failed"),
+    },
+    {
+        .words = "agent trust remove",
+        .programs = CTL_AGENT,
+        .args = ARGS(ENTRIES(CTL_OPTIONAL, TRUST_ENTRIES), GROUP_REMOVED),
+        .help = "take back what `agent trust allow` or `block` has said",
+        .detail = REMOVE_DETAIL,
+        FAILURES("nothing failed"),
     },
     {
         .words = "agent trust test",
@@ -138,6 +272,35 @@ static const struct ctl_command commands[] = {
         .args = ARGS({"domain", CTL_DOMAIN, 0, 0, 0, "of another company"},
                      {"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "and one of its numbers"}),
         .help = "whether the trust groups let calls with a domain go direct",
+    },
+    {
+        .words = "agent provision list",
+        .programs = CTL_AGENT,
+        .help = "what imectl has added to agent.conf, and what of it has no effect beside the file",
+        .rows = "entries",
+        .columns =
+            COLUMNS({"kind", "KIND"}, {"group", "GROUP"}, {"entry", "ENTRY"}, {"says", "SAYS"}, {"state", "STATE"}),
+        .empty = "imectl has added nothing: agent.conf alone holds",
+    },
+    {
+        .words = "agent provision export",
+        .programs = CTL_AGENT,
+        .help = "what imectl has added, as sections of agent.conf",
+        .detail =
+            "To have it in the file instead: put the sections there, `imectl agent reload`, then take it back with "
+            "`imectl agent enrolled remove --group`, and so on. What is in both holds all the time.",
+        .raw = "sections",
+    },
+    {
+        .words = "agent reload",
+        .programs = CTL_AGENT,
+        .help = "read agent.conf again, while calls go on, and say what is different",
+        .detail = "It is taken as a whole or, if a line is wrong or changes what only a restart can change, not at "
+                  "all. Numbers, "
+                  "fallback profiles, trust and dialing rules can change; IME services, PBXs, trunks, listeners and "
+                  "limits need a "
+                  "restart: systemctl restart ime-agent. SIGHUP does the same and says it in the log.",
+        .raw = "differences",
     },
     {
         .words = "agent publish report",
@@ -168,13 +331,14 @@ static const struct ctl_command commands[] = {
                   "PBX dials them. All of them are kept, durably, or none.",
     },
     {
-        .words = "agent alarms",
+        .words = "show alarms",
         .programs = CTL_AGENT,
-        .help = "the last alarms, newest first",
-        .rows = "alarms",
-        .columns = COLUMNS({"severity", "SEVERITY"}, {"alarm", "ALARM"}, {"last_at", "LAST"}, {"times", "TIMES"},
-                           {"text", "TEXT"}),
-        .empty = "no alarms",
+        .args = ARGS({"ringing", CTL_SWITCH, CTL_OPTION | CTL_OPTIONAL, 0, 0, "only those whose cause goes on"}),
+        .help = "what rings, why, and what to do; then what has rung and is over, newest first",
+        .detail = "An alarm about a state rings until the state is over: nobody has to clear it. One about an event is "
+                  "told once. The same "
+                  "again within an hour is only counted.",
+        .raw = "listing",
     },
 };
 

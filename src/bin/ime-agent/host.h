@@ -32,6 +32,7 @@ struct host {
     struct mono locate_at[AGENT_TRUNKS_MAX]; /* DNS answers end then */
 
     struct agent_alarms alarms;
+    struct agent_provision *provision;
     struct agent_routes *routes;
     struct agent_records *records;
     struct vap_service services[SERVICES_MAX];

@@ -59,7 +59,15 @@ static int make_parts(struct host *h)
     int err = agent_routes_new(&s->routes, kv, &h->daemon.entropy, &watch, &h->routes);
     if (!err)
         err = agent_records_new(&s->records, kv, daemon_now(&h->daemon), &h->records);
+    if (!err)
+        err = agent_provision_new(kv, s->enrolled, &h->daemon.log, &h->provision);
     return err;
+}
+
+static int read_again(void *ctx, struct buf *report)
+{
+    struct host *h = ctx;
+    return daemon_reload(&h->daemon, report);
 }
 
 static int make_agent(struct host *h)
@@ -69,8 +77,11 @@ static int make_agent(struct host *h)
                                       .log = &h->daemon.log,
                                       .kv = sqlite_store_kv(h->daemon.store),
                                       .ticket = h->keyring ? ticket_check_call : NULL,
-                                      .ticket_ctx = h};
-    const struct agent_parts parts = {.enrolled = s->enrolled,
+                                      .ticket_ctx = h,
+                                      .reload = read_again,
+                                      .reload_ctx = h};
+    const struct agent_parts parts = {.enrolled = agent_provision_enrolled(h->provision),
+                                      .provision = h->provision,
                                       .routes = h->routes,
                                       .records = h->records,
                                       .alarms = &h->alarms,
@@ -126,6 +137,7 @@ static void stop(struct host *h)
     agent_records_free(h->records);
     post_close(h);
     agent_routes_free(h->routes);
+    agent_provision_free(h->provision);
 }
 
 static void fini(struct host *h)

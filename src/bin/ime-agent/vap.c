@@ -134,7 +134,7 @@ void vap_perform(struct host *h, const struct agent_effect *e)
 static int open_service(struct host *h, unsigned i)
 {
     const struct agent_conf_service *c = &h->daemon.settings->services[i].service;
-    const struct agent_service_parts parts = {.enrolled = h->daemon.settings->enrolled,
+    const struct agent_service_parts parts = {.enrolled = agent_provision_enrolled(h->provision),
                                               .routes = h->routes,
                                               .records = h->records,
                                               .alarms = &h->alarms,

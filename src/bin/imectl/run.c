@@ -54,7 +54,7 @@ static enum exit_code show_answer(const struct options *o, const struct ctl_comm
         fprintf(stderr, "imectl: the answer cannot be shown: %s\n", err_text(out.err));
     if (!answer.result && !o->json)
         fprintf(stderr, "imectl: %s%s%s\n", answer.message, answer.hint ? "\n  " : "", answer.hint ? answer.hint : "");
-    if (!answer.result || out.err)
+    if (!answer.result || out.err || ctl_answer_has_failures(command, &answer))
         code = EXIT_REFUSED;
     ctl_answer_fini(&answer);
     buf_fini(&out);

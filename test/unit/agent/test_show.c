@@ -20,6 +20,7 @@ static struct scene {
     struct agent_routes *routes;
     struct agent_records *records;
     struct agent_alarms alarms;
+    struct agent_provision *provision;
     struct agent_service *service;
     struct agent *agent;
     struct ctl_server server;
@@ -77,7 +78,9 @@ static void make_parts(struct scene *s)
     assert_int_equal(agent_trust_add_domain(s->enrolled, slice_str("bad.example"), false), 0);
     assert_int_equal(agent_routes_new(&routes, kv, &s->entropy, &watch, &s->routes), 0);
     assert_int_equal(agent_records_new(&records, kv, s->now, &s->records), 0);
-    const struct agent_service_parts parts = {s->enrolled, s->routes, s->records, &s->alarms, &s->entropy, NULL};
+    assert_int_equal(agent_provision_new(kv, s->enrolled, NULL, &s->provision), 0);
+    const struct agent_service_parts parts = {
+        agent_provision_enrolled(s->provision), s->routes, s->records, &s->alarms, &s->entropy, NULL};
     assert_int_equal(agent_service_new(&service, &parts, s->now, &s->service), 0);
 }
 
@@ -95,7 +98,8 @@ static int setup(void **state)
     add_trunk(s, "pbx", AGENT_PBX, "49");
     add_trunk(s, "carrier", AGENT_PSTN, "49");
     const struct agent_ports ports = {.entropy = &s->entropy, .kv = memory_store_kv(s->store)};
-    const struct agent_parts parts = {.enrolled = s->enrolled,
+    const struct agent_parts parts = {.enrolled = agent_provision_enrolled(s->provision),
+                                      .provision = s->provision,
                                       .routes = s->routes,
                                       .records = s->records,
                                       .alarms = &s->alarms,
@@ -116,6 +120,7 @@ static int teardown(void **state)
     ctl_session_free(s->session);
     agent_free(s->agent);
     agent_service_free(s->service);
+    agent_provision_free(s->provision);
     agent_routes_free(s->routes);
     agent_records_free(s->records);
     agent_enrolled_free(s->enrolled);
@@ -259,7 +264,7 @@ static void test_shows_and_changes(void **state)
     assert_non_null(ask(s, "agent route delete +4989111"));
     assert_null(ask(s, "agent route delete +4989111"));
     assert_int_equal(agent_routes_count(s->routes), 0);
-    r = ask(s, "agent alarms");
+    r = ask(s, "show alarms");
     assert_string_equal(text_at(r, "alarms", 0, "alarm"), "RouteRemoved");
     assert_int_equal(row_count(r, "alarms"), 1);
 }
@@ -314,12 +319,128 @@ static void test_numbers_are_tried_without_a_call(void **state)
 static void test_enrolled_and_trust(void **state)
 {
     struct scene *s = *state;
-    json_t *r = ask(s, "agent enrolled");
+    json_t *r = ask(s, "agent enrolled list");
     assert_string_equal(text_at(r, "patterns", 0, "pattern"), "+493020XX");
     assert_string_equal(text_at(r, "patterns", 0, "group"), "berlin");
+    assert_string_equal(text_at(r, "patterns", 0, "source"), "agent.conf");
     assert_int_equal(row_count(r, "patterns"), 1);
     assert_true(json_is_false(json_object_get(ask(s, "agent trust test bad.example"), "trusted")));
     assert_true(json_is_true(json_object_get(ask(s, "agent trust test good.example +4930"), "trusted")));
+}
+
+static int64_t number_of(const json_t *result, const char *key)
+{
+    return json_integer_value(json_object_get(result, key));
+}
+
+/* Whether this number of ours is one that is published. */
+static bool is_published(const struct scene *s)
+{
+    struct agent_service_view service;
+    struct agent_publish_view view;
+    agent_service_view(s->service, &service);
+    agent_publish_view(service.publish, &view);
+    return view.count > 100;
+}
+
+static void test_provisions(void **state)
+{
+    struct scene *s = *state;
+    json_t *r = ask(s, "agent enrolled add +494011X +4930 4930 +493020XX --group hamburg");
+    assert_int_equal(number_of(r, "added"), 2);
+    assert_int_equal(number_of(r, "failed"), 2);
+    assert_string_equal(text_at(r, "failures", 0, "entry"), "4930");
+    assert_string_equal(text_at(r, "failures", 1, "why"), "it is enrolled already, in the group berlin of agent.conf");
+    assert_true(is_published(s));
+    r = ask(s, "agent enrolled list");
+    assert_int_equal(row_count(r, "patterns"), 3);
+    assert_string_equal(text_at(r, "patterns", 1, "group"), "hamburg");
+    assert_string_equal(text_at(r, "patterns", 1, "source"), "imectl");
+    r = ask(s, "agent enrolled add +4930 --group hamburg");
+    assert_int_equal(number_of(r, "unchanged"), 1);
+    r = ask(s, "agent number test +4940112");
+    assert_string_equal(text_of(r, "enrolled"), "by us: pattern +494011X of group hamburg, fallback profile default");
+    assert_int_equal(number_of(ask(s, "agent excluded add +4940115"), "added"), 1);
+    assert_string_equal(text_at(ask(s, "agent excluded list"), "excluded", 0, "number"), "+4940115");
+    assert_int_equal(number_of(ask(s, "agent trust allow b.example"), "added"), 1);
+    assert_true(json_is_true(json_object_get(ask(s, "agent trust test b.example"), "trusted")));
+    assert_true(json_is_false(json_object_get(ask(s, "agent trust test c.example"), "trusted")));
+    r = ask(s, "agent trust list");
+    assert_string_equal(text_of(r, "other_domains"), "blocked, since there are trusted ones");
+    assert_string_equal(text_of(r, "other_numbers"), "trusted");
+    assert_string_equal(text_at(r, "entries", 1, "group"), "imectl-trusted-domains");
+    assert_int_equal(number_of(ask(s, "agent trust block +1900!"), "added"), 1);
+    r = ask(s, "agent trust remove b.example +1900! bad.example");
+    assert_int_equal(number_of(r, "removed"), 2);
+    assert_non_null(strstr(text_at(r, "failures", 0, "why"), "it stands in agent.conf"));
+    assert_null(ask(s, "agent enrolled remove"));
+    assert_null(ask(s, "agent enrolled remove +4930 --group hamburg"));
+    r = ask(s, "agent enrolled remove --group hamburg");
+    assert_int_equal(number_of(r, "removed"), 2);
+    assert_false(is_published(s));
+    assert_int_equal(number_of(ask(s, "agent enrolled remove --group hamburg"), "failed"), 1);
+    r = ask(s, "agent provision list");
+    assert_int_equal(row_count(r, "entries"), 1);
+    assert_string_equal(text_at(r, "entries", 0, "state"), "it holds");
+    assert_non_null(
+        strstr(text_of(ask(s, "agent provision export"), "sections"), "[excluded imectl]\nnumber = +4940115\n"));
+    memory_store_fail(s->store, 1, ERR_NO_SPACE);
+    assert_null(ask(s, "agent excluded remove +4940115"));
+    assert_string_equal(s->message, "it could not be written, and nothing has changed");
+    assert_int_equal(row_count(ask(s, "agent excluded list"), "excluded"), 1);
+}
+
+static void test_loads_files(void **state)
+{
+    struct scene *s = *state;
+    s->file = "# ours\n+494011X\n\n  +494012X\tbremen # two\r\n+49X401\n12\n+4950 a b\n+494012X bremen\n";
+    json_t *r = ask(s, "agent enrolled load - --group hamburg");
+    assert_int_equal(number_of(r, "added"), 3);
+    assert_int_equal(number_of(r, "unchanged"), 1);
+    assert_int_equal(number_of(r, "failed"), 2);
+    assert_int_equal(number_of(json_array_get(json_object_get(r, "failures"), 0), "line"), 6);
+    assert_string_equal(text_at(r, "failures", 0, "entry"), "12");
+    assert_string_equal(text_at(r, "failures", 1, "why"), "there is more in the line than an entry and a group");
+    assert_string_equal(text_at(ask(s, "agent enrolled list"), "patterns", 2, "group"), "bremen");
+    s->file = "b.example trusted\nc.example\n+1900! blocked premium\nbad.example trusted\n";
+    r = ask(s, "agent trust load -");
+    assert_int_equal(number_of(r, "added"), 2);
+    assert_string_equal(text_at(r, "failures", 0, "why"), "`trusted` or `blocked` must follow");
+    assert_string_equal(text_at(r, "failures", 1, "why"), "it is blocked, in agent.conf");
+    r = ask(s, "agent trust list");
+    assert_string_equal(text_at(r, "entries", 2, "group"), "premium");
+    s->file = "+493020001";
+    assert_int_equal(number_of(ask(s, "agent excluded load -"), "added"), 1);
+}
+
+static int reload(void *ctx, struct buf *report)
+{
+    int *err = ctx;
+    buf_str(report, *err ? "agent.conf:3: a line is wrong\n" : "[agent] log-level: debug instead of info\n");
+    return *err;
+}
+
+static void test_causes_and_reload(void **state)
+{
+    struct scene *s = *state;
+    json_t *r = ask(s, "agent causes");
+    assert_int_equal(row_count(r, "causes"), 17);
+    assert_string_equal(text_at(r, "causes", 5, "text"), "no connection to the other side");
+    for (size_t i = 0; i < 17; i++)
+        assert_true(strlen(text_at(r, "causes", i, "advice")) > 40);
+    assert_null(ask(s, "agent reload"));
+    int err = 0;
+    agent_free(s->agent);
+    const struct agent_ports ports = {
+        .entropy = &s->entropy, .kv = memory_store_kv(s->store), .reload = reload, .reload_ctx = &err};
+    const struct agent_parts parts = {.enrolled = s->enrolled, .alarms = &s->alarms};
+    assert_int_equal(agent_new(&s->options, &ports, &parts, s->now, &s->agent), 0);
+    s->server.ctx = s->agent;
+    assert_string_equal(text_of(ask(s, "agent reload"), "differences"), "[agent] log-level: debug instead of info\n");
+    err = ERR_SYNTAX;
+    assert_null(ask(s, "agent reload"));
+    assert_string_equal(s->message, "agent.conf:3: a line is wrong\n");
+    assert_null(ask(s, "agent enrolled add +4930")); /* it has no place for them */
 }
 
 static void test_adds_records(void **state)
@@ -362,7 +483,13 @@ static void test_service_and_report(void **state)
     assert_string_equal(text_at(r, "servers", 0, "reason"), "the certificate has ended");
     assert_string_equal(text_at(r, "servers", 0, "vservice_id"), "0000000000000007");
     assert_string_equal(text_of(r, "main"), "unhealthy; 0 of 0 numbers of the quota used");
-    assert_string_equal(text_at(ask(s, "agent alarms"), "alarms", 0, "alarm"), "TLSConnectionToIMEFailed");
+    r = ask(s, "show alarms --ringing");
+    assert_string_equal(text_at(r, "alarms", 0, "alarm"), "TLSConnectionToIMEFailed");
+    assert_string_equal(text_at(r, "alarms", 0, "state"), "rings");
+    assert_non_null(strstr(text_of(r, "listing"), "What to do: "));
+    r = ask(s, "show status");
+    assert_string_equal(text_at(r, "warnings", 3, "name"), "TLSConnectionToIMEFailed");
+    assert_string_equal(text_at(r, "warnings", 3, "text"), "ime1.a.example:5620: the certificate has ended");
     r = ask(s, "agent publish report");
     assert_int_equal(json_integer_value(json_object_get(r, "numbers")), 100);
     assert_int_equal(json_integer_value(json_object_get(r, "waiting")), 100);
@@ -377,6 +504,9 @@ int main(void)
         TEST(test_exports),
         TEST(test_numbers_are_tried_without_a_call),
         TEST(test_enrolled_and_trust),
+        TEST(test_provisions),
+        TEST(test_loads_files),
+        TEST(test_causes_and_reload),
         TEST(test_adds_records),
         TEST(test_counters),
         TEST(test_service_and_report),

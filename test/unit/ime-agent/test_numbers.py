@@ -117,11 +117,17 @@ class Agent:
         self.process.wait(PATIENCE)
         assert self.process.returncode == (-number if number == signal.SIGKILL else 0), self.process.returncode
 
-    def ask(self, *words):
+    def run(self, *words, **more):
+        return subprocess.run([IMECTL, "--socket", os.path.join(self.directory, "socket"), *words], capture_output=True, text=True,
+                              timeout=PATIENCE, **more)
+
+    def ask_all(self, *words):
         """The result, or None when the agent refuses."""
-        done = subprocess.run([IMECTL, "--socket", os.path.join(self.directory, "socket"), "--json", "agent", *words], capture_output=True,
-                              text=True, timeout=PATIENCE)
+        done = self.run("--json", *words)
         return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def ask(self, *words):
+        return self.ask_all("agent", *words)
 
 
 def learn(server, number, expected="ok"):
@@ -205,12 +211,54 @@ def test_reloads(agent, server):
     assert agent.ask("number", "test", "2125550100")["result"] == "+12125550100"
     assert agent.ask("number", "test", "+4989112")["way"] == "PSTN: the trust groups block the number or b.example"
     learn(server, "+4989113", "forbidden")
-    assert agent.ask("alarms")["alarms"][0]["alarm"] == "RejectedRoutes"
+    assert agent.ask_all("show", "alarms")["alarms"][0]["alarm"] == "RejectedRoutes"
     agent.reload(r"reload.refused.*host of \[pbx pbx\]", host="127.0.0.10")
     agent.reload(r"reload.refused.*\+X", host="127.0.0.9", patterns="+X")
     agent.reload(" reloaded ", patterns="+4930203", country="49", more="")
     assert agent.ask("number", "test", "089113")["result"] == "+4989113"
     learn(server, "+4989113")
+
+
+def test_provisions(agent, server):
+    """What imectl adds holds, is published, and is still there after a kill; the file is never written, and goes first."""
+    before = open(os.path.join(agent.directory, "agent.conf")).read()
+    patterns = os.path.join(agent.directory, "patterns")
+    with open(patterns, "w") as f:
+        f.write("# Hamburg\n+494010\n+49401X1 wide\nnonsense\n+4930203\n")
+    done = agent.run("agent", "enrolled", "load", patterns, "--group", "hamburg")
+    assert done.returncode == 1 and "Added:     2" in done.stdout, done
+    assert re.search(r"^ +4  nonsense +a pattern is", done.stdout, re.M) and "the group all of agent.conf" in done.stdout, done
+    server.lines.until(r"^number \+494010$")
+    assert agent.ask("trust", "block", "b.example")["added"] == 1
+    learn(server, "+4989114", "forbidden")
+    agent.end(signal.SIGKILL)
+    agent.start()
+    server.lines.until(r"^vservice 7 a.example 12 ")
+    server.lines.until("^subscribed$")
+    learn(server, "+4989114", "forbidden")
+    assert agent.ask("trust", "list")["entries"][0]["source"] == "imectl"
+    assert open(os.path.join(agent.directory, "agent.conf")).read() == before
+    done = agent.run("agent", "enrolled", "remove", "+4930203")
+    assert done.returncode == 1 and "take it out there" in done.stdout, done
+    assert agent.ask("trust", "remove", "b.example")["removed"] == 1
+    learn(server, "+4989114")
+    agent.write(patterns="+4930203, +494010", more="[excluded x]\nnumber = +494011")
+    done = agent.run("agent", "reload")
+    assert done.returncode == 0 and "[excluded x] number: +494011 is new\n" in done.stdout and "pattern: +494010 is new\n" in done.stdout, done
+    states = {e["entry"]: e["state"] for e in agent.ask("provision", "list")["entries"]}
+    assert states == {"+494010": "it holds; agent.conf has it, too", "+49401X1": "it holds"}, states
+    assert agent.run("agent", "reload").stdout == "nothing is different\n"
+    agent.write(patterns="+4930203, +X")
+    done = agent.run("agent", "reload")
+    assert done.returncode == 1 and "+X" in done.stderr and "nothing has changed" in done.stderr, done
+    agent.write(patterns="+4930203", more="", host="127.0.0.10")
+    done = agent.run("agent", "reload")
+    assert done.returncode == 1 and "cannot be changed while it runs" in done.stderr, done
+    agent.write(host="127.0.0.9")
+    assert agent.ask("reload")
+    assert agent.ask("enrolled", "remove", "--group", "hamburg")["removed"] == 1
+    assert agent.ask("enrolled", "remove", "--group", "wide")["removed"] == 1
+    assert [p["pattern"] for p in agent.ask("enrolled", "list")["patterns"]] == ["+4930203"]
 
 
 def test_wants_tickets(agent, _server):
@@ -225,7 +273,7 @@ def test_wants_tickets(agent, _server):
 
 def main():
     failed = 0
-    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_wants_tickets]
+    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_provisions, test_wants_tickets]
     with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
         make_files(directory)
         server = Server()
