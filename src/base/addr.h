@@ -27,4 +27,10 @@ static inline bool addr_eq(const struct addr *a, const struct addr *b)
     return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
+/* Whatever the ports are. */
+static inline bool addr_eq_ip(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
 #endif

@@ -91,6 +91,8 @@ static void attach_answered(struct peer *peer, struct now now, void *ctx, const 
     }
     attach->node = outcome->responder;
     attach->connects = !outcome->err;
+    if (!outcome->err)
+        chord_bootstrap_claimed(peer, outcome->responder, &outcome->body->attach);
     struct link *link = peer_link_to(peer, attach->node);
     if (link)
         link->asked_by_us = true;
@@ -226,6 +228,7 @@ void peer_attach_serve(struct peer *peer, struct now now, struct request *reques
         peer_answer_error(peer, now, request->reply, RELOAD_ERROR_INVALID_MESSAGE, "this is you");
         return;
     }
+    chord_bootstrap_claimed(peer, node, asked);
     struct link *known = peer_link_to(peer, node);
     if (known) {
         known->asked_by_them = true;

@@ -75,6 +75,14 @@ void chord_bootstrap_answered(struct peer *peer, struct id node, int err)
     }
 }
 
+void chord_bootstrap_claimed(struct peer *peer, struct id node, const struct reload_attach *attach)
+{
+    for (size_t i = 0; i < attach->candidate_count; i++)
+        for (size_t k = 0; k < peer->join.bootstrap_count; k++)
+            if (addr_eq(&attach->candidates[i].address.addr, &peer->join.bootstraps[k].addr))
+                peer->join.bootstraps[k].claimed = node;
+}
+
 /* ---- beginning a ring ---- */
 
 /* For how long a `first` node has to look at least; INT64_MAX: there is a ring. Of several that look, the one with the greatest Node-ID

@@ -71,6 +71,63 @@ static struct bootstrap *choose(struct peer *peer)
     return NULL;
 }
 
+/* What a node says of its address is believed if its connection came from there: else it would be asked in the bootstrap node's place, and could
+ * hide another ring. */
+static bool leads_to(const struct link *link, const struct bootstrap *b)
+{
+    if (!link->incoming)
+        return addr_eq(&link->addr, &b->addr);
+    return id_eq(link->node, b->claimed) && addr_eq_ip(&link->addr, &b->addr);
+}
+
+/* The link that there is to this bootstrap node, whoever opened it and for what reason. A second one would take its place, and nobody would route
+ * by it before the Updates have gone over it. */
+static struct link *link_to(const struct peer *peer, const struct bootstrap *b)
+{
+    struct link *known = chord_bootstrap_link(peer, b);
+    for (size_t i = 0; !known && i < peer->by_node_count; i++) {
+        struct link *link = peer->by_node[i];
+        if (link->member && !link->suspect && leads_to(link, b))
+            known = link;
+    }
+    return known;
+}
+
+static void check(struct peer *peer, struct now now, struct bootstrap *b);
+
+static void address_told(struct peer *peer, struct now now, void *ctx, int err, struct id node)
+{
+    const struct join *join = &peer->join;
+    (void)ctx, (void)err, (void)node;
+    if (peer->state == PEER_JOINED && join->bootstrap_count)
+        check(peer, now, &join->bootstraps[peer->partition_at % join->bootstrap_count]);
+}
+
+/* Who connected to us from the bootstrap node's IP address, and never had to say where it listens, is asked, once: by an Attach, which comes to
+ * nothing else since there is a link. */
+static bool ask_address(struct peer *peer, struct now now, const struct bootstrap *b)
+{
+    for (size_t i = 0; i < peer->by_node_count; i++) {
+        struct link *link = peer->by_node[i];
+        struct route route = {.is_node = true, .id = link->node, .first_link = link->number};
+        if (!link->incoming || !link->member || link->suspect || link->asked_by_us ||
+            !addr_eq_ip(&link->addr, &b->addr))
+            continue;
+        link->asked_by_us = true;
+        return peer_attach_finger(peer, now, &route, address_told) == 0;
+    }
+    return false;
+}
+
+static void check(struct peer *peer, struct now now, struct bootstrap *b)
+{
+    struct link *link = link_to(peer, b);
+    if (link)
+        ping_through(peer, now, link);
+    else if (!ask_address(peer, now, b) && !peer_link_has_bootstrap(peer, &b->addr))
+        chord_bootstrap_connect(peer, now, b);
+}
+
 static void partition_timer_fire(struct peer *peer, struct now now, struct timer *timer)
 {
     (void)timer;
@@ -78,11 +135,8 @@ static void partition_timer_fire(struct peer *peer, struct now now, struct timer
         return;
     schedule(peer, now, peer->options.partition_check_ms);
     struct bootstrap *b = choose(peer);
-    struct link *link = b ? chord_bootstrap_link(peer, b) : NULL;
-    if (link)
-        ping_through(peer, now, link);
-    else if (b && !peer_link_has_bootstrap(peer, &b->addr))
-        chord_bootstrap_connect(peer, now, b);
+    if (b)
+        check(peer, now, b);
 }
 
 void chord_partition_connect_failed(struct peer *peer, struct now now, uint64_t link)

@@ -69,6 +69,8 @@ void chord_bootstrap_timer(struct peer *peer, struct now now);
 void chord_bootstrap_met(struct peer *peer, const struct link *link); /* the node of a link is known */
 void chord_bootstrap_lost(struct peer *peer, uint64_t link);
 void chord_bootstrap_answered(struct peer *peer, struct id node, int err); /* that it is outside itself */
+void chord_bootstrap_claimed(struct peer *peer, struct id node,
+                             const struct reload_attach *attach); /* where it listens */
 bool chord_bootstrap_connect(struct peer *peer, struct now now, struct bootstrap *bootstrap);
 struct link *chord_bootstrap_link(const struct peer *peer, const struct bootstrap *bootstrap);
 

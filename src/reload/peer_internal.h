@@ -122,8 +122,9 @@ enum bootstrap_word {
 
 struct bootstrap {
     struct addr addr;
-    uint64_t link;  /* that we opened to it last */
-    struct id node; /* who was there; zero before */
+    uint64_t link;     /* that we opened to it last */
+    struct id node;    /* who was there; zero before */
+    struct id claimed; /* who said last, in an Attach, that it listens there; zero: nobody */
     enum bootstrap_word word;
     bool tried; /* in this round */
     bool asked;

@@ -11,6 +11,7 @@
 
 #define OVERLAY "ring.test"
 #define LATENCY_US 10000
+#define EPHEMERAL_PORT 50000        /* from which nodes connect */
 #define WALL_BEGAN_MS 1772366400000 /* 2026-03-01T12:00:00Z */
 
 /* Two ends of a link: [0] connected, [1] accepted. */
@@ -158,7 +159,7 @@ static void connect_link(struct world *world, struct world_node *from, const str
     if (!to || !to->peer)
         event_add(world, EVENT_FAILED, pipe, 0, 2 * world->latency_us);
     else
-        event_add(world, EVENT_ACCEPT, pipe, 1, world->latency_us);
+        event_add(world, EVENT_ACCEPT, pipe, 1, world->latency_us + world->setup_us);
 }
 
 /* The frames of what a node sends: written down, and perhaps changed on the way. */
@@ -279,10 +280,12 @@ static void happen(struct world *world, struct event *event)
         pipe->known[end] &= event->type != EVENT_DOWN;
         return;
     }
+    struct addr source = other->addr;
+    source.port = EPHEMERAL_PORT;
     switch (event->type) {
     case EVENT_ACCEPT:
         if (pipe->known[0] && peer &&
-            peer_link_accept(peer, world->now, &other->addr, cert_der(other->cert), &pipe->link[1]) == 0) {
+            peer_link_accept(peer, world->now, &source, cert_der(other->cert), &pipe->link[1]) == 0) {
             pipe->known[1] = true;
             event_add(world, EVENT_UP, pipe, 0, world->latency_us);
         } else {

@@ -48,6 +48,7 @@ struct world {
     struct now now;
     struct mono began;
     int64_t latency_us;
+    int64_t setup_us; /* what it takes to set up a connection, beside the latency */
     struct seeded_entropy seed;
     struct entropy entropy;
     struct world_node nodes[WORLD_NODES_MAX + 1];
