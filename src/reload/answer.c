@@ -80,7 +80,7 @@ static void send_answer(struct peer *peer, struct now now, const struct reply *r
                                    &fault))
         peer->counters.memory_refused++;
     else
-        peer_forward_originate(peer, now, 0, &header, rest);
+        peer_forward_originate(peer, now, 0, &header, rest, NULL);
     region_fini(&region);
 }
 

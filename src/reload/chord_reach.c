@@ -113,19 +113,38 @@ static float hop_ms(const struct chord_reach *reach, size_t i)
     return CHORD_HOP_MS + (float)(reach->way[i] * CHORD_REACH_UNIT_MS);
 }
 
-float chord_reach_ms(const struct chord_reach *reach, struct id from, struct id place, double ring_size)
+/* The least time, and who is next on that way; 0 if that is none of those in the reach. */
+static float best_way(const struct chord_reach *reach, uint32_t whole, double ring_size, uint32_t *ret_next)
 {
-    uint32_t whole = distance(from, place);
     size_t at = entries_before(reach, whole);
     float best = rest_ms(whole, ring_size);
-    if (owns(reach, at, whole) && hop_ms(reach, at) < best)
+    *ret_next = 0;
+    if (owns(reach, at, whole) && hop_ms(reach, at) < best) {
         best = hop_ms(reach, at);
+        *ret_next = reach->ahead[at];
+    }
     while (at-- > 0) {
         float rest = rest_ms(whole - reach->ahead[at], ring_size);
         if (CHORD_HOP_MS + rest >= best)
             break; /* those before are farther away */
-        if (hop_ms(reach, at) + rest < best)
+        if (hop_ms(reach, at) + rest < best) {
             best = hop_ms(reach, at) + rest;
+            *ret_next = reach->ahead[at];
+        }
     }
     return best;
+}
+
+float chord_reach_ms(const struct chord_reach *reach, struct id from, struct id place, double ring_size)
+{
+    uint32_t next;
+    return best_way(reach, distance(from, place), ring_size, &next);
+}
+
+bool chord_reach_leads_to(const struct chord_reach *reach, struct id from, struct id place, double ring_size,
+                          struct id node)
+{
+    uint32_t next;
+    best_way(reach, distance(from, place), ring_size, &next);
+    return next && next == distance(from, node);
 }

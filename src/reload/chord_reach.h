@@ -43,4 +43,8 @@ bool chord_reach_learn(struct chord_reach *reach, const struct chord_reached *no
  * this is the reach of; `from` is that node, which stands before the place. */
 float chord_reach_ms(const struct chord_reach *reach, struct id from, struct id place, double ring_size);
 
+/* Whether this node is the one that it would go to next, as far as can be told from here. */
+bool chord_reach_leads_to(const struct chord_reach *reach, struct id from, struct id place, double ring_size,
+                          struct id node);
+
 #endif

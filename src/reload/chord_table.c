@@ -87,6 +87,12 @@ bool chord_table_next_hop(const struct chord_table *table, struct id place, stru
     return true;
 }
 
+size_t chord_table_before(const struct chord_table *table, struct id place)
+{
+    size_t below = entries_below(table, distance(table, place));
+    return below + (below < table->n && id_eq(table->nodes[below], place));
+}
+
 bool chord_table_at_or_behind(const struct chord_table *table, struct id place, struct id *ret_node)
 {
     size_t at = entries_below(table, distance(table, place));

@@ -38,6 +38,9 @@ static inline struct id chord_table_predecessor(const struct chord_table *table,
 /* Where the message for this place goes next: the last entry not behind it, else the first one (10.3). False if the table is empty. */
 bool chord_table_next_hop(const struct chord_table *table, struct id place, struct id *ret_node);
 
+/* How many entries stand before a place or at it: the first ones of the table. */
+size_t chord_table_before(const struct chord_table *table, struct id place);
+
 /* The first entry at or behind a place. False: that is self, or the table is empty. */
 bool chord_table_at_or_behind(const struct chord_table *table, struct id place, struct id *ret_node);
 

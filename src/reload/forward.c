@@ -234,7 +234,7 @@ enum hop { HOP_HERE, HOP_LINK, HOP_DROP, HOP_NO_ROUTE };
 
 /* 6.1.1 and 6.1.2 for the first entry of a Destination List that is no opaque id. */
 static enum hop next_hop(const struct peer *peer, const struct reload_destination *first, bool again,
-                         struct link **ret_link)
+                         const struct first_hops *tried, struct link **ret_link)
 {
     struct id place;
     if (!place_of(first, &place))
@@ -249,13 +249,13 @@ static enum hop next_hop(const struct peer *peer, const struct reload_destinatio
     /* It has come through here before: the peer before the place does not know, or cannot reach, the one behind it that we know. */
     if (again && (*ret_link = peer_link_to(peer, chord_table_responsible(&peer->table, place))) != NULL)
         return HOP_LINK;
-    return chord_next_hop(peer, place, ret_link) ? HOP_LINK : HOP_NO_ROUTE;
+    return chord_next_hop(peer, place, tried, ret_link) ? HOP_LINK : HOP_NO_ROUTE;
 }
 
 bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node)
 {
     struct link *link;
-    enum hop hop = next_hop(peer, place, false, &link);
+    enum hop hop = next_hop(peer, place, false, NULL, &link);
     if (hop == HOP_LINK)
         *ret_node = link->node;
     else
@@ -264,7 +264,8 @@ bool peer_forward_next_hop(const struct peer *peer, const struct reload_destinat
 }
 
 /* Works through the Destination List as far as it concerns us. */
-static enum hop resolve(struct peer *peer, struct reload_header *header, struct region *region, struct link **ret_link)
+static enum hop resolve(struct peer *peer, struct reload_header *header, const struct first_hops *tried,
+                        struct region *region, struct link **ret_link)
 {
     for (unsigned steps = 0; steps < 2 * RELOAD_DESTINATIONS_MAX && header->destination_count; steps++) {
         const struct reload_destination *first = &header->destinations[0];
@@ -275,7 +276,7 @@ static enum hop resolve(struct peer *peer, struct reload_header *header, struct 
             }
             continue;
         }
-        enum hop hop = next_hop(peer, first, times_here(peer, header) > 0, ret_link);
+        enum hop hop = next_hop(peer, first, times_here(peer, header) > 0, tried, ret_link);
         if (hop != HOP_HERE || header->destination_count == 1)
             return hop;
         /* A resource, or the wildcard, with something behind it (6.1.1): dropped, or consumed. Our own Node-ID: on to the next entry. */
@@ -472,7 +473,7 @@ static void input(struct peer *peer, struct now now, struct link *from, struct s
     struct reload_header header = received;
     struct link *to = NULL;
     struct id place;
-    switch (resolve(peer, &header, region, &to)) {
+    switch (resolve(peer, &header, NULL, region, &to)) {
     case HOP_HERE:
         peer_deliver(peer, now, from, &received, message, region);
         break;
@@ -521,7 +522,7 @@ static void loop_back(struct peer *peer, struct buf *message)
 }
 
 void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
-                            struct slice rest)
+                            struct slice rest, struct first_hops *tried)
 {
     struct region region;
     region_init(&region, RELOAD_REGION_OCTETS_MAX);
@@ -529,7 +530,7 @@ void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_li
     struct link *to = first_link ? peer_link_find(peer, first_link) : NULL;
     enum hop hop = HOP_LINK;
     if (!first_link)
-        hop = resolve(peer, &resolved, &region, &to);
+        hop = resolve(peer, &resolved, tried, &region, &to);
     else if (!to || (to->state != LINK_UP && to->state != LINK_NAMELESS))
         hop = HOP_NO_ROUTE;
     struct buf out;
@@ -543,6 +544,8 @@ void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_li
         buf_init(&out, 0);
     } else if (hop == HOP_LINK) {
         peer_link_send(peer, now, to, buf_slice(&out));
+        if (tried && tried->n < FIRST_HOPS_MAX)
+            tried->nodes[tried->n++] = to->node;
     } else {
         peer->counters.forward_no_route++;
     }

@@ -39,8 +39,8 @@ size_t chord_fingers(const struct peer *peer, struct id *ret_fingers, size_t max
 void chord_table_grew(struct peer *peer, struct id node);
 bool chord_is_worth_showing(const struct peer *peer, const struct link *link); /* our table to a new link */
 
-/* chord_route.c. Where a message for this place goes. False: the table is empty. */
-bool chord_next_hop(const struct peer *peer, struct id place, struct link **ret_link);
+/* chord_route.c. Where a message for this place goes; tried (or NULL): where it went before, in vain. False: the table is empty. */
+bool chord_next_hop(const struct peer *peer, struct id place, const struct first_hops *tried, struct link **ret_link);
 
 /* A message for this place came over this link and goes on. */
 void chord_correct(struct peer *peer, struct now now, struct link *from, struct id place);

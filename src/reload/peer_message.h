@@ -17,6 +17,14 @@ struct route {
     struct slice path;   /* an encoded Destination List to take instead; for the duration of the call */
 };
 
+/* To whom a request of ours has been sent. Whoever swallows what it should pass on, or is about to fail, is met once: a repeat goes to another
+ * one, if there is another one. */
+#define FIRST_HOPS_MAX 4
+struct first_hops {
+    struct id nodes[FIRST_HOPS_MAX];
+    size_t n;
+};
+
 /* What is needed to answer a request, also later. */
 struct reply {
     uint64_t transaction_id;
@@ -30,9 +38,10 @@ struct reply {
 /* A message from a link, or from ourselves (link NULL). */
 void peer_forward_input(struct peer *peer, struct now now, struct link *from, struct slice message);
 
-/* Sends a message of ours by its Destination List; link 0: as the table says. */
+/* Sends a message of ours by its Destination List; link 0: as the table says. `tried` may be NULL; else the hops in it are avoided, and the one that
+ * is taken is added. */
 void peer_forward_originate(struct peer *peer, struct now now, uint64_t first_link, const struct reload_header *header,
-                            struct slice rest);
+                            struct slice rest, struct first_hops *tried);
 
 /* The node that a message to this place would be sent to next; self if it stays here. False if there is no way. */
 bool peer_forward_next_hop(const struct peer *peer, const struct reload_destination *place, struct id *ret_node);

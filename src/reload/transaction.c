@@ -4,6 +4,8 @@
 #define CONFIG_RETRY_MS 300 /* times the transmissions: until the document that spreads has reached the other side */
 #define CIRCLE_RETRY_MS 200 /* times the transmissions: until the peers of a changing ring agree */
 
+_Static_assert(FIRST_HOPS_MAX == REQUEST_TRANSMISSIONS - 1, "all attempts but for the last one are remembered");
+
 struct transaction {
     struct timer timer;
     struct list order;
@@ -11,6 +13,7 @@ struct transaction {
     uint16_t code;
     uint16_t error_code; /* of the last answer that asks to try again */
     unsigned transmissions;
+    struct first_hops tried;
     struct route route;
     struct slice rest; /* contents and security block; owned */
     struct mono started;
@@ -70,7 +73,7 @@ static void transmit(struct peer *peer, struct now now, struct transaction *t)
     region_init(&region, RELOAD_REGION_OCTETS_MAX);
     if (!route->path.p ||
         !reload_destinations_decode(route->path, &region, &header.destinations, &header.destination_count, &fault))
-        peer_forward_originate(peer, now, route->first_link, &header, t->rest);
+        peer_forward_originate(peer, now, route->first_link, &header, t->rest, &t->tried);
     region_fini(&region);
 }
 
@@ -209,6 +212,8 @@ static bool try_again(struct peer *peer, struct now now, struct transaction *t, 
     if (!config && error_code != RELOAD_ERROR_TTL_EXCEEDED)
         return false;
     t->error_code = error_code;
+    if (config)
+        t->tried.n = 0; /* who was asked has answered: the way was good */
     if (t->transmissions == REQUEST_TRANSMISSIONS)
         return true;
     if (error_code == RELOAD_ERROR_CONFIG_TOO_NEW)

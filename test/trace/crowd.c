@@ -12,6 +12,7 @@
 
 #define WALL_BEGAN_MS 1772366400000 /* 2026-03-01T12:00:00Z */
 #define CITIES 60
+#define RESULT_MS 60000 /* until then every request has ended */
 #define KM_PER_MS 140.0 /* light in fiber, and the detours of cables */
 #define EARTH_KM 6371.0
 
@@ -353,6 +354,15 @@ void crowd_run(struct crowd *crowd, int64_t ms)
         peer_effect_free(result);
 }
 
+struct peer_effect *crowd_result(struct crowd *crowd, unsigned node)
+{
+    struct peer_effect *effect = drain(&crowd->nodes[node]);
+    if (!effect)
+        effect = run_until(crowd, mono_after_ms(crowd->now.mono, RESULT_MS));
+    assert_non_null(effect);
+    return effect;
+}
+
 /* ---- nodes ---- */
 
 static const struct crowd *sorting; /* qsort has no context */
@@ -519,7 +529,7 @@ bool crowd_is_right(struct crowd *crowd)
     return right;
 }
 
-static unsigned random_node(struct crowd *crowd)
+unsigned crowd_random_node(struct crowd *crowd)
 {
     unsigned n;
     do
@@ -554,16 +564,13 @@ struct crowd_measure crowd_measure(struct crowd *crowd, unsigned lookups)
     count_links(crowd, &measure);
     unsigned done = 0;
     for (unsigned i = 0; i < lookups; i++) {
-        unsigned from = random_node(crowd);
+        unsigned from = crowd_random_node(crowd);
         struct crowd_node *node = &crowd->nodes[from];
         struct id place;
         entropy_fill(&crowd->entropy, place.octets, ID_OCTETS);
         crowd->hops = 0;
         peer_fetch(node->peer, crowd->now, i, place, RELOAD_KIND_VIPR_REGISTRATION);
-        struct peer_effect *effect = drain(node);
-        if (!effect)
-            effect = run_until(crowd, mono_after_ms(crowd->now.mono, 60000));
-        assert_non_null(effect);
+        struct peer_effect *effect = crowd_result(crowd, from);
         const struct peer_result *result = effect->result;
         unsigned responder = result->err ? crowd->count : crowd_find(crowd, result->responder);
         if (responder < crowd->count) {

@@ -87,6 +87,13 @@ bool crowd_is_right(struct crowd *crowd);
 /* Looks up random places from random nodes, one after the other. */
 struct crowd_measure crowd_measure(struct crowd *crowd, unsigned lookups);
 
+/* Carries out what a node's peer wants after it was given a request, and lets time pass until there is a result. Of all nodes one request is
+ * under way at the most. The effect is the caller's. */
+struct peer_effect *crowd_result(struct crowd *crowd, unsigned node);
+
+/* One of those that run. */
+unsigned crowd_random_node(struct crowd *crowd);
+
 /* One way between two nodes at rest. */
 double crowd_latency_ms(const struct crowd *crowd, unsigned a, unsigned b);
 

@@ -61,6 +61,25 @@ static void test_the_near_one_of_two_is_taken(void **state)
     chord_reach_fini(&both);
 }
 
+static bool leads_to(const struct chord_reach *reach, double ahead, double node)
+{
+    return chord_reach_leads_to(reach, id_at(NODE), id_at(NODE + ahead - 1), RING_SIZE, id_at(NODE + node - 1));
+}
+
+static void test_whom_it_leads_to(void **state)
+{
+    (void)state;
+    struct chord_reach nothing = {0}, both = {0};
+    struct chord_reached nodes[] = {reached(0.49, 20), reached(0.492, 300)};
+    assert_true(chord_reach_learn(&both, nodes, 2, 0, 0, true));
+    assert_true(leads_to(&both, 0.5, 0.49));
+    assert_false(leads_to(&both, 0.5, 0.492));
+    assert_true(leads_to(&both, 0.49, 0.49)); /* its own place */
+    assert_false(leads_to(&both, 0.3, 0.49)); /* behind the place */
+    assert_false(leads_to(&nothing, 0.5, 0.49));
+    chord_reach_fini(&both);
+}
+
 /* Of three predecessors the farthest one's range is not known, nor that of a finger. */
 static void test_neighbors_own_what_lies_between(void **state)
 {
@@ -131,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nearer_is_shorter),
         cmocka_unit_test(test_the_near_one_of_two_is_taken),
+        cmocka_unit_test(test_whom_it_leads_to),
         cmocka_unit_test(test_neighbors_own_what_lies_between),
         cmocka_unit_test(test_news_of_neighbors_leave_fingers),
         cmocka_unit_test(test_any_list_is_taken),

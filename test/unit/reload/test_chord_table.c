@@ -46,12 +46,14 @@ static void test_next_hop_is_the_nearest_before(void **state)
     struct chord_table table = table_of(100, (const unsigned[]){120, 150, 220, 30}, 4);
     const struct {
         unsigned place, hop;
-    } cases[] = {{149, 120}, {150, 150}, {151, 150}, {219, 150},
-                 {10, 220},  {30, 30},   {99, 30},   {110, 120}}; /* nobody before: the first one behind */
+        size_t before;
+    } cases[] = {{149, 120, 1}, {150, 150, 2}, {151, 150, 2}, {219, 150, 2},
+                 {10, 220, 3},  {30, 30, 4},   {99, 30, 4},   {110, 120, 0}}; /* nobody before: the first one behind */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct id hop;
         assert_true(chord_table_next_hop(&table, at(cases[i].place), &hop));
         assert_int_equal(of(hop), cases[i].hop);
+        assert_int_equal(chord_table_before(&table, at(cases[i].place)), cases[i].before);
     }
     chord_table_fini(&table);
     struct id hop;
