@@ -116,11 +116,6 @@ static void attempt_due(struct agent *a, void *owner)
 {
     struct attempt *at = owner;
     struct call *c = at->call;
-    if (at->over) {
-        attempt_free(at);
-        call_check(c);
-        return;
-    }
     log_event(a->ports.log, LEVEL_INFO, "agent.attempt.timeout", "call=%s way=%s", c->record.call_id,
               at->way ? at->way->name : "-");
     attempt_note_end(at, at->side == AGENT_IME ? AGENT_CAUSE_CONNECTION_TIMEOUT : AGENT_CAUSE_NONE, 0);
@@ -161,11 +156,8 @@ static void attempt_answered(struct attempt *at, const struct sip_message *respo
     if (at->way && at->way->route)
         agent_routes_succeeded(a->parts.routes, at->way->route);
     call_answered(c, pair, response);
-    at->over = c->kind == CALL_SUBSCRIPTION && c->state == CALL_UP && !agent_timer(a, &at->timer, LINGER_MS);
-    if (!at->over) {
-        attempt_free(at);
-        call_check(c);
-    }
+    attempt_free(at);
+    call_check(c);
 }
 
 /* The final response to the one that nobody waits for. */
@@ -185,6 +177,8 @@ static void attempt_heard(struct agent *a, void *owner, unsigned status, const s
     const bool good = response && status >= 200 && status < 300;
     if (response && at->trunk && status != 503)
         trunk_heard(at->trunk);
+    if (at->call->first)
+        at->call->first->heard_from = at->trunk;
     if (status >= 200)
         agent_timer_stop(a, &at->timer);
     if (at->given_up && status >= 200)

@@ -169,6 +169,11 @@ static int64_t expires_ms(const struct sip_message *response)
     return seconds * INT64_C(1000) + LINGER_MS;
 }
 
+void call_refreshed(struct call *c, const struct sip_message *response)
+{
+    agent_timer(c->agent, &c->timer, expires_ms(response));
+}
+
 void call_answered(struct call *c, struct pair *pair, const struct sip_message *response)
 {
     struct agent *a = c->agent;
@@ -192,7 +197,7 @@ void call_answered(struct call *c, struct pair *pair, const struct sip_message *
             other->ends[0].gone = other->ends[1].gone = true;
     }
     if (c->kind == CALL_SUBSCRIPTION) {
-        agent_timer(a, &c->timer, expires_ms(response));
+        call_refreshed(c, response);
         return;
     }
     c->record.answered_at = a->now.wall;
@@ -215,20 +220,24 @@ static void call_probe(struct end *e)
 {
     struct call *c = e->pair->call;
     struct agent *a = c->agent;
-    if (mono_since_us(a->now.mono, e->heard) < a->options->idle_ms * 1000 || e->probe.token || !e->ready)
+    if (mono_since_us(a->now.mono, e->heard) < a->options->idle_ms * 1000)
+        return;
+    e->heard = a->now.mono; /* from now on its silence is another one */
+    if (e->probe.token || !e->ready)
         return;
     struct sip_hop hop = end_hop(e);
     buf_clear(&a->octets);
     sip_dialog_begin_request(&e->dialog, "OPTIONS", 0, &a->octets);
     sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(end_contact(a, e->side, hop.transport, e->tag)));
     sip_end(&a->octets, (struct slice){0});
-    if (a->octets.err || client_send(a, &e->probe, &hop, buf_slice(&a->octets)) < 0)
-        e->heard = a->now.mono; /* later again */
+    if (!a->octets.err)
+        client_send(a, &e->probe, &hop, buf_slice(&a->octets));
 }
 
 static void call_due(struct agent *a, void *owner)
 {
     struct call *c = owner;
+    (void)a;
     if (c->state == CALL_SETTING_UP) {
         call_end(c, 480, "the agent: nobody answered for too long");
     } else if (c->kind == CALL_SUBSCRIPTION) {
@@ -236,8 +245,7 @@ static void call_due(struct agent *a, void *owner)
     } else {
         call_probe(&c->confirmed->ends[0]);
         call_probe(&c->confirmed->ends[1]);
-        if (c->state == CALL_UP)
-            agent_timer(a, &c->timer, a->options->idle_ms);
+        call_wait(c);
     }
 }
 
@@ -362,13 +370,8 @@ void call_over(struct call *c, const char *by)
     c->state = CALL_OVER;
     agent_timer_stop(a, &c->timer);
     call_forget_first(c);
-    LIST_EACH(it, &c->attempts) {
-        struct attempt *at = CONTAINER_OF(it, struct attempt, link);
-        if (at->over)
-            attempt_free(at);
-        else
-            attempt_give_up(at, "SIP ;cause=487");
-    }
+    LIST_EACH(it, &c->attempts)
+        attempt_give_up(CONTAINER_OF(it, struct attempt, link), "SIP ;cause=487");
     LIST_EACH(it, &c->relays)
         relay_fail(CONTAINER_OF(it, struct relay, link), 487);
     LIST_EACH(it, &c->pairs) {

@@ -44,7 +44,7 @@ struct end {
     bool ready; /* it has a dialog, which stands in agent.ends */
     bool gone;  /* it said, or was told, goodbye */
     char tag[TAG_OCTETS];
-    struct mono heard; /* the last time */
+    struct mono heard; /* the last time, or asked whether it is there */
     struct client probe;
     struct sip_accepted accepted;   /* the 2xx that we sent here */
     uint64_t accepted_server;       /* its transaction */
@@ -78,7 +78,6 @@ struct attempt {
     bool heard;         /* anything at all */
     bool rang;          /* 180 and above */
     bool given_up;      /* another one counts now, or none */
-    bool over;          /* a subscription that had its 2xx: it lingers for NOTIFYs of further notifiers */
     bool counts_direct; /* against direct_max */
     struct timer timer;
     unsigned step; /* in the record; CALL_STEPS_MAX: none */
@@ -92,6 +91,7 @@ struct relay {
     unsigned from;     /* the end where it came in */
     uint64_t server;   /* 0: it has its final answer */
     struct client client;
+    const struct trunk *heard_from; /* who answers the first request */
     enum sip_method method;
     enum sip_transport transport; /* it came by */
     uint32_t cseq, out_cseq;      /* as it came, as it went on */
@@ -207,6 +207,7 @@ void plan_redirect(struct call *c);
 void call_begin(struct agent *a, const struct sip_event *event, struct trunk *trunk);
 void call_next_way(struct call *c, unsigned status, const struct sip_message *response);
 void call_answered(struct call *c, struct pair *pair, const struct sip_message *response);
+void call_refreshed(struct call *c, const struct sip_message *response); /* a subscription, by that 2xx */
 void call_cancelled(struct call *c);
 void call_bye(struct end *end, const struct sip_event *event);
 void call_end(struct call *c, unsigned status, const char *by); /* whoever is still there is told */
@@ -263,24 +264,45 @@ void relay_acked(struct end *end, const struct sip_message *ack);
 void relay_acknowledge(struct end *end);                          /* ACK of our own, if the end waits for one */
 void relay_stray(struct agent *a, const struct sip_event *event); /* a response of a client that is gone */
 
+/* identity.c: who is named in a message */
+struct identity_path {
+    const struct trunk *from, *to; /* NULL: IME */
+};
+void identity_patch(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct identity_path *path);
+/* From of a first request, without its tag. */
+struct slice identity_of_caller(struct agent *a, const struct identity_path *path, const struct sip_message *m);
+/* A URI as the other side is to see it. */
+struct slice identity_of(struct agent *a, const struct identity_path *path, struct slice uri);
+/* The number that it stands for, in the text as the other side writes it. False: for none. */
+bool identity_number(struct agent *a, const struct identity_path *path, const struct sip_uri *uri,
+                     struct agent_dialed *ret_dialed);
+
+/* refer.c: which dialogs are named in it */
+struct refer_path {
+    struct identity_path people;
+    const char *from_point, *to_point; /* who we are on either side */
+    const char *to_tag;                /* inside of a dialog: ours where it goes */
+};
+void refer_patch_to(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct refer_path *path);
+void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m);
+/* The end that the user part of such an address leads to, or NULL; and (empty: none) the user there, of another company's agent. */
+struct end *refer_named(struct agent *a, struct slice user, struct slice *ret_far_user);
+
 /* patch.c */
 struct patch {
-    enum agent_side side; /* where it goes */
     struct slice uri;
     struct slice from, to; /* values, tags included */
     const char *call_id;
     uint32_t cseq;
     const char *routes; /* NULL or "": none */
     struct slice contact;
-    const char *ticket;       /* NULL: none */
-    const struct call *first; /* a first request: its identities get the form of the way; NULL: they stay */
-    const struct way *way;
-    const char *refer_point; /* REFER: who we are where it came from; NULL: Refer-To stays */
-    uint32_t rack_cseq;      /* PRACK: of the request that it is about; 0: it stays */
+    const char *ticket; /* NULL: none */
+    uint32_t rack_cseq; /* PRACK: of the request that it is about; 0: it stays */
+    struct refer_path path;
 };
 int patch_request(struct agent *a, const struct sip_message *m, const struct patch *p, struct buf *out);
 int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request, struct slice tag,
-                   struct slice contact, struct buf *out);
+                   struct slice contact, const struct identity_path *people, struct buf *out);
 /* A request goes on inside the dialog of that end. */
 int patch_inside(struct agent *a, const struct sip_message *m, const struct end *to, uint32_t cseq, uint32_t rack_cseq,
                  struct buf *out);

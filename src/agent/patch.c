@@ -1,5 +1,6 @@
 /* What is changed in a message that goes from one leg to the other: what names a hop, a dialog or an address of one side. All else goes out
- * octet for octet as it came: bodies, unknown header fields, their order, display names, parameters. */
+ * octet for octet as it came: bodies, unknown header fields, their order, display names, parameters. Who is named in it: identity.c; which dialogs:
+ * refer.c. */
 #include "agent/internal.h"
 
 static bool is_readable(const struct sip_message *m, const struct sip_field *f)
@@ -56,140 +57,6 @@ static void patch_length(struct agent *a, struct sip_edit *e, const struct sip_m
         sip_edit_set(e, SIP_CONTENT_LENGTH, agent_print(a, "%zu", m->body.n));
 }
 
-/* ---- identities of first requests ---- */
-
-/* The number that a URI of the caller's side stands for, written as the other side wants it; false: leave it as it is. */
-static bool identity_user(const struct call *c, const struct way *way, struct slice uri, struct agent_dialed *ret_user)
-{
-    struct sip_uri parsed;
-    struct e164 number;
-    const struct agent_short_numbers *shorts = &c->agent->options->shorts;
-    if (sip_uri_parse(uri, &parsed, NULL) < 0)
-        return false;
-    if (c->from_trunk) {
-        agent_dial_in(&c->from_trunk->options->plan, shorts, parsed.user, NULL, ret_user);
-        if (ret_user->verdict != AGENT_DIAL_E164)
-            return false;
-        number = ret_user->number;
-    } else if (!sip_uri_number(&parsed, &number)) {
-        return false;
-    }
-    if (way->trunk)
-        agent_dial_out(&way->trunk->options->plan, shorts, &number, NULL, ret_user);
-    else
-        memcpy(ret_user->text, number.text, sizeof number.text);
-    return true;
-}
-
-/* The URI of an identity on the other side. A host that is nobody's ("anonymous.invalid") stays. */
-static struct slice identity(const struct call *c, const struct way *way, struct slice uri)
-{
-    struct agent *a = c->agent;
-    struct agent_dialed user;
-    struct sip_uri parsed;
-    const char *host = way->trunk ? way->domain : a->options->domain;
-    if (identity_user(c, way, uri, &user))
-        return agent_print(a, "sip:%s@%s;user=phone", user.text, host);
-    if (sip_uri_parse(uri, &parsed, NULL) < 0 || parsed.scheme != SIP_SCHEME_SIP || !parsed.has_user ||
-        (parsed.host.n > 8 && !memcmp(parsed.host.p + parsed.host.n - 8, ".invalid", 8)))
-        return uri;
-    return agent_print(a, "sip:%.*s@%s", SLICE_PRINT(parsed.user), host);
-}
-
-static void patch_identities(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct patch *p,
-                             enum sip_header header)
-{
-    for (const struct sip_field *f = sip_field_first(m, header); f; f = sip_field_next(m, f)) {
-        struct sip_cursor c;
-        struct sip_address address;
-        sip_cursor_init(&c, m->octets, f->value);
-        while (sip_read_address(&c, &address)) {
-            struct slice uri = identity(p->first, p->way, address.uri);
-            sip_edit_replace(e, address.uri, address.in_brackets ? uri : agent_print(a, "<%.*s>", SLICE_PRINT(uri)));
-        }
-    }
-}
-
-/* RFC 3325 section 7: who wants to be unknown stays so where the network of the companies ends. */
-static bool is_private(const struct sip_message *m)
-{
-    for (const struct sip_field *f = sip_field_first(m, SIP_PRIVACY); f; f = sip_field_next(m, f)) {
-        for (struct slice rest = f->value; rest.n;) {
-            size_t n = 0;
-            while (n < rest.n && rest.p[n] != ';' && rest.p[n] != ' ')
-                n++;
-            if (sip_token_eq_str(slice_of(rest.p, n), "id"))
-                return true;
-            n += n < rest.n;
-            rest = slice_of(rest.p + n, rest.n - n);
-        }
-    }
-    return false;
-}
-
-static void patch_first_request(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct patch *p)
-{
-    if (p->side == AGENT_IME && is_private(m))
-        sip_edit_remove_all(e, SIP_P_ASSERTED_IDENTITY);
-    else
-        patch_identities(a, e, m, p, SIP_P_ASSERTED_IDENTITY);
-    patch_identities(a, e, m, p, SIP_P_PREFERRED_IDENTITY);
-}
-
-/* ---- dialogs that a message names ---- */
-
-static struct slice until(struct slice s, char separator)
-{
-    const void *at = s.n ? memchr(s.p, separator, s.n) : NULL;
-    return at ? slice_of(s.p, (size_t)((const uint8_t *)at - s.p)) : s;
-}
-
-/* Replaces (RFC 3891) that names a dialog with us is about the one at the other end. */
-static void patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m)
-{
-    const struct sip_field *f = sip_field_first(m, SIP_REPLACES);
-    struct slice call_id, params, to_tag, from_tag;
-    struct end *end, *other;
-    if (!f)
-        return;
-    call_id = until(f->value, ';');
-    params = slice_of(f->value.p + call_id.n, f->value.n - call_id.n);
-    while (call_id.n && (call_id.p[call_id.n - 1] == ' ' || call_id.p[call_id.n - 1] == '\t'))
-        call_id.n--;
-    if (!sip_param_find(params, "to-tag", &to_tag) || !sip_param_find(params, "from-tag", &from_tag))
-        return;
-    end = end_find(a, call_id, to_tag, from_tag);
-    other = end ? end_other(end) : NULL;
-    if (other && other->ready)
-        sip_edit_value(e, f,
-                       agent_print(a, "%s;to-tag=%s;from-tag=%s%s", other->dialog.call_id, other->dialog.remote_tag,
-                                   other->dialog.local_tag,
-                                   sip_param_find(params, "early-only", &to_tag) ? ";early-only" : ""));
-}
-
-/* Refer-To that names us is to name us as the other side reaches us; the dialog in its Replaces is mapped when the call comes. */
-static void patch_refer_to(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct patch *p,
-                           const char *from_point)
-{
-    const struct sip_field *f = sip_field_first(m, SIP_REFER_TO);
-    struct sip_cursor c;
-    struct sip_address address;
-    struct sip_uri uri;
-    if (!f)
-        return;
-    sip_cursor_init(&c, m->octets, f->value);
-    if (!sip_read_address(&c, &address) || sip_uri_parse(address.uri, &uri, NULL) < 0 || !uri.has_user ||
-        uri.scheme != SIP_SCHEME_SIP)
-        return;
-    struct slice ours = *from_point == '[' ? until(slice_str(from_point + 1), ']') : until(slice_str(from_point), ':');
-    if (sip_token_eq(uri.host, ours))
-        sip_edit_replace(
-            e, address.uri,
-            agent_print(a, "sip:%.*s@%.*s%s%.*s", SLICE_PRINT(uri.user),
-                        SLICE_PRINT(until(slice_of(p->contact.p + 4 + TAG_OCTETS, p->contact.n - 4 - TAG_OCTETS), ';')),
-                        uri.headers.n ? "?" : "", SLICE_PRINT(uri.headers)));
-}
-
 /* ---- requests ---- */
 
 int patch_request(struct agent *a, const struct sip_message *m, const struct patch *p, struct buf *out)
@@ -217,10 +84,11 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
         sip_edit_set(e, SIP_X_CISCO_VIPR_TICKET, slice_str(p->ticket));
     else
         sip_edit_remove_all(e, SIP_X_CISCO_VIPR_TICKET);
-    if (p->first)
-        patch_first_request(a, e, m, p);
+    identity_patch(a, e, m, &p->path.people);
     if (m->method == SIP_INVITE)
-        patch_replaces(a, e, m);
+        refer_patch_replaces(a, e, m);
+    if (m->method == SIP_REFER)
+        refer_patch_to(a, e, m, &p->path);
     if (m->method == SIP_PRACK && p->rack_cseq) {
         const struct sip_field *f = sip_field_first(m, SIP_RACK);
         struct sip_cursor c;
@@ -229,8 +97,6 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
         if (f && !sip_read_rack(&c, &rack))
             sip_edit_value(e, f, agent_print(a, "%u %u %.*s", rack.rseq, p->rack_cseq, SLICE_PRINT(rack.cseq.method)));
     }
-    if (m->method == SIP_REFER && p->refer_point)
-        patch_refer_to(a, e, m, p, p->refer_point);
     patch_length(a, e, m);
     int err = sip_edit_write(e, out);
     return err ? err : out->err;
@@ -242,7 +108,6 @@ int patch_inside(struct agent *a, const struct sip_message *m, const struct end 
     const struct sip_dialog *d = &to->dialog;
     const struct end *from = &to->pair->ends[to == &to->pair->ends[0]];
     struct patch p = {
-        .side = to->side,
         .uri = slice_str(d->remote_target),
         .from = agent_print(a, "%s;tag=%s", d->local_address, d->local_tag),
         .to = *d->remote_tag ? agent_print(a, "%s;tag=%s", d->remote_address, d->remote_tag)
@@ -252,27 +117,30 @@ int patch_inside(struct agent *a, const struct sip_message *m, const struct end 
         .routes = d->routes,
         .contact = end_contact(a, to->side, to->hop.transport, to->tag),
         .rack_cseq = rack_cseq,
-        .refer_point = agent_point(a, from->side, from->hop.transport),
+        .path = {.people = {from->trunk, to->trunk},
+                 .from_point = agent_point(a, from->side, from->hop.transport),
+                 .to_point = agent_point(a, to->side, to->hop.transport),
+                 .to_tag = to->tag},
     };
     return patch_request(a, m, &p, out);
 }
 
 int patch_first(struct attempt *at, const struct sip_message *m, const struct way *way, struct buf *out)
 {
-    struct agent *a = at->call->agent;
-    struct slice from = identity(at->call, way, m->from.uri);
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    const struct identity_path people = {c->from_trunk, way->trunk};
     struct patch p = {
-        .side = way->side,
         .uri = slice_str(way->uri),
-        .from = agent_print(a, "%.*s%s<%.*s>;tag=%s", SLICE_PRINT(m->from.display), m->from.display.n ? " " : "",
-                            SLICE_PRINT(from), at->tag),
+        .from = agent_print(a, "%.*s;tag=%s", SLICE_PRINT(identity_of_caller(a, &people, m)), at->tag),
         .to = agent_print(a, "<%s>", way->uri),
         .call_id = at->call_id,
         .cseq = at->cseq,
         .contact = end_contact(a, way->side, way->hop.transport, at->tag),
         .ticket = way->route ? way->route->ticket : NULL,
-        .first = at->call,
-        .way = way,
+        .path = {.people = people,
+                 .from_point = agent_point(a, c->from, c->from_hop.transport),
+                 .to_point = agent_point(a, way->side, way->hop.transport)},
     };
     return patch_request(a, m, &p, out);
 }
@@ -280,7 +148,7 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
 /* ---- responses ---- */
 
 int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request, struct slice tag,
-                   struct slice contact, struct buf *out)
+                   struct slice contact, const struct identity_path *people, struct buf *out)
 {
     struct sip_edit *e = sip_edit_new(&a->scratch, m);
     const struct sip_field *to = sip_field_first(request, SIP_TO);
@@ -300,6 +168,7 @@ int patch_response(struct agent *a, const struct sip_message *m, const struct si
     if (m->status < 300 || m->status >= 400)
         patch_contacts(e, m, contact, agent_print(a, "<%.*s>", SLICE_PRINT(contact)));
     sip_edit_remove_all(e, SIP_X_CISCO_VIPR_TICKET);
+    identity_patch(a, e, m, people);
     patch_length(a, e, m);
     int err = sip_edit_write(e, out);
     return err ? err : out->err;

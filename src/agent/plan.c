@@ -291,15 +291,19 @@ static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, cons
 /* A URI that names one of our dialogs (out of a Refer-To): to whoever is at its other end. */
 static bool plan_transfer(struct call *c, const struct sip_uri *uri)
 {
-    struct end *named = map_get(&c->agent->tags, uri->user);
-    struct end *to = named ? end_other(named) : NULL;
-    struct way *way = to && to->ready ? plan_way(c) : NULL;
+    struct slice far_user;
+    struct end *to = refer_named(c->agent, uri->user, &far_user);
+    struct way *way = to ? plan_way(c) : NULL;
     if (!way)
+        return false;
+    char *user = far_user.n ? region_text(&c->texts, far_user) : NULL;
+    if (far_user.n && !user)
         return false;
     *way = (struct way){.side = to->side,
                         .trunk = to->trunk,
                         .hop = end_hop(to),
-                        .uri = plan_text(c, "%s", to->dialog.remote_target),
+                        .uri = user ? plan_contact(c, to->dialog.remote_target, user)
+                                    : plan_text(c, "%s", to->dialog.remote_target),
                         .domain = to->trunk ? trunk_domain(to->trunk) : c->agent->options->domain,
                         .name = "the other side of a transferred call"};
     c->way_count += way->uri != NULL;

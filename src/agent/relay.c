@@ -82,7 +82,9 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
     if (end)
         memcpy(text, end->tag, sizeof text);
     struct slice contact = end_contact(a, end ? end->side : c->from, r->transport, text);
-    if (patch_response(a, response, request, tag, contact, &a->octets) < 0 ||
+    const struct identity_path people = r->pair ? (struct identity_path){end_other(end)->trunk, end->trunk}
+                                                : (struct identity_path){r->heard_from, c->from_trunk};
+    if (patch_response(a, response, request, tag, contact, &people, &a->octets) < 0 ||
         sip_server_respond(a->layer, a->now, r->server, buf_slice(&a->octets)) < 0) {
         if (status >= 200)
             relay_fail(r, 500);
@@ -123,6 +125,8 @@ static void relay_heard(struct agent *a, void *owner, unsigned status, const str
         relay_fail(r, status);
     if (status < 200)
         return;
+    if (r->method == SIP_SUBSCRIBE && c->kind == CALL_SUBSCRIPTION && c->state == CALL_UP && status < 300)
+        call_refreshed(c, response);
     if (r->ends_call && c->state == CALL_UP)
         call_over(c, "the notifier");
     relay_free(r);

@@ -534,12 +534,31 @@ void talk_call(struct stage *s, struct talk *t, enum peer peer, const char *user
     talk_call_with(s, t, peer, user, "X-Unknown:  kept  as it is\r\n");
 }
 
-void talk_called(struct stage *s, struct talk *t, enum peer peer)
+void talk_ask(struct stage *s, struct talk *t, enum peer peer, const char *method, const char *user, const char *more,
+              const char *body)
 {
     memset(t, 0, sizeof *t);
     t->stage = s;
     t->peer = peer;
-    const struct sip_message *m = stage_take(s, peer, "INVITE");
+    snprintf(t->tag, sizeof t->tag, "from%u", s->branch);
+    snprintf(t->call_id, sizeof t->call_id, "request-%u", s->branch);
+    snprintf(t->local, sizeof t->local, "<sip:%s@x>;tag=%s", peer == PBX ? "+49301001234" : "+49302000001", t->tag);
+    snprintf(t->remote, sizeof t->remote, "<sip:%s@agent>", user);
+    snprintf(t->target, sizeof t->target, "sip:%s@agent", user);
+    talk_request(t, method, more, body);
+}
+
+void talk_called(struct stage *s, struct talk *t, enum peer peer)
+{
+    talk_is_asked(s, t, peer, "INVITE");
+}
+
+void talk_is_asked(struct stage *s, struct talk *t, enum peer peer, const char *method)
+{
+    memset(t, 0, sizeof *t);
+    t->stage = s;
+    t->peer = peer;
+    const struct sip_message *m = stage_take(s, peer, method);
     snprintf(t->tag, sizeof t->tag, "to%u", s->branch);
     keep(t->call_id, m->call_id);
     snprintf(t->local, sizeof t->local, "%.*s;tag=%s", 400, stage_field(s, SIP_TO), t->tag);
@@ -615,18 +634,44 @@ void talk_cancel(struct talk *t)
     write_request(t, "CANCEL", t->invite_cseq, via_of(t, t->invite_branch), NULL, NULL);
 }
 
-void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
-                  enum peer to)
+void talk_begin(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
+                enum peer to)
 {
     talk_call(s, caller, from, user);
     talk_heard(caller, "100");
     talk_called(s, called, to);
+}
+
+void talk_ring(struct talk *caller, struct talk *called)
+{
     talk_answer(called, 180, NULL);
     talk_heard(caller, "180");
+}
+
+void talk_accept(struct talk *caller, struct talk *called)
+{
     talk_answer(called, 200, NULL);
     talk_heard(caller, "200");
     talk_ack(caller);
     talk_asked(called, "ACK");
+}
+
+void talk_refuse(struct talk *caller, struct talk *called, unsigned status)
+{
+    char text[8];
+    snprintf(text, sizeof text, "%u", status);
+    talk_answer(called, status, NULL);
+    talk_asked(called, "ACK");
+    talk_heard(caller, text);
+    talk_ack(caller);
+}
+
+void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
+                  enum peer to)
+{
+    talk_begin(s, caller, from, user, called, to);
+    talk_ring(caller, called);
+    talk_accept(caller, called);
 }
 
 static bool newest(void *ctx, const struct call_record *r)

@@ -113,6 +113,11 @@ void talk_called(struct stage *s, struct talk *t, enum peer peer);
 void talk_answer(struct talk *t, unsigned status, const char *more);
 /* A response with this status came; its dialog is taken from it. */
 void talk_heard(struct talk *t, const char *status);
+/* A request outside of dialogs, its own and what it is sent; more and body as in talk_request. */
+void talk_ask(struct stage *s, struct talk *t, enum peer peer, const char *method, const char *user, const char *more,
+              const char *body);
+/* One came to a peer: with the talk that its answer begins. */
+void talk_is_asked(struct stage *s, struct talk *t, enum peer peer, const char *method);
 /* A request came inside of its dialog. */
 void talk_asked(struct talk *t, const char *method);
 /* It sends one; more (may be NULL) with line ends; body may be NULL. */
@@ -120,7 +125,14 @@ void talk_request(struct talk *t, const char *method, const char *more, const ch
 void talk_ack(struct talk *t);
 void talk_cancel(struct talk *t);
 
-/* PBX to carrier, answered and acknowledged on both sides. */
+/* A peer calls, and its call comes to another. */
+void talk_begin(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
+                enum peer to);
+/* Heard by the caller: it rings; it is answered, and acknowledged; it is refused, likewise. */
+void talk_ring(struct talk *caller, struct talk *called);
+void talk_accept(struct talk *caller, struct talk *called);
+void talk_refuse(struct talk *caller, struct talk *called, unsigned status);
+/* All of it but the last. */
 void talk_connect(struct stage *s, struct talk *caller, enum peer from, const char *user, struct talk *called,
                   enum peer to);
 

@@ -14,29 +14,13 @@ static int setup(void **state)
     return 0;
 }
 
-/* A request outside of dialogs by a peer; its talk, for responses and what follows. */
-static void ask(struct stage *s, struct talk *t, enum peer peer, const char *method, const char *user, const char *more,
-                const char *body)
-{
-    static unsigned calls;
-    memset(t, 0, sizeof *t);
-    t->stage = s;
-    t->peer = peer;
-    snprintf(t->tag, sizeof t->tag, "tag%u", ++calls);
-    snprintf(t->call_id, sizeof t->call_id, "request-%u", calls);
-    snprintf(t->local, sizeof t->local, "<sip:%s@x>;tag=%s", peer == PBX ? "+49301001234" : NUMBER, t->tag);
-    snprintf(t->remote, sizeof t->remote, "<sip:%s@agent>", user);
-    snprintf(t->target, sizeof t->target, "sip:%s@agent", user);
-    talk_request(t, method, more, body);
-}
-
 /* ---- requests that are no calls ---- */
 
 static void options(void **state)
 {
     struct stage *s = *state;
     struct talk t;
-    ask(s, &t, CARRIER_1, "OPTIONS", "ping", NULL, NULL);
+    talk_ask(s, &t, CARRIER_1, "OPTIONS", "ping", NULL, NULL);
     stage_take(s, CARRIER_1, "200");
     assert_non_null(strstr(stage_field(s, SIP_ALLOW), "PRACK"));
     stage_quiet(s);
@@ -46,7 +30,7 @@ static void message(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    ask(s, &ann, PBX, "MESSAGE", "0302000001", NULL, "hello");
+    talk_ask(s, &ann, PBX, "MESSAGE", "0302000001", NULL, "hello");
     const struct sip_message *m = stage_take(s, FAR, "MESSAGE");
     assert_slice_text(m->body, "hello");
     assert_slice_text(m->uri, "sip:" NUMBER "@b.example;user=phone");
@@ -64,7 +48,7 @@ static void message_to_who_is_not_learned(void **state)
 {
     struct stage *s = *state;
     struct talk ann;
-    ask(s, &ann, PBX, "MESSAGE", "0302000002", NULL, "hello");
+    talk_ask(s, &ann, PBX, "MESSAGE", "0302000002", NULL, "hello");
     stage_take(s, PBX, "404");
     stage_quiet(s); /* the phone network has no messages */
 }
@@ -73,58 +57,123 @@ static void message_received(void **state)
 {
     struct stage *s = *state;
     struct talk bob;
-    ask(s, &bob, FAR, "MESSAGE", "+49301001234", NULL, "hello");
+    talk_ask(s, &bob, FAR, "MESSAGE", "+49301001234", NULL, "hello");
     assert_slice_text(stage_take(s, PBX, "MESSAGE")->body, "hello");
-    ask(s, &bob, FAR, "MESSAGE", NUMBER, NULL, "hello");
+    talk_ask(s, &bob, FAR, "MESSAGE", NUMBER, NULL, "hello");
     stage_take(s, FAR, "404");
+}
+
+/* A NOTIFY of that state comes to the subscriber, and is answered. */
+static void notify(struct talk *notifier, struct talk *subscriber, const char *state, const char *body)
+{
+    struct stage *s = notifier->stage;
+    char more[128];
+    snprintf(more, sizeof more, "Event: presence\r\nSubscription-State: %s\r\n", state);
+    talk_request(notifier, "NOTIFY", more, body);
+    assert_slice_text(stage_take(s, subscriber->peer, "NOTIFY")->body, body);
+    assert_slice_text(s->message.call_id, subscriber->call_id);
+    snprintf(subscriber->request, sizeof subscriber->request, "%s", stage_text(s));
+    talk_answer(subscriber, 200, NULL);
+    stage_take(s, notifier->peer, "200");
+}
+
+static void subscribe(struct stage *s, struct talk *ann, struct talk *bob)
+{
+    talk_ask(s, ann, PBX, "SUBSCRIBE", "0302000001", "Event: presence\r\nExpires: 600\r\n", NULL);
+    talk_is_asked(s, bob, FAR, "SUBSCRIBE");
 }
 
 /* Presence between companies: the first NOTIFY is faster than the answer; refreshed; ended by the notifier. */
 static void subscription(void **state)
 {
     struct stage *s = *state;
-    struct talk ann, bob, again;
-    ask(s, &ann, PBX, "SUBSCRIBE", "0302000001", "Event: presence\r\nExpires: 600\r\n", NULL);
-    const struct sip_message *m = stage_take(s, FAR, "SUBSCRIBE");
-    bob = ann;
-    bob.peer = FAR;
-    strcpy(bob.tag, "bob");
-    snprintf(bob.call_id, sizeof bob.call_id, "%.*s", SLICE_PRINT(m->call_id));
-    snprintf(bob.request, sizeof bob.request, "%s", stage_text(s));
-    snprintf(bob.local, sizeof bob.local, "%.300s;tag=bob", stage_field(s, SIP_TO));
-    snprintf(bob.remote, sizeof bob.remote, "%.300s", stage_field(s, SIP_FROM));
-    snprintf(bob.target, sizeof bob.target, "sip:x@ime.a.example:5061");
-    again = bob;
-    talk_request(&again, "NOTIFY", "Event: presence\r\nSubscription-State: active\r\n", "open");
-    assert_slice_text(stage_take(s, PBX, "NOTIFY")->body, "open");
-    snprintf(ann.request, sizeof ann.request, "%s", stage_text(s));
-    assert_slice_text(s->message.call_id, ann.call_id);
-    talk_answer(&ann, 200, NULL);
-    stage_take(s, FAR, "200");
+    struct talk ann, bob;
+    subscribe(s, &ann, &bob);
+    notify(&bob, &ann, "active", "open");
     talk_answer(&bob, 200, "Expires: 600\r\n");
     talk_heard(&ann, "200");
     assert_int_equal(agent_requests(s->agent), 1);
     /* It goes both ways as long as it lasts. */
-    talk_request(&ann, "SUBSCRIBE", "Event: presence\r\nExpires: 600\r\n", NULL);
-    talk_asked(&bob, "SUBSCRIBE");
-    talk_answer(&bob, 200, "Expires: 600\r\n");
-    stage_take(s, PBX, "200");
-    bob.cseq = again.cseq;
-    talk_request(&bob, "NOTIFY", "Event: presence\r\nSubscription-State: terminated;reason=timeout\r\n", "closed");
-    stage_take(s, PBX, "NOTIFY");
-    snprintf(ann.request, sizeof ann.request, "%s", stage_text(s));
-    talk_answer(&ann, 200, NULL);
-    stage_take(s, FAR, "200");
+    for (unsigned i = 0; i < 3; i++) {
+        stage_run(s, 500000);
+        talk_request(&ann, "SUBSCRIBE", "Event: presence\r\nExpires: 600\r\n", NULL);
+        talk_asked(&bob, "SUBSCRIBE");
+        talk_answer(&bob, 200, "Expires: 600\r\n");
+        stage_take(s, PBX, "200");
+        notify(&bob, &ann, "active;expires=600", "busy");
+    }
+    notify(&bob, &ann, "terminated;reason=timeout", "closed");
     stage_quiet(s);
     stage_run(s, 1);
     assert_int_equal(agent_requests(s->agent), 0);
+}
+
+/* Two devices answer one SUBSCRIBE: there is one subscription, that of the 200; the other one ends by 481 (RFC 3856 6.9). */
+static void forked_subscription(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, bob2;
+    subscribe(s, &ann, &bob);
+    bob2 = bob;
+    strcpy(bob2.tag, "other");
+    *strstr(bob2.local, ";tag=") = 0;
+    strcat(bob2.local, ";tag=other");
+    notify(&bob, &ann, "active", "open");
+    talk_answer(&bob, 200, "Expires: 600\r\n");
+    talk_heard(&ann, "200");
+    talk_request(&bob2, "NOTIFY", "Event: presence\r\nSubscription-State: active\r\n", "closed");
+    stage_take(s, FAR, "481");
+    notify(&bob, &ann, "active", "busy");
+    stage_quiet(s);
+}
+
+/* Some send what they think is wanted without having been asked. */
+static void notify_without_subscription(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    talk_ask(s, &bob, FAR, "NOTIFY", "+49301001234", "Event: message-summary\r\nSubscription-State: active\r\n",
+             "Messages-Waiting: yes\r\n");
+    talk_is_asked(s, &ann, PBX, "NOTIFY");
+    assert_slice_text(s->message.body, "Messages-Waiting: yes\r\n");
+    talk_answer(&ann, 200, NULL);
+    stage_take(s, FAR, "200");
+    stage_quiet(s);
+    assert_int_equal(agent_requests(s->agent), 0);
+}
+
+static void publish(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_ask(s, &ann, PBX, "PUBLISH", "0302000001", "Event: presence\r\nExpires: 600\r\nSIP-If-Match: x\r\n",
+             "<presence/>");
+    talk_is_asked(s, &bob, FAR, "PUBLISH");
+    assert_slice_text(s->message.uri, "sip:" NUMBER "@b.example;user=phone");
+    assert_slice_text(s->message.body, "<presence/>");
+    assert_string_equal(stage_field(s, SIP_EVENT), "presence");
+    assert_non_null(strstr(stage_text(s), "\r\nSIP-If-Match: x\r\n"));
+    talk_answer(&bob, 200, "SIP-ETag: y\r\n");
+    stage_take(s, PBX, "200");
+    assert_non_null(strstr(stage_text(s), "\r\nSIP-ETag: y\r\n"));
+    stage_quiet(s);
+}
+
+static void info_outside_of_calls(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_ask(s, &ann, PBX, "INFO", "0302000001", NULL, "hello");
+    talk_is_asked(s, &bob, FAR, "INFO");
+    talk_answer(&bob, 200, NULL);
+    stage_take(s, PBX, "200");
 }
 
 static void forgotten_subscription(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    ask(s, &ann, PBX, "SUBSCRIBE", "0302000001", "Event: presence\r\nExpires: 600\r\n", NULL);
+    talk_ask(s, &ann, PBX, "SUBSCRIBE", "0302000001", "Event: presence\r\nExpires: 600\r\n", NULL);
     stage_take(s, FAR, "SUBSCRIBE");
     bob = ann;
     bob.peer = FAR;
@@ -138,54 +187,6 @@ static void forgotten_subscription(void **state)
 }
 
 /* ---- inside of calls ---- */
-
-static void info_and_refer(void **state)
-{
-    struct stage *s = *state;
-    struct talk ann, bob;
-    talk_connect(s, &ann, PBX, "0309999999", &bob, CARRIER_1);
-    talk_request(&ann, "INFO", NULL, "Signal=5");
-    talk_asked(&bob, "INFO");
-    assert_non_null(strstr(stage_text(s), "\r\n\r\nSignal=5"));
-    talk_answer(&bob, 200, NULL);
-    stage_take(s, PBX, "200");
-    talk_request(&ann, "REFER", "Refer-To: <sip:+49303333333@10.0.0.9:5060>\r\n", NULL);
-    talk_asked(&bob, "REFER");
-    assert_string_equal(stage_field(s, SIP_REFER_TO), "<sip:+49303333333@198.51.100.9:5060>"); /* as it reaches us */
-    talk_answer(&bob, 202, NULL);
-    stage_take(s, PBX, "202");
-    talk_request(&bob, "NOTIFY", "Event: refer\r\nSubscription-State: terminated\r\n", "SIP/2.0 200 OK");
-    talk_asked(&ann, "NOTIFY");
-    talk_answer(&ann, 200, NULL);
-    stage_take(s, CARRIER_1, "200");
-    stage_quiet(s);
-    assert_int_equal(agent_calls(s->agent), 1); /* the end of that subscription is not the end of the call */
-}
-
-/* Ann has a call with Bob and one with Cher; she connects them. Bob's call replaces hers with Cher, who must hear of her own dialog. */
-static void attended_transfer(void **state)
-{
-    struct stage *s = *state;
-    struct talk ann, bob, ann2, cher, bob2;
-    char more[1024], replaces[256];
-    talk_connect(s, &ann, PBX, "0308888888", &bob, CARRIER_1);
-    talk_connect(s, &ann2, PBX, "0309999999", &cher, CARRIER_1);
-    char *tag = strstr(ann2.remote, ";tag=") + 5;
-    snprintf(more, sizeof more, "Refer-To: <%.300s?Replaces=x>\r\n", ann2.target);
-    talk_request(&ann, "REFER", more, NULL);
-    talk_asked(&bob, "REFER");
-    const char *refer_to = stage_field(s, SIP_REFER_TO);
-    assert_non_null(strstr(refer_to, "@198.51.100.9:5060"));
-    char user[64];
-    sscanf(refer_to, "<sip:%63[^@]", user);
-    snprintf(more, sizeof more, "Replaces: %.200s;to-tag=%s;from-tag=%s\r\n", ann2.call_id, tag, ann2.tag);
-    talk_call_with(s, &bob2, CARRIER_1, user, more);
-    talk_heard(&bob2, "100");
-    stage_take(s, CARRIER_1, "INVITE");
-    assert_slice_text(s->message.uri, "sip:carrier-1@198.51.100.1:5060");
-    snprintf(replaces, sizeof replaces, "%.100s;to-tag=%s;from-tag=", cher.call_id, cher.tag);
-    assert_memory_equal(stage_field(s, SIP_REPLACES), replaces, strlen(replaces));
-}
 
 static void lower_cseq(void **state)
 {
@@ -291,9 +292,7 @@ static void dead_trunk_is_tried_last(void **state)
     struct talk ann, bob;
     keep_alive(s, CARRIER_1, 13); /* three times 32 s without an answer */
     assert_int_equal(agent_counters(s->agent)->trunk_failures, 1);
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_2);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_2);
     talk_answer(&bob, 503, NULL);
     talk_asked(&bob, "ACK");
     talk_called(s, &bob, CARRIER_1);
@@ -301,9 +300,7 @@ static void dead_trunk_is_tried_last(void **state)
     talk_heard(&ann, "200");
     talk_ack(&ann);
     talk_asked(&bob, "ACK");
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
 }
 
 /* ---- restart and end ---- */
@@ -342,11 +339,8 @@ static void stop(void **state)
     struct stage *s = *state;
     struct talk ann, bob, ann2, bob2;
     talk_connect(s, &ann, PBX, "0309999999", &bob, CARRIER_1);
-    talk_call(s, &ann2, PBX, "0308888888");
-    talk_heard(&ann2, "100");
-    talk_called(s, &bob2, CARRIER_1);
-    talk_answer(&bob2, 180, NULL);
-    talk_heard(&ann2, "180");
+    talk_begin(s, &ann2, PBX, "0308888888", &bob2, CARRIER_1);
+    talk_ring(&ann2, &bob2);
     agent_stop(s->agent, s->now);
     stage_run(s, 0);
     talk_asked(&ann, "BYE");
@@ -385,9 +379,11 @@ int main(void)
         CASE(message_to_who_is_not_learned),
         CASE(message_received),
         CASE(subscription),
+        CASE(forked_subscription),
+        CASE(notify_without_subscription),
+        CASE(publish),
+        CASE(info_outside_of_calls),
         CASE(forgotten_subscription),
-        CASE(info_and_refer),
-        CASE(attended_transfer),
         CASE(lower_cseq),
         CASE(too_many_calls),
         CASE(no_hops_left),

@@ -1,0 +1,101 @@
+/* Transfers. Two dialogs that are one for those who speak in them have two names: what one side says of a dialog means the other end of it to the
+ * other side.
+ *
+ * Replaces (RFC 3891) that names a dialog with us becomes the name of the one at the other end. Refer-To (RFC 3515) with a number becomes that
+ * number as the other side dials it, at us. One with an address of ours names a dialog by our tag: it becomes our address there, so that the
+ * call that follows comes to us, and goes to whoever is at the other end (plan.c). Its Replaces stays: it is translated when that call comes, on
+ * the way on which the dialog is known. And an address that another company's agent has given for one of its dialogs becomes one of ours, with the
+ * tag of the call that the REFER came in before it: the phone that is referred reaches it through us. */
+#include "agent/internal.h"
+
+static struct slice until(struct slice s, char separator)
+{
+    const void *at = s.n ? memchr(s.p, separator, s.n) : NULL;
+    return at ? slice_of(s.p, (size_t)((const uint8_t *)at - s.p)) : s;
+}
+
+void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_REPLACES);
+    struct slice call_id, params, to_tag, from_tag;
+    struct end *end, *other;
+    if (!f)
+        return;
+    call_id = until(f->value, ';');
+    params = slice_of(f->value.p + call_id.n, f->value.n - call_id.n);
+    while (call_id.n && (call_id.p[call_id.n - 1] == ' ' || call_id.p[call_id.n - 1] == '\t'))
+        call_id.n--;
+    if (!sip_param_find(params, "to-tag", &to_tag) || !sip_param_find(params, "from-tag", &from_tag))
+        return;
+    end = end_find(a, call_id, to_tag, from_tag);
+    other = end ? end_other(end) : NULL;
+    if (other && other->ready)
+        sip_edit_value(e, f,
+                       agent_print(a, "%s;to-tag=%s;from-tag=%s%s", other->dialog.call_id, other->dialog.remote_tag,
+                                   other->dialog.local_tag,
+                                   sip_param_find(params, "early-only", &to_tag) ? ";early-only" : ""));
+}
+
+/* Whether it stands for us where it came from. */
+static bool is_ours(const struct agent *a, const struct refer_path *path, const struct sip_uri *uri)
+{
+    const char *point = path->from_point;
+    struct slice host = *point == '[' ? until(slice_str(point + 1), ']') : until(slice_str(point), ':');
+    return sip_token_eq(uri->host, host) || sip_token_eq_str(uri->host, a->options->domain);
+}
+
+static bool is_number(const struct agent *a, const struct refer_path *path, const struct sip_uri *uri)
+{
+    struct slice user;
+    if (uri->scheme == SIP_SCHEME_TEL || (sip_uri_param(uri, "user", &user) && sip_token_eq_str(user, "phone")))
+        return true;
+    return is_ours(a, path, uri) || (path->people.from && sip_token_eq_str(uri->host, trunk_domain(path->people.from)));
+}
+
+/* Empty: it is no concern of ours. */
+static struct slice target(struct agent *a, const struct refer_path *path, const struct sip_uri *uri)
+{
+    const char *mark = uri->headers.n ? "?" : "";
+    struct agent_dialed dialed;
+    if (is_number(a, path, uri) && identity_number(a, &path->people, uri, &dialed))
+        return agent_print(a, "sip:%s@%s;user=phone%s%.*s", dialed.text, path->to_point, mark,
+                           SLICE_PRINT(uri->headers));
+    if (uri->scheme != SIP_SCHEME_SIP || !uri->has_user)
+        return (struct slice){0};
+    if (is_ours(a, path, uri))
+        return agent_print(a, "sip:%.*s@%s%s%.*s", SLICE_PRINT(uri->user), path->to_point, mark,
+                           SLICE_PRINT(uri->headers));
+    if (!path->people.from && path->to_tag)
+        return agent_print(a, "sip:%s-%.*s@%s%s%.*s", path->to_tag, SLICE_PRINT(uri->user), path->to_point, mark,
+                           SLICE_PRINT(uri->headers));
+    return (struct slice){0};
+}
+
+void refer_patch_to(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct refer_path *path)
+{
+    const struct sip_field *f = sip_field_first(m, SIP_REFER_TO);
+    struct sip_address address;
+    struct sip_uri uri;
+    if (!f)
+        return;
+    struct sip_cursor c = sip_field_cursor(m, f);
+    if (!sip_read_address(&c, &address) || sip_uri_parse(address.uri, &uri, NULL) < 0)
+        return;
+    struct slice other = target(a, path, &uri);
+    if (other.n)
+        sip_edit_replace(e, address.uri, address.in_brackets ? other : agent_print(a, "<%.*s>", SLICE_PRINT(other)));
+}
+
+struct end *refer_named(struct agent *a, struct slice user, struct slice *ret_far_user)
+{
+    const size_t tag = TAG_OCTETS - 1;
+    struct end *named = user.n >= tag ? map_get(&a->tags, slice_of(user.p, tag)) : NULL;
+    struct end *to = named ? end_other(named) : NULL;
+    *ret_far_user = (struct slice){0};
+    if (!to || !to->ready || user.n == tag)
+        return to && to->ready ? to : NULL;
+    if (user.p[tag] != '-' || to->trunk || user.n == tag + 1)
+        return NULL;
+    *ret_far_user = slice_of(user.p + tag + 1, user.n - tag - 1);
+    return to;
+}
