@@ -8,9 +8,7 @@ static void outbound(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     /* What names a hop or a dialog is ours; the rest is as it came. */
     assert_slice_text(s->message.uri, "sip:+49302000001@carrier-1;user=phone");
     assert_string_equal(stage_field(s, SIP_MAX_FORWARDS), "69");
@@ -19,8 +17,7 @@ static void outbound(void **state)
     assert_non_null(strstr(stage_text(s), "\r\nm=audio 4000 RTP/AVP 0\r\n"));
     assert_null(strstr(stage_text(s), "10.0.0.1")); /* nothing of the inside */
     assert_null(strstr(stage_text(s), ann.call_id));
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     assert_non_null(strstr(stage_field(s, SIP_CONTACT), "@10.0.0.9:5060>;+sip.instance"));
     talk_answer(&bob, 200, NULL);
     talk_heard(&ann, "200");
@@ -77,9 +74,7 @@ static void busy(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_answer(&bob, 486, "Reason: Q.850;cause=17\r\n");
     talk_asked(&bob, "ACK");
     talk_heard(&ann, "486");
@@ -93,9 +88,7 @@ static void next_carrier_when_the_first_is_ill(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob, bob2;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_answer(&bob, 503, NULL);
     talk_asked(&bob, "ACK");
     talk_called(s, &bob2, CARRIER_2);
@@ -117,10 +110,7 @@ static void next_carrier_when_the_first_is_silent(void **state)
     stage_quiet(s);
     stage_run(s, 1);
     talk_called(s, &bob, CARRIER_2);
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob, "ACK");
+    talk_accept(&ann, &bob);
 }
 
 static void nobody_there(void **state)
@@ -141,11 +131,8 @@ static void cancel(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_ring(&ann, &bob);
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
     talk_heard(&ann, "487");
@@ -162,11 +149,8 @@ static void answer_crosses_cancel(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_ring(&ann, &bob);
     char invite[STAGE_MESSAGE_OCTETS];
     strcpy(invite, bob.request);
     talk_cancel(&ann);
@@ -225,11 +209,8 @@ static void answer_long_after_cancel(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_ring(&ann, &bob);
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
     talk_heard(&ann, "487");
@@ -248,14 +229,9 @@ static void answer_after_a_refusal(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     char invite[STAGE_MESSAGE_OCTETS];
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     strcpy(invite, bob.request);
-    talk_answer(&bob, 603, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "603");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 603);
     strcpy(bob.request, invite);
     strcpy(bob.tag, "other");
     expect_late_answer_ended(s, &bob);
@@ -267,17 +243,12 @@ static void late_answer_from_a_stranger(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     char text[STAGE_MESSAGE_OCTETS];
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     snprintf(text, sizeof text,
              "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 "
              "INVITE\r\nContact: <sip:e@203.0.113.1>\r\nContent-Length: 0\r\n\r\n",
              stage_field(s, SIP_VIA));
-    talk_answer(&bob, 486, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "486");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 486);
     stage_run(s, 60000);
     stage_send_from(s, AGENT_PSTN, "198.51.100.66:5060", text);
     assert_string_equal(s->to_strangers, "");
@@ -309,9 +280,7 @@ static void answer_is_repeated_until_acknowledged(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_answer(&bob, 200, NULL);
     talk_heard(&ann, "200");
     stage_run(s, 500);
@@ -329,9 +298,7 @@ static void repeated_answer_is_acknowledged_again(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_answer(&bob, 200, NULL);
     talk_heard(&ann, "200");
     talk_answer(&bob, 200, NULL); /* before there is an ACK: nothing to say yet */
@@ -350,9 +317,7 @@ static void answer_never_acknowledged(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_answer(&bob, 200, NULL);
     stage_run(s, 32000);
     while (!stage_is_quiet(s, PBX))
@@ -368,13 +333,10 @@ static void forks(void **state)
     struct stage *s = *state;
     struct talk ann, bob, bob2;
     char first[STAGE_TEXT_OCTETS];
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     bob2 = bob;
     strcpy(bob2.tag, "other");
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     strcpy(first, ann.remote);
     talk_answer(&bob2, 183, NULL);
     talk_heard(&ann, "183");
@@ -402,21 +364,78 @@ static void reinvite(void **state)
     talk_heard(&bob, "100");
     talk_asked(&ann, "INVITE");
     assert_non_null(strstr(stage_text(s), "\r\n\r\nv=0\r\nhold\r\n"));
-    talk_answer(&ann, 200, NULL);
-    talk_heard(&bob, "200");
-    talk_ack(&bob);
-    talk_asked(&ann, "ACK");
+    talk_accept(&bob, &ann);
     stage_quiet(s);
     /* And by the other side, refused: the call goes on. */
     talk_request(&ann, "INVITE", NULL, "v=0\r\nvideo\r\n");
     talk_heard(&ann, "100");
     talk_asked(&bob, "INVITE");
-    talk_answer(&bob, 488, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "488");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 488);
     stage_quiet(s);
     assert_int_equal(agent_calls(s->agent), 1);
+}
+
+/* Hold, resume, video: offers and answers go through octet for octet. */
+static void offers_pass(void **state)
+{
+    static const char *const offers[] = {
+        "v=0\r\no=- 1 2 IN IP4 192.0.2.77\r\ns=-\r\nc=IN IP4 192.0.2.77\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\n"
+        "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendonly\r\n",
+        "v=0\r\no=- 1 3 IN IP4 192.0.2.77\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n",
+        "v=0\r\no=- 1 4 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\n"
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n"
+        "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 profile-level-id=42e01f\r\n"};
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
+        struct talk *from = i % 2 ? &ann : &bob, *to = i % 2 ? &bob : &ann;
+        talk_request(from, "INVITE", NULL, offers[i]);
+        talk_heard(from, "100");
+        talk_asked(to, "INVITE");
+        assert_slice_text(s->message.body, offers[i]);
+        talk_accept(from, to);
+    }
+    stage_quiet(s);
+}
+
+/* A re-INVITE that is given up: its CANCEL goes on, and the call, too. */
+static void reinvite_cancelled(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&ann, "INVITE", NULL, "v=0\r\n");
+    talk_heard(&ann, "100");
+    talk_asked(&bob, "INVITE");
+    talk_answer(&bob, 183, NULL);
+    talk_heard(&ann, "183");
+    talk_cancel(&ann);
+    stage_take(s, PBX, "200");
+    stage_take(s, CARRIER_1, "CANCEL");
+    talk_refuse(&ann, &bob, 487);
+    stage_quiet(s);
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
+/* Digits in INFO, whatever their form; those in the audio are none of ours. */
+static void digits(void **state)
+{
+    static const char *const forms[] = {"application/dtmf-relay", "application/dtmf", "application/vnd.example"};
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char more[128];
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        snprintf(more, sizeof more, "Info-Package: x\r\nX-Form: %s\r\n", forms[i]);
+        talk_request(&bob, "INFO", more, "Signal=5\r\nDuration=160\r\n");
+        talk_asked(&ann, "INFO");
+        assert_slice_text(s->message.body, "Signal=5\r\nDuration=160\r\n");
+        assert_non_null(strstr(stage_text(s), more));
+        talk_answer(&ann, 200, NULL);
+        talk_heard(&bob, "200");
+    }
+    stage_quiet(s);
 }
 
 /* Both ends send one at the same time: each hears of it, refuses it with 491, and tries again when its time has come. */
@@ -435,10 +454,7 @@ static void glare(void **state)
     talk_asked(&bob, "INVITE");
     talk_heard(&bob, "491");
     talk_ack(&bob);
-    talk_answer(&bob, 491, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "491");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 491);
     stage_quiet(s);
 }
 
@@ -447,9 +463,7 @@ static void reliable_provisional(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     char rack[64];
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     unsigned cseq = bob.invite_cseq;
     assert_int_not_equal(cseq, ann.invite_cseq);
     char invite[STAGE_MESSAGE_OCTETS];
@@ -468,10 +482,7 @@ static void reliable_provisional(void **state)
     talk_answer(&bob, 200, NULL);
     talk_heard(&ann, "200");
     strcpy(bob.request, invite);
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob, "ACK");
+    talk_accept(&ann, &bob);
     stage_quiet(s);
 }
 
@@ -507,6 +518,52 @@ static void lost_bye(void **state)
     assert_string_equal(stage_record(s).ended_by, "the agent: the called side had gone");
 }
 
+/* Nobody is left who could say goodbye, with or without a session timer. */
+static void both_gone(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    s->deaf[PBX] = s->deaf[CARRIER_1] = true;
+    stage_run(s, 15 * 60000 + 31999);
+    assert_int_equal(agent_calls(s->agent), 1);
+    stage_run(s, 1);
+    assert_string_not_equal(stage_record(s).ended_by, "");
+    struct vap_vcr vcr;
+    uint64_t token;
+    assert_true(agent_records_take(s->parts.records, s->now, 0, &vcr, &token));
+    stage_run(s, 32000); /* the BYE to the other one */
+    assert_int_equal(agent_calls(s->agent), 0);
+}
+
+/* The session timer is between the two ends (RFC 4028): what they negotiate, and their refreshes, pass. */
+static void session_timer(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call_with(s, &ann, PBX, "0302000001", "Supported: timer\r\nSession-Expires: 1800\r\nMin-SE: 90\r\n");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    assert_string_equal(stage_field(s, SIP_SESSION_EXPIRES), "1800");
+    assert_string_equal(stage_field(s, SIP_MIN_SE), "90");
+    talk_answer(&bob, 200, "Require: timer\r\nSession-Expires: 1800;refresher=uac\r\n");
+    talk_heard(&ann, "200");
+    assert_string_equal(stage_field(s, SIP_SESSION_EXPIRES), "1800;refresher=uac");
+    assert_string_equal(stage_field(s, SIP_REQUIRE), "timer");
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    for (unsigned i = 0; i < 4; i++) {
+        stage_run(s, 14 * 60000); /* nobody needs to be asked whether he is there */
+        stage_quiet(s);
+        talk_request(&ann, "UPDATE", "Session-Expires: 1800;refresher=uac\r\n", NULL);
+        talk_asked(&bob, "UPDATE");
+        assert_string_equal(stage_field(s, SIP_SESSION_EXPIRES), "1800;refresher=uac");
+        talk_answer(&bob, 200, "Session-Expires: 1800;refresher=uac\r\n");
+        talk_heard(&ann, "200");
+    }
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
 static void long_calls_live(void **state)
 {
     struct stage *s = *state;
@@ -527,11 +584,8 @@ static void nobody_answers(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_ring(&ann, &bob);
     stage_run(s, 180000);
     talk_heard(&ann, "480");
     talk_ack(&ann);
@@ -545,14 +599,9 @@ static void emergency_number(void **state)
 {
     struct stage *s = *state;
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, "112");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "112", &bob, CARRIER_1);
     assert_slice_text(s->message.uri, "sip:112@carrier-1");
-    talk_answer(&bob, 486, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "486");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 486);
 }
 
 #define STRANGER                                                                                     \
@@ -623,10 +672,15 @@ int main(void)
         CASE(answer_never_acknowledged),
         CASE(forks),
         CASE(reinvite),
+        CASE(offers_pass),
+        CASE(reinvite_cancelled),
+        CASE(digits),
         CASE(glare),
         CASE(reliable_provisional),
         CASE(byes_cross),
         CASE(lost_bye),
+        CASE(both_gone),
+        CASE(session_timer),
         CASE(long_calls_live),
         CASE(nobody_answers),
         CASE(emergency_number),

@@ -16,9 +16,7 @@ static int setup(void **state)
 /* The PBX calls; the attempt at the far side becomes `bob`. */
 static void begin(struct stage *s, struct talk *ann, struct talk *bob)
 {
-    talk_call(s, ann, PBX, "0302000001");
-    talk_heard(ann, "100");
-    talk_called(s, bob, FAR);
+    talk_begin(s, ann, PBX, "0302000001", bob, FAR);
 }
 
 /* The call is now at the carrier, is answered there, and the record says why. */
@@ -27,10 +25,7 @@ static void expect_fallback(struct stage *s, struct talk *ann, enum agent_cause 
     struct talk bob;
     talk_called(s, &bob, CARRIER_1);
     assert_string_equal(stage_field(s, SIP_X_CISCO_VIPR_TICKET), "");
-    talk_answer(&bob, 200, NULL);
-    talk_heard(ann, "200");
-    talk_ack(ann);
-    talk_asked(&bob, "ACK");
+    talk_accept(ann, &bob);
     stage_quiet(s);
     struct call_record r = stage_record(s);
     assert_int_equal(r.to, AGENT_PSTN);
@@ -50,12 +45,8 @@ static void direct(void **state)
     assert_string_equal(stage_field(s, SIP_X_CISCO_VIPR_TICKET), "dGlja2V0");
     assert_non_null(strstr(stage_field(s, SIP_FROM), "\"Ann\" <sip:+49301001234@a.example;user=phone>;tag="));
     assert_non_null(strstr(stage_field(s, SIP_CONTACT), "@ime.a.example:5061;transport=tls>"));
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob, "ACK");
+    talk_ring(&ann, &bob);
+    talk_accept(&ann, &bob);
     talk_request(&bob, "BYE", NULL, NULL);
     talk_heard(&bob, "200");
     talk_asked(&ann, "BYE");
@@ -111,10 +102,7 @@ static void one_ticket_refused(void **state)
     talk_answer(&bob, 403, NULL);
     talk_asked(&bob, "ACK");
     talk_called(s, &bob2, FAR);
-    talk_answer(&bob2, 486, NULL);
-    talk_asked(&bob2, "ACK");
-    talk_heard(&ann, "486");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob2, 486);
     stage_quiet(s);
 }
 
@@ -180,9 +168,7 @@ static void number_is_gone(void **state)
     refused(s, 404, "Reason: X-IME ;cause=136\r\n", AGENT_CAUSE_NOT_ENROLLED);
     stage_run(s, 1);
     assert_int_equal(agent_routes_count(s->parts.routes), 0);
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     assert_string_equal(stage_record(s).steps[0].text, "no route to this number has been learned");
 }
 
@@ -192,8 +178,7 @@ static void fails_while_ringing(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     begin(s, &ann, &bob);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     talk_answer(&bob, 500, NULL);
     talk_asked(&bob, "ACK");
     expect_fallback(s, &ann, AGENT_CAUSE_REMOTE_DISABLED);
@@ -205,8 +190,7 @@ static void connection_breaks_while_ringing(void **state)
     struct talk ann, bob;
     begin(s, &ann, &bob);
     struct sip_hop hop = s->taken->hop;
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     agent_unreachable(s->agent, s->now, &hop);
     stage_run(s, 0);
     stage_take(s, FAR, "CANCEL"); /* over a new connection, if there is one */
@@ -220,8 +204,7 @@ static void passes(struct stage *s, unsigned status)
     char text[8];
     snprintf(text, sizeof text, "%u", status);
     begin(s, &ann, &bob);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     talk_answer(&bob, status, NULL);
     talk_asked(&bob, "ACK");
     talk_heard(&ann, text);
@@ -272,18 +255,14 @@ static void late_answer(void **state)
     begin(s, &ann, &bob);
     stage_run(s, 4000);
     talk_called(s, &bob2, CARRIER_1);
-    talk_answer(&bob2, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob2);
     while (!stage_is_quiet(s, FAR))
         stage_skip(s, FAR);
     talk_answer(&bob, 200, NULL);
     talk_asked(&bob, "ACK");
     talk_asked(&bob, "BYE");
     talk_answer(&bob, 200, NULL);
-    talk_answer(&bob2, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob2, "ACK");
+    talk_accept(&ann, &bob2);
     stage_quiet(s);
     assert_int_equal(stage_record(s).to, AGENT_PSTN);
 }
@@ -293,8 +272,7 @@ static void cancelled_on_the_direct_way(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     begin(s, &ann, &bob);
-    talk_answer(&bob, 180, NULL);
-    talk_heard(&ann, "180");
+    talk_ring(&ann, &bob);
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
     stage_take(s, PBX, "487");
@@ -316,10 +294,7 @@ static void all_ways_fail(void **state)
     talk_answer(&bob2, 503, NULL);
     talk_asked(&bob2, "ACK");
     talk_called(s, &bob3, CARRIER_2);
-    talk_answer(&bob3, 502, NULL);
-    talk_asked(&bob3, "ACK");
-    talk_heard(&ann, "502");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob3, 502);
     stage_quiet(s);
     assert_int_equal(agent_counters(s->agent)->FallbackCallsFailed, 1);
 }
@@ -337,19 +312,14 @@ static void second_route(void **state)
     talk_asked(&bob, "ACK");
     talk_called(s, &bob2, FAR);
     assert_slice_text(s->message.uri, "sip:" NUMBER "@b.example;user=phone");
-    talk_answer(&bob2, 486, NULL);
-    talk_asked(&bob2, "ACK");
-    talk_heard(&ann, "486");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob2, 486);
     stage_quiet(s);
 }
 
 static void straight_to_the_phone_network(struct stage *s, const char *user, const char *why, enum agent_cause cause)
 {
     struct talk ann, bob;
-    talk_call(s, &ann, PBX, user);
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, user, &bob, CARRIER_1);
     stage_quiet(s);
     struct call_record r = stage_record(s);
     assert_non_null(strstr(r.steps[0].text, why));
@@ -364,6 +334,31 @@ static void shed(void **state)
     assert_int_equal(agent_counters(s->agent)->calls_shed, 1);
 }
 
+/* Those beyond the limit go to the phone network in the same moment; when there is room again, calls go direct again. */
+static void shed_before_delayed(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann[20], bob;
+    s->options.direct_max = 5;
+    s->deaf[FAR] = true;
+    const struct mono begun = s->now.mono;
+    for (unsigned i = 0; i < 20; i++) {
+        talk_call(s, &ann[i], PBX, "0302000001");
+        talk_heard(&ann[i], "100");
+        assert_int_equal(stage_is_quiet(s, CARRIER_1), i < 5);
+        if (i >= 5)
+            talk_called(s, &bob, CARRIER_1);
+    }
+    assert_int_equal(s->now.mono.us, begun.us);
+    assert_int_equal(agent_counters(s->agent)->calls_shed, 15);
+    talk_accept(&ann[19], &bob); /* who goes there is served as ever */
+    s->deaf[CARRIER_1] = true;
+    stage_run(s, 4000);
+    s->deaf[FAR] = s->deaf[CARRIER_1] = false;
+    begin(s, &ann[0], &bob); /* the five have fallen back */
+    assert_int_equal(agent_counters(s->agent)->calls_shed, 15);
+}
+
 /* The machine comes late to its timers: for a second calls take the way that is sure. */
 static void busy_machine(void **state)
 {
@@ -374,10 +369,7 @@ static void busy_machine(void **state)
     stage_run(s, 0);
     while (!stage_is_quiet(s, FAR))
         stage_skip(s, FAR);
-    talk_answer(&bob, 486, NULL);
-    talk_asked(&bob, "ACK");
-    talk_heard(&ann, "486");
-    talk_ack(&ann);
+    talk_refuse(&ann, &bob, 486);
     stage_run(s, 999);
     while (!stage_is_quiet(s, PBX))
         stage_skip(s, PBX);
@@ -415,10 +407,7 @@ static void received(void **state)
     from_far(s, &bob, "+49301001234", "X-Cisco-ViPR-Ticket: dGlja2V0\r\n");
     talk_called(s, &ann, PBX);
     assert_string_equal(stage_field(s, SIP_X_CISCO_VIPR_TICKET), "");
-    talk_answer(&ann, 200, NULL);
-    talk_heard(&bob, "200");
-    talk_ack(&bob);
-    talk_asked(&ann, "ACK");
+    talk_accept(&bob, &ann);
     talk_request(&ann, "BYE", NULL, NULL);
     talk_heard(&ann, "200");
     talk_asked(&bob, "BYE");
@@ -521,10 +510,7 @@ static void received_by_one_of_several_domains(void **state)
     agent_stage_restart(s, false);
     from_far(s, &bob, "+49301001234", NULL);
     talk_called(s, &ann, PBX);
-    talk_answer(&ann, 486, NULL);
-    talk_asked(&ann, "ACK");
-    talk_heard(&bob, "486");
-    talk_ack(&bob);
+    talk_refuse(&bob, &ann, 486);
     s->far_domain = "evil.example c.example";
     expect_refused(s, "+49301001234", "403", "X-IME ;cause=138");
 }
@@ -596,6 +582,7 @@ int main(void)
         CASE(all_ways_fail),
         CASE(second_route),
         CASE(shed),
+        CASE(shed_before_delayed),
         CASE(busy_machine),
         CASE(blocked_domain),
         CASE(our_own_number),

@@ -158,14 +158,9 @@ static void of_a_pbx(void **state)
     talk_ack(&ann);
     pbx_registers(s, &t, "geheim", "200");
     assert_string_equal(stage_field(s, SIP_CONTACT), "<sip:pbx@10.0.0.1:5060>;expires=600");
-    talk_call(s, &bob, CARRIER_1, "+49301001234");
-    talk_heard(&bob, "100");
-    talk_called(s, &ann, PBX);
+    talk_begin(s, &bob, CARRIER_1, "+49301001234", &ann, PBX);
     assert_slice_text(s->message.uri, "sip:+49301001234@10.0.0.1:5060");
-    talk_answer(&ann, 486, NULL);
-    talk_asked(&ann, "ACK");
-    talk_heard(&bob, "486");
-    talk_ack(&bob);
+    talk_refuse(&bob, &ann, 486);
     /* To our registered Contact: the number stands in To. */
     stage_send(s, CARRIER_1,
                "INVITE sip:49301@198.51.100.9:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKto\r\n"
@@ -224,9 +219,7 @@ static void calls_are_challenged(void **state)
     register_at_carrier(s, &t);
     talk_answer(&t, 200, "Expires: 7200\r\n");
     pbx_registers(s, &t, "geheim", "200");
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     challenge(s, &bob, 407, SIP_PROXY_AUTHENTICATE);
     talk_asked(&bob, "ACK");
     talk_called(s, &bob, CARRIER_1);
@@ -234,10 +227,7 @@ static void calls_are_challenged(void **state)
     assert_int_equal(s->message.cseq.number, 2);
     char shown[STAGE_TEXT_OCTETS];
     snprintf(shown, sizeof shown, "%.500s", stage_field(s, SIP_PROXY_AUTHORIZATION));
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob, "ACK");
+    talk_accept(&ann, &bob);
     assert_int_equal(s->message.cseq.number, 2);
     assert_string_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown); /* those of the INVITE (RFC 3261 22.1) */
     /* A re-INVITE has its own, and its ACK those. */
@@ -247,10 +237,7 @@ static void calls_are_challenged(void **state)
     assert_int_equal(check(s, SIP_PROXY_AUTHORIZATION), 0);
     assert_string_not_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown);
     snprintf(shown, sizeof shown, "%.500s", stage_field(s, SIP_PROXY_AUTHORIZATION));
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    talk_ack(&ann);
-    talk_asked(&bob, "ACK");
+    talk_accept(&ann, &bob);
     assert_string_equal(stage_field(s, SIP_PROXY_AUTHORIZATION), shown);
     talk_request(&ann, "BYE", NULL, NULL);
     talk_heard(&ann, "200");
@@ -268,9 +255,7 @@ static void challenged_too_late(void **state)
     register_at_carrier(s, &t);
     talk_answer(&t, 200, NULL);
     pbx_registers(s, &t, "geheim", "200");
-    talk_call(s, &ann, PBX, "0302000001");
-    talk_heard(&ann, "100");
-    talk_called(s, &bob, CARRIER_1);
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
     talk_cancel(&ann);
     stage_take(s, PBX, "200");
     stage_take(s, PBX, "487");
