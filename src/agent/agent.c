@@ -229,10 +229,8 @@ static void sweep(struct agent *a)
     struct list *it;
     while ((it = list_pop(&a->closing)))
         call_free(CONTAINER_OF(it, struct call, closing_link));
-    if (a->scratch.used) {
-        region_fini(&a->scratch);
-        region_init(&a->scratch, SCRATCH_OCTETS_MAX);
-    }
+    if (a->scratch.used)
+        region_clear(&a->scratch);
 }
 
 int agent_set_enrolled(struct agent *a, struct now now, const struct agent_enrolled *enrolled)

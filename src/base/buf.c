@@ -162,25 +162,35 @@ void buf_drop(struct buf *b, size_t octets)
     b->n -= octets;
 }
 
+/* Straight into the room that there is; most texts fit. vsnprintf wants room for a NUL, too. */
+static bool print_here(struct buf *b, const char *format, va_list args, size_t *ret_octets)
+{
+    size_t room = b->p ? b->capacity - b->n : 0;
+    int n = vsnprintf(room ? (char *)b->p + b->n : NULL, room, format, args);
+    if (n < 0)
+        b->err = ERR_RANGE;
+    *ret_octets = n < 0 ? 0 : (size_t)n;
+    return n >= 0 && (size_t)n < room && (size_t)n <= b->limit - b->n;
+}
+
 void buf_vprintf(struct buf *b, const char *format, va_list args)
 {
     va_list again;
+    size_t n;
+    if (b->err)
+        return;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, again);
+    bool printed = print_here(b, format, again, &n);
     va_end(again);
-    if (n < 0) {
-        b->err = b->err ? b->err : ERR_RANGE;
-        return;
+    if (!printed) {
+        if (b->err || !buf_extend(b, n))
+            return;
+        b->n -= n; /* the NUL is given back */
+        if (!reserve(b, n + 1))
+            return;
+        vsnprintf((char *)b->p + b->n, n + 1, format, args);
     }
-    /* vsnprintf wants room for a NUL, which is then given back. */
-    if (b->err || !buf_extend(b, (size_t)n))
-        return;
-    b->n -= (size_t)n;
-    if (!reserve(b, (size_t)n + 1)) {
-        return;
-    }
-    vsnprintf((char *)b->p + b->n, (size_t)n + 1, format, args);
-    b->n += (size_t)n;
+    b->n += n;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -2,6 +2,7 @@
 #include "base/region.h"
 
 #include "base/mem.h"
+#include "base/sanitized.h"
 
 #include <stdalign.h>
 
@@ -27,6 +28,20 @@ void region_fini(struct region *r)
         mem_free(b);
     }
     *r = (struct region){.limit = r->limit};
+}
+
+/* The newest block is the largest. Sanitizers are to find who looks at what was cleared. */
+void region_clear(struct region *r)
+{
+    struct region_block *kept = SANITIZED ? NULL : r->blocks;
+    if (kept) {
+        r->blocks = kept->next;
+        memset(kept->octets, 0, kept->used);
+        kept->used = 0;
+        kept->next = NULL;
+    }
+    region_fini(r);
+    r->blocks = kept;
 }
 
 static struct region_block *add_block(struct region *r, size_t capacity)

@@ -16,6 +16,9 @@ struct region {
 void region_init(struct region *r, size_t limit_octets);
 void region_fini(struct region *r);
 
+/* As region_fini, but keeps a block for what comes next: for a region that is emptied again and again. */
+void region_clear(struct region *r);
+
 /* Zeroed and aligned for any type; NULL when the limit or the memory is exhausted. */
 void *region_alloc(struct region *r, size_t octets);
 

@@ -1,6 +1,7 @@
 /* Hardening of a daemon's process, the kernel's randomness, lines on standard error. */
 #include "io/process.h"
 
+#include "base/sanitized.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -16,21 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The leak check of a sanitizer's build looks into the process as a debugger does. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 void process_harden(void)
 {
-    if (!SANITIZED)
+    if (!SANITIZED) /* its leak check needs to look */
         prctl(PR_SET_DUMPABLE, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     struct rlimit files;

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "testing.h"
 
+#include <stdio.h>
+
 static void test_numbers_are_big_endian(void **state)
 {
     (void)state;
@@ -94,6 +96,27 @@ static void test_text(void **state)
     buf_fini(&b);
 }
 
+/* Texts of every length behind texts of every length: those that fit the limit are whole, the others are not there at all. */
+static void test_text_lengths(void **state)
+{
+    static const char digits[] = "0123456789012345678901234567890123456789";
+    (void)state;
+    for (int first = 0; first <= 20; first++) {
+        for (int second = 0; second <= 40; second++) {
+            char both[64];
+            struct buf b;
+            buf_init(&b, 40);
+            buf_printf(&b, "%.*s", first, digits);
+            buf_printf(&b, "%.*s", second, digits);
+            snprintf(both, sizeof both, "%.*s%.*s", first, digits, second, digits);
+            assert_int_equal(b.err, first + second <= 40 ? 0 : ERR_LIMIT);
+            both[b.err ? first : first + second] = '\0';
+            assert_slice_text(buf_slice(&b), both);
+            buf_fini(&b);
+        }
+    }
+}
+
 static void test_drop(void **state)
 {
     (void)state;
@@ -129,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_length_field_is_filled_in),
         cmocka_unit_test(test_length_beyond_its_field_is_an_error),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_text_lengths),
         cmocka_unit_test(test_drop),
         cmocka_unit_test(test_extending_by_nothing_is_no_error),
     };

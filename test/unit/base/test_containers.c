@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/region.h"
+#include "base/sanitized.h"
 #include "testing.h"
 
 /* The vectors of the SipHash paper, appendix A (15 octets), and of its reference implementation (none). */
@@ -213,6 +214,34 @@ static void test_region_reserve(void **state)
     region_fini(&r);
 }
 
+/* As fresh after it as at the beginning, and without asking for memory if what comes next is no more. */
+static void test_region_clear(void **state)
+{
+    struct region r;
+    (void)state;
+    region_init(&r, 10000);
+    region_clear(&r);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 50; i++) {
+            uint8_t *p = region_alloc(&r, 64);
+            assert_non_null(p);
+            for (int k = 0; k < 64; k++)
+                assert_int_equal(p[k], 0);
+            memset(p, 0xff, 64);
+        }
+        assert_int_equal(r.used, 3200);
+        region_clear(&r);
+        assert_int_equal(r.used, 0);
+    }
+    if (!SANITIZED)
+        mem_fail_at(1);
+    assert_non_null(region_alloc(&r, 1000));
+    mem_fail_at(0);
+    assert_null(region_alloc(&r, 9001));
+    region_fini(&r);
+    assert_null(r.blocks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_region),
         cmocka_unit_test(test_region_reserve),
+        cmocka_unit_test(test_region_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
