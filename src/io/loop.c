@@ -99,10 +99,15 @@ static int64_t clock_us(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+struct mono loop_clock(void)
+{
+    return (struct mono){clock_us(CLOCK_MONOTONIC)};
+}
+
 struct now loop_now(struct loop *loop)
 {
     if (!loop->sampled) {
-        loop->now.mono.us = clock_us(CLOCK_MONOTONIC);
+        loop->now.mono = loop_clock();
         loop->now.wall.ms = clock_us(CLOCK_REALTIME) / 1000;
         loop->sampled = true;
     }
@@ -175,8 +180,9 @@ void loop_task_cancel(struct loop_task *task)
 /* Libevent waits for a span; rounding may end it a little early, and a core must not be called before its deadline. */
 static void timer_arm(struct loop_timer *timer)
 {
-    int64_t now = clock_us(CLOCK_MONOTONIC);
-    int64_t us = timer->deadline.us > now ? timer->deadline.us - now : 0; /* "at once" may be as early as time goes */
+    int64_t now_us = loop_clock().us;
+    int64_t us =
+        timer->deadline.us > now_us ? timer->deadline.us - now_us : 0; /* "at once" may be as early as time goes */
     struct timeval span = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
     event_add(&timer->event, &span);
 }

@@ -22,6 +22,9 @@ void loop_free(struct loop *loop);
 /* The time, the same all through a turn, except that a timer which becomes due in it sets it forward. */
 struct now loop_now(struct loop *loop);
 
+/* The clock itself, for how long something took within a turn. */
+struct mono loop_clock(void);
+
 /* Returns what loop_stop was given, or ERR_IO when the kernel refuses to wait. */
 int loop_run(struct loop *loop);
 

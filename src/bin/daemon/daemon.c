@@ -145,11 +145,20 @@ void daemon_wake(struct daemon *d)
     loop_post(d->loop, &d->work, LOOP_STAGE_WORK);
 }
 
+/* The end of the stretch of time in which it lies. */
+static struct mono with_slack(const struct daemon *d, struct mono due)
+{
+    const int64_t slack_us = d->program->slack_us;
+    if (!slack_us || due.us > INT64_MAX - slack_us || mono_due(due, daemon_now(d).mono))
+        return due;
+    return (struct mono){(due.us + slack_us - 1) / slack_us * slack_us};
+}
+
 static void turn(void *arg)
 {
     struct daemon *d = arg;
     if (d->runs)
-        loop_timer_set(d->timer, d->program->turn(d->host, daemon_now(d)));
+        loop_timer_set(d->timer, with_slack(d, d->program->turn(d->host, daemon_now(d))));
 }
 
 static void deadline_came(void *arg)
@@ -160,13 +169,29 @@ static void deadline_came(void *arg)
     daemon_wake(d);
 }
 
+#define COMMIT_PART 100 /* of the time is the disk's */
+
 static void commit(void *arg)
 {
     struct daemon *d = arg;
+    if (!mono_due(d->commit_at, daemon_now(d).mono)) {
+        loop_timer_set(d->commit_timer, d->commit_at);
+        return;
+    }
     if (d->runs && d->program->set_now)
         d->program->set_now(d->host, daemon_now(d));
+    const struct mono begun = loop_clock();
     sqlite_store_turn(d->store);
+    const struct mono ended = loop_clock();
+    const int64_t gap_us = COMMIT_PART * mono_since_us(ended, begun), max_us = d->program->commit_gap_max_us;
+    d->commit_at = mono_after_us(ended, gap_us < max_us ? gap_us : max_us);
     daemon_wake(d);
+}
+
+static void commit_may_be(void *arg)
+{
+    struct daemon *d = arg;
+    loop_post(d->loop, &d->commit, LOOP_STAGE_COMMIT);
 }
 
 /* ---- from start to end ---- */
@@ -180,7 +205,8 @@ static int prepare(struct daemon *d)
         return err;
     loop_task_init(&d->work, turn, d);
     loop_task_init(&d->commit, commit, d);
-    return loop_timer_new(d->loop, deadline_came, d, &d->timer);
+    err = loop_timer_new(d->loop, deadline_came, d, &d->timer);
+    return err ? err : loop_timer_new(d->loop, commit_may_be, d, &d->commit_timer);
 }
 
 /* What was written is committed, and whoever waits for that is answered before there is nobody left to answer. */
@@ -198,6 +224,7 @@ static void stop(struct daemon *d)
     d->store = NULL;
     loop_task_cancel(&d->work);
     loop_task_cancel(&d->commit);
+    loop_timer_set(d->commit_timer, MONO_NEVER);
     loop_turn(d->loop, false); /* what is queued leaves; libevent frees connections in the turn after */
     d->program->fini(d->host);
 }
@@ -205,6 +232,7 @@ static void stop(struct daemon *d)
 static void release(struct daemon *d)
 {
     loop_timer_free(d->timer);
+    loop_timer_free(d->commit_timer);
     loop_free(d->loop);
     if (d->lock)
         file_unlock(d->lock);

@@ -73,6 +73,15 @@ struct daemon_program {
      * daemon_wake was called. */
     struct mono (*turn)(struct host *h, struct now now);
 
+    /* So much later than they say may deadlines be kept that are not due yet: those that are close together are kept in one turn, and most turns need
+     * not set the timer. 0: each for itself. */
+    int64_t slack_us;
+
+    /* The loop stands still while the store commits. Commits come a hundred times as long after one another as the last one took, but not later than
+     * this: so the disk, however slow, takes a hundredth of the time, and a busy daemon's turns share a transaction. Whoever waits for what he
+     * wrote waits so much longer. 0: each turn commits for itself. */
+    int64_t commit_gap_max_us;
+
     /* The deadline has come; `turn` follows. NULL: there never is one. */
     void (*tick)(struct host *h, struct now now);
 
@@ -100,7 +109,8 @@ struct daemon {
     struct conf *conf;
     int lock; /* of the data folder; 0: none */
     struct loop_task work, commit;
-    struct loop_timer *timer;
+    struct loop_timer *timer, *commit_timer;
+    struct mono commit_at; /* not before */
     struct listener *listeners[DAEMON_LISTENERS_MAX];
     size_t listener_count;
     struct ctl_server ctl;

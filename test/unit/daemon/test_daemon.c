@@ -42,6 +42,7 @@ struct wishes {
     bool end_twice;   /* SIGTERM again, while it ends */
     bool end_later;   /* in the turn after */
     bool write;       /* a row, and end when it is durable */
+    unsigned writes;  /* so many rows, one in each turn, and end when all are durable */
     bool wait;        /* for a deadline, and end then */
     const char *conf; /* SIGHUP with this file */
 };
@@ -50,6 +51,8 @@ struct host {
     struct daemon daemon;
     const struct wishes *wishes;
     unsigned turns;
+    unsigned durable;  /* of its rows */
+    struct mono asked; /* its last deadline */
 };
 
 static int load(const struct conf *conf, struct buf *errors, struct settings **ret_settings)
@@ -130,7 +133,7 @@ static int start(struct host *h)
         write_text(h->daemon.path, w->conf);
         raise(SIGHUP);
     }
-    if (!w->write && !w->wait)
+    if (!w->write && !w->writes && !w->wait)
         raise(SIGTERM);
     return 0;
 }
@@ -153,8 +156,31 @@ static void durable(void *arg, int err)
     daemon_stop(&h->daemon);
 }
 
+static void one_durable(void *arg, int err)
+{
+    struct host *h = arg;
+    if (err || ++h->durable < h->wishes->writes)
+        return;
+    fprintf(stderr, "> %u rows in %s transactions\n", h->durable,
+            sqlite_store_counters(h->daemon.store)->transactions * 4 <= h->durable ? "few" : "many");
+    daemon_stop(&h->daemon);
+}
+
+static struct mono write_often(struct host *h)
+{
+    const struct kv *kv = sqlite_store_kv(h->daemon.store);
+    const uint8_t key[2] = {(uint8_t)(h->turns >> 8), (uint8_t)h->turns};
+    if (h->turns++ >= h->wishes->writes)
+        return MONO_NEVER;
+    assert_int_equal(kv_put(kv, KV_SETTING, slice_of(key, sizeof key), slice_str("value")), 0);
+    kv_commit(kv, one_durable, h);
+    return (struct mono){0}; /* again at once */
+}
+
 static struct mono turn(struct host *h, struct now now)
 {
+    if (h->wishes->writes)
+        return write_often(h);
     say("turn");
     if (h->daemon.ending && h->wishes->end_later)
         daemon_stop(&h->daemon);
@@ -163,13 +189,15 @@ static struct mono turn(struct host *h, struct now now)
         assert_int_equal(kv_put(kv, KV_SETTING, slice_str("key"), slice_str("value")), 0);
         kv_commit(kv, durable, h);
     }
-    return h->turns == 1 && h->wishes->wait ? mono_after_ms(now.mono, 1) : MONO_NEVER;
+    h->asked = h->turns == 1 && h->wishes->wait ? mono_after_ms(now.mono, 1) : MONO_NEVER;
+    return h->asked;
 }
 
 static void tick(struct host *h, struct now now)
 {
-    (void)now;
-    say("tick");
+    const int64_t slack_us = h->daemon.program->slack_us;
+    assert_true(mono_due(h->asked, now.mono));
+    say(slack_us && now.mono.us / slack_us > (h->asked.us - 1) / slack_us ? "tick of a stretch" : "tick");
     daemon_stop(&h->daemon);
 }
 
@@ -318,6 +346,33 @@ static void test_turns(void **state)
     assert_life(*state, &p, &(struct wishes){.wait = true}, 0, "start, turn, tick, turn, stop, fini", NULL);
 }
 
+static void go_on(struct host *h, struct now now)
+{
+    (void)h;
+    (void)now;
+}
+
+/* Turns of a busy daemon share transactions if it wants that. */
+static void test_commit_gap(void **state)
+{
+    struct daemon_program p = plain;
+    p.tick = go_on;
+    assert_life(*state, &p, &(struct wishes){.writes = 100}, 0, "start, 100 rows in many transactions, stop, fini",
+                NULL);
+    p.commit_gap_max_us = 1000000;
+    assert_life(*state, &p, &(struct wishes){.writes = 100}, 0, "start, 100 rows in few transactions, stop, fini",
+                NULL);
+}
+
+/* Not before the deadline, and at the end of its stretch. */
+static void test_slack(void **state)
+{
+    struct daemon_program p = full();
+    p.slack_us = 20000;
+    assert_life(*state, &p, &(struct wishes){.wait = true}, 0, "start, turn, tick of a stretch, turn, stop, fini",
+                NULL);
+}
+
 static void test_folder_in_use(void **state)
 {
     struct place *place = *state;
@@ -387,6 +442,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_start_and_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_commit_gap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
