@@ -431,10 +431,13 @@ class Demo:
 
     def show_dialing(self, office, number):
         """What the agent's rules make of what is dialed."""
-        dialed = office.dials(number)
-        tested = office.ctl("agent", "number", "test", dialed)
-        steps = "; ".join(f"{step['step']} {step['number']}" for step in tested["steps"])
-        self.tell.say(f"imectl agent number test {dialed}: {steps}")
+        dialed = was = office.dials(number)
+        changes = []
+        for step in office.ctl("agent", "number", "test", dialed)["steps"]:
+            if step["number"] != was:
+                changes.append(f"{step['step']} → {step['number']}")
+                was = step["number"]
+        self.tell.check(was == number, f"imectl agent number test {dialed}: " + ", ".join(changes))
 
     def show_calls(self):
         """Calls as the phone network measured them: two sides, two times."""
@@ -465,7 +468,7 @@ class Demo:
         if not heard.good:
             raise Failure(f"extension {a.extension(CALLER)} dials {dialed}, and hears {heard.events}")
         self.tell.check(good, f"extension {a.extension(CALLER)} dials {dialed}: extension {b.extension(number)} of B rings after "
-                        f"{heard.seconds('rang'):.2f} s, talks for {heard.last['talk_ms'] / 1000:.1f} s: {text}")
+                        f"{heard.seconds('rang'):.2f} s, its tone is heard for {heard.last['talk_ms'] / 1000:.1f} s: {text}")
 
     def run(self):
         """All of it."""

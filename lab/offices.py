@@ -130,7 +130,7 @@ class Offices:
 
 
 class Heard:
-    """What a caller's phone noted of one call."""
+    """What a caller's phone noted of one call. A good one was answered and ended in order, and the called phone's tone was heard."""
 
     def __init__(self, output, status):
         self.events = [json.loads(line) for line in output.splitlines()]
@@ -263,7 +263,7 @@ class Office:
         extensions = [self.extension(number) for number in self.numbers[:ENROLLED]]
         self.world.start(self.phones, [
             program("ime-pstn", self.world.build), "answer", *extensions, "--register", self.point(102, SIP), "--password-file",
-            self.password_file(), "--listen", self.point(103, SIP), "--delay", "0.3", "--json"
+            self.password_file(), "--listen", self.point(103, SIP), "--delay", "0.3", "--tones", "--json"
         ], os.path.join(self.world.home(self.phones), "log"), control=False)
 
     def pbx_ctl(self, *words):
@@ -284,7 +284,7 @@ class Office:
         """The phone of a number of this office dials, and hangs up so long after the answer."""
         done = subprocess.run([
             program("ime-pstn", self.world.build), "call", self.extension(calling), called, "--via", self.point(102, SIP), "--password-file",
-            self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds), "--json"
+            self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds), "--tones", "--json"
         ], capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
         if not done.stdout:
             raise WorldError(f"ime-pstn call: {done.stderr.strip()}")

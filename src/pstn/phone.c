@@ -516,7 +516,7 @@ int pstn_phone_new(const struct pstn_phone_options *options, const struct entrop
     p->arg = arg;
     list_init(&p->calls);
     buf_init(&p->sdp, SDP_OCTETS_MAX);
-    ua_password_init(&p->password, options->user, options->password);
+    ua_password_init(&p->password, NULL, options->password);
     int err = ua_init(&p->ua, &ua, &user, p, point, entropy, log, now);
     if (!err)
         err = lines_start(p);
@@ -563,8 +563,7 @@ int pstn_phone_call(struct pstn_phone *p, struct now now, const struct sip_hop *
                                 .max_forwards = 70,
                                 .password = &p->password,
                                 .carried = &sdp};
-    if (!p->options->user)
-        p->password.user = from;
+    p->password.user = p->options->user ? p->options->user : from;
     invite.to = ua_print(&p->ua, "<%.*s>", SLICE_PRINT(invite.uri));
     c->talk_ms = talk_ms;
     int err = ua_timer(&p->ua, &c->timer, patience_ms);

@@ -15,6 +15,11 @@ static bool is_same_host(const struct addr *a, const struct addr *b)
     return a->family == b->family && !memcmp(a->ip, b->ip, sizeof a->ip);
 }
 
+static bool is_there(const struct pstn_trunk *t, const struct sip_flow *flow)
+{
+    return addr_eq(&t->hop.addr, &flow->peer) || (flow->conn && t->hop.conn == flow->conn);
+}
+
 struct pstn_trunk *pstn_trunk_of(struct pstn_network *n, const struct sip_flow *flow)
 {
     struct pstn_trunk *found = NULL;
@@ -22,7 +27,7 @@ struct pstn_trunk *pstn_trunk_of(struct pstn_network *n, const struct sip_flow *
         struct pstn_trunk *t = &n->trunks[i];
         if (!t->is_there || t->hop.side != flow->side)
             continue;
-        if (addr_eq(&t->hop.addr, &flow->peer) || (flow->conn && t->hop.conn == flow->conn))
+        if (is_there(t, flow))
             return t;
         if (!found && !t->options->extension &&
             is_same_host(&t->hop.addr, &flow->peer)) /* a connection from any port; several may be there */
@@ -46,12 +51,14 @@ static struct pstn_trunk *extension_of(struct pstn_network *n, const struct sip_
     return NULL;
 }
 
+/* A phone may be at the host of a trunk; the trunk itself is where it says, or has a connection. */
 struct pstn_trunk *pstn_trunk_asking(struct pstn_network *n, const struct sip_event *event)
 {
-    struct pstn_trunk *by_address = pstn_trunk_of(n, event->flow);
-    if (by_address && !by_address->options->extension)
-        return by_address;
-    return n->options->pbx ? extension_of(n, event) : NULL;
+    struct pstn_trunk *t = pstn_trunk_of(n, event->flow);
+    struct pstn_trunk *x = n->options->pbx ? extension_of(n, event) : NULL;
+    if (x && (!t || t->options->extension || !is_there(t, event->flow)))
+        return x;
+    return t && !t->options->extension ? t : NULL;
 }
 
 /* ---- passwords ---- */

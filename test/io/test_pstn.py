@@ -11,6 +11,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "lab"))
+
+from offices import new_key  # noqa: E402
+from processes import write_private  # noqa: E402
+
 PSTN, IMECTL = sys.argv[1:3]
 SECONDS = 60
 
@@ -28,6 +33,10 @@ price-minute = 20
 [carrier two]
 udp = 127.0.0.1:{two}
 tcp = 127.0.0.1:{two}
+tls = 127.0.0.1:{two_tls}
+certificate = {folder}/carrier.pem
+key = {folder}/carrier.key
+ca = {folder}/ca.pem
 [trunk a]
 carrier = one
 address = 127.0.0.1:{ann}
@@ -38,6 +47,33 @@ carrier = two
 address = 127.0.0.1:{bob}
 transport = tcp
 range = +4930200*
+[trunk office]
+carrier = two
+address = 127.0.0.1:{pbx_tls}
+transport = tls
+tls-name = pbx.example
+range = +4930400*
+"""
+
+PBX_CONF = """
+[pbx]
+control = {folder}/pbx.sock
+udp = 127.0.0.1:{pbx}
+tls = 127.0.0.1:{pbx_tls}
+certificate = {folder}/pbx.pem
+key = {folder}/pbx.key
+ca = {folder}/ca.pem
+outside-line = 0
+[trunk carrier]
+address = 127.0.0.1:{two_tls}
+transport = tls
+tls-name = {name}
+[extension 201]
+number = +4930400201
+password-file = {folder}/password
+[extension 202]
+number = +4930400202
+password-file = {folder}/password
 """
 
 
@@ -62,9 +98,16 @@ def free_ports(n):
 class Test:
     def __init__(self, folder):
         self.children = []
-        names = ("one", "two", "ann", "bob")
+        names = ("one", "two", "two_tls", "ann", "bob", "pbx", "pbx_tls")
         self.ports = dict(zip(names, free_ports(len(names))))
+        self.folder = folder
         self.control = os.path.join(folder, "pstn.sock")
+        new_key(["-subj", "/CN=authority"], os.path.join(folder, "ca.key"), os.path.join(folder, "ca.pem"))
+        for who in ("carrier", "pbx"):
+            new_key(["-subj", f"/CN={who}", "-addext", f"subjectAltName=DNS:{who}.example", "-CA", os.path.join(folder, "ca.pem"),
+                     "-CAkey", os.path.join(folder, "ca.key")], os.path.join(folder, who + ".key"), os.path.join(folder, who + ".pem"))
+        self.password = os.path.join(folder, "password")
+        write_private(self.password, "of both phones\n")
         self.conf = os.path.join(folder, "pstn.conf")
         with open(self.conf, "w") as f:
             f.write(CONF.format(folder=folder, **self.ports))
@@ -90,21 +133,25 @@ class Test:
         assert events, done.stderr
         return done.returncode, events
 
-    def imectl(self, *words):
-        done = subprocess.run([IMECTL, "--socket", self.control, "--json", *words], capture_output=True, text=True,
+    def imectl(self, *words, control=None):
+        done = subprocess.run([IMECTL, "--socket", control or self.control, "--json", *words], capture_output=True, text=True,
                               timeout=SECONDS)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
     # Each step needs the ones before.
 
-    def starts(self):
-        self.network = self.spawn("serve", "--config", self.conf, stderr=subprocess.PIPE)
-        for line in self.network.stderr:
+    def serve(self, command, conf, control):
+        child = self.spawn(command, "--config", conf, stderr=subprocess.PIPE)
+        for line in child.stderr:
             if "starts" in line:
                 break
-        while not os.path.exists(self.control):
-            assert self.network.poll() is None
+        while not os.path.exists(control):
+            assert child.poll() is None
+        return child
+
+    def starts(self):
+        self.network = self.serve("serve", self.conf, self.control)
         assert self.imectl("show", "status")["health"] == "green"
 
     def calls_through(self):
@@ -163,6 +210,74 @@ class Test:
         assert [(c["carrier"], c["calls"], c["answered"], c["price"]) for c in carriers] == \
             [("one", 6, 2, 240), ("two", 0, 0, 0)], carriers
 
+    # A PBX, whose trunk goes over TLS.
+
+    def start_pbx(self, name):
+        """name: that the carrier's certificate must be for. Its phones, which say tones, and the process."""
+        conf, control = os.path.join(self.folder, "pbx.conf"), os.path.join(self.folder, "pbx.sock")
+        with open(conf, "w") as f:
+            f.write(PBX_CONF.format(folder=self.folder, name=name, **self.ports))
+        pbx = self.serve("pbx", conf, control)
+        phones = self.spawn("answer", "201", "202", "--register", f"127.0.0.1:{self.ports['pbx']}", "--password-file", self.password,
+                            "--delay", "0", "--tones", "--json", stdout=subprocess.PIPE)
+        assert [json.loads(phones.stdout.readline())["event"] for _ in range(2)] == ["listening", "registered"]
+        assert self.imectl("show", "status", control=control)["health"] == "green"
+        return pbx, phones
+
+    def stop_pbx(self, pbx, phones):
+        """The phones take their registrations back."""
+        phones.send_signal(signal.SIGTERM)
+        assert phones.wait(SECONDS) == 0
+        control = os.path.join(self.folder, "pbx.sock")
+        assert len(self.imectl("show", "status", control=control)["warnings"]) == 2
+        pbx.send_signal(signal.SIGTERM)
+        assert pbx.wait(SECONDS) == 0
+
+    def dial(self, number, *args):
+        """From extension 201."""
+        done = subprocess.run([PSTN, "call", "201", number, "--via", f"127.0.0.1:{self.ports['pbx']}", "--password-file", self.password,
+                               "--tones", "--seconds", "0.5", "--json", *args], capture_output=True, text=True, timeout=SECONDS)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def pbx_with_tls_and_tones(self):
+        pbx, phones = self.start_pbx("carrier.example")
+        status, events = self.dial("202")
+        assert status == 0 and events[-1]["heard_hz"] == 1300, events
+        assert events[-1]["packets_sent"] >= 5 and events[-1]["packets_received"] >= 5, events
+        rang, _, ended = (json.loads(phones.stdout.readline()) for _ in range(3))
+        assert (rang["from"], rang["to"], ended["heard_hz"]) == ("201", "202", 800), (rang, ended)
+
+        status, events = self.call("+4930400202", "--seconds", "0.5", "--tones")  # in: UDP, then TLS
+        assert status == 0 and events[-1]["heard_hz"] == 1300, events
+        rang, _, ended = (json.loads(phones.stdout.readline()) for _ in range(3))
+        assert (rang["from"], rang["to"], ended["heard_hz"]) == ("0301001234", "202", 800), (rang, ended)
+
+        bob = self.answer("+49302005678", "--delay", "0", "--calls", "1", "--tones")  # out: TLS, then TCP
+        status, events = self.dial("00302005678")
+        assert status == 0 and events[-1]["heard_hz"] == 1300, events
+        heard = [json.loads(line) for line in bob.stdout]
+        assert bob.wait(SECONDS) == 0 and heard[-1]["from"] == "030400201" and heard[-1]["heard_hz"] == 800, heard
+
+        bob = self.answer("+49302005678", "--delay", "0", "--calls", "1")  # it has no voice
+        status, events = self.dial("00302005678")
+        assert status == 1 and events[-1]["in_order"] and events[-1]["heard_hz"] == 0, events
+        assert bob.wait(SECONDS) == 0
+        self.stop_pbx(pbx, phones)
+
+    def trunk_with_another_certificate(self):
+        """The carrier shows one for another name: the PBX does not call through it."""
+        pbx, phones = self.start_pbx("other.example")
+        status, events = self.dial("00302005678")
+        assert status == 1 and events[-1]["cause"] == "unreachable", events
+        self.stop_pbx(pbx, phones)
+
+    def wrong_password(self):
+        pbx, phones = self.start_pbx("carrier.example")
+        write_private(self.password, "of somebody\n")
+        status, events = self.dial("202")
+        assert status == 1 and events[-1]["status"] == 403, events
+        self.stop_pbx(pbx, phones)
+
     def ends(self):
         self.imectl("shutdown")
         assert self.network.wait(SECONDS) == 0
@@ -175,7 +290,8 @@ class Test:
 
 
 def main():
-    names = ("starts", "calls_through", "calls_directly", "called_side_hangs_up", "fails", "caller_gives_up", "shows_calls_and_prices", "ends")
+    names = ("starts", "calls_through", "calls_directly", "called_side_hangs_up", "fails", "caller_gives_up", "shows_calls_and_prices",
+             "pbx_with_tls_and_tones", "trunk_with_another_certificate", "wrong_password", "ends")
     print(f"1..{len(names)}")
     with tempfile.TemporaryDirectory(prefix="ime-pstn-") as folder:
         test = Test(folder)
