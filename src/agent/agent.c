@@ -296,7 +296,7 @@ static void request(struct agent *a, const struct sip_event *event)
         struct attempt *at;
         end = end_find(a, m->call_id, m->to.tag, m->from.tag);
         if (!end && m->method == SIP_NOTIFY && (at = map_get(&a->attempts, m->to.tag))) {
-            struct pair *pair = pair_by_request(at, m, event->flow);
+            struct pair *pair = pair_by_request(at, m);
             end = pair ? &pair->ends[1] : NULL;
         }
         if (!end || end->side != (enum agent_side)event->flow->side) /* nobody speaks for the other side */

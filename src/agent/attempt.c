@@ -138,7 +138,7 @@ static void attempt_provisional(struct attempt *at, unsigned status, const struc
         at->rang = true;
         agent_timer_stop(a, &at->timer);
     }
-    struct pair *pair = response->to.tag.n ? pair_of(at, response, true) : NULL;
+    struct pair *pair = response->to.tag.n ? pair_of(at, response) : NULL;
     relay_respond(c->first, pair, response);
 }
 
@@ -146,7 +146,7 @@ static void attempt_answered(struct attempt *at, const struct sip_message *respo
 {
     struct call *c = at->call;
     struct agent *a = c->agent;
-    struct pair *pair = c->kind == CALL_SINGLE ? NULL : pair_of(at, response, true);
+    struct pair *pair = c->kind == CALL_SINGLE ? NULL : pair_of(at, response);
     attempt_note_end(at, AGENT_CAUSE_NONE, response->status);
     if (c->kind == CALL_VOICE && (!pair || !pair->ends[1].ready)) { /* an answer without Contact: nobody can use it */
         attempt_failed(at, 502, NULL);

@@ -231,8 +231,9 @@ bool late_is_busy(const struct agent *a); /* a BYE is under way */
 void late_free_all(struct agent *a);
 
 /* pair.c */
-struct pair *pair_of(struct attempt *at, const struct sip_message *response, bool make);
-struct pair *pair_by_request(struct attempt *at, const struct sip_message *request, const struct sip_flow *flow);
+/* That which a response, or a NOTIFY that was faster, belongs to; made if there is none yet. NULL: there are too many, or no memory. */
+struct pair *pair_of(struct attempt *at, const struct sip_message *response);
+struct pair *pair_by_request(struct attempt *at, const struct sip_message *request);
 int pair_confirm(struct pair *p, const struct sip_message *response);
 void pair_free(struct pair *p);
 struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag);

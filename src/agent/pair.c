@@ -140,7 +140,7 @@ static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
     return NULL;
 }
 
-struct pair *pair_of(struct attempt *at, const struct sip_message *response, bool make)
+struct pair *pair_of(struct attempt *at, const struct sip_message *response)
 {
     struct agent *a = at->call->agent;
     struct pair *p = NULL;
@@ -149,7 +149,7 @@ struct pair *pair_of(struct attempt *at, const struct sip_message *response, boo
         if (known->attempt == at && slice_eq_str(response->to.tag, known->remote_tag))
             p = known;
     }
-    if (!p && make)
+    if (!p)
         p = pair_new(at, response->to.tag);
     if (p && !p->ends[1].ready) { /* a response without Contact makes no dialog yet */
         struct sip_message sent;
@@ -160,11 +160,10 @@ struct pair *pair_of(struct attempt *at, const struct sip_message *response, boo
 }
 
 /* NOTIFY may be faster than the response to SUBSCRIBE (RFC 6665 4.1.2.4): it makes the dialog as well. */
-struct pair *pair_by_request(struct attempt *at, const struct sip_message *request, const struct sip_flow *flow)
+struct pair *pair_by_request(struct attempt *at, const struct sip_message *request)
 {
     struct agent *a = at->call->agent;
     struct pair *p = at->call->kind == CALL_SUBSCRIPTION ? pair_new(at, request->from.tag) : NULL;
-    (void)flow;
     if (!p)
         return NULL;
     if (!sip_dialog_init_uas(&p->ends[1].dialog, request, slice_str(at->tag), true) && !end_register(a, &p->ends[1])) {

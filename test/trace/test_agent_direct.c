@@ -73,6 +73,24 @@ static void no_connection(void **state)
     expect_fallback(s, &ann, AGENT_CAUSE_SOCKET_ERROR);
 }
 
+/* The other side had closed the connection just before: over a new one, once. Whoever did get the first takes it for a repetition. */
+static void connection_closed_before_the_call(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char via[STAGE_TEXT_OCTETS];
+    begin(s, &ann, &bob);
+    struct sip_hop hop = *stage_hop(s);
+    snprintf(via, sizeof via, "%.500s", stage_field(s, SIP_VIA));
+    agent_lost(s->agent, s->now, &hop);
+    stage_run(s, 0);
+    talk_called(s, &bob, FAR);
+    assert_string_equal(stage_field(s, SIP_VIA), via);
+    agent_lost(s->agent, s->now, &hop);
+    stage_run(s, 0);
+    expect_fallback(s, &ann, AGENT_CAUSE_SOCKET_ERROR);
+}
+
 static void no_connection_in_time(void **state)
 {
     struct stage *s = *state;
@@ -559,6 +577,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(direct),
         CASE(no_connection),
+        CASE(connection_closed_before_the_call),
         CASE(no_connection_in_time),
         CASE(no_connection_to_one_place),
         CASE(one_ticket_refused),
