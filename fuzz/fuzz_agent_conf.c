@@ -26,13 +26,13 @@ static void dial(const struct agent_dial_plan *plan, const struct agent_short_nu
     struct agent_dialed in, out;
     agent_dial_in(plan, shorts, dialed, &trace, &in);
     need(trace.n > 0 && trace.n <= AGENT_DIAL_STEPS_MAX);
-    if (agent_is_short_number(shorts, dialed))
+    if (agent_is_short_number(plan, shorts, dialed))
         need(in.verdict == AGENT_DIAL_SHORT && slice_eq_str(dialed, in.text));
     if (in.verdict != AGENT_DIAL_E164)
         return;
     need(e164_is_valid(e164_slice(&in.number)));
     agent_dial_out(plan, shorts, &in.number, &trace, &out);
-    need(!agent_is_short_number(shorts, slice_str(out.text)) && out.text[0]);
+    need(!agent_is_short_number(plan, shorts, slice_str(out.text)) && out.text[0]);
 }
 
 static void use_numbers(const struct conf *c, struct buf *errors, struct slice dialed)

@@ -46,7 +46,7 @@
 
 #define AGENT_CONF_KEYS \
     {"numbers", "short", CONF_TEXT, CONF_LIST, NULL, 1, AGENT_SHORT_DIGITS_MAX, NULL, "112, 110, 116XXX", \
-     "Emergency and short numbers, X for any digit: they go to the phone network as they were dialed, always. If absent: the emergency numbers of all countries."}, \
+     "Emergency and short numbers, X for any digit: they go to the phone network as they were dialed, always, and so does what has up to three digits and is no extension. If absent: 112, 911, 116XXX, and the emergency numbers of the PBX's country, or of all countries if it has none."}, \
     \
     {"routes", "max", CONF_INTEGER, 0, "10000000", 1, AGENT_ROUTES_MAX, NULL, NULL, \
      "Routes kept at most; each takes about 100 octets of memory. A new one beyond is refused, and comes again later."}, \

@@ -1,6 +1,7 @@
 /* Dialing rules: what a number is, and what is taken off it and put in front of it. */
 #include "agent/dialing.h"
 
+#include "agent/emergency.h"
 #include "base/text.h"
 #include "cdr/dial.h"
 
@@ -9,6 +10,7 @@
 
 #define TEXT_OCTETS (AGENT_DIGITS_MAX + AGENT_DIAL_PREFIX_MAX + 1)
 #define COUNTRY_DIGITS_MAX 3
+#define SHORT_DIGITS 3
 
 const char *agent_dial_kind_name(enum agent_dial_kind kind)
 {
@@ -35,18 +37,9 @@ int agent_dial_plan_set_country(struct agent_dial_plan *plan, struct slice count
 
 /* ---- emergency and short numbers ---- */
 
-/* One that is none in the country costs a direct call; one that is missing could cost more. */
 void agent_short_numbers_default(struct agent_short_numbers *s)
 {
-    static const char *const patterns[] = {
-        "15",  "17",  "18",  "000", "061", "062", "080", "085", "088", "091", "092", "100", "101", "102",
-        "103", "104", "105", "106", "107", "108", "110", "111", "112", "113", "115", "117", "118", "119",
-        "120", "122", "127", "128", "131", "132", "133", "140", "144", "150", "155", "158", "166", "190",
-        "191", "192", "193", "194", "195", "197", "198", "199", "911", "995", "997", "998", "999", "116XXX",
-    };
     s->n = 0;
-    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
-        agent_short_numbers_add(s, slice_str(patterns[i]));
 }
 
 int agent_short_numbers_add(struct agent_short_numbers *s, struct slice pattern)
@@ -75,12 +68,28 @@ static bool matches(const char *pattern, struct slice digits)
     return i == digits.n && !pattern[i];
 }
 
-bool agent_is_short_number(const struct agent_short_numbers *s, struct slice digits)
+static bool is_all_digits(struct slice digits)
+{
+    for (size_t i = 0; i < digits.n; i++)
+        if (digits.p[i] < '0' || digits.p[i] > '9')
+            return false;
+    return digits.n > 0;
+}
+
+/* A number is found too often rather than too seldom: that costs a direct call, a missed one could cost more. */
+const char *agent_short_number_reason(const struct agent_dial_plan *plan, const struct agent_short_numbers *s,
+                                      struct slice digits)
 {
     for (size_t i = 0; i < s->n; i++)
         if (matches(s->patterns[i], digits))
-            return true;
-    return false;
+            return "[numbers] short names it";
+    if (!s->n && agent_is_emergency_number(plan->country, digits))
+        return plan->country[0] ? "an emergency or service number there"
+                                : "an emergency or service number in some country";
+    /* No subscriber of the phone network has so short a number; somebody here may. */
+    if (digits.n <= SHORT_DIGITS && digits.n > plan->extension_digits && is_all_digits(digits))
+        return "too short for a subscriber's number";
+    return NULL;
 }
 
 /* ---- the trace ---- */
@@ -215,28 +224,29 @@ static void explain_rule(struct agent_dial_trace *t, const struct agent_dial_rul
         step(t, "rule", number, "left as it is (%s)", whose);
 }
 
-/* Takes the code for an outside line off, unless what is behind it is a short number. True for a short number. */
-static bool take_outside_line(const struct agent_dial_plan *p, const struct agent_short_numbers *shorts, char *text,
-                              struct agent_dial_trace *t)
+/* Takes the code for an outside line off, unless what is behind it is a short number: then why it is one, else NULL. */
+static const char *take_outside_line(const struct agent_dial_plan *p, const struct agent_short_numbers *shorts,
+                                     char *text, struct agent_dial_trace *t)
 {
-    if (agent_is_short_number(shorts, slice_str(text)))
-        return true;
-    if (!begins(text, p->outside_line))
-        return false;
+    const char *reason = agent_short_number_reason(p, shorts, slice_str(text));
+    if (reason || !begins(text, p->outside_line))
+        return reason;
     const char *behind = text + strlen(p->outside_line);
-    if (agent_is_short_number(shorts, slice_str(behind)))
-        return true;
+    reason = agent_short_number_reason(p, shorts, slice_str(behind));
+    if (reason)
+        return reason;
     memmove(text, behind, strlen(behind) + 1);
     step(t, "outside line", text, "%s for an outside line is taken off", p->outside_line);
-    return false;
+    return NULL;
 }
 
 static enum agent_dial_verdict dial_in(const struct agent_dial_plan *p, const struct agent_short_numbers *shorts,
                                        struct agent_dial_trace *t, struct agent_dialed *d)
 {
     struct agent_dial_rule rule;
-    if (take_outside_line(p, shorts, d->text, t)) {
-        step(t, "short number", d->text, "an emergency or short number: it goes to the phone network as it was dialed");
+    const char *reason = take_outside_line(p, shorts, d->text, t);
+    if (reason) {
+        step(t, "short number", d->text, "%s: to the phone network, as dialed", reason);
         return AGENT_DIAL_SHORT;
     }
     d->kind = kind_of_dialed(p, d->text);
@@ -330,7 +340,7 @@ void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short
         rule = default_rule_out(plan, d.kind);
     apply_rule(&rule, d.text);
     explain_rule(ret_trace, &rule, d.text);
-    if (!d.text[0] || agent_is_short_number(shorts, slice_str(d.text))) {
+    if (!d.text[0] || agent_is_short_number(plan, shorts, slice_str(d.text))) {
         strcpy(d.text, number->text);
         step(ret_trace, "check", d.text, "nothing, or a short number, was left of it: it stays +E.164");
     } else if (plan->outside_line[0] && d.text[0] != '+' && d.kind != AGENT_DIAL_EXTENSION) {

@@ -54,20 +54,27 @@ void agent_dial_plan_init(struct agent_dial_plan *plan);
 /* Country code ("49" or "+49") and the prefixes that are usual there. ERR_SYNTAX. */
 int agent_dial_plan_set_country(struct agent_dial_plan *plan, struct slice country);
 
-/* Emergency and short numbers: digits, X for any digit. */
+/* Emergency and short numbers beside those of up to three digits: patterns of digits, X for any digit; none: the emergency numbers of the country
+ * of who dials (emergency.h), or of all countries if the plan has none. */
 struct agent_short_numbers {
     size_t n;
     char patterns[AGENT_SHORT_NUMBERS_MAX][AGENT_SHORT_DIGITS_MAX + 1];
 };
 
-/* Emergency numbers of all countries, and Europe's services of social value: 112, 911, 110, 999, 116XXX, … */
 void agent_short_numbers_default(struct agent_short_numbers *s);
 
 /* ERR_SYNTAX, ERR_LIMIT, ERR_EXISTS. */
 int agent_short_numbers_add(struct agent_short_numbers *s, struct slice pattern);
 
-/* Digits only, as dialed. */
-bool agent_is_short_number(const struct agent_short_numbers *s, struct slice digits);
+/* Why the digits, as they are dialed under the plan, are such a number; NULL: they are none. Static storage. */
+const char *agent_short_number_reason(const struct agent_dial_plan *plan, const struct agent_short_numbers *s,
+                                      struct slice digits);
+
+static inline bool agent_is_short_number(const struct agent_dial_plan *plan, const struct agent_short_numbers *s,
+                                         struct slice digits)
+{
+    return agent_short_number_reason(plan, s, digits) != NULL;
+}
 
 /* What was done, for people. */
 struct agent_dial_step {

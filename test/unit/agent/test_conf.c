@@ -143,15 +143,19 @@ static void test_dialing(void **state)
 static void test_shorts(void **state)
 {
     struct agent_short_numbers s;
+    struct agent_dial_plan plan;
     (void)state;
+    agent_dial_plan_init(&plan);
+    plan.extension_digits = 3;
     struct conf *c = parse("");
     assert_int_equal(agent_conf_shorts(c, &errors, &s), 0);
-    assert_true(agent_is_short_number(&s, slice_str("911")));
+    assert_true(agent_is_short_number(&plan, &s, slice_str("911")));
     conf_free(c);
     c = parse("[numbers]\nshort = 112, 19X\n");
     assert_int_equal(agent_conf_shorts(c, &errors, &s), 0);
-    assert_true(agent_is_short_number(&s, slice_str("112")) && agent_is_short_number(&s, slice_str("192")));
-    assert_false(agent_is_short_number(&s, slice_str("911")));
+    assert_true(agent_is_short_number(&plan, &s, slice_str("112")) &&
+                agent_is_short_number(&plan, &s, slice_str("192")));
+    assert_false(agent_is_short_number(&plan, &s, slice_str("911")));
     conf_free(c);
     c = parse("[numbers]\nshort = 112, 112, 1-2\n");
     assert_int_equal(agent_conf_shorts(c, &errors, &s), ERR_SYNTAX);

@@ -60,7 +60,7 @@ static void test_germany(void **state)
              {"+49 (0)30 200000", "+4930200000", AGENT_DIAL_INTERNATIONAL}, {"112", "short", 0}, {"110", "short", 0},
              {"sip:112@a.example", "short", 0}, {"116117", "short", 0},
              {"1161170", "+49301161170", AGENT_DIAL_SUBSCRIBER}, {"alice", NULL, 0}, {"*21#", NULL, 0}, {"", NULL, 0},
-             {"+", NULL, 0}, {"0", "+49300", AGENT_DIAL_SUBSCRIBER}, {"+4930200000000001", NULL, 0}, {"+0123", NULL, 0},
+             {"+", NULL, 0}, {"0", "short", 0}, {"+4930200000000001", NULL, 0}, {"+0123", NULL, 0},
              {"12345678901234567890123456789012345678901", NULL, 0}, {"0049 30 200000 extra", NULL, 0});
 }
 
@@ -194,25 +194,54 @@ static void test_there_and_back(void **state)
 static void test_short_numbers(void **state)
 {
     struct agent_short_numbers s = {.n = 0};
+    struct agent_dial_plan plan = plan_of("49", "30");
     char text[8];
     (void)state;
+    plan.extension_digits = 3;
     assert_int_equal(agent_short_numbers_add(&s, slice_str("12X")), 0);
     assert_int_equal(agent_short_numbers_add(&s, slice_str("12X")), ERR_EXISTS);
     assert_int_equal(agent_short_numbers_add(&s, slice_str("")), ERR_SYNTAX);
     assert_int_equal(agent_short_numbers_add(&s, slice_str("+112")), ERR_SYNTAX);
     assert_int_equal(agent_short_numbers_add(&s, slice_str("123456789")), ERR_SYNTAX);
-    assert_true(agent_is_short_number(&s, slice_str("125")));
-    assert_false(agent_is_short_number(&s, slice_str("12")));
-    assert_false(agent_is_short_number(&s, slice_str("1255")));
-    assert_false(agent_is_short_number(&s, slice_str("12X")));
+    assert_true(agent_is_short_number(&plan, &s, slice_str("125")));
+    assert_false(agent_is_short_number(&plan, &s, slice_str("12")));
+    assert_false(agent_is_short_number(&plan, &s, slice_str("1255")));
+    assert_false(agent_is_short_number(&plan, &s, slice_str("12X")));
+    assert_false(agent_is_short_number(&plan, &s, slice_str("110"))); /* the file names others */
     for (unsigned i = 1; i < AGENT_SHORT_NUMBERS_MAX; i++) {
         snprintf(text, sizeof text, "9%03u", i);
         assert_int_equal(agent_short_numbers_add(&s, slice_str(text)), 0);
     }
     assert_int_equal(agent_short_numbers_add(&s, slice_str("1")), ERR_LIMIT);
     agent_short_numbers_default(&s);
-    assert_true(s.n < AGENT_SHORT_NUMBERS_MAX);
-    assert_true(agent_is_short_number(&s, slice_str("116117")));
+    assert_true(agent_is_short_number(&plan, &s, slice_str("116117")));
+}
+
+/* Of the country, of all countries without one, by length where there are no extensions of it. */
+static void test_emergency_numbers(void **state)
+{
+    struct agent_dial_plan germany = plan_of("49", "30"), nowhere = plan_of("", "");
+    (void)state;
+    assert_string_equal(agent_short_number_reason(&germany, &shorts, slice_str("110")),
+                        "an emergency or service number there");
+    assert_string_equal(agent_short_number_reason(&germany, &shorts, slice_str("100")),
+                        "too short for a subscriber's number");
+    assert_null(agent_short_number_reason(&germany, &shorts, slice_str("1001")));
+    assert_null(agent_short_number_reason(&germany, &shorts, slice_str("12a")));
+    assert_null(agent_short_number_reason(&germany, &shorts, slice_str("")));
+    germany.extension_digits = 3; /* 100 is a phone here, 110 is the police all the same, 999 is not */
+    assert_null(agent_short_number_reason(&germany, &shorts, slice_str("100")));
+    assert_null(agent_short_number_reason(&germany, &shorts, slice_str("999")));
+    assert_true(agent_is_short_number(&germany, &shorts, slice_str("110")));
+    assert_true(agent_is_short_number(&germany, &shorts, slice_str("112")));
+    assert_true(agent_is_short_number(&germany, &shorts, slice_str("911")));
+    nowhere.extension_digits = 3;
+    assert_string_equal(agent_short_number_reason(&nowhere, &shorts, slice_str("999")),
+                        "an emergency or service number in some country");
+    nowhere.extension_digits = 4;
+    assert_true(agent_is_short_number(&nowhere, &shorts, slice_str("1669")));
+    assert_true(agent_is_short_number(&nowhere, &shorts, slice_str("1355"))); /* 13XX in Gabon */
+    assert_false(agent_is_short_number(&nowhere, &shorts, slice_str("1455")));
 }
 
 int main(void)
@@ -228,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_out),
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_short_numbers),
+        cmocka_unit_test(test_emergency_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
