@@ -115,7 +115,8 @@ static void step(struct story *s)
     switch (take(s) % 10) {
     case 0:
         hop = take_hop(s);
-        if (sip_net_accepted(s->net, s->now, hop.transport ? hop.transport : SIP_TCP, 1, &hop.addr, &local, &conn) == 0)
+        if (sip_net_accepted(s->net, s->now, hop.transport ? hop.transport : SIP_TCP, 1, &hop.addr, &local, hop.tcp_too,
+                             &conn) == 0)
             know(s, conn);
         break;
     case 1:
@@ -159,6 +160,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sip_net_config_init(&config);
     config.conns_max = CONNS_MAX;
     config.conns_per_source_max = 5;
+    config.conns_per_peer_max = 7;
+    config.conns_reserved = 4;
     config.queue_octets_max = 4000;
     config.waiting_octets_max = 6000;
     config.partial_octets_max = 3000;

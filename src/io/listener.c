@@ -113,15 +113,25 @@ static int session_new(struct listener *listener, struct stream *stream)
     return err;
 }
 
+static bool admits(const struct listener *listener, const struct addr *peer, uintptr_t same,
+                   enum stream_reason *ret_reason)
+{
+    const struct listener_options *options = &listener->options;
+    *ret_reason = STREAM_LIMIT_CONNECTIONS;
+    if (listener->connections >= options->connections_max)
+        return false;
+    if (options->admits)
+        return options->admits(listener->arg, peer, ret_reason);
+    *ret_reason = STREAM_LIMIT_SOURCE;
+    return same < options->per_source_max;
+}
+
 static void take(struct listener *listener, int fd, const struct addr *peer)
 {
     uintptr_t same = peer->family ? source_count(listener, peer) : 0;
-    if (listener->connections >= listener->options.connections_max) {
-        refuse(listener, fd, peer, STREAM_LIMIT_CONNECTIONS);
-        return;
-    }
-    if (same >= listener->options.per_source_max) {
-        refuse(listener, fd, peer, STREAM_LIMIT_SOURCE);
+    enum stream_reason reason;
+    if (!admits(listener, peer, same, &reason)) {
+        refuse(listener, fd, peer, reason);
         return;
     }
     struct sockaddr_storage storage;

@@ -32,6 +32,12 @@ void process_harden(void)
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, and no reason to die */
 }
 
+size_t process_files_max(void)
+{
+    struct rlimit files;
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur : 1024;
+}
+
 static void kernel_fill(void *ctx, void *octets, size_t n)
 {
     uint8_t *p = octets;

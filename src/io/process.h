@@ -8,6 +8,9 @@
 /* No core dumps, not to be traced by others of the same user, umask 077, SIGPIPE ignored, as many descriptors as allowed. */
 void process_harden(void);
 
+/* So many files and sockets may be open at a time. */
+size_t process_files_max(void);
+
 /* The kernel's randomness. A process that cannot have it ends. */
 struct entropy kernel_entropy(void);
 

@@ -259,13 +259,29 @@ static const struct stream_handler conn_handler = {
     .closed = conn_closed,
 };
 
+static bool is_known(const struct host_point *p, const struct addr *peer)
+{
+    const struct sip_host *h = p->host;
+    return h->handler->is_known && h->handler->is_known(h->arg, p->side, peer);
+}
+
+/* Before anything is spent on the connection. */
+static bool admits(void *arg, const struct addr *peer, enum stream_reason *ret_reason)
+{
+    const struct host_point *p = arg;
+    enum sip_net_room room = sip_net_room(p->host->net, loop_now(p->host->loop), peer, is_known(p, peer));
+    *ret_reason = room == SIP_NET_FULL ? STREAM_LIMIT_CONNECTIONS : STREAM_LIMIT_SOURCE;
+    return room == SIP_NET_ROOM;
+}
+
 static void accepted(void *arg, struct stream *stream)
 {
     struct host_point *p = arg;
     struct sip_host *h = p->host;
     struct addr peer = stream_peer_addr(stream), local = stream_local_addr(stream);
     uint64_t number;
-    if (sip_net_accepted(h->net, loop_now(h->loop), p->transport, p->side, &peer, &local, &number) != 0) {
+    if (sip_net_accepted(h->net, loop_now(h->loop), p->transport, p->side, &peer, &local, is_known(p, &peer),
+                         &number) != 0) {
         stream_close(stream);
         return;
     }
@@ -372,7 +388,7 @@ int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transp
         struct listener_options options = {
             .bind = *bind,
             .connections_max = h->options.net.conns_max,
-            .per_source_max = h->options.net.conns_per_source_max,
+            .admits = admits,
             .stream = stream_options(h, transport == SIP_TLS ? tls : NULL),
         };
         err = listener_open(h->loop, &options, accepted, p, &p->listener);

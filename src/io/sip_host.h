@@ -26,6 +26,8 @@ struct sip_host_handler {
     void (*unreachable)(void *arg, const struct sip_hop *hop);
     /* The answer to sip_host_locate. */
     void (*located)(void *arg, uint64_t token, const struct sip_hops *hops);
+    /* Whether the program's configuration names this peer: what strangers may not take away is for it (sip_net_room). NULL: nobody is known. */
+    bool (*is_known)(void *arg, unsigned side, const struct addr *peer);
 };
 
 struct sip_host_options {

@@ -126,6 +126,9 @@ struct listener_options {
     int backlog;
     size_t connections_max; /* of this listener, at any time */
     size_t per_source_max;  /* from one address (IPv6: from one /64) */
+    /* Asked instead of per_source_max whether one more is taken from there; false with STREAM_LIMIT_CONNECTIONS or STREAM_LIMIT_SOURCE. NULL:
+     * not asked. It has the arg of the callback. */
+    bool (*admits)(void *arg, const struct addr *peer, enum stream_reason *ret_reason);
     struct stream_options stream;
 };
 

@@ -11,7 +11,9 @@ void sip_net_config_init(struct sip_net_config *config)
 {
     *config = (struct sip_net_config){
         .conns_max = 8192,
+        .conns_reserved = 1024,
         .conns_per_source_max = 64,
+        .conns_per_peer_max = 1024,
         .queue_octets_max = 256u << 10,
         .waiting_octets_max = 8u << 20,
         .partial_octets_max = 32u << 20,
@@ -35,10 +37,13 @@ int sip_net_new(const struct sip_net_config *config, const struct log *log, stru
     n->config = *config;
     if (n->config.conns_max > SIP_CONNS_MAX)
         n->config.conns_max = SIP_CONNS_MAX;
+    if (n->config.conns_reserved > n->config.conns_max)
+        n->config.conns_reserved = n->config.conns_max;
     n->log = log;
     map_init(&n->by_hop, n->config.conns_max, config->seed);
     map_init(&n->sources, n->config.conns_max, config->seed);
-    list_init(&n->quiet);
+    list_init(&n->quiet[0]);
+    list_init(&n->quiet[1]);
     list_init(&n->dead);
     heap_init(&n->deadlines);
     buf_init(&n->out, OUT_OCTETS_MAX);
@@ -195,22 +200,56 @@ static void drain(struct sip_net *n, struct now now, struct conn *c)
     sip_conn_schedule(n, c);
 }
 
-/* At the limit the one that was quiet for longest gives way. */
-static bool make_room(struct sip_net *n, struct now now)
+/* ---- room for further ones ---- */
+
+static bool is_full(const struct sip_net *n, bool for_known)
 {
-    if (n->conn_count < n->config.conns_max)
-        return true;
-    if (!list_empty(&n->quiet)) {
-        struct conn *c = CONTAINER_OF(n->quiet.next, struct conn, link);
-        if (mono_due(mono_after_ms(c->used, n->config.spare_ms), now.mono)) {
-            n->counters.closed_spare++;
-            end(n, now, c, "gives way to another");
-            return true;
-        }
-    }
-    n->counters.refused_connections++;
-    return false;
+    const struct sip_net_config *config = &n->config;
+    return n->conn_count >= config->conns_max ||
+           (!for_known && n->stranger_count >= config->conns_max - config->conns_reserved);
 }
+
+/* The one that gives way: it was quiet for longest. Those of strangers come first, and no other gives way to a stranger's. NULL: none. */
+static struct conn *spare(const struct sip_net *n, struct now now, bool for_known)
+{
+    for (unsigned known = 0; known <= (unsigned)for_known; known++) {
+        const struct list *quiet = &n->quiet[known];
+        struct conn *c = list_empty(quiet) ? NULL : CONTAINER_OF(quiet->next, struct conn, link);
+        if (c && mono_due(mono_after_ms(c->used, n->config.spare_ms), now.mono))
+            return c;
+    }
+    return NULL;
+}
+
+/* False: there is none, which is counted. */
+static bool make_room(struct sip_net *n, struct now now, bool for_known)
+{
+    struct conn *c;
+    if (!is_full(n, for_known))
+        return true;
+    if (!(c = spare(n, now, for_known))) {
+        n->counters.refused_connections++;
+        return false;
+    }
+    n->counters.closed_spare++;
+    end(n, now, c, "gives way to another");
+    return true;
+}
+
+enum sip_net_room sip_net_room(struct sip_net *n, struct now now, const struct addr *peer, bool is_known)
+{
+    const size_t same = sip_conn_source_count(n, peer);
+    if (same >= (is_known ? n->config.conns_per_peer_max : n->config.conns_per_source_max)) {
+        *(is_known ? &n->counters.refused_peer : &n->counters.refused_source) += 1;
+        return SIP_NET_SOURCE_FULL;
+    }
+    if (!is_full(n, is_known) || spare(n, now, is_known))
+        return SIP_NET_ROOM;
+    n->counters.refused_connections++;
+    return SIP_NET_FULL;
+}
+
+/* ---- time ---- */
 
 /* What has run out for this connection, if anything. */
 static const char *overdue(struct sip_net *n, struct now now, const struct conn *c)
@@ -301,7 +340,7 @@ static int wait_for(struct sip_net *n, struct conn *c, struct slice octets)
 static struct conn *connect_to(struct sip_net *n, struct now now, const struct sip_hop *hop)
 {
     struct conn *c;
-    if (!make_room(n, now) || sip_conn_new(n, now, hop, false, &c) != 0)
+    if (!make_room(n, now, true) || sip_conn_new(n, now, hop, false, true, &c) != 0)
         return NULL;
     n->counters.connected++;
     c->asked_for = hop->conn;
@@ -375,17 +414,13 @@ void sip_net_close(struct sip_net *n, struct now now, uint64_t conn)
 /* ---- from below ---- */
 
 int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport transport, unsigned side,
-                     const struct addr *peer, const struct addr *local, uint64_t *ret_conn)
+                     const struct addr *peer, const struct addr *local, bool is_known, uint64_t *ret_conn)
 {
     struct sip_hop hop = {.transport = transport, .side = side, .addr = *peer};
     struct conn *c;
-    if (sip_conn_source_is_full(n, peer)) {
-        n->counters.refused_source++;
+    if (sip_net_room(n, now, peer, is_known) != SIP_NET_ROOM || !make_room(n, now, is_known))
         return ERR_LIMIT;
-    }
-    if (!make_room(n, now))
-        return ERR_LIMIT;
-    int err = sip_conn_new(n, now, &hop, true, &c);
+    int err = sip_conn_new(n, now, &hop, true, is_known, &c);
     if (err)
         return err;
     n->counters.accepted++;
@@ -517,6 +552,13 @@ static void give_message(struct sip_net *n, struct slice octets, struct sip_net_
     };
 }
 
+/* A quarter is not for strangers. */
+static size_t partial_octets_max(const struct sip_net *n, const struct conn *c)
+{
+    size_t max = n->config.partial_octets_max;
+    return c->is_known ? max : max - max / 4;
+}
+
 /* All input was looked at: what is kept of it is counted, and must be whole in time. */
 static void input_over(struct sip_net *n, struct now now, struct conn *c, bool had_begun)
 {
@@ -524,7 +566,7 @@ static void input_over(struct sip_net *n, struct now now, struct conn *c, bool h
     n->reading = NULL;
     n->partial_octets = n->partial_octets - c->partial_octets + memory;
     c->partial_octets = memory;
-    if (n->partial_octets > n->config.partial_octets_max) {
+    if (sip_framer_begun(&c->framer) && n->partial_octets > partial_octets_max(n, c)) {
         n->counters.refused_partial++;
         end(n, now, c, "no room for its message");
         return;

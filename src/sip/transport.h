@@ -13,7 +13,10 @@
  * Connections end: when they are idle, when a message that has begun does not become whole in time (slow senders), when the other side
  * shows no message at all after it connected, does not answer our keep-alive, or sends what is no message. Messages are bounded by
  * SIP_MESSAGE_OCTETS_MAX, their parts in memory by config.partial_octets_max, connections in all and by source; at the limit the
- * connection that has been quiet for longest gives way, if it has been so for config.spare_ms. */
+ * connection that has been quiet for longest gives way, if it has been so for config.spare_ms.
+ *
+ * Peers that the program knows (its configuration names them) have a limit of their own and, together with the connections that we make, room that
+ * strangers do not get: nobody else's connections keep them out, and theirs give way to no stranger. */
 #ifndef SIP_TRANSPORT_H
 #define SIP_TRANSPORT_H
 
@@ -26,20 +29,23 @@ struct sip_net;
 
 struct sip_net_config {
     size_t conns_max;            /* in all; at most SIP_CONNS_MAX */
+    size_t conns_reserved;       /* of these, for known peers and for connections of ours */
     size_t conns_per_source_max; /* accepted from one address (IPv6: from one /64) */
+    size_t conns_per_peer_max;   /* the same if the peer is known */
     size_t queue_octets_max;     /* that wait for one connection to come up */
     size_t waiting_octets_max;   /* the same of all connections together */
-    size_t partial_octets_max;   /* memory for messages that have begun, of all connections together */
-    int64_t connect_ms;          /* until a connection of ours is up, TLS included */
-    int64_t accept_ms;           /* the same for one that was accepted: half-open ones */
-    int64_t first_ms;            /* until an accepted one has sent its first message or keep-alive */
-    int64_t message_ms;          /* from a message's first octet to its last */
-    int64_t idle_ms;             /* without any message, either way; longer than calls ring */
-    int64_t keepalive_ms;        /* after so long without input we send CR LF CR LF on connections of ours; 0: never */
-    int64_t pong_ms;             /* for the answer to that; a side that never answered one is not held to it */
-    int64_t no_tcp_ms;           /* an address that took no TCP is not tried again for large requests */
-    int64_t spare_ms;            /* quiet for so long: may give way */
-    uint64_t seed;               /* of the hash tables */
+    size_t
+        partial_octets_max; /* memory for messages that have begun, of all connections together; a quarter is not for strangers */
+    int64_t connect_ms;   /* until a connection of ours is up, TLS included */
+    int64_t accept_ms;    /* the same for one that was accepted: half-open ones */
+    int64_t first_ms;     /* until an accepted one has sent its first message or keep-alive */
+    int64_t message_ms;   /* from a message's first octet to its last */
+    int64_t idle_ms;      /* without any message, either way; longer than calls ring */
+    int64_t keepalive_ms; /* after so long without input we send CR LF CR LF on connections of ours; 0: never */
+    int64_t pong_ms;      /* for the answer to that; a side that never answered one is not held to it */
+    int64_t no_tcp_ms;    /* an address that took no TCP is not tried again for large requests */
+    int64_t spare_ms;     /* quiet for so long: may give way */
+    uint64_t seed;        /* of the hash tables */
 };
 #define SIP_CONNS_MAX 65536
 #define SIP_DATAGRAM_OCTETS_MAX 1300 /* of a request, since the path's MTU is not known (18.1.1) */
@@ -55,7 +61,7 @@ void sip_net_config_init(struct sip_net_config *config);
 /* clang-format off */
 #define SIP_NET_COUNTERS(X) \
     X(messages_in) X(messages_out) X(octets_in) X(octets_out) X(pings_in) X(pings_out) X(accepted) X(connected) X(reused) \
-    X(lost) X(unreachable) X(refused_connections) X(refused_source) X(refused_waiting) X(refused_partial) X(refused_size) X(bad_framing) \
+    X(lost) X(unreachable) X(refused_connections) X(refused_source) X(refused_peer) X(refused_waiting) X(refused_partial) X(refused_size) X(bad_framing) \
     X(closed_half_open) X(closed_silent) X(closed_slow) X(closed_idle) X(closed_no_pong) X(closed_spare) X(connect_timeouts) X(large_by_tcp) X(large_by_udp) X(memory_refused)
 /* clang-format on */
 COUNTERS_DECLARE(sip_net_counters, SIP_NET_COUNTERS)
@@ -75,9 +81,18 @@ void sip_net_close(struct sip_net *n, struct now now, uint64_t conn);
 
 /* ---- from below ---- */
 
-/* A connection was accepted: the host names it by the number from then on. ERR_LIMIT, ERR_NO_MEMORY: the host closes it. */
+/* Whether one more connection would be accepted from there; if not, that is counted. is_known: see above. */
+enum sip_net_room {
+    SIP_NET_ROOM,
+    SIP_NET_FULL,       /* as many connections as there may be */
+    SIP_NET_SOURCE_FULL /* as many from there */
+};
+enum sip_net_room sip_net_room(struct sip_net *n, struct now now, const struct addr *peer, bool is_known);
+
+/* A connection was accepted: the host names it by the number from then on. ERR_LIMIT (as sip_net_room has it), ERR_NO_MEMORY: the host
+ * closes it. */
 int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport transport, unsigned side,
-                     const struct addr *peer, const struct addr *local, uint64_t *ret_conn);
+                     const struct addr *peer, const struct addr *local, bool is_known, uint64_t *ret_conn);
 
 /* It is up, TLS included: so is one that SIP_NET_CONNECT asked for. peer_domains: see sip_flow; copied, NULL: none. */
 void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domains);

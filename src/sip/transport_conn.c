@@ -42,20 +42,15 @@ static struct slice source_key(const struct addr *addr)
     return slice_of(addr->ip, addr->family == 4 ? 4 : 8);
 }
 
-static uintptr_t source_count(const struct sip_net *n, const struct addr *addr)
+size_t sip_conn_source_count(const struct sip_net *n, const struct addr *addr)
 {
     return (uintptr_t)map_get(&n->sources, source_key(addr));
 }
 
-bool sip_conn_source_is_full(const struct sip_net *n, const struct addr *addr)
-{
-    return source_count(n, addr) >= n->config.conns_per_source_max;
-}
-
-static int source_set(struct sip_net *n, const struct addr *addr, uintptr_t count)
+static int source_set(struct sip_net *n, const struct addr *addr, size_t count)
 {
     if (count)
-        return map_set(&n->sources, source_key(addr), (void *)count);
+        return map_set(&n->sources, source_key(addr), (void *)(uintptr_t)count);
     map_remove(&n->sources, source_key(addr));
     return 0;
 }
@@ -88,13 +83,14 @@ static int enter(struct sip_net *n, struct conn *c)
     if ((!c->accepted || c->hop.transport == SIP_TCP) && !map_get(&n->by_hop, where))
         err = map_set(&n->by_hop, where, c);
     if (!err && c->accepted)
-        err = source_set(n, &c->hop.addr, source_count(n, &c->hop.addr) + 1);
+        err = source_set(n, &c->hop.addr, sip_conn_source_count(n, &c->hop.addr) + 1);
     if (err)
         sip_conn_hide(n, c);
     return err;
 }
 
-int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn)
+int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, bool is_known,
+                 struct conn **ret_conn)
 {
     struct conn *c = n->free_count || grow_slots(n) == 0 ? mem_alloc(sizeof *c) : NULL;
     if (!c) {
@@ -103,6 +99,7 @@ int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, b
     }
     uint32_t slot = n->free_slots[n->free_count - 1];
     c->accepted = accepted;
+    c->is_known = is_known;
     c->hop = *hop;
     c->hop.conn = ++n->next_serial * SIP_CONNS_MAX + slot;
     c->since = c->used = c->heard = now.mono;
@@ -120,7 +117,8 @@ int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, b
     n->free_count--;
     n->slots[slot] = c;
     n->conn_count++;
-    list_append(&n->quiet, &c->link);
+    n->stranger_count += !is_known;
+    list_append(&n->quiet[is_known], &c->link);
     *ret_conn = c;
     return 0;
 }
@@ -138,13 +136,14 @@ void sip_conn_end(struct sip_net *n, struct conn *c)
     size_t slot = sip_conn_slot(c->hop.conn);
     sip_conn_hide(n, c);
     if (c->accepted)
-        (void)source_set(n, &c->hop.addr, source_count(n, &c->hop.addr) - 1);
+        (void)source_set(n, &c->hop.addr, sip_conn_source_count(n, &c->hop.addr) - 1);
     heap_remove(&n->deadlines, &c->timer);
     n->waiting_octets -= c->waiting.n;
     n->partial_octets -= c->partial_octets;
     n->slots[slot] = NULL;
     n->free_slots[n->free_count++] = (uint32_t)slot;
     n->conn_count--;
+    n->stranger_count -= !c->is_known;
     n->large_conns -= c->is_for_large;
     if (n->reading == c)
         n->reading = NULL;
@@ -172,7 +171,7 @@ void sip_conn_use(struct sip_net *n, struct now now, struct conn *c)
 {
     c->used = now.mono;
     list_remove(&c->link);
-    list_append(&n->quiet, &c->link);
+    list_append(&n->quiet[c->is_known], &c->link);
 }
 
 struct mono sip_conn_due(const struct sip_net *n, const struct conn *c)

@@ -23,6 +23,7 @@ enum conn_state {
 struct conn {
     enum conn_state state;
     bool accepted;
+    bool is_known;      /* the other side is, or the connection is ours */
     bool spoken;        /* a message or keep-alive came */
     bool pinged;        /* we wait for a sign of life */
     bool answers_pings; /* it has done so before */
@@ -40,7 +41,7 @@ struct conn {
     struct mono heard;      /* last input, or our last keep-alive */
     struct mono begun;      /* the message that is not whole */
     struct heap_node timer; /* never later than what sip_conn_due says; it may be earlier */
-    struct list link;       /* in net.quiet, or net.dead */
+    struct list link;       /* in one of net.quiet, or net.dead */
 };
 
 struct effect {
@@ -63,10 +64,12 @@ struct sip_net {
     size_t free_count;
     uint64_t next_serial;
     size_t conn_count;
-    struct map by_hop;  /* those that new messages may go over */
-    struct map sources; /* of accepted ones: how many */
-    struct list quiet;  /* all that are not dead; the one that was used longest ago first */
-    struct list dead;   /* freed when nobody looks at their octets anymore */
+    size_t stranger_count; /* of these, neither known nor ours */
+    struct map by_hop;     /* those that new messages may go over */
+    struct map sources;    /* of accepted ones: how many */
+    struct list
+        quiet[2];     /* strangers', and the others; all that are not dead; the one that was used longest ago first */
+    struct list dead; /* freed when nobody looks at their octets anymore */
     struct heap deadlines;
     size_t waiting_octets;
     size_t partial_octets;
@@ -104,11 +107,12 @@ void sip_large_fini(struct sip_net *n);
 struct conn *sip_conn_find(const struct sip_net *n, uint64_t number);
 struct conn *sip_conn_for(const struct sip_net *n, const struct sip_hop *hop);
 
-/* As many were accepted from there as may be. */
-bool sip_conn_source_is_full(const struct sip_net *n, const struct addr *addr);
+/* So many were accepted from there. */
+size_t sip_conn_source_count(const struct sip_net *n, const struct addr *addr);
 
 /* The hop gets the new number. ERR_NO_MEMORY; ERR_LIMIT does not happen: there was room. */
-int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, struct conn **ret_conn);
+int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, bool accepted, bool is_known,
+                 struct conn **ret_conn);
 
 /* Takes it out of all tables; what was given out of it stays valid until the next sip_net_next. */
 void sip_conn_end(struct sip_net *n, struct conn *c);

@@ -266,7 +266,8 @@ static int open_ports(struct run *r)
 
 static int open_all(struct run *r)
 {
-    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located};
+    static const struct sip_host_handler handler = {
+        .message = on_message, .unreachable = on_unreachable, .located = on_located};
     struct sip_host_options options;
     sip_host_options_init(&options);
     options.entropy = &r->entropy;

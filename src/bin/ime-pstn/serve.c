@@ -78,7 +78,8 @@ static int open_carrier(struct host *h, unsigned carrier)
 
 static int start(struct host *h)
 {
-    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located};
+    static const struct sip_host_handler handler = {
+        .message = on_message, .unreachable = on_unreachable, .located = on_located};
     struct daemon *d = &h->daemon;
     const struct settings *s = d->settings;
     struct sip_host_options options;

@@ -17,6 +17,7 @@ struct world {
     struct sip_net *net;
     struct now now;
     struct buf trace;
+    bool known;         /* who connects from now on */
     uint64_t conns[64]; /* by their serial number */
 };
 
@@ -155,7 +156,7 @@ static int accepted(struct world *w, enum sip_transport transport, const char *p
 {
     struct addr from = addr_of(peer), local = addr_of("192.0.2.9:5060");
     uint64_t conn;
-    int err = sip_net_accepted(w->net, w->now, transport, 1, &from, &local, &conn);
+    int err = sip_net_accepted(w->net, w->now, transport, 1, &from, &local, w->known, &conn);
     if (!err)
         w->conns[serial(conn)] = conn;
     return err;
@@ -466,6 +467,7 @@ static void test_limits(void **state)
 {
     struct world *w = *state;
     w->config.conns_max = 3;
+    w->config.conns_reserved = 0;
     w->config.conns_per_source_max = 2;
     again(w);
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
@@ -505,6 +507,78 @@ static void test_limits(void **state)
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40005"),
                      ERR_LIMIT); /* nobody gives way to too many of one source */
     assert_int_equal(c->refused_source, 2);
+}
+
+/* Strangers can take neither the room of known peers nor their connections; known ones have a limit of their own. */
+static void test_known_peers(void **state)
+{
+    struct world *w = *state;
+    const struct sip_net_counters *c;
+    w->config.conns_max = 6;
+    w->config.conns_reserved = 4;
+    w->config.conns_per_source_max = 1;
+    w->config.conns_per_peer_max = 3;
+    again(w);
+    c = sip_net_counters(w->net);
+    w->known = true;
+    for (unsigned i = 1; i <= 3; i++)
+        assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), ERR_LIMIT);
+    assert_int_equal(c->refused_peer, 1);
+    w->known = false;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.2:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.2:40001"), ERR_LIMIT);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.3:40000"), 0);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.4:40000"), ERR_LIMIT); /* the sixth place is not for it */
+    assert_int_equal(c->refused_source, 1);
+    assert_int_equal(c->refused_connections, 1);
+    for (unsigned i = 1; i <= 5; i++) {
+        up(w, i, NULL);
+        input(w, i, ACK);
+    }
+    buf_clear(&w->trace);
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.8:5060", "");
+    send_to(w, &hop, ACK); /* but for us */
+    EXPECT(w, "connect 6 TCP 192.0.2.8:5060 \n");
+    up(w, 6, NULL);
+    drain(w);
+    buf_clear(&w->trace);
+    /* All were quiet: a stranger takes the place of a stranger, and so does a known peer as long as there is one. */
+    pass(w, 60000);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.4:40000"), 0);
+    EXPECT(w, "close 4\nunreachable 4 TCP 192.0.2.2:40000\nunreachable 0 TCP 192.0.2.2:40000\n");
+    w->known = true;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40000"), 0);
+    EXPECT(w, "close 5\nunreachable 5 TCP 192.0.2.3:40000\nunreachable 0 TCP 192.0.2.3:40000\n");
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40001"), 0);
+    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\nunreachable 0 TCP 192.0.2.1:40000\n");
+    assert_int_equal(c->closed_spare, 3);
+}
+
+/* Messages in parts: those of strangers are given up first. */
+static void test_known_peers_parts(void **state)
+{
+    struct world *w = *state;
+    char part[2100] = "INVITE sip:a SIP/2.0\r\nX: ";
+    memset(part + strlen(part), 'x', 2000 - strlen(part));
+    part[2000] = 0;
+    w->config.partial_octets_max = 7000; /* each takes 2 K */
+    again(w);
+    for (unsigned i = 1; i <= 3; i++) {
+        char peer[32];
+        snprintf(peer, sizeof peer, "192.0.2.%u:40000", i);
+        w->known = i == 3;
+        assert_int_equal(accepted(w, SIP_TCP, peer), 0);
+        up(w, i, NULL);
+    }
+    input(w, 3, part);
+    input(w, 1, part);
+    EXPECT(w, "");
+    input(w, 2, part);
+    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.2:40000\nunreachable 0 TCP 192.0.2.2:40000\n");
+    assert_int_equal(sip_net_counters(w->net)->refused_partial, 1);
+    input(w, 3, "x");
+    EXPECT(w, "");
 }
 
 static void test_memory_is_bounded(void **state)
@@ -677,6 +751,7 @@ static void test_churn(void **state)
     size_t count = 0;
     struct sip_net_effect e;
     w->config.conns_max = 150;
+    w->config.conns_reserved = 40;
     again(w);
     struct addr local = addr_of("192.0.2.9:5060");
     for (int i = 0; i < 20000; i++) {
@@ -687,7 +762,8 @@ static void test_churn(void **state)
         peer.port = (uint16_t)(1 + pick % 40);
         struct sip_hop hop = {.transport = pick % 3 ? SIP_TCP : SIP_TLS, .addr = peer};
         uint64_t conn;
-        if (pick % 7 == 0 && count < 200 && sip_net_accepted(w->net, w->now, SIP_TCP, 0, &peer, &local, &conn) == 0)
+        if (pick % 7 == 0 && count < 200 &&
+            sip_net_accepted(w->net, w->now, SIP_TCP, 0, &peer, &local, pick % 3 == 0, &conn) == 0)
             numbers[count++] = conn;
         else if (pick % 7 == 1)
             sip_net_send(w->net, w->now, &hop, slice_str(OPTIONS));
@@ -734,6 +810,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keep_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keep_alive_of_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_known_peers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_known_peers_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_requests_go_by_tcp, set_up, tear_down),
