@@ -195,9 +195,16 @@ static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *i
     answer_alone(s, now, 482, slice_of(s->tag, TAG_OCTETS));
 }
 
+/* Dialogs, which are calls in progress, have an eighth that new requests do not get. */
+static size_t share(const struct inbound *in, size_t max)
+{
+    return in->message.to.tag.n ? max : max - max / 8;
+}
+
 static int enter(struct sip_layer *l, const struct inbound *in, struct source **ret_source)
 {
-    if (l->servers_open >= l->config.servers_max || l->octets + in->region.used > l->config.octets_max)
+    if (l->servers_open >= share(in, l->config.servers_max) ||
+        l->octets + in->region.used > share(in, l->config.octets_max))
         return ERR_LIMIT;
     return sip_source_enter(l, &in->flow, ret_source);
 }

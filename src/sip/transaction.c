@@ -232,26 +232,45 @@ static bool read_message(struct sip_layer *l, struct inbound *in)
     return false;
 }
 
-void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow *flow, struct slice octets)
+/* NULL: there is nothing to work with, and that has been counted and answered. */
+static struct inbound *take_message(struct sip_layer *l, const struct sip_flow *flow, struct slice octets)
 {
     if (is_keepalive(octets))
-        return;
+        return NULL;
     if (octets.n > SIP_MESSAGE_OCTETS_MAX) {
         l->counters.refused_limit++;
-        return;
+        return NULL;
     }
     struct inbound *in = sip_inbound_new(flow, octets);
     if (!in) {
         l->counters.refused_memory++;
-    } else if (!read_message(l, in)) {
-        sip_inbound_drop(in);
-    } else if (in->message.is_request) {
-        l->counters.requests_in++;
-        sip_server_receive(l, now, in);
-    } else {
-        l->counters.responses_in++;
-        sip_client_receive(l, now, in);
+        return NULL;
     }
+    if (!read_message(l, in)) {
+        sip_inbound_drop(in);
+        return NULL;
+    }
+    *(in->message.is_request ? &l->counters.requests_in : &l->counters.responses_in) += 1;
+    return in;
+}
+
+void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow *flow, struct slice octets)
+{
+    struct inbound *in = take_message(l, flow, octets);
+    if (in && in->message.is_request)
+        sip_server_receive(l, now, in);
+    else if (in)
+        sip_client_receive(l, now, in);
+}
+
+void sip_layer_refuse(struct sip_layer *l, const struct sip_flow *flow, struct slice octets, unsigned status)
+{
+    struct inbound *in = take_message(l, flow, octets);
+    if (!in)
+        return;
+    if (in->message.is_request && in->message.method != SIP_ACK)
+        sip_server_refuse(l, in, status, 0);
+    sip_inbound_drop(in);
 }
 
 size_t sip_layer_clients(const struct sip_layer *l)

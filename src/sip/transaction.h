@@ -33,7 +33,9 @@ struct sip_layer_config {
     int64_t timer_d_ms; /* 32 s */
     int64_t trying_ms;  /* 100 for an INVITE that the user left without a response for so long (17.2.1); 0: at once */
     size_t clients_max; /* requests of ours without a final response at a time; beyond: ERR_LIMIT */
-    size_t servers_max; /* requests without a final response at a time; beyond: 503 with Retry-After, without state */
+    size_t
+        servers_max; /* requests without a final response at a time; beyond: 503 with Retry-After, without state. An eighth is kept for
+                           requests inside of dialogs, here and of octets_max */
     size_t servers_per_source_max; /* of one IPv4 address or IPv6 /64, unless its flow is_configured; 0: no limit */
     size_t octets_max;             /* memory of all messages and transactions that are kept */
     unsigned retry_after_s;        /* of the 503 */
@@ -57,6 +59,10 @@ void sip_layer_free(struct sip_layer *l);
 
 /* One message from below, exactly as it came. Malformed ones are counted and, if they are requests that can be answered, answered. */
 void sip_layer_input(struct sip_layer *l, struct now now, const struct sip_flow *flow, struct slice octets);
+
+/* Answers one message that came in with that status, if it is a request that can be answered, and forgets it: no state is kept (8.2.7). If it comes
+ * again, so does the answer. For those whom the user does not know. */
+void sip_layer_refuse(struct sip_layer *l, const struct sip_flow *flow, struct slice octets, unsigned status);
 
 /* What was sent to that hop (as it was given) could not be sent, or its connection ended: for all client transactions that wait on it for a
  * final response. An INVITE that rings there is canceled, by whatever way is left. */

@@ -238,11 +238,11 @@ static void arrive_many(struct sip_stage *s, unsigned first, unsigned count)
     }
 }
 
-/* What is in progress is not touched, and a CANCEL is always taken. */
+/* What is in progress is not touched, and a CANCEL is always taken; calls in progress may go on: an eighth is for requests inside of dialogs. */
 static void test_limits(void **state)
 {
     struct sip_stage *s = *state;
-    s->config.servers_max = 10;
+    s->config.servers_max = 11;
     s->config.trying_ms = 1000;
     stage_start(s, SIP_UDP);
     arrive_many(s, 1, 15);
@@ -257,6 +257,14 @@ static void test_limits(void **state)
                     "     0 > 487\n");
     arrive_many(s, 20, 2); /* one place is free again */
     stage_expect(s, "     0 ! INVITE\n"
+                    "     0 > 503\n");
+    for (unsigned i = 30; i < 32; i++) {
+        char via[64];
+        snprintf(via, sizeof via, "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK-%u", i);
+        stage_arrive_as(
+            s, &(struct arrival){.method = "UPDATE", .via = via, .to = "<sip:b@example.com>;tag=inside", .cseq = i});
+    }
+    stage_expect(s, "     0 ! UPDATE\n"
                     "     0 > 503\n");
 }
 
