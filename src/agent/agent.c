@@ -177,6 +177,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     buf_init(&a->text, MESSAGE_OCTETS_MAX);
     a->flush_timer.fire = flush_due;
     trunks_init(a);
+    agent_strangers_init(a);
     if (parts->service_count) {
         struct agent_service_view view;
         agent_service_view(parts->services[0], &view);
@@ -372,7 +373,10 @@ void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, s
     struct sip_flow known = *flow;
     struct trunk *trunk;
     a->now = now;
-    known.is_configured = flow->side != AGENT_IME && !trunk_of_flow(a, flow, &trunk);
+    if (!trunk_of_flow(a, flow, &trunk))
+        known.is_configured = flow->side != AGENT_IME || a->options->edge.family;
+    else if (agent_stranger_input(a, flow, octets))
+        return;
     sip_layer_input(a->layer, now, &known, octets);
 }
 

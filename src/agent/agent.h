@@ -78,6 +78,9 @@ void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, s
 void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop);
 void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop); /* as sip_layer_lost */
 
+/* Whether a peer on that side is a PBX, a trunk or the edge by its address: sip_host_handler.is_known. */
+bool agent_knows(struct agent *a, unsigned side, const struct addr *peer);
+
 /* The answer to AGENT_LOCATE: where a trunk is, best first. n 0: nowhere. */
 void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n);
 
@@ -114,9 +117,10 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
 /* clang-format off */
 #define AGENT_COUNTERS(X) \
     X(CallsAccepted) X(CallsAttempted) X(CallsReceived) X(CallsSetup) X(FallbackCallsFailed) X(FallbackCallsSuccessful) \
-    X(IMESetupsFailed) X(calls_pstn_out) X(calls_pstn_in) X(calls_shed) X(calls_refused_limit) X(calls_refused_source) \
+    X(IMESetupsFailed) X(calls_pstn_out) X(calls_pstn_in) X(calls_shed) X(calls_refused_limit) X(calls_refused_peer) X(calls_refused_source) \
     X(calls_refused_ticket) X(calls_refused_not_enrolled) X(calls_stuck) X(answers_unacknowledged) X(answers_late) X(answers_late_refused) \
-    X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures)
+    X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures) \
+    X(strangers_dropped)
 /* clang-format on */
 COUNTERS_DECLARE(agent_counters, AGENT_COUNTERS)
 

@@ -60,6 +60,8 @@ static struct call *call_new(struct agent *a, const struct sip_event *event, str
     }
     list_append(&a->calls, &c->link);
     *(c->kind == CALL_VOICE ? &a->call_count : &a->request_count) += 1;
+    if (trunk && c->kind == CALL_VOICE)
+        trunk->calls++;
     call_describe(c, event->message);
     return c;
 }
@@ -86,9 +88,12 @@ void call_begin(struct agent *a, const struct sip_event *event, struct trunk *tr
         return;
     }
     const bool full = voice ? a->call_count >= a->options->calls_max : a->request_count >= a->options->requests_max;
-    struct call *c = full || a->stopping ? NULL : call_new(a, event, trunk);
+    const bool greedy = voice && trunk && trunk->options->calls_max && trunk->calls >= trunk->options->calls_max;
+    if (greedy && !full)
+        a->counters.calls_refused_peer++;
+    struct call *c = full || greedy || a->stopping ? NULL : call_new(a, event, trunk);
     if (!c) {
-        a->counters.calls_refused_limit++;
+        a->counters.calls_refused_limit += !greedy || full;
         agent_answer(a, event->server, 503, "Retry-After", slice_str(RETRY_AFTER));
         return;
     }
@@ -426,6 +431,8 @@ void call_free(struct call *c)
     list_remove(&c->closing_link);
     list_remove(&c->link);
     *(c->kind == CALL_VOICE ? &a->call_count : &a->request_count) -= 1;
+    if (c->from_trunk && c->kind == CALL_VOICE)
+        c->from_trunk->calls--;
     region_fini(&c->texts);
     mem_free(c);
 }

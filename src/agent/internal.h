@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/journal.h"
+#include "agent/stranger.h"
 #include "agent/trunk_internal.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -169,10 +170,11 @@ struct agent {
     struct trunk trunks[AGENT_TRUNKS_MAX];
     size_t trunk_count;
     struct sip_digest_server digest; /* of PBXs that register */
-    struct region scratch;           /* emptied before each event */
-    struct buf octets;               /* a message being written */
-    struct buf text;                 /* a value being written */
-    uint32_t locate;                 /* trunks to be asked for, a bit each */
+    struct strangers strangers;
+    struct region scratch; /* emptied before each event */
+    struct buf octets;     /* a message being written */
+    struct buf text;       /* a value being written */
+    uint32_t locate;       /* trunks to be asked for, a bit each */
     bool stopping, stopped, stop_told;
     struct timer stop_timer;
     struct timer flush_timer; /* of the journal */

@@ -24,6 +24,8 @@ void agent_options_default(struct agent_options *options)
         .late_ms = 200,
         .requests_max = 5000,
         .journal_max = 10000,
+        .strangers_max = 500,
+        .strangers_per_source_max = 50,
     };
     agent_short_numbers_default(&options->shorts);
 }

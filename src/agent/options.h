@@ -30,6 +30,7 @@ struct agent_trunk_options {
     struct addr sources[AGENT_SOURCES_MAX]; /* further addresses that its requests come from; ports are not looked at */
     size_t source_count;
     struct agent_dial_plan plan; /* how it writes numbers */
+    size_t calls_max; /* that it has begun, at a time; beyond: 503 with Retry-After. 0: as many as the agent takes */
 };
 
 struct agent_options {
@@ -64,6 +65,11 @@ struct agent_options {
     int64_t late_ms; /* a timer that is told so late shows that the machine is too busy: no direct ways for a second */
     size_t requests_max; /* requests passed on that wait for their answer, of no call */
     size_t journal_max;  /* call records kept */
+
+    /* Requests per second of strangers: peers that are no PBX, trunk, edge or company with a certificate. They are refused, or may register; beyond,
+     * they are dropped unread. */
+    unsigned strangers_max;
+    unsigned strangers_per_source_max;
 };
 
 /* Everything that has a default; no trunk, no point. */

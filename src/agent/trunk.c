@@ -53,6 +53,13 @@ int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **r
     return ERR_FORBIDDEN;
 }
 
+bool agent_knows(struct agent *a, unsigned side, const struct addr *peer)
+{
+    const struct sip_flow flow = {.side = side, .peer = *peer};
+    struct trunk *trunk;
+    return side < AGENT_SIDES && !trunk_of_flow(a, &flow, &trunk);
+}
+
 /* ---- whether it answers ---- */
 
 static enum agent_alarm absence_of(const struct trunk *t)

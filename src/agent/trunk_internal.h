@@ -77,6 +77,7 @@ struct trunk {
     enum registration registration;
     struct client registering;
     struct timer register_timer; /* ours: the next one; its: the end of a binding */
+    size_t calls;                /* that it has begun */
     uint32_t register_cseq;
     char register_call_id[2 * TAG_OCTETS];
     struct list bindings; /* its, best first: each is the hop of the same place in hops */

@@ -483,7 +483,7 @@ static void received_past_the_edge(void **state)
     struct stage *s = *state;
     struct talk bob;
     assert_int_equal(addr_parse(slice_str("10.0.0.5:5061"), 0, &s->options.edge), 0);
-    from_far(s, &bob, "+49301001234", NULL);
+    talk_call(s, &bob, FAR, "+49301001234");
     stage_take(s, FAR, "403");
     talk_ack(&bob);
     stage_quiet(s);

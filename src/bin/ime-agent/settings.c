@@ -19,6 +19,10 @@ static const struct conf_section sections[] = {
      "Where other companies' agents, or the edge, reach the agent. Other agents show a certificate for their domain."},
     {"pbx", true, "One PBX; the section's name is shown to people. Several are tried in the order of the file."},
     {"trunk", true, "One trunk to the phone network. Several are tried in the order of the file."},
+    {"limits", false,
+     "What strangers and slow or broken peers may take. What is over a limit is refused or ended, counted (imectl show "
+     "counters net., "
+     "connections., agent.) and logged at a bounded rate."},
     AGENT_CONF_SECTIONS,
     {"ticket", false,
      "Checking the tickets of callers, needed when the ime-side listens and no edge does it in the agent's place."},
@@ -46,6 +50,8 @@ static const struct conf_section sections[] = {
     {peer, "user", CONF_TEXT, 0, NULL, 1, 128, NULL, "49301", "User name of the registration, and of the password."}, \
     {peer, "password", CONF_TEXT, CONF_SECRET, NULL, 1, 128, NULL, NULL, "Better in a file: password-file."}, \
     {peer, "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/trunk.password", "Its first line is the password; mode 0600."}, \
+    {peer, "calls", CONF_INTEGER, 0, NULL, 1, 1000000, NULL, "200", \
+     "Calls at a time that it has begun; beyond, it gets 503. If absent: as many as the agent takes."}, \
     AGENT_CONF_DIALING_KEYS(peer)
 
 static const struct conf_key keys[] = {
@@ -83,6 +89,25 @@ static const struct conf_key keys[] = {
     {"pbx", "digest", CONF_CHOICE, 0, "any", 0, 0, "any|md5", NULL, "What a PBX that registers may prove its password with. md5: for old ones that give up when SHA-256 is offered, too."},
     PEER_KEYS("trunk"),
     {"trunk", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The agent registers there, as `user`."},
+
+    {"limits", "strangers", CONF_INTEGER, 0, "500", 1, 1000000, NULL, NULL,
+     "Requests per second from addresses that no PBX, trunk or edge has, which may only register; beyond, they are dropped unread."},
+    {"limits", "strangers-per-source", CONF_INTEGER, 0, "50", 1, 1000000, NULL, NULL, "The same from one address (IPv6: from one /64)."},
+    {"limits", "connections", CONF_INTEGER, 0, "8192", 64, SIP_CONNS_MAX, NULL, NULL, "TCP and TLS connections at a time, in all."},
+    {"limits", "connections-reserved", CONF_INTEGER, 0, "1024", 0, SIP_CONNS_MAX, NULL, NULL,
+     "How many of these are kept for PBXs, trunks, the edge, and connections of our own. No stranger gets them."},
+    {"limits", "connections-per-source", CONF_INTEGER, 0, "64", 1, SIP_CONNS_MAX, NULL, NULL, "From one stranger's address (IPv6: from one /64)."},
+    {"limits", "connections-per-peer", CONF_INTEGER, 0, "1024", 1, SIP_CONNS_MAX, NULL, NULL, "From one PBX, trunk or edge."},
+    {"limits", "handshake-timeout", CONF_DURATION, 0, "10s", 100, MINUTE, NULL, NULL, "For TLS to complete on a connection that came in."},
+    {"limits", "first-timeout", CONF_DURATION, 0, "30s", 100, HOUR, NULL, NULL, "For the first message on it."},
+    {"limits", "message-timeout", CONF_DURATION, 0, "10s", 100, MINUTE, NULL, NULL, "From the first octet of a message to its last."},
+    {"limits", "idle-timeout", CONF_DURATION, 0, "10m", 10 * SECOND, DAY, NULL, NULL, "A connection without any message for so long ends."},
+    {"limits", "spare-after", CONF_DURATION, 0, "1m", SECOND, HOUR, NULL, NULL,
+     "When there are as many connections as there may be, one without any message for so long gives way to a new one."},
+    {"limits", "partial-messages", CONF_OCTETS, 0, "32M", 1024 * 1024, INT64_C(1) << 32, NULL, NULL,
+     "Memory for messages that have not come whole, of all connections together. A quarter is not for strangers."},
+    {"limits", "queue", CONF_OCTETS, 0, "1M", 128 * 1024, INT64_C(1) << 28, NULL, NULL,
+     "What waits for one slow reader; beyond, its connection ends."},
 
     AGENT_CONF_KEYS,
 
@@ -127,6 +152,30 @@ static int load_agent(struct settings *s, struct buf *errors)
     o->journal_max = count_of(g, "call-records");
     int err = agent_conf_shorts(s->conf, errors, &o->shorts);
     return o->domain ? err : ERR_NO_MEMORY;
+}
+
+static int load_limits(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *g = conf_section(s->conf, "limits");
+    struct sip_net_config *n = &s->net;
+    sip_net_config_init(n);
+    n->conns_max = count_of(g, "connections");
+    n->conns_reserved = count_of(g, "connections-reserved");
+    n->conns_per_source_max = count_of(g, "connections-per-source");
+    n->conns_per_peer_max = count_of(g, "connections-per-peer");
+    n->accept_ms = conf_ms(g, "handshake-timeout");
+    n->first_ms = conf_ms(g, "first-timeout");
+    n->message_ms = conf_ms(g, "message-timeout");
+    n->idle_ms = conf_ms(g, "idle-timeout");
+    n->spare_ms = conf_ms(g, "spare-after");
+    n->partial_octets_max = count_of(g, "partial-messages");
+    s->queue_octets_max = count_of(g, "queue");
+    s->agent.strangers_max = (unsigned)conf_integer(g, "strangers");
+    s->agent.strangers_per_source_max = (unsigned)conf_integer(g, "strangers-per-source");
+    if (n->conns_reserved < n->conns_max)
+        return 0;
+    buf_printf(errors, "[limits] connections-reserved: it must be less than connections\n");
+    return ERR_RANGE;
 }
 
 static int load_service(struct settings *s, const struct conf_group *g, struct buf *errors)
@@ -214,8 +263,8 @@ int settings_load(const struct conf *conf, struct buf *errors, struct settings *
     buf_init(&s->ticket_password, 128);
     buf_init(&s->post.token, 256);
     agent_options_default(&s->agent);
-    int (*const steps[])(struct settings *, struct buf *) = {load_agent, settings_load_sides, load_numbers, load_post,
-                                                             load_ticket};
+    int (*const steps[])(struct settings *, struct buf *) = {load_agent,   settings_load_sides, load_limits,
+                                                             load_numbers, load_post,           load_ticket};
     int err = 0;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int failed = steps[i](s, errors);

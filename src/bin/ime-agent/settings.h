@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "io/dns.h"
+#include "sip/transport.h"
 
 extern const struct conf_table settings_table;
 
@@ -36,6 +37,8 @@ struct settings {
     struct side_settings sides[AGENT_SIDES];
     struct addr dns_servers[DNS_SERVERS_MAX]; /* none: those of the system */
     size_t dns_server_count;
+    struct sip_net_config net;
+    size_t queue_octets_max; /* that wait for one slow reader */
     struct agent_enrolled *enrolled;
     struct agent_routes_config routes;
     struct agent_records_config records;

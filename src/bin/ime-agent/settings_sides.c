@@ -87,6 +87,7 @@ static int load_peer(struct settings *s, const struct conf_group *g, const char 
     err = err ? err : failed;
     t.password = (char *)(uintptr_t)password;
     t.registers = conf_boolean(g, "registers");
+    t.calls_max = (size_t)conf_integer(g, "calls");
     t.only_md5 = side == AGENT_PBX && conf_choice(g, "digest") == 1;
     for (size_t i = 0; i < conf_count(g, "source") && i < AGENT_SOURCES_MAX; i++)
         t.sources[t.source_count++] = conf_addr_at(g, "source", i);

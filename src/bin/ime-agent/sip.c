@@ -1,9 +1,12 @@
 /* SIP messages in and out, and the addresses of PBXs and trunks. */
 #include "host.h"
 
+#include "io/process.h"
+
 #include <stdio.h>
 
 #define LOCATE_AGAIN_MS 30000
+#define DESCRIPTORS_OF_OTHERS 256 /* the store, control sessions, IME servers, posted records */
 
 static void on_message(void *arg, const struct sip_flow *flow, struct slice octets)
 {
@@ -17,6 +20,12 @@ static void on_unreachable(void *arg, const struct sip_hop *hop)
     struct host *h = arg;
     agent_unreachable(h->agent, daemon_now(&h->daemon), hop);
     daemon_wake(&h->daemon);
+}
+
+static bool is_known(void *arg, unsigned side, const struct addr *peer)
+{
+    struct host *h = arg;
+    return agent_knows(h->agent, side, peer);
 }
 
 /* ---- where trunks are ---- */
@@ -101,11 +110,27 @@ static int open_side(struct host *h, enum agent_side side)
     return err;
 }
 
+/* Connections that there are no descriptors for would keep everybody out for a while: better fewer. */
+static void fit_descriptors(struct host *h, struct sip_net_config *net)
+{
+    const size_t files = process_files_max(), others = DESCRIPTORS_OF_OTHERS;
+    const size_t max = files > 2 * others ? files - others : others;
+    if (net->conns_max <= max)
+        return;
+    log_event(&h->daemon.log, LEVEL_WARNING, "sip.connections.fewer",
+              "connections=%zu instead of %zu: the limit of open files is %zu", max, net->conns_max, files);
+    net->conns_reserved = net->conns_reserved * max / net->conns_max;
+    net->conns_max = max;
+}
+
 int sip_open(struct host *h)
 {
-    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located};
+    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located, is_known};
     struct sip_host_options options;
     sip_host_options_init(&options);
+    options.net = h->daemon.settings->net;
+    options.stream_queue_octets_max = h->daemon.settings->queue_octets_max;
+    fit_descriptors(h, &options.net);
     options.entropy = &h->daemon.entropy;
     options.log = &h->daemon.log;
     options.dns.server_count = h->daemon.settings->dns_server_count;
