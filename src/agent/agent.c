@@ -120,6 +120,8 @@ static int make(struct agent *a)
         err = sip_layer_new(&config, a->ports.entropy, a->ports.log, &a->layer);
     if (!err)
         err = call_journal_new(a->ports.kv, a->options->journal_max, a->now, &a->journal);
+    if (!err)
+        err = call_leftovers_init(a);
     return err;
 }
 
@@ -166,6 +168,8 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     heap_init(&a->timers);
     list_init(&a->calls);
     list_init(&a->closing);
+    list_init(&a->unkept);
+    list_init(&a->leftovers);
     map_init(&a->clients, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->servers, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
@@ -206,6 +210,7 @@ void agent_free(struct agent *a)
         call_free(CONTAINER_OF(it, struct call, link));
     late_free_all(a);
     trunks_fini(a);
+    call_leftovers_fini(a);
     agent_timer_stop(a, &a->stop_timer);
     agent_timer_stop(a, &a->flush_timer);
     call_journal_free(a->journal);
@@ -244,6 +249,7 @@ void agent_start(struct agent *a, struct now now)
 {
     a->now = now;
     trunks_start(a);
+    call_leftovers_start(a);
 }
 
 static void stop_now(struct agent *a, void *owner)

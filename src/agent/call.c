@@ -47,6 +47,7 @@ static struct call *call_new(struct agent *a, const struct sip_event *event, str
     c->from_hop = agent_hop(event->flow);
     region_init(&c->texts, CALL_TEXTS_OCTETS_MAX);
     list_init(&c->closing_link);
+    list_init(&c->keep_link);
     list_init(&c->attempts);
     list_init(&c->pairs);
     list_init(&c->relays);
@@ -208,6 +209,7 @@ void call_answered(struct call *c, struct pair *pair, const struct sip_message *
     c->record.answered_at = a->now.wall;
     count_answered(c);
     agent_note(a, &c->record);
+    call_keep(c);
     call_wait(c);
 }
 
@@ -373,6 +375,7 @@ void call_over(struct call *c, const char *by)
     if (c->state == CALL_OVER)
         return;
     c->state = CALL_OVER;
+    call_keep_no_more(c);
     agent_timer_stop(a, &c->timer);
     call_forget_first(c);
     LIST_EACH(it, &c->attempts)
@@ -429,6 +432,7 @@ void call_free(struct call *c)
     }
     agent_timer_stop(a, &c->timer);
     list_remove(&c->closing_link);
+    list_remove(&c->keep_link);
     list_remove(&c->link);
     *(c->kind == CALL_VOICE ? &a->call_count : &a->request_count) -= 1;
     if (c->from_trunk && c->kind == CALL_VOICE)

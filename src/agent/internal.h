@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/journal.h"
+#include "agent/leftover.h"
 #include "agent/stranger.h"
 #include "agent/trunk_internal.h"
 #include "base/map.h"
@@ -135,6 +136,8 @@ struct call {
     struct pair *confirmed;
     bool tried_direct;
     struct timer timer;        /* ringing for too long; then nothing heard for too long */
+    struct list keep_link;     /* in agent.unkept */
+    uint64_t kept_as;          /* the number of its row in the store; 0: none */
     struct call_record record; /* CALL_VOICE */
 };
 
@@ -167,6 +170,10 @@ struct agent {
     struct mono busy_until; /* the machine is late: no direct ways */
     size_t request_count;   /* of the calls: those that are none for people */
     struct list closing;    /* calls that may be freed when the event is over */
+    struct list unkept;     /* calls that were answered, and that the store is to have soon */
+    struct list leftovers;  /* of before a crash */
+    struct timer keep_timer, leftover_timer;
+    uint64_t next_kept;
     struct trunk trunks[AGENT_TRUNKS_MAX];
     size_t trunk_count;
     struct sip_digest_server digest; /* of PBXs that register */

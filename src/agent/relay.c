@@ -117,8 +117,11 @@ static void relay_heard(struct agent *a, void *owner, unsigned status, const str
         other->heard = a->now.mono;
     if (status == 100)
         return;
-    if (status >= 200 && status < 300 && other->ready)
+    if (status >= 200 && status < 300 && other->ready) {
         sip_dialog_answered(&other->dialog, response);
+        if (r->method == SIP_INVITE || r->method == SIP_UPDATE) /* both targets may have changed */
+            call_keep(c);
+    }
     if (response)
         relay_respond(r, NULL, response);
     else

@@ -33,10 +33,11 @@ enum kv_table {
     KV_ENROLL_TOKEN = 71,
     KV_ENROLL_CERTIFICATE = 72,
     KV_ENROLL_CONFIG = 73,
-    KV_AGENT_ROUTE = 80,    /* learned routes */
-    KV_AGENT_VCR = 81,      /* call records that no server has acknowledged */
-    KV_AGENT_CALL = 82,     /* what became of each call */
-    KV_AGENT_PROVISION = 83 /* numbers and trust that imectl has added */
+    KV_AGENT_ROUTE = 80,     /* learned routes */
+    KV_AGENT_VCR = 81,       /* call records that no server has acknowledged */
+    KV_AGENT_CALL = 82,      /* what became of each call */
+    KV_AGENT_PROVISION = 83, /* numbers and trust that imectl has added */
+    KV_AGENT_DIALOG = 84     /* the goodbyes of calls in progress */
 };
 
 typedef void kv_done_fn(void *arg, int err);

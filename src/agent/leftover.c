@@ -1,0 +1,300 @@
+/* The goodbyes of calls in progress: rows, and what becomes of them after a restart. */
+#include "agent/internal.h"
+
+#include "base/reader.h"
+
+#define ROW_VERSION 1
+#define ROW_OCTETS_MAX (64 * 1024)
+#define KEEP_MS 200       /* rows of so long go to the disk together */
+#define CSEQ_AHEAD 100000 /* requests inside the dialog may have gone on since the row was written */
+#define CSEQ_MAX UINT32_C(0x7fffffff)
+#define STEP_MS 100 /* after a restart so many calls are ended at a time */
+#define STEP_CALLS 50
+
+struct leftover_end {
+    struct leftover *leftover;
+    struct client client;
+    struct trunk *trunk; /* NULL: IME, or it is no longer there */
+    struct sip_hop hop;
+    uint32_t cseq;
+    struct buf bye;
+    unsigned status; /* of its answer; 0: none yet */
+};
+
+struct leftover {
+    struct list link; /* in agent.leftovers */
+    uint64_t number;  /* of its row */
+    struct vap_vcr vcr;
+    bool has_vcr;   /* it went over the phone network */
+    bool under_way; /* the goodbyes are sent */
+    unsigned pstn;  /* which end is the phone network's */
+    struct leftover_end ends[2];
+};
+
+static struct slice key_of(uint64_t number, uint8_t key[8])
+{
+    for (unsigned i = 0; i < 8; i++)
+        key[i] = (uint8_t)(number >> (56 - 8 * i));
+    return slice_of(key, 8);
+}
+
+/* ---- rows ---- */
+
+static void encode_end(struct agent *a, struct end *e, struct buf *row)
+{
+    const struct sip_hop hop = end_hop(e);
+    const uint32_t cseq = e->dialog.local_cseq < CSEQ_MAX - CSEQ_AHEAD ? e->dialog.local_cseq + CSEQ_AHEAD : CSEQ_MAX;
+    buf_clear(&a->octets);
+    sip_dialog_begin_request(&e->dialog, "BYE", cseq, &a->octets);
+    sip_end(&a->octets, (struct slice){0});
+    buf_opaque(row, 1, slice_str(e->trunk ? e->trunk->options->name : ""));
+    buf_u8(row, (uint8_t)hop.side);
+    buf_u8(row, (uint8_t)hop.transport);
+    buf_u8(row, hop.addr.family);
+    buf_put(row, hop.addr.ip, sizeof hop.addr.ip);
+    buf_u16(row, hop.addr.port);
+    buf_opaque(row, 1, slice_str(hop.host));
+    buf_u32(row, cseq);
+    buf_opaque(row, 2, buf_slice(&a->octets));
+    row->err = row->err ? row->err : a->octets.err;
+}
+
+static void encode(struct call *c, struct buf *row)
+{
+    const struct call_record *r = &c->record;
+    const bool has_vcr = r->called.text[0] && (r->from == AGENT_PSTN || r->to == AGENT_PSTN);
+    buf_u8(row, ROW_VERSION);
+    buf_u8(row, has_vcr);
+    buf_u8(row, r->to == AGENT_PSTN);
+    buf_u8(row, r->direction == CALL_OUTBOUND ? VAP_SENT : VAP_RECEIVED);
+    buf_opaque(row, 1, e164_slice(&r->calling));
+    buf_opaque(row, 1, e164_slice(&r->called));
+    buf_u64(row, (uint64_t)r->answered_at.ms);
+    encode_end(c->agent, &c->confirmed->ends[0], row);
+    encode_end(c->agent, &c->confirmed->ends[1], row);
+}
+
+static void read_number(struct reader *r, struct e164 *ret_number)
+{
+    struct slice text = read_opaque(r, 1, "number");
+    if (text.n && !e164_parse(text, ret_number))
+        reader_fail(r, ERR_RANGE, "number");
+}
+
+static void read_host(struct reader *r, char host[SIP_HOST_OCTETS_MAX + 1])
+{
+    struct slice text = read_opaque(r, 1, "host");
+    memcpy(host, text.p ? (const char *)text.p : "", text.n);
+    host[text.n] = 0;
+}
+
+static struct trunk *find_trunk(struct agent *a, enum agent_side side, struct slice name)
+{
+    for (size_t i = 0; i < a->trunk_count; i++) {
+        const struct agent_trunk_options *o = a->trunks[i].options;
+        if (o->side == side && slice_eq_str(name, o->name))
+            return &a->trunks[i];
+    }
+    return NULL;
+}
+
+static void decode_end(struct agent *a, struct reader *r, struct leftover_end *e)
+{
+    struct slice trunk = read_opaque(r, 1, "trunk");
+    e->hop.side = read_u8(r, "side");
+    e->hop.transport = (enum sip_transport)read_u8(r, "transport");
+    e->hop.addr.family = read_u8(r, "family");
+    read_copy(r, e->hop.addr.ip, sizeof e->hop.addr.ip, "address");
+    e->hop.addr.port = read_u16(r, "port");
+    read_host(r, e->hop.host);
+    e->cseq = read_u32(r, "CSeq");
+    buf_slice_put(&e->bye, read_opaque(r, 2, "BYE"));
+    if (e->hop.side >= AGENT_SIDES || e->hop.transport > SIP_TLS || !e->bye.n)
+        reader_fail(r, ERR_RANGE, "end of a call");
+    else
+        e->trunk = find_trunk(a, (enum agent_side)e->hop.side, trunk);
+}
+
+static int decode(struct agent *a, struct slice row, struct leftover *l)
+{
+    struct reader r;
+    reader_init(&r, row);
+    if (read_u8(&r, "version") != ROW_VERSION)
+        return ERR_UNSUPPORTED;
+    l->has_vcr = read_u8(&r, "phone network");
+    l->pstn = read_u8(&r, "end") & 1;
+    l->vcr.direction = read_u8(&r, "direction") == VAP_SENT ? VAP_SENT : VAP_RECEIVED;
+    read_number(&r, &l->vcr.calling);
+    read_number(&r, &l->vcr.called);
+    l->vcr.start_ntp = wall_to_ntp((struct wall){(int64_t)read_u64(&r, "answer")});
+    decode_end(a, &r, &l->ends[0]);
+    decode_end(a, &r, &l->ends[1]);
+    return r.err ? r.err : reader_end(&r, "end of a call in progress");
+}
+
+/* ---- while the agent runs ---- */
+
+static void write_row(struct call *c)
+{
+    struct agent *a = c->agent;
+    uint8_t key[8];
+    struct buf row;
+    const uint64_t number = c->kept_as ? c->kept_as : a->next_kept;
+    buf_init(&row, ROW_OCTETS_MAX);
+    encode(c, &row);
+    if (!row.err && !kv_put(a->ports.kv, KV_AGENT_DIALOG, key_of(number, key), buf_slice(&row)) && !c->kept_as) {
+        c->kept_as = a->next_kept++;
+        a->counters.calls_kept++;
+    }
+    buf_fini(&row);
+}
+
+static void keep_due(struct agent *a, void *owner)
+{
+    struct list *it;
+    (void)owner;
+    while ((it = list_pop(&a->unkept)))
+        write_row(CONTAINER_OF(it, struct call, keep_link));
+    kv_commit(a->ports.kv, NULL, NULL);
+}
+
+void call_keep(struct call *c)
+{
+    struct agent *a = c->agent;
+    if (c->kind != CALL_VOICE || c->state != CALL_UP || !list_empty(&c->keep_link) || !c->confirmed->ends[0].ready ||
+        !c->confirmed->ends[1].ready)
+        return;
+    list_append(&a->unkept, &c->keep_link);
+    if (!heap_has(&a->timers, &a->keep_timer.node))
+        agent_timer(a, &a->keep_timer, KEEP_MS);
+}
+
+void call_keep_no_more(struct call *c)
+{
+    uint8_t key[8];
+    list_remove(&c->keep_link);
+    if (c->kept_as)
+        kv_remove(c->agent->ports.kv, KV_AGENT_DIALOG, key_of(c->kept_as, key));
+    c->kept_as = 0;
+}
+
+/* ---- after a restart ---- */
+
+static void leftover_free(struct agent *a, struct leftover *l)
+{
+    list_remove(&l->link);
+    for (unsigned i = 0; i < 2; i++) {
+        client_drop(a, &l->ends[i].client);
+        buf_fini(&l->ends[i].bye);
+    }
+    mem_free(l);
+}
+
+static void hand_in(struct agent *a, struct leftover *l)
+{
+    const unsigned status = l->ends[l->pstn].status;
+    if (!l->has_vcr || !a->parts.records || status < 200 || status >= 300)
+        return; /* it may have ended long before */
+    l->vcr.vservice_id = a->vservice_id;
+    l->vcr.stop_ntp = wall_to_ntp(a->now.wall);
+    int err = agent_records_add(a->parts.records, &l->vcr, NULL, NULL);
+    if (err)
+        log_event(a->ports.log, LEVEL_WARNING, "agent.record.lost", "called=%s error=%s", l->vcr.called.text,
+                  err_name(err));
+}
+
+static void ended(struct agent *a, struct leftover *l)
+{
+    uint8_t key[8];
+    log_event(a->ports.log, LEVEL_NOTICE, "call.ended_after_restart", "called=%s caller=%u called_side=%u",
+              l->vcr.called.text, l->ends[0].status, l->ends[1].status);
+    a->counters.calls_left_over++;
+    kv_remove(a->ports.kv, KV_AGENT_DIALOG, key_of(l->number, key));
+    hand_in(a, l);
+    kv_commit(a->ports.kv, NULL, NULL);
+    leftover_free(a, l);
+}
+
+static void bye_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct leftover_end *e = owner;
+    struct leftover *l = e->leftover;
+    (void)response;
+    if (status < 200)
+        return;
+    client_drop(a, &e->client);
+    e->status = status;
+    if (l->ends[0].status && l->ends[1].status)
+        ended(a, l);
+}
+
+static void say_goodbye(struct agent *a, struct leftover *l)
+{
+    l->under_way = true;
+    for (unsigned i = 0; i < 2; i++) {
+        struct leftover_end *e = &l->ends[i];
+        client_init(&e->client, bye_heard, e, e->trunk, &e->cseq);
+        if (client_send(a, &e->client, &e->hop, buf_slice(&e->bye)) < 0)
+            e->status = 503;
+    }
+    if (l->ends[0].status && l->ends[1].status)
+        ended(a, l);
+}
+
+static void step(struct agent *a, void *owner)
+{
+    unsigned left = STEP_CALLS;
+    (void)owner;
+    LIST_EACH(it, &a->leftovers) {
+        struct leftover *l = CONTAINER_OF(it, struct leftover, link);
+        if (l->under_way)
+            continue;
+        if (!left--) {
+            agent_timer(a, &a->leftover_timer, STEP_MS);
+            return;
+        }
+        say_goodbye(a, l);
+    }
+}
+
+static int load_row(void *arg, struct slice key, struct slice value)
+{
+    struct agent *a = arg;
+    struct leftover *l = mem_alloc(sizeof *l);
+    if (!l)
+        return ERR_NO_MEMORY;
+    list_append(&a->leftovers, &l->link);
+    for (unsigned i = 0; i < 2; i++) {
+        l->ends[i].leftover = l;
+        buf_init(&l->ends[i].bye, ROW_OCTETS_MAX);
+    }
+    for (size_t i = 0; i < key.n && i < 8; i++)
+        l->number = l->number << 8 | key.p[i];
+    if (l->number >= a->next_kept && l->number < UINT64_MAX)
+        a->next_kept = l->number + 1;
+    if (key.n != 8 || decode(a, value, l) < 0)
+        leftover_free(a, l);
+    return 0;
+}
+
+int call_leftovers_init(struct agent *a)
+{
+    a->keep_timer.fire = keep_due;
+    a->leftover_timer.fire = step;
+    a->next_kept = 1;
+    return kv_scan(a->ports.kv, KV_AGENT_DIALOG, load_row, a);
+}
+
+void call_leftovers_start(struct agent *a)
+{
+    if (!list_empty(&a->leftovers))
+        agent_timer(a, &a->leftover_timer, 0);
+}
+
+void call_leftovers_fini(struct agent *a)
+{
+    LIST_EACH(it, &a->leftovers)
+        leftover_free(a, CONTAINER_OF(it, struct leftover, link));
+    agent_timer_stop(a, &a->keep_timer);
+    agent_timer_stop(a, &a->leftover_timer);
+}
