@@ -129,8 +129,10 @@ static void attempt_provisional(struct attempt *at, unsigned status, const struc
 {
     struct call *c = at->call;
     struct agent *a = c->agent;
-    if (!at->heard && at->timer.node.index)
+    if (!at->heard && at->side == AGENT_IME && at->timer.node.index)
         agent_timer(a, &at->timer, a->options->setup_ms);
+    else if (at->side != AGENT_IME) /* it has the call: a phone network may take long before it rings */
+        agent_timer_stop(a, &at->timer);
     at->heard = true;
     if (status == 100 || !c->first)
         return;

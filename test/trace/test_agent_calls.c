@@ -113,6 +113,24 @@ static void next_carrier_when_the_first_is_silent(void **state)
     talk_accept(&ann, &bob);
 }
 
+/* The phone network may take long before it rings, and its 180 may be lost: a carrier that has said 100 has the call. */
+static void carrier_takes_its_time(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_call(s, &ann, PBX, "0302000001");
+    talk_heard(&ann, "100");
+    talk_called(s, &bob, CARRIER_1);
+    talk_answer(&bob, 100, NULL);
+    stage_run(s, 40000);
+    stage_quiet(s);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    talk_asked(&bob, "ACK");
+    stage_quiet(s);
+}
+
 static void nobody_there(void **state)
 {
     struct stage *s = *state;
@@ -659,6 +677,7 @@ int main(void)
         CASE(busy),
         CASE(next_carrier_when_the_first_is_ill),
         CASE(next_carrier_when_the_first_is_silent),
+        CASE(carrier_takes_its_time),
         CASE(nobody_there),
         CASE(cancel),
         CASE(answer_crosses_cancel),

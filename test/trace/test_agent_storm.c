@@ -21,6 +21,7 @@ struct phone {
     bool answered; /* it sent or heard 2xx */
     bool ended;    /* it said or heard goodbye, or was told that it is over */
     bool cancelled;
+    bool waits;      /* for what never comes, if it was lost */
     unsigned finals; /* final responses to its INVITE, without repetitions */
     unsigned last_final;
     int64_t next_ms; /* when it does something */
@@ -66,6 +67,13 @@ static struct phone *phone_of(struct day *d, enum peer peer, struct slice call_i
 static void later(struct day *d, struct phone *p, unsigned within_ms)
 {
     p->next_ms = d->at_ms + 1 + pick(d, within_ms);
+}
+
+/* Until it is told; where messages are lost nobody is sure of that, and a phone is needed again. */
+static void wait_long(struct day *d, struct phone *p)
+{
+    p->waits = true;
+    p->next_ms = d->is_bad ? d->at_ms + 2 * 3600 * 1000 : INT64_MAX;
 }
 
 static void answer_to(struct phone *p, const char *request, unsigned status)
@@ -131,10 +139,16 @@ static void act_up(struct day *d, struct phone *p)
 static void act(struct day *d, struct phone *p)
 {
     static const unsigned finals[] = {200, 200, 200, 200, 486, 503, 480, 404, 603, 500};
+    const bool waited = p->waits && (p->state == CALLING || p->state == RINGING);
+    p->waits = false;
+    if (waited) {
+        p->state = FREE;
+        return;
+    }
     switch (p->state) {
     case CALLING: /* a caller loses patience */
         if (p->cancelled) {
-            p->next_ms = INT64_MAX;
+            wait_long(d, p);
             break;
         }
         p->cancelled = true;
@@ -179,7 +193,7 @@ static void called(struct day *d, enum peer peer, struct sent *m)
     memcpy(p->invite, p->talk.request, sizeof p->invite);
     p->state = RINGING;
     if (pick(d, 12) == 0)
-        p->next_ms = INT64_MAX; /* silent from the beginning */
+        wait_long(d, p); /* silent from the beginning */
     else
         later(d, p, 12000);
     answer_to(p, p->invite, 100);
