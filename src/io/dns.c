@@ -11,9 +11,11 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define EDNS_OCTETS 1232 /* fits into one packet on any path */
 #define HOSTS_TTL_S 60
+#define RESOLV_CONF "/etc/resolv.conf"
 
 /* A socket of c-ares. */
 struct dns_socket {
@@ -29,17 +31,31 @@ struct dns_query {
     dns_answer_fn *fn; /* NULL: canceled */
     void *arg;
     enum sip_dns_type type;
+    char name[SIP_DNS_NAME_OCTETS_MAX + 1];
     struct mono deadline;
     bool with_ares; /* c-ares holds it: it is freed when c-ares is done with it */
+    bool dropped;   /* by a channel that went away: it is to be asked again */
     struct sip_dns_reply *reply;
     struct sip_dns_answer answer;
+};
+
+/* Tells a file from what it was before. */
+struct stamp {
+    dev_t device;
+    ino_t inode;
+    off_t octets;
+    struct timespec changed;
 };
 
 struct dns {
     struct loop *loop;
     struct dns_options options;
+    bool has_library;
     ares_channel channel;
     bool has_channel;
+    bool moving;         /* from one channel to another */
+    struct stamp system; /* of resolv.conf, as the channel has read it */
+    struct mono look_at;
     struct list sockets;
     struct list waiting; /* oldest first: all have the same patience */
     struct list done;    /* to be told */
@@ -56,6 +72,7 @@ void dns_options_init(struct dns_options *options)
         .query_ms = 4000,
         .queries_max = 1024,
         .hosts_file = true,
+        .look_ms = 1000,
     };
 }
 
@@ -178,6 +195,10 @@ static void answered(void *arg, int status, int timeouts, unsigned char *octets,
         query_free(q);
         return;
     }
+    if (q->dns->moving && status == ARES_EDESTRUCTION) {
+        q->dropped = true;
+        return;
+    }
     q->answer = (struct sip_dns_answer){.err = status_err(status)};
     if (!q->answer.err || q->answer.err == ERR_NOT_FOUND)
         q->answer.ttl_s = SIP_DNS_NEGATIVE_TTL_S;
@@ -189,10 +210,13 @@ static void answered(void *arg, int status, int timeouts, unsigned char *octets,
     finish(q);
 }
 
+static void follow_system(struct dns *dns);
+
 static void due(void *arg)
 {
     struct dns *dns = arg;
     struct mono now = loop_now(dns->loop).mono;
+    follow_system(dns);
     ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     LIST_EACH(it, &dns->waiting) {
         struct dns_query *q = CONTAINER_OF(it, struct dns_query, link);
@@ -243,11 +267,17 @@ static bool ask_hosts_file(struct dns_query *q, const char *name)
     return true;
 }
 
-int dns_ask(struct dns *dns, enum sip_dns_type type, const char *name, dns_answer_fn *fn, void *arg,
-            struct dns_query **ret_query)
+static void ask_ares(struct dns_query *q)
 {
     static const int types[] = {
         [SIP_DNS_A] = ns_t_a, [SIP_DNS_AAAA] = ns_t_aaaa, [SIP_DNS_SRV] = ns_t_srv, [SIP_DNS_NAPTR] = ns_t_naptr};
+    q->with_ares = true;
+    ares_query(q->dns->channel, q->name, ns_c_in, types[q->type], answered, q);
+}
+
+int dns_ask(struct dns *dns, enum sip_dns_type type, const char *name, dns_answer_fn *fn, void *arg,
+            struct dns_query **ret_query)
+{
     if (!is_name(name))
         return ERR_RANGE;
     if (dns->count >= dns->options.queries_max)
@@ -259,6 +289,7 @@ int dns_ask(struct dns *dns, enum sip_dns_type type, const char *name, dns_answe
     q->fn = fn;
     q->arg = arg;
     q->type = type;
+    strcpy(q->name, name);
     q->deadline = mono_after_ms(loop_now(dns->loop).mono, dns->options.query_ms);
     list_append(&dns->waiting, &q->link);
     dns->count++;
@@ -267,8 +298,8 @@ int dns_ask(struct dns *dns, enum sip_dns_type type, const char *name, dns_answe
         finish(q);
         return 0;
     }
-    q->with_ares = true;
-    ares_query(dns->channel, name, ns_c_in, types[type], answered, q);
+    follow_system(dns);
+    ask_ares(q);
     schedule(dns);
     return 0;
 }
@@ -281,9 +312,9 @@ void dns_cancel(struct dns_query *query)
         query_free(query);
 }
 
-/* ---- the whole ---- */
+/* ---- channels ---- */
 
-static int set_servers(struct dns *dns)
+static int set_servers(const struct dns *dns, ares_channel channel)
 {
     struct ares_addr_port_node nodes[DNS_SERVERS_MAX] = {0};
     size_t n = dns->options.server_count;
@@ -296,10 +327,10 @@ static int set_servers(struct dns *dns)
         nodes[i].udp_port = nodes[i].tcp_port = addr->port;
         memcpy(&nodes[i].addr, addr->ip, addr->family == 4 ? 4 : 16);
     }
-    return ares_set_servers_ports(dns->channel, nodes) == ARES_SUCCESS ? 0 : ERR_NO_MEMORY;
+    return ares_set_servers_ports(channel, nodes) == ARES_SUCCESS ? 0 : ERR_NO_MEMORY;
 }
 
-static int open_channel(struct dns *dns)
+static int open_channel(struct dns *dns, ares_channel *ret_channel)
 {
     struct ares_options options = {
         .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
@@ -308,17 +339,90 @@ static int open_channel(struct dns *dns)
         .ednspsz = EDNS_OCTETS,
         .sock_state_cb = socket_state,
         .sock_state_cb_data = dns,
+        .udp_port = dns->options.system_port,
+        .tcp_port = dns->options.system_port,
+        .resolvconf_path = (char *)(uintptr_t)dns->options.resolv_conf, /* it is copied */
     };
+    ares_channel channel;
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB;
+    mask |= dns->options.system_port ? ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT : 0;
+    mask |= dns->options.resolv_conf ? ARES_OPT_RESOLVCONF : 0;
+    int status = ares_init_options(&channel, &options, mask);
+    if (status != ARES_SUCCESS)
+        return status == ARES_ENOMEM ? ERR_NO_MEMORY : ERR_IO;
+    int err = set_servers(dns, channel);
+    if (err)
+        ares_destroy(channel);
+    else
+        *ret_channel = channel;
+    return err;
+}
+
+/* ---- the system's servers ---- */
+
+static bool read_stamp(const struct dns *dns, struct stamp *ret_stamp)
+{
+    struct stat st;
+    if (stat(dns->options.resolv_conf ? dns->options.resolv_conf : RESOLV_CONF, &st) < 0)
+        return false;
+    *ret_stamp = (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    return true;
+}
+
+static bool is_same(const struct stamp *a, const struct stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->octets == b->octets &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* What the old servers have not answered is asked of the new ones. */
+static void move_to(struct dns *dns, ares_channel channel)
+{
+    ares_channel old = dns->channel;
+    dns->channel = channel;
+    dns->moving = true;
+    ares_destroy(old);
+    dns->moving = false;
+    LIST_EACH(it, &dns->waiting) {
+        struct dns_query *q = CONTAINER_OF(it, struct dns_query, link);
+        if (!q->dropped)
+            continue;
+        q->dropped = false;
+        ask_ares(q);
+    }
+}
+
+/* A laptop, a DHCP lease, an operator: where the DNS is may change while we run. Not from within a callback of c-ares. */
+static void follow_system(struct dns *dns)
+{
+    struct mono now = loop_now(dns->loop).mono;
+    struct stamp stamp;
+    ares_channel channel;
+    if (dns->options.server_count || !mono_due(dns->look_at, now))
+        return;
+    dns->look_at = mono_after_ms(now, dns->options.look_ms);
+    if (!read_stamp(dns, &stamp) || is_same(&stamp, &dns->system)) /* not there: it is being replaced */
+        return;
+    if (open_channel(dns, &channel) < 0)
+        return; /* the next look tries again */
+    dns->system = stamp;
+    log_event(dns->options.log, LEVEL_NOTICE, "dns.servers_changed", "file=%s",
+              dns->options.resolv_conf ? dns->options.resolv_conf : RESOLV_CONF);
+    move_to(dns, channel);
+}
+
+/* ---- the whole ---- */
+
+static int open_first(struct dns *dns)
+{
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         return ERR_NO_MEMORY;
-    int status = ares_init_options(&dns->channel, &options, mask);
-    if (status != ARES_SUCCESS) {
-        ares_library_cleanup();
-        return status == ARES_ENOMEM ? ERR_NO_MEMORY : ERR_IO;
-    }
-    dns->has_channel = true;
-    return set_servers(dns);
+    dns->has_library = true;
+    dns->look_at = loop_now(dns->loop).mono;
+    read_stamp(dns, &dns->system); /* before the file itself: a change in between is seen as one */
+    int err = open_channel(dns, &dns->channel);
+    dns->has_channel = !err;
+    return err;
 }
 
 int dns_new(struct loop *loop, const struct dns_options *options, struct dns **ret_dns)
@@ -336,7 +440,7 @@ int dns_new(struct loop *loop, const struct dns_options *options, struct dns **r
     loop_task_init(&dns->tell_task, tell, dns);
     int err = loop_timer_new(loop, due, dns, &dns->timer);
     if (!err)
-        err = open_channel(dns);
+        err = open_first(dns);
     if (err) {
         dns_free(dns);
         return err;
@@ -357,10 +461,10 @@ void dns_free(struct dns *dns)
         return;
     drop(&dns->waiting);
     drop(&dns->done);
-    if (dns->has_channel) {
+    if (dns->has_channel)
         ares_destroy(dns->channel); /* gives back what it holds, and closes its sockets */
+    if (dns->has_library)
         ares_library_cleanup();
-    }
     loop_timer_free(dns->timer);
     loop_task_cancel(&dns->tell_task);
     mem_free(dns);

@@ -13,10 +13,15 @@ struct dns_query;
 #define DNS_SERVERS_MAX 8
 
 struct dns_options {
-    struct addr servers[DNS_SERVERS_MAX]; /* none: those of the system (resolv.conf) */
+    struct addr servers[DNS_SERVERS_MAX]; /* none: those of the system, as resolv_conf names them */
     size_t server_count;
-    int try_ms;            /* before the next server is asked; grows with each round */
-    int tries;             /* rounds over all servers */
+    const char
+        *resolv_conf; /* NULL: /etc/resolv.conf. Read again when it has changed, without losing a question. Borrowed */
+    uint16_t system_port; /* of the servers that it names; 0: 53 */
+    int64_t
+        look_ms; /* whether it has changed is looked at with a question, or a late answer, not more often than that */
+    int try_ms;  /* before the next server is asked; grows with each round */
+    int tries;   /* rounds over all servers */
     int64_t query_ms;      /* for one question, whatever is tried: then ERR_TIMEOUT */
     size_t queries_max;    /* at a time */
     bool hosts_file;       /* addresses in /etc/hosts count before the DNS */

@@ -1,6 +1,9 @@
 /* Asks the DNS servers given, as test_dns.py wants it: dns_end SERVER[,SERVER…] QUESTION… where a question is type:name, or the URI of a SIP target
  * (then with hops as the answer). A "-" before a question: it is canceled at once. All are asked together; the answers are printed in the
- * order of the questions, and last how many milliseconds it took. */
+ * order of the questions, and last how many milliseconds it took.
+ *
+ * dns_end @FILE:PORT QUESTION…: the servers that this resolv.conf names, at that port. "=SERVER" among the questions: when those before are
+ * answered, the file gets this one server; "~SERVER": at once. */
 #include "io/process.h"
 #include "io/sip_host.h"
 
@@ -18,6 +21,7 @@ struct question {
 
 static struct question questions[QUESTIONS_MAX];
 static size_t missing;
+static char *resolv_conf;
 
 static void put(struct question *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct question *q, const char *format, ...)
@@ -120,6 +124,30 @@ static void ask(struct dns *dns, char *text, size_t index)
         dns_cancel(query);
 }
 
+/* As those do it who write it: a new file in the place of the old one. */
+static void replace_file(const char *server)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s.new", resolv_conf);
+    FILE *f = fopen(path, "w");
+    if (!f || fprintf(f, "nameserver %s\n", server) < 0 || fclose(f) != 0 || rename(path, resolv_conf) != 0)
+        check(ERR_IO, path);
+}
+
+static void set_servers(struct dns_options *options, char *text)
+{
+    if (text[0] == '@') {
+        char *port = strrchr(text, ':');
+        *port = 0;
+        options->resolv_conf = resolv_conf = text + 1;
+        options->system_port = (uint16_t)atoi(port + 1);
+        options->look_ms = 0;
+        return;
+    }
+    for (char *server = strtok(text, ","); server; server = strtok(NULL, ","))
+        check(addr_parse(slice_str(server), 53, &options->servers[options->server_count++]), server);
+}
+
 int main(int argc, char **argv)
 {
     struct sip_host_options options;
@@ -135,16 +163,21 @@ int main(int argc, char **argv)
     options.dns.try_ms = 200;
     options.dns.tries = 2;
     options.dns.query_ms = 1500;
-    for (char *server = strtok(argv[1], ","); server; server = strtok(NULL, ","))
-        check(addr_parse(slice_str(server), 53, &options.dns.servers[options.dns.server_count++]), server);
+    set_servers(&options.dns, argv[1]);
     check(loop_new(&loop), "loop");
     check(dns_new(loop, &options.dns, &dns), "dns");
     check(sip_host_new(loop, &options, &handler, NULL, &host), "host");
     check(sip_host_listen(host, 0, SIP_UDP, &bind, NULL), "udp");
     sip_host_connect_from(host, 0, &(struct addr){0}, NULL);
     struct mono begin = loop_now(loop).mono;
-    missing = (size_t)argc - 2;
     for (int i = 2; i < argc; i++) {
+        while (argv[i][0] == '=' && missing)
+            check(loop_turn(loop, true), "turn");
+        if (argv[i][0] == '=' || argv[i][0] == '~') {
+            replace_file(argv[i] + 1);
+            continue;
+        }
+        missing++;
         if (strncmp(argv[i], "sip", 3) == 0)
             locate(host, argv[i], (size_t)i);
         else

@@ -58,14 +58,14 @@ class Question:
 
 
 class Server:
-    def __init__(self, zone, address="127.0.0.1"):
-        """zone: text, or lists of words; it may be replaced at any time."""
+    def __init__(self, zone, address="127.0.0.1", port=0):
+        """zone: text, or lists of words; it may be replaced at any time. port: 0 for any."""
         self.zone = [line.split() for line in zone.splitlines() if line.strip()] if isinstance(zone, str) else zone
         self.asked = []  # (name, type, over TCP)
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         while True:  # the same port for both
-            self.udp.bind((address, 0))
+            self.udp.bind((address, port))
             self.port = self.udp.getsockname()[1]
             try:
                 self.tcp.bind((address, self.port))

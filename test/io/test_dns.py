@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 
 import dns_server
 from dns_server import A, NO_SUCH_NAME, RESPONSE, SERVER_FAILED, SOA, TRUNCATED, name
@@ -136,7 +137,27 @@ def main():
     dead.close()
     answers, _ = ask(f"{silent},{server.text}", "a:four.test")
     check("the second server answers for a dead first", answers == ["ok ttl=50 192.0.2.1 192.0.2.2"], answers)
+    follows_resolv_conf(server)
     return 1 if failures else 0
+
+
+def follows_resolv_conf(first):
+    """The system's servers change while we run: new questions go to the new ones, and so do those that the old ones have not answered."""
+    dns_server.Server("four.test 60 A 192.0.2.8\nsilent.test 60 A 192.0.2.9", "127.0.0.2", first.port)
+    with tempfile.NamedTemporaryFile("w", prefix="resolv-") as f:
+        f.write("# the first one\nnameserver 127.0.0.1\n")
+        f.flush()
+        answers, _ = ask(f"@{f.name}:{first.port}", "a:four.test", "=127.0.0.2", "a:four.test", "a:silent.test", "=127.0.0.1",
+                         "a:four.test", "-a:silent.test", "a:silent.test", "a:FOUR.test", "~127.0.0.2", "a:four.test")
+        with open(f.name, "w", encoding="utf-8") as again:
+            again.write("nameserver 127.0.0.1\n")
+        first.asked.clear()
+        late, _ = ask(f"@{f.name}:{first.port}", "a:silent.test", "~127.0.0.2")
+    check("the file is read again", answers[0] == "ok ttl=50 192.0.2.1 192.0.2.2" and
+          answers[2:4] == ["ok ttl=60 192.0.2.8", "ok ttl=60 192.0.2.9"], answers)
+    check("what the old server has not answered is asked of the new one", answers[5:] == [
+        "ok ttl=60 192.0.2.8", "canceled", "ok ttl=60 192.0.2.9", "ok ttl=60 192.0.2.8", "", "ok ttl=60 192.0.2.8"], answers)
+    check("and noticed while nothing else is asked", late[0] == "ok ttl=60 192.0.2.9" and ("silent.test", A, False) in first.asked, late)
 
 
 if __name__ == "__main__":

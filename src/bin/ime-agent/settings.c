@@ -68,7 +68,7 @@ static const struct conf_key keys[] = {
      "Both ends of a call without any request for so long are asked whether they are still there."},
     {"agent", "keepalive", CONF_DURATION, 0, "30s", 0, HOUR, NULL, NULL, "OPTIONS to PBXs and trunks; three without an answer: it is down. 0: none."},
     {"agent", "register-expires", CONF_DURATION, 0, "1h", MINUTE, DAY, NULL, NULL, "Asked for when registering at a trunk, granted to a PBX at most."},
-    {"agent", "dns", CONF_ADDR, CONF_LIST, NULL, 53, 0, NULL, "192.0.2.53", "Servers that names are asked of; if absent those of the system."},
+    {"agent", "dns", CONF_ADDR, CONF_LIST, NULL, 53, 0, NULL, "192.0.2.53", "Servers that names are asked of; if absent those of /etc/resolv.conf, which is read again when it changes."},
     {"agent", "calls", CONF_INTEGER, 0, "10000", 1, 1000000, NULL, NULL, "Calls at a time; beyond, new ones get 503."},
     {"agent", "direct-setups", CONF_INTEGER, 0, "500", 0, 1000000, NULL, NULL,
      "Direct calls that are being set up at a time; beyond, calls go to the phone network at once."},
