@@ -407,7 +407,7 @@ class Demo:
 
         route = wait_for(learned, "learning routes from these calls")[0]
         self.tell.check(route["domain"] == b.domain, f"both agents handed in the records; A's was told {route['uri']}")
-        self.ring(number, "IME", "from agent to agent over TLS, let in by its ticket")
+        self.ring(number, "IME", "from agent to agent over TLS, let in by its ticket, the voice from phone to phone")
         self.world.signal(b.name, signal.SIGTERM)
         self.tell.check(self.world.wait_end(b.name, STEP_SECONDS), "company B's agent ends, to take no direct calls when it is back")
         b.start(direct=False)
@@ -444,7 +444,7 @@ class Demo:
         for call in self.offices.ended():
             talked = [f"{call[side + '_talk_ms'] / 1000:.3f} s" for side in ("caller", "called")]
             self.tell.say(f"{call['carrier']}: {call['from']} shown as {call['shown']} to {call['to']}, {talked[0]} at the caller's side, "
-                          f"{talked[1]} at the called one")
+                          f"{talked[1]} at the called one, {call['caller_packets']} and {call['called_packets']} packets of voice relayed")
 
     def show_prices(self):
         """What it cost."""

@@ -75,6 +75,7 @@ class Offices:
         """Writes the phone network's file."""
         carriers = [(f"carrier {name}", {
             "udp": ":".join(map(str, self.carrier_address(index))),
+            "rtp": f"{self.carrier_address(index)[0]}:20000",
             "setup-delay-min": "50ms",
             "setup-delay-max": "250ms",
             "price-call": 50,

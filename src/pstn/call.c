@@ -56,6 +56,7 @@ static void count(struct pstn_counters *n, enum pstn_cause cause)
 
 void pstn_call_free(struct pstn_call *c)
 {
+    pstn_relay_end(c);
     ua_timer_stop(&c->network->ua, &c->timer);
     list_remove(&c->link);
     c->network->call_count--;
@@ -130,6 +131,7 @@ static int describe(struct pstn_call *c, const struct sip_message *m)
     pstn_route_read(c, m);
     c->max_forwards = m->max_forwards - 1;
     carried_read(m, &offer);
+    pstn_relay_describe(c, CALLER, &offer);
     c->has_offer = offer.body.n > 0;
     return carried_copy(&c->texts, &offer, &c->carried);
 }
@@ -147,10 +149,11 @@ void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, stru
     region_init(&c->texts, TEXTS_OCTETS_MAX);
     list_append(&n->calls, &c->link);
     n->call_count++;
-    int err = describe(c, event->message);
+    int err = pstn_relay_begin(c) ? describe(c, event->message) : ERR_LIMIT;
     if (!err)
         err = leg_take(&n->ua, event, c, &c->legs[CALLER]);
     if (err) {
+        n->counters.calls_refused_limit += err == ERR_LIMIT;
         ua_answer(&n->ua, event->server, err == ERR_SYNTAX ? 400 : 503, NULL, (struct slice){0});
         pstn_call_free(c);
         return;
@@ -273,6 +276,7 @@ static void ringing(void *owner, struct leg *l, const struct sip_message *respon
     struct carried carried;
     (void)l;
     carried_read(response, &carried);
+    pstn_relay_describe(c, CALLED, &carried);
     leg_ring(c->legs[CALLER], response->status, &carried);
 }
 
@@ -286,6 +290,7 @@ static void answered(void *owner, struct leg *l, const struct sip_message *respo
     c->state = PSTN_ANSWERED;
     c->record.answered_at[CALLED] = now_of(c);
     carried_read(response, &carried);
+    pstn_relay_describe(c, CALLED, &carried);
     if (carried_copy(&c->texts, &carried, &c->carried) < 0 || ua_timer(&n->ua, &c->timer, c->answer_ms) < 0)
         finish(c, PSTN_CAUSE_REFUSED, 500);
 }
@@ -312,6 +317,7 @@ static void acked(void *owner, struct leg *l, const struct sip_message *ack)
     struct leg *other = c->legs[!index_of(c, l)];
     struct carried carried;
     carried_read(ack, &carried);
+    pstn_relay_describe(c, index_of(c, l), &carried);
     if (other)
         leg_ack(other, &carried);
 }
@@ -322,6 +328,7 @@ static void request(void *owner, struct leg *l, uint64_t server, const struct si
     struct leg *other = c->legs[!index_of(c, l)];
     struct carried carried;
     carried_read(m, &carried);
+    pstn_relay_describe(c, index_of(c, l), &carried);
     if (c->state != PSTN_UP || !other)
         leg_reply(l, server, 491, NULL);
     else if (leg_request(other, m->method, &carried, server) < 0)
@@ -351,8 +358,10 @@ static void reply(void *owner, struct leg *l, uint64_t cookie, unsigned status, 
     }
     if (!asked || asked->body.n || !other)
         leg_ack(l, NULL);
-    if (response)
+    if (response) {
         carried_read(response, &carried);
+        pstn_relay_describe(c, index_of(c, l), &carried);
+    }
     if (other)
         leg_reply(other, cookie, status, response ? &carried : NULL);
 }

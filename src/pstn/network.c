@@ -80,6 +80,9 @@ static bool options_are_good(const struct pstn_options *o)
         const struct pstn_carrier_options *c = &o->carriers[i];
         if (!span_is_good(&c->setup) || !span_is_good(&c->answer) || !span_is_good(&c->release))
             return false;
+        if (c->media.family && (!c->media_calls || c->media_calls > PSTN_MEDIA_CALLS_MAX ||
+                                pstn_media_addr(c, 2 * c->media_calls).port < c->media.port))
+            return false;
     }
     return o->calls_max && o->records_max;
 }

@@ -24,10 +24,11 @@
 
 #define PSTN_CARRIERS_MAX 8
 #define PSTN_TRUNKS_MAX 64
-#define PSTN_ENTRIES_MAX 1024 /* of each table of numbers */
-#define PSTN_NAME_OCTETS 32   /* with the NUL */
-#define PSTN_POINT_OCTETS 300 /* a host, a port, a NUL */
-#define PSTN_DIALED_OCTETS 40 /* what is dialed: digits, and a NUL */
+#define PSTN_ENTRIES_MAX 1024   /* of each table of numbers */
+#define PSTN_NAME_OCTETS 32     /* with the NUL */
+#define PSTN_POINT_OCTETS 300   /* a host, a port, a NUL */
+#define PSTN_MEDIA_CALLS_MAX 64 /* of a carrier that relays media */
+#define PSTN_DIALED_OCTETS 40   /* what is dialed: digits, and a NUL */
 
 /* Drawn anew for each call, evenly from low to high, both included. */
 struct pstn_span {
@@ -52,6 +53,11 @@ struct pstn_carrier_options {
     unsigned withheld_percent,
         lost_percent; /* the called side is told that the caller wants to be unknown; is told nothing */
     unsigned busy_percent, unanswered_percent; /* as if the called phone were busy; as if nobody came to it */
+
+    struct addr
+        media; /* relays the audio of its customers' calls, from this port on; family 0: it goes between the ends */
+    unsigned media_calls;        /* at a time, with two ports each; beyond: 503 */
+    unsigned media_lost_percent; /* of packets */
 
     bool shows_e164; /* callers are shown as +E.164, not in the national form */
     struct pstn_tariff tariff;
@@ -140,6 +146,15 @@ struct pstn_effect {
 };
 bool pstn_network_next(struct pstn_network *n, struct now now, struct pstn_effect *ret_effect);
 
+/* ---- media that a carrier relays ---- */
+
+/* Its ports are counted from 0; there are two for each of its media_calls. */
+struct addr pstn_media_addr(const struct pstn_carrier_options *carrier, size_t port);
+
+/* A packet came to a port. True: it is to be sent on, from another one. */
+bool pstn_network_relay(struct pstn_network *n, unsigned carrier, size_t port, const struct addr *from,
+                        size_t *ret_port, struct addr *ret_to);
+
 /* ---- what is known of calls ---- */
 
 enum pstn_cause {
@@ -169,6 +184,7 @@ struct pstn_record {
     struct wall begun_at;
     struct wall answered_at[2], ended_at[2]; /* of the caller, of the called side */
     int64_t price;
+    uint64_t packets[2]; /* relayed, from each side */
 };
 
 size_t pstn_network_calls(const struct pstn_network *n); /* under way */
@@ -189,7 +205,7 @@ const struct pstn_account *pstn_network_account(const struct pstn_network *n, un
 #define PSTN_COUNTERS(X) \
     X(calls) X(calls_answered) X(calls_busy) X(calls_unanswered) X(calls_cancelled) X(calls_no_number) X(calls_unreachable) \
     X(calls_refused) X(calls_refused_limit) X(calls_lost) X(callers_withheld) X(callers_lost) X(ported) X(refused_source) X(refused_password) \
-    X(registrations) X(requests_passed)
+    X(registrations) X(requests_passed) X(media_relayed) X(media_lost) X(media_refused)
 /* clang-format on */
 COUNTERS_DECLARE(pstn_counters, PSTN_COUNTERS)
 const struct pstn_counters *pstn_network_counters(const struct pstn_network *n);

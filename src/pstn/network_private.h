@@ -46,6 +46,8 @@ struct pstn_call {
     bool is_private, is_withheld, is_lost, is_busy, is_unanswered;
     char sent[PSTN_DIALED_OCTETS]; /* the called number as the called side is to see it */
     unsigned max_forwards;
+    size_t media;            /* which of the carrier's calls with media, from 1; 0: it relays none */
+    struct addr hears_at[2]; /* where each side wants it */
     struct pstn_record record;
 };
 
@@ -57,6 +59,7 @@ struct pstn_network {
     struct sip_digest_server digest;
     struct pstn_trunk trunks[PSTN_TRUNKS_MAX];
     struct list calls;
+    struct pstn_call *media[PSTN_CARRIERS_MAX][PSTN_MEDIA_CALLS_MAX];
     size_t call_count;
     uint64_t last_number; /* of the newest call */
     struct pstn_record *records;
@@ -86,6 +89,12 @@ void pstn_route_read(struct pstn_call *c,
                      const struct sip_message *invite);  /* into the record; "" where it is no number */
 struct pstn_trunk *pstn_route_find(struct pstn_call *c); /* NULL: nobody has the number. Fills `sent` */
 void pstn_route_show_caller(struct pstn_call *c, struct leg_invite *ret_invite);
+
+/* relay.c */
+bool pstn_relay_begin(struct pstn_call *c); /* false: no port is free */
+void pstn_relay_end(struct pstn_call *c);
+/* A description of that side is on its way to the other one. */
+void pstn_relay_describe(struct pstn_call *c, unsigned side, struct carried *carried);
 
 /* network.c */
 void pstn_network_asked(void *ctx, const struct sip_event *event); /* something is to begin */

@@ -3,14 +3,15 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "pstn/audio.h"
 #include "pstn/registration.h"
-#include "sip/sdp.h"
 
 #include <stdio.h>
 
 #define LEGS_PER_CALL 2
 #define RING_MS 180000
 #define SDP_OCTETS_MAX 8192
+#define VOICE_LATE_MS 200
 #define REGISTER_ASK_MS 60000 /* a PBX that was away finds its phones again soon */
 
 struct phone_call {
@@ -24,7 +25,7 @@ struct phone_call {
     struct addr hears_at; /* the other side; family 0: nowhere yet */
     struct ua_timer voice_timer;
     struct mono speaks_at; /* when that is due */
-    bool speaks;           /* a packet is to be sent now */
+    unsigned speaks;       /* packets that are to be sent now */
     struct pstn_phone_call facts;
 };
 
@@ -131,48 +132,16 @@ static struct carried sdp_for(struct phone_call *c, const struct sip_message *m)
 
 /* ---- voice ---- */
 
-static bool takes_alaw(struct slice formats)
-{
-    while (formats.n) {
-        if (slice_eq_str(text_cut(&formats, ' '), "8"))
-            return true;
-    }
-    return false;
-}
-
-/* Where the description wants its first audio stream; family 0: nowhere, or it cannot be read, or it wants something else than A-law. */
-static struct addr audio_of(struct pstn_phone *p, struct slice body)
-{
-    struct addr to, none = {.family = 0};
-    struct sip_sdp sdp;
-    struct sip_sdp_connection at;
-    char text[ADDR_TEXT_OCTETS];
-    if (!body.n || sip_sdp_parse(&p->ua.scratch, body, &sdp, NULL) < 0)
-        return none;
-    for (int i = 0; i < (int)sdp.media_count; i++) {
-        const struct sip_sdp_media *m = &sdp.media[i];
-        if (!slice_eq_str(m->media, "audio") || !m->port)
-            continue;
-        if (!takes_alaw(m->formats) || sip_sdp_holds(&sdp, i) || !sip_sdp_connection(&sdp, i, &at) ||
-            at.address.n > ADDR_TEXT_OCTETS - 3)
-            return none;
-        const bool is_ipv6 = slice_eq_str(at.addrtype, "IP6");
-        const int n = snprintf(text, sizeof text, is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(at.address));
-        if (addr_parse(slice_of(text, (size_t)n), m->port, &to) < 0)
-            return none;
-        to.port = m->port;
-        return to;
-    }
-    return none;
-}
-
 /* A description of the other side came: the voice goes there from now on. */
 static void voice_towards(struct phone_call *c, struct slice body)
 {
     struct ua *u = &c->phone->ua;
+    struct pstn_audio audio;
     if (!c->port || !body.n)
         return;
-    c->hears_at = audio_of(c->phone, body);
+    c->hears_at.family = 0;
+    if (pstn_audio_read(&u->scratch, body, &audio) && audio.takes_alaw && !audio.is_held)
+        c->hears_at = audio.at;
     c->speaks_at = u->now.mono;
     if (c->hears_at.family)
         heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
@@ -180,19 +149,21 @@ static void voice_towards(struct phone_call *c, struct slice body)
         ua_timer_stop(u, &c->voice_timer);
 }
 
-/* What was missed while others had the machine is not made up for. */
+/* The pace is kept, but what was missed for long while others had the machine is not made up for. */
 static void voice_due(void *owner)
 {
     struct phone_call *c = owner;
     struct ua *u = &c->phone->ua;
-    c->speaks = true;
-    c->speaks_at = mono_max(mono_after_ms(c->speaks_at, PSTN_VOICE_MS), u->now.mono);
+    if (mono_since_us(u->now.mono, c->speaks_at) > VOICE_LATE_MS * 1000)
+        c->speaks_at = u->now.mono;
+    c->speaks++;
+    c->speaks_at = mono_after_ms(c->speaks_at, PSTN_VOICE_MS);
     heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
 }
 
 static void voice_stop(struct phone_call *c)
 {
-    c->speaks = false;
+    c->speaks = 0;
     c->hears_at.family = 0;
     ua_timer_stop(&c->phone->ua, &c->voice_timer);
 }
@@ -639,7 +610,7 @@ bool pstn_phone_speak(struct pstn_phone *p, size_t *ret_port, struct addr *ret_t
         struct phone_call *c = CONTAINER_OF(it, struct phone_call, link);
         if (!c->speaks)
             continue;
-        c->speaks = false;
+        c->speaks--;
         pstn_voice_write(&c->voice, p->packet);
         *ret_port = c->port - 1;
         *ret_to = c->hears_at;

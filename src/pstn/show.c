@@ -105,6 +105,8 @@ static void show_calls(void *ctx, struct ctl_request *request)
         ctl_put_integer(w, "caller_talk_ms", talk_ms(r, CALLER));
         ctl_put_integer(w, "called_talk_ms", talk_ms(r, CALLED));
         ctl_put_integer(w, "price", r->price);
+        ctl_put_unsigned(w, "caller_packets", r->packets[CALLER]);
+        ctl_put_unsigned(w, "called_packets", r->packets[CALLED]);
         ctl_close(w);
     }
     ctl_close(w);

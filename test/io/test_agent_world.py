@@ -166,6 +166,7 @@ class Steps:
         carried = self.offices.ended()
         assert [(c["from"], c["shown"], c["to"], c["cause"]) for c in carried] == \
             [(self.caller, "0" + self.caller[3:], number, "ended") for number in numbers], carried
+        assert all(call["caller_packets"] and call["called_packets"] for call in carried), carried
         for number in numbers:
             a, b = self.newest(self.a, number), self.newest(self.b, number)
             assert (a["from"], a["to"], b["from"], b["to"]) == ("PBX", "PSTN", "PSTN", "PBX"), (a, b)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "lab"))
 
@@ -28,6 +29,8 @@ busy = +4930200486
 udp = 127.0.0.1:{one}
 setup-delay-min = 0s
 setup-delay-max = 50ms
+rtp = 127.0.0.1:{rtp}
+rtp-calls = 2
 price-call = 100
 price-minute = 20
 [carrier two]
@@ -95,11 +98,27 @@ def free_ports(n):
     return ports
 
 
+def free_ports_in_a_row(n):
+    """The first of so many even ports that are free for UDP."""
+    for first in range(21000, 60000, 2 * n):
+        held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
+        try:
+            for i, s in enumerate(held):
+                s.bind(("127.0.0.1", first + 2 * i))
+            return first
+        except OSError:
+            pass
+        finally:
+            for s in held:
+                s.close()
+    raise OSError("no ports")
+
+
 class Test:
     def __init__(self, folder):
         self.children = []
         names = ("one", "two", "two_tls", "ann", "bob", "pbx", "pbx_tls")
-        self.ports = dict(zip(names, free_ports(len(names))))
+        self.ports = dict(zip(names, free_ports(len(names))), rtp=free_ports_in_a_row(4))
         self.folder = folder
         self.control = os.path.join(folder, "pstn.sock")
         new_key(["-subj", "/CN=authority"], os.path.join(folder, "ca.key"), os.path.join(folder, "ca.pem"))
@@ -138,6 +157,14 @@ class Test:
                               timeout=SECONDS)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
+
+    def last_call(self):
+        """The network's record of it, when both sides have ended it."""
+        deadline = time.monotonic() + SECONDS
+        while (call := self.imectl("show", "calls")["calls"][0])["cause"] == "under way":
+            assert time.monotonic() < deadline, call
+            time.sleep(0.02)
+        return call
 
     # Each step needs the ones before.
 
@@ -247,8 +274,10 @@ class Test:
         rang, _, ended = (json.loads(phones.stdout.readline()) for _ in range(3))
         assert (rang["from"], rang["to"], ended["heard_hz"]) == ("201", "202", 800), (rang, ended)
 
-        status, events = self.call("+4930400202", "--seconds", "0.5", "--tones")  # in: UDP, then TLS
+        status, events = self.call("+4930400202", "--seconds", "0.5", "--tones")  # in: UDP, then TLS; through the first carrier's ports
         assert status == 0 and events[-1]["heard_hz"] == 1300, events
+        relayed = self.last_call()
+        assert relayed["caller_packets"] >= 5 and relayed["called_packets"] >= 5, relayed
         rang, _, ended = (json.loads(phones.stdout.readline()) for _ in range(3))
         assert (rang["from"], rang["to"], ended["heard_hz"]) == ("0301001234", "202", 800), (rang, ended)
 
@@ -257,6 +286,7 @@ class Test:
         assert status == 0 and events[-1]["heard_hz"] == 1300, events
         heard = [json.loads(line) for line in bob.stdout]
         assert bob.wait(SECONDS) == 0 and heard[-1]["from"] == "030400201" and heard[-1]["heard_hz"] == 800, heard
+        assert self.last_call()["caller_packets"] == 0  # the second one has no such ports
 
         bob = self.answer("+49302005678", "--delay", "0", "--calls", "1")  # it has no voice
         status, events = self.dial("00302005678")

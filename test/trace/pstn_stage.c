@@ -158,6 +158,32 @@ static void deliver(struct stage *s, const struct mail *m)
     }
 }
 
+/* From where it was sent to where it is heard, through a carrier that relays it. */
+static void carry(struct stage *s, struct addr from, struct addr to, struct slice packet)
+{
+    struct addr next;
+    size_t port;
+    bool relayed = false;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct pstn_carrier_options *o = &s->options.carriers[i];
+        for (size_t k = 0; k < 2 * (size_t)o->media_calls && !relayed; k++) {
+            const struct addr here = pstn_media_addr(o, k);
+            relayed = addr_eq(&here, &to) && pstn_network_relay(s->network, i, k, &from, &port, &next);
+            if (relayed) {
+                from = pstn_media_addr(o, port);
+                to = next;
+            }
+        }
+    }
+    for (unsigned i = 0; i < PHONES; i++) {
+        const struct end *e = &s->ends[i];
+        for (size_t k = 0; k < e->options.port_count; k++) {
+            if (addr_eq(&e->options.ports[k], &to) && !happens(s, s->lose_voice_percent))
+                pstn_phone_take(e->phone, k, &from, packet);
+        }
+    }
+}
+
 static void speak(struct stage *s, struct end *from)
 {
     size_t port;
@@ -165,13 +191,7 @@ static void speak(struct stage *s, struct end *from)
     struct slice packet;
     while (pstn_phone_speak(from->phone, &port, &to, &packet)) {
         s->voices++;
-        for (unsigned i = 0; i < PHONES; i++) {
-            const struct end *e = &s->ends[i];
-            for (size_t k = 0; k < e->options.port_count; k++) {
-                if (addr_eq(&e->options.ports[k], &to) && !happens(s, s->lose_voice_percent))
-                    pstn_phone_take(e->phone, k, &from->options.ports[port], packet);
-            }
-        }
+        carry(s, from->options.ports[port], to, packet);
     }
 }
 

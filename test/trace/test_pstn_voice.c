@@ -101,12 +101,109 @@ static void strangers_are_not_heard(void **state)
     assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_NONE);
 }
 
+/* ---- through a carrier ---- */
+
+static void relay_at(struct stage *s, unsigned calls)
+{
+    struct pstn_carrier_options *o = &s->options.carriers[0];
+    o->media = address("198.51.100.1:20000");
+    o->media_calls = calls;
+    give_ports(s, ANN, 4);
+    give_ports(s, BOB, 4);
+}
+
+static void carrier_relays(void **state)
+{
+    struct stage *s = *state;
+    relay_at(s, 4);
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
+    stage_run(s, 1000);
+    assert_non_null(strstr(s->to_bob, "\r\nm=audio 20006 RTP/AVP 8 0 101\r\nc=IN IP4 198.51.100.1\r\n"));
+    assert_null(strstr(s->to_bob, "m=audio 4"));
+    stage_run(s, 20000);
+    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
+    assert_int_equal(s->ends[BOB].last.heard, PSTN_TONE_CALLER);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct pstn_record *r = pstn_network_record(s->network, i);
+        assert_in_range(r->packets[0], TALK_MS / 20, TALK_MS / 20 + 1);
+        assert_true(r->packets[1] >= r->packets[0]); /* who is called hears of the end later */
+    }
+    assert_int_equal(s->ends[ANN].last.received + s->ends[ANN].last.lost, s->ends[ANN].last.received);
+    assert_int_equal(pstn_network_counters(s->network)->media_relayed,
+                     pstn_network_record(s->network, 0)->packets[0] + pstn_network_record(s->network, 0)->packets[1] +
+                         pstn_network_record(s->network, 1)->packets[0] +
+                         pstn_network_record(s->network, 1)->packets[1]);
+}
+
+static void carrier_loses_some(void **state)
+{
+    struct stage *s = *state;
+    relay_at(s, 4);
+    s->options.carriers[0].media_lost_percent = 25;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 20000);
+    stage_run(s, 40000);
+    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
+    assert_in_range(s->ends[ANN].last.lost, 180, 320); /* of 1000 */
+    assert_in_range(pstn_network_counters(s->network)->media_lost, 400, 600);
+}
+
+static void carrier_has_few_ports(void **state)
+{
+    struct stage *s = *state;
+    relay_at(s, 1);
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
+    stage_run(s, 100);
+    assert_int_equal(s->ends[ANN].last.status, 503);
+    assert_int_equal(pstn_network_counters(s->network)->calls_refused_limit, 1);
+    stage_run(s, 20000);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS); /* they are free again */
+    stage_run(s, 20000);
+    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
+}
+
+/* Only the two sides of the call talk through its ports, and only as long as there is one. */
+static void carrier_relays_for_nobody_else(void **state)
+{
+    struct stage *s = *state;
+    const struct addr elsewhere = address("10.9.9.9:4000");
+    struct addr to;
+    size_t port;
+    relay_at(s, 2);
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
+    stage_run(s, 4000);
+    const struct addr ann = s->ends[ANN].options.ports[0];
+    assert_false(pstn_network_relay(s->network, 0, 0, &elsewhere, &port, &to));
+    assert_false(pstn_network_relay(s->network, 0, 1, &ann, &port, &to));
+    assert_false(pstn_network_relay(s->network, 0, 2, &ann, &port, &to));
+    assert_false(pstn_network_relay(s->network, 0, 4, &ann, &port, &to));
+    assert_true(pstn_network_relay(s->network, 0, 0, &ann, &port, &to));
+    assert_int_equal(port, 1);
+    assert_true(addr_eq(&to, &s->ends[BOB].options.ports[0]));
+    stage_run(s, 10000);
+    assert_false(pstn_network_relay(s->network, 0, 0, &ann, &port, &to));
+    assert_in_range(pstn_network_counters(s->network)->media_refused, 5,
+                    8); /* BOB says something before we know of his answer */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(hear_each_other),         CASE(some_is_lost), CASE(other_side_is_silent), CASE(ports_are_bounded),
+        CASE(hear_each_other),
+        CASE(some_is_lost),
+        CASE(other_side_is_silent),
+        CASE(ports_are_bounded),
         CASE(strangers_are_not_heard),
+        CASE(carrier_relays),
+        CASE(carrier_loses_some),
+        CASE(carrier_has_few_ports),
+        CASE(carrier_relays_for_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,21 @@
 
 #include <stdio.h>
 
+/* A port that media comes to. */
+struct media_port {
+    struct host *host;
+    unsigned carrier;
+    size_t port;
+    struct udp *udp; /* NULL: not opened */
+};
+
 struct host {
     struct daemon daemon;
     struct seeded_entropy seeded;
     struct entropy entropy; /* of the network: the kernel's, or that of a seed */
     struct pstn_network *network;
     struct sip_host *sip;
+    struct media_port media[PSTN_CARRIERS_MAX][2 * PSTN_MEDIA_CALLS_MAX];
     struct tls_context *tls_server[PSTN_CARRIERS_MAX], *tls_client[PSTN_CARRIERS_MAX];
     bool ending;
 };
@@ -74,6 +83,46 @@ static int open_carrier(struct host *h, unsigned carrier)
     return 0;
 }
 
+/* ---- media ---- */
+
+static void on_media(void *arg, struct udp *udp, const struct addr *peer, const struct addr *local, struct slice octets)
+{
+    struct media_port *m = arg;
+    struct addr to;
+    size_t port;
+    (void)udp;
+    (void)local;
+    if (pstn_network_relay(m->host->network, m->carrier, m->port, peer, &port, &to))
+        udp_send(m->host->media[m->carrier][port].udp, &to, octets);
+}
+
+static int open_media(struct host *h, unsigned carrier)
+{
+    static const struct udp_handler handler = {.input = on_media};
+    const struct pstn_carrier_options *o = &h->daemon.settings->network.carriers[carrier];
+    struct udp_options options = {.log = &h->daemon.log};
+    const size_t count = o->media.family ? 2 * (size_t)o->media_calls : 0;
+    int err = 0;
+    udp_limits_init(&options.limits);
+    for (size_t i = 0; !err && i < count; i++) {
+        struct media_port *m = &h->media[carrier][i];
+        *m = (struct media_port){.host = h, .carrier = carrier, .port = i};
+        options.bind = pstn_media_addr(o, i);
+        err = udp_open(h->daemon.loop, &options, &handler, m, &m->udp);
+        if (err || i == 0)
+            daemon_log_listening(&h->daemon, "media", &options.bind, err);
+    }
+    return err;
+}
+
+static void close_media(struct host *h)
+{
+    for (unsigned carrier = 0; carrier < PSTN_CARRIERS_MAX; carrier++) {
+        for (size_t i = 0; i < 2 * PSTN_MEDIA_CALLS_MAX; i++)
+            udp_close(h->media[carrier][i].udp);
+    }
+}
+
 /* ---- life ---- */
 
 static int start(struct host *h)
@@ -93,6 +142,8 @@ static int start(struct host *h)
         err = sip_host_new(d->loop, &options, &handler, h, &h->sip);
     for (unsigned i = 0; !err && i < s->network.carrier_count; i++)
         err = open_carrier(h, i);
+    for (unsigned i = 0; !err && i < s->network.carrier_count; i++)
+        err = open_media(h, i);
     if (err) {
         log_event(&d->log, LEVEL_ERROR, "pstn.failed", "error=%s", err_name(err));
         return err;
@@ -104,6 +155,7 @@ static int start(struct host *h)
 
 static void stop(struct host *h)
 {
+    close_media(h);
     sip_host_free(h->sip);
     pstn_network_free(h->network);
 }
@@ -148,7 +200,8 @@ static const struct daemon_program network_program = {
     .about =
         "Runs a phone network for a lab: carriers with trunks to PBXs and call agents. Calls go from trunk to trunk "
         "with the delays,\n"
-        "the caller IDs and the prices of a phone network; media goes between the ends.\n",
+        "the caller IDs and the prices of a phone network; media goes between the ends, or through a carrier that "
+        "relays it.\n",
     .notes = "It is started with: ime-pstn serve [--config FILE]\n",
     .ctl = CTL_PSTN,
     .table = &settings_table,

@@ -9,6 +9,7 @@
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
+#define RTP_PORT 20000
 #define PRICE_MAX INT64_C(1000000000)
 
 static const struct conf_section sections[] = {
@@ -41,6 +42,10 @@ static const struct conf_key keys[] = {
     {"carrier", "lost", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred callers the number of so many is lost."},
     {"carrier", "busy", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many find the line busy."},
     {"carrier", "unanswered", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many ring, and nobody comes."},
+    {"carrier", "rtp", CONF_ADDR, 0, NULL, RTP_PORT, 0, NULL, "192.0.2.1:20000",
+     "Relays the audio of its customers' calls, from this port on; if absent it goes between the ends."},
+    {"carrier", "rtp-calls", CONF_INTEGER, 0, "16", 1, PSTN_MEDIA_CALLS_MAX, NULL, NULL, "So many at a time, with two even ports each; beyond, new calls get 503."},
+    {"carrier", "rtp-lost", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred packets so many are lost on the way."},
     {"carrier", "caller-form", CONF_CHOICE, 0, "national", 0, 0, "national|e164", NULL,
      "How its callers are shown: 030… and 0033…, or +49…"},
     {"carrier", "price-call", CONF_INTEGER, 0, "0", 0, PRICE_MAX, NULL, NULL,
@@ -115,6 +120,9 @@ static int load_carrier(struct settings *s, const struct conf_group *g, struct b
     c->lost_percent = (unsigned)conf_integer(g, "lost");
     c->busy_percent = (unsigned)conf_integer(g, "busy");
     c->unanswered_percent = (unsigned)conf_integer(g, "unanswered");
+    c->media = conf_addr(g, "rtp");
+    c->media_calls = (unsigned)conf_integer(g, "rtp-calls");
+    c->media_lost_percent = (unsigned)conf_integer(g, "rtp-lost");
     c->shows_e164 = conf_choice(g, "caller-form") == 1;
     c->tariff = (struct pstn_tariff){conf_integer(g, "price-call"), conf_integer(g, "price-minute")};
     char where[64];
