@@ -218,12 +218,25 @@ static int64_t register_granted_ms(const struct trunk *t, const struct sip_messa
                 read_seconds(response, text, &seconds);
         }
     }
-    return seconds ? seconds * INT64_C(1000) : t->agent->options->register_ms;
+    return seconds ? seconds * INT64_C(1000) : t->register_ms;
 }
 
 static void register_due(struct agent *a, void *owner)
 {
-    register_send(a, owner, a->options->register_ms);
+    struct trunk *t = owner;
+    register_send(a, t, t->register_ms);
+}
+
+/* 423: a longer time is asked for at once (RFC 3261 10.2.8). False: it wants none, or not longer than was asked for. */
+static bool register_longer(struct trunk *t, unsigned status, const struct sip_message *response)
+{
+    const struct sip_field *f = status == 423 && response ? sip_field_first(response, SIP_MIN_EXPIRES) : NULL;
+    uint32_t seconds = 0;
+    if (!f || !read_seconds(response, f->value, &seconds) || seconds * INT64_C(1000) <= t->register_ms)
+        return false;
+    t->register_ms = seconds * INT64_C(1000);
+    register_send(t->agent, t, t->register_ms);
+    return true;
 }
 
 static void register_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
@@ -232,7 +245,7 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
     if (status < 200)
         return;
     client_drop(a, &t->registering);
-    if (a->stopping)
+    if (a->stopping || register_longer(t, status, response))
         return;
     if (response && status < 300) {
         if (t->registration != REGISTRATION_GOOD)
@@ -269,6 +282,7 @@ void trunks_init(struct agent *a)
         client_init(&t->registering, register_heard, t, t, &t->register_cseq);
         t->keepalive_timer = (struct timer){.fire = keepalive_due, .owner = t};
         t->register_timer = (struct timer){.fire = register_due, .owner = t};
+        t->register_ms = a->options->register_ms;
         if (t->options->side == AGENT_PBX)
             registrar_init(t);
         agent_call_id(a, t->register_call_id);

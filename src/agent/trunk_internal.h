@@ -79,6 +79,7 @@ struct trunk {
     struct timer register_timer; /* ours: the next one; its: the end of a binding */
     size_t calls;                /* that it has begun */
     uint32_t register_cseq;
+    int64_t register_ms; /* ours: asked for; more than configured if the other side wants that */
     char register_call_id[2 * TAG_OCTETS];
     struct list bindings; /* its, best first: each is the hop of the same place in hops */
 };

@@ -106,6 +106,30 @@ static void wrong_password(void **state)
     stage_take(s, CARRIER_1, "REGISTER");
 }
 
+/* The carrier wants to hear of us less often. */
+static void longer_than_asked(void **state)
+{
+    struct stage *s = *state;
+    struct talk t;
+    register_at_carrier(s, &t);
+    talk_answer(&t, 423, "Min-Expires: 7200\r\n");
+    stage_take(s, CARRIER_1, "REGISTER");
+    assert_string_equal(stage_field(s, SIP_EXPIRES), "7200");
+    snprintf(t.request, sizeof t.request, "%s", stage_text(s));
+    talk_answer(&t, 423, "Min-Expires: 7200\r\n"); /* what is that? */
+    stage_run(s, 29999);
+    stage_quiet(s);
+    stage_run(s, 1);
+    stage_take(s, CARRIER_1, "REGISTER");
+    snprintf(t.request, sizeof t.request, "%s", stage_text(s));
+    talk_answer(&t, 200, "Expires: 7200\r\n");
+    stage_run(s, 3599999);
+    stage_quiet(s);
+    stage_run(s, 1);
+    stage_take(s, CARRIER_1, "REGISTER");
+    assert_string_equal(stage_field(s, SIP_EXPIRES), "7200");
+}
+
 /* ---- the PBX's side ---- */
 
 static void pbx_register(struct talk *t, const char *authorization)
@@ -268,8 +292,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(at_a_carrier),         CASE(wrong_password),      CASE(of_a_pbx), CASE(of_an_old_pbx), CASE(of_a_stranger),
-        CASE(calls_are_challenged), CASE(challenged_too_late),
+        CASE(at_a_carrier),  CASE(wrong_password), CASE(longer_than_asked),    CASE(of_a_pbx),
+        CASE(of_an_old_pbx), CASE(of_a_stranger),  CASE(calls_are_challenged), CASE(challenged_too_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
