@@ -69,11 +69,36 @@ static void conn_free(struct host_conn *c)
 
 /* ---- effects ---- */
 
-static void put_off(struct sip_host *h, const struct sip_hop *hop)
+/* A way that is gone. */
+struct gone {
+    bool was_up;
+    struct sip_hop hop;
+};
+
+static void put_off(struct sip_host *h, const struct gone *gone)
 {
-    buf_put(&h->unreachable, hop, sizeof *hop);
+    buf_put(&h->unreachable, gone, sizeof *gone);
     h->unreachable.err = 0; /* as many as that are not told apart: their requests time out */
     loop_post(h->loop, &h->net_task, LOOP_STAGE_WORK);
+}
+
+static void tell(const struct sip_host *h, const struct gone *gone)
+{
+    if (gone->was_up && h->handler->lost)
+        h->handler->lost(h->arg, &gone->hop);
+    else
+        h->handler->unreachable(h->arg, &gone->hop);
+}
+
+static void way_gone(struct sip_host *h, const struct sip_net_effect *e, bool in_loop)
+{
+    const struct gone gone = {.was_up = e->kind == SIP_NET_LOST, .hop = *e->hop};
+    if (e->is_away)
+        sip_locate_failed(h->locator, loop_now(h->loop), e->hop);
+    if (in_loop)
+        tell(h, &gone);
+    else
+        put_off(h, &gone);
 }
 
 static const struct stream_handler conn_handler;
@@ -168,12 +193,8 @@ static void drain(struct sip_host *h, bool in_loop)
             h->handler->message(h->arg, e.flow, e.octets);
             break;
         case SIP_NET_UNREACHABLE:
-            if (e.is_away)
-                sip_locate_failed(h->locator, loop_now(h->loop), e.hop);
-            if (in_loop)
-                h->handler->unreachable(h->arg, e.hop);
-            else
-                put_off(h, e.hop);
+        case SIP_NET_LOST:
+            way_gone(h, &e, in_loop);
             break;
         }
     }
@@ -184,14 +205,14 @@ static void drain(struct sip_host *h, bool in_loop)
 static void tell_unreachable(void *arg)
 {
     struct sip_host *h = arg;
-    struct buf hops = h->unreachable;
-    buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct sip_hop));
-    for (size_t at = 0; at < hops.n; at += sizeof(struct sip_hop)) {
-        struct sip_hop hop;
-        memcpy(&hop, hops.p + at, sizeof hop);
-        h->handler->unreachable(h->arg, &hop);
+    struct buf all = h->unreachable;
+    buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct gone));
+    for (size_t at = 0; at < all.n; at += sizeof(struct gone)) {
+        struct gone gone;
+        memcpy(&gone, all.p + at, sizeof gone);
+        tell(h, &gone);
     }
-    buf_fini(&hops);
+    buf_fini(&all);
 }
 
 static void net_due(void *arg)
@@ -333,7 +354,7 @@ int sip_host_new(struct loop *loop, const struct sip_host_options *options, cons
     h->options.net.seed = entropy_u64(options->entropy);
     h->options.locate.seed = entropy_u64(options->entropy);
     loop_task_init(&h->net_task, tell_unreachable, h);
-    buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct sip_hop));
+    buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct gone));
     int err = sip_host_locate_init(h);
     if (!err)
         err = sip_net_new(&h->options.net, options->log, &h->net);

@@ -24,6 +24,8 @@ struct sip_host_handler {
     void (*message)(void *arg, const struct sip_flow *flow, struct slice octets);
     /* As SIP_NET_UNREACHABLE; for sip_layer_unreachable. */
     void (*unreachable)(void *arg, const struct sip_hop *hop);
+    /* As SIP_NET_LOST; for sip_layer_lost. NULL: unreachable is called. */
+    void (*lost)(void *arg, const struct sip_hop *hop);
     /* The answer to sip_host_locate. */
     void (*located)(void *arg, uint64_t token, const struct sip_hops *hops);
     /* Whether the program's configuration names this peer: what strangers may not take away is for it (sip_net_room). NULL: nobody is known. */

@@ -43,7 +43,7 @@ struct sip_host {
     struct loop_task net_task; /* what may not be called back at once */
     struct loop_task locate_task;
     bool draining;          /* effects of the net are being carried out */
-    struct buf unreachable; /* hops that net_task tells of */
+    struct buf unreachable; /* ways that are gone, which net_task tells of */
     struct host_side sides[SIP_HOST_SIDES_MAX];
     struct host_point points[SIP_HOST_POINTS_MAX];
     size_t point_count;

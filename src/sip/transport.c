@@ -148,13 +148,18 @@ static bool hop_eq(const struct sip_hop *a, const struct sip_hop *b)
            strcmp(a->host, b->host) == 0;
 }
 
-static void unreachable(struct sip_net *n, const struct sip_hop *hop, bool is_away)
+static struct effect *tell_of(struct sip_net *n, enum sip_net_effect_kind kind, const struct sip_hop *hop)
 {
     struct effect *e = n->effect_count ? effect_at(n, n->effect_count - 1) : NULL;
-    if (!e || e->kind != SIP_NET_UNREACHABLE || !hop_eq(&e->hop, hop)) {
-        n->counters.unreachable++;
-        e = add_hop(n, SIP_NET_UNREACHABLE, hop, (struct slice){0});
-    }
+    if (e && e->kind == kind && hop_eq(&e->hop, hop))
+        return e;
+    n->counters.unreachable++;
+    return add_hop(n, kind, hop, (struct slice){0});
+}
+
+static void unreachable(struct sip_net *n, const struct sip_hop *hop, bool is_away)
+{
+    struct effect *e = tell_of(n, SIP_NET_UNREACHABLE, hop);
     if (e && is_away)
         e->is_away = true;
 }
@@ -171,15 +176,22 @@ static void lost(struct sip_net *n, struct now now, struct conn *c)
     if (c->is_for_large && !was_up)
         sip_large_fall_back(n, now, c);
     sip_conn_end(n, c);
-    n->counters.lost += was_up;
-    if (was_up)
-        unreachable(n, &hop, false);
+    if (!was_up) {
+        hop.conn = asked_for;
+        if (asked_for)
+            unreachable(n, &hop, true);
+        hop.conn = 0;
+        if (!accepted)
+            unreachable(n, &hop, true);
+        return;
+    }
+    n->counters.lost++;
+    tell_of(n, SIP_NET_LOST, &hop);
     hop.conn = asked_for;
     if (asked_for)
-        unreachable(n, &hop, !was_up);
+        tell_of(n, SIP_NET_LOST, &hop);
     hop.conn = 0;
-    if (was_up || !accepted)
-        unreachable(n, &hop, !was_up);
+    tell_of(n, SIP_NET_LOST, &hop);
 }
 
 static void end(struct sip_net *n, struct now now, struct conn *c, const char *why)

@@ -116,22 +116,22 @@ struct mono sip_net_deadline(const struct sip_net *n);
 /* ---- effects ---- */
 
 enum sip_net_effect_kind {
-    SIP_NET_CONNECT,  /* conn, hop: connect there; sip_net_up or sip_net_down follows */
-    SIP_NET_WRITE,    /* conn, octets; if that fails: close it, and sip_net_down */
-    SIP_NET_DATAGRAM, /* hop (side and address), octets */
-    SIP_NET_CLOSE,    /* conn, after what was written; the number is no longer valid */
-    SIP_NET_MESSAGE,  /* flow, octets: exactly one message */
-    /* hop: what was sent to it, as it was given, could not be sent, or its connection has ended, also in good order. A connection that was
-     * up is told of by its number and, for those who did not name it, without. */
-    SIP_NET_UNREACHABLE
+    SIP_NET_CONNECT,     /* conn, hop: connect there; sip_net_up or sip_net_down follows */
+    SIP_NET_WRITE,       /* conn, octets; if that fails: close it, and sip_net_down */
+    SIP_NET_DATAGRAM,    /* hop (side and address), octets */
+    SIP_NET_CLOSE,       /* conn, after what was written; the number is no longer valid */
+    SIP_NET_MESSAGE,     /* flow, octets: exactly one message */
+    SIP_NET_UNREACHABLE, /* hop: what was sent to it, as it was given, could not be sent */
+    /* hop: its connection was up and has ended, also in good order: by its number and, for those who did not name it, without. What was
+     * written last may not have been read. */
+    SIP_NET_LOST
 };
 
 struct sip_net_effect {
     enum sip_net_effect_kind kind;
     uint64_t conn;
     const struct sip_hop *hop;
-    bool
-        is_away; /* SIP_NET_UNREACHABLE: the address did not answer or refused, rather than that a connection ended or a limit was reached */
+    bool is_away; /* SIP_NET_UNREACHABLE: the address did not answer or refused, rather than that a limit was reached */
     const struct sip_flow *flow;
     struct slice octets;
 };

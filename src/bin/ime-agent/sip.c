@@ -22,6 +22,13 @@ static void on_unreachable(void *arg, const struct sip_hop *hop)
     daemon_wake(&h->daemon);
 }
 
+static void on_lost(void *arg, const struct sip_hop *hop)
+{
+    struct host *h = arg;
+    agent_lost(h->agent, daemon_now(&h->daemon), hop);
+    daemon_wake(&h->daemon);
+}
+
 static bool is_known(void *arg, unsigned side, const struct addr *peer)
 {
     struct host *h = arg;
@@ -125,7 +132,11 @@ static void fit_descriptors(struct host *h, struct sip_net_config *net)
 
 int sip_open(struct host *h)
 {
-    static const struct sip_host_handler handler = {on_message, on_unreachable, on_located, is_known};
+    static const struct sip_host_handler handler = {.message = on_message,
+                                                    .unreachable = on_unreachable,
+                                                    .lost = on_lost,
+                                                    .located = on_located,
+                                                    .is_known = is_known};
     struct sip_host_options options;
     sip_host_options_init(&options);
     options.net = h->daemon.settings->net;

@@ -99,6 +99,10 @@ static void drain(struct world *w)
                        e.flow->peer_domain ? e.flow->peer_domain : "-");
             put_octets(&w->trace, e.octets);
             break;
+        case SIP_NET_LOST:
+            buf_printf(&w->trace, "lost %u %s %s", serial(e.hop->conn), sip_transport_name(e.hop->transport),
+                       addr_format(&e.hop->addr, text));
+            break;
         case SIP_NET_UNREACHABLE:
             buf_printf(&w->trace, "unreachable %u %s %s%s", serial(e.hop->conn), sip_transport_name(e.hop->transport),
                        addr_format(&e.hop->addr, text), e.is_away ? " (away)" : "");
@@ -248,7 +252,7 @@ static void test_responses_follow_their_connection(void **state)
     send_to(w, &hop, OK);
     EXPECT(w, "write 1 SIP/2.0 200 OK (24)\n");
     sip_net_down(w->net, w->now, w->conns[1]);
-    EXPECT(w, "unreachable 1 TLS 192.0.2.1:40000\nunreachable 0 TLS 192.0.2.1:40000\n");
+    EXPECT(w, "lost 1 TLS 192.0.2.1:40000\nlost 0 TLS 192.0.2.1:40000\n");
     send_to(w, &hop, OK); /* 18.2.2: to the address, with a connection of its own */
     EXPECT(w, "connect 2 TLS 192.0.2.1:5061 \n");
     sip_net_down(w->net, w->now, w->conns[2]); /* told as it was asked for, and for all others */
@@ -318,7 +322,7 @@ static void test_closed_while_its_messages_are_given_out(void **state)
     assert_int_equal(e.kind, SIP_NET_MESSAGE);
     sip_net_close(w->net, w->now, e.flow->conn);
     assert_slice_text(e.octets, OPTIONS); /* still there */
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\nunreachable 0 TCP 192.0.2.1:40000\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:40000\nlost 0 TCP 192.0.2.1:40000\n");
     assert_int_equal(sip_net_conns(w->net), 0);
 }
 
@@ -333,7 +337,7 @@ static void test_half_open_and_silent(void **state)
     pass(w, 19999);
     EXPECT(w, "");
     pass(w, 1);
-    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\nunreachable 0 TCP 192.0.2.1:40001\n");
+    EXPECT(w, "close 2\nlost 2 TCP 192.0.2.1:40001\nlost 0 TCP 192.0.2.1:40001\n");
     assert_int_equal(sip_net_counters(w->net)->closed_half_open, 1);
     assert_int_equal(sip_net_counters(w->net)->closed_silent, 1);
 }
@@ -353,7 +357,7 @@ static void test_slow_senders(void **state)
     input(w, 1, "P");
     EXPECT(w, "");
     pass(w, 1);
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\nunreachable 0 TCP 192.0.2.1:40000\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:40000\nlost 0 TCP 192.0.2.1:40000\n");
     assert_int_equal(sip_net_counters(w->net)->closed_slow, 1);
 }
 
@@ -367,7 +371,7 @@ static void test_no_message(void **state)
         up(w, 1 + (unsigned)i, NULL);
     }
     input(w, 1, "\x16\x03\x01");
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\nunreachable 0 TCP 192.0.2.1:40000\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:40000\nlost 0 TCP 192.0.2.1:40000\n");
     /* A request whose end cannot be found is given up so that it can be refused; then the connection ends. */
     input(w, 2, "OPTIONS sip:a SIP/2.0\r\n\r\nOPTIONS");
     EXPECT(w, "message 2 192.0.2.1:40001 - OPTIONS sip:a SIP/2.0 (25)\n");
@@ -378,7 +382,7 @@ static void test_no_message(void **state)
     input(w, 2, OPTIONS);
     EXPECT(w, "");
     pass(w, 1000);
-    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\nunreachable 0 TCP 192.0.2.1:40001\n");
+    EXPECT(w, "close 2\nlost 2 TCP 192.0.2.1:40001\nlost 0 TCP 192.0.2.1:40001\n");
     /* A giant head. */
     char *head = malloc(70000);
     memset(head, 'h', 70000);
@@ -387,7 +391,7 @@ static void test_no_message(void **state)
         drain(w);
     }
     free(head);
-    EXPECT(w, "close 3\nunreachable 3 TCP 192.0.2.1:40002\nunreachable 0 TCP 192.0.2.1:40002\n");
+    EXPECT(w, "close 3\nlost 3 TCP 192.0.2.1:40002\nlost 0 TCP 192.0.2.1:40002\n");
     assert_int_equal(sip_net_counters(w->net)->bad_framing, 3);
 }
 
@@ -411,7 +415,7 @@ static void test_idle(void **state)
     pass(w, 599999);
     EXPECT(w, "");
     pass(w, 1);
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\nunreachable 0 TCP 192.0.2.1:5060\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:5060\nlost 0 TCP 192.0.2.1:5060\n");
     assert_int_equal(sip_net_counters(w->net)->closed_idle, 1);
     assert_int_equal(sip_net_deadline(w->net).us, MONO_NEVER.us);
 }
@@ -438,7 +442,7 @@ static void test_keep_alive(void **state)
     pass(w, 9999);
     EXPECT(w, "");
     pass(w, 1); /* it does know them: it is dead */
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\nunreachable 0 TCP 192.0.2.1:5060\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:5060\nlost 0 TCP 192.0.2.1:5060\n");
 }
 
 /* Answers to our keep-alive are not taken for keep-alives of the other side, nor for use: a connection that nobody needs ends. */
@@ -459,7 +463,7 @@ static void test_keep_alive_of_nobody(void **state)
     }
     assert_int_equal(sip_net_counters(w->net)->pings_in, 0);
     pass(w, 60000);
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:5060\nunreachable 0 TCP 192.0.2.1:5060\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:5060\nlost 0 TCP 192.0.2.1:5060\n");
     assert_int_equal(sip_net_counters(w->net)->closed_idle, 1);
 }
 
@@ -491,14 +495,14 @@ static void test_limits(void **state)
     buf_clear(&w->trace);
     pass(w, 59000);
     send_to(w, &hop, ACK);
-    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.1:40001\nunreachable 0 TCP 192.0.2.1:40001\nconnect 4 TCP "
+    EXPECT(w, "close 2\nlost 2 TCP 192.0.2.1:40001\nlost 0 TCP 192.0.2.1:40001\nconnect 4 TCP "
               "192.0.2.8:5060 \n");
     const struct sip_net_counters *c = sip_net_counters(w->net);
     assert_int_equal(c->refused_source, 1);
     assert_int_equal(c->refused_connections, 2);
     assert_int_equal(c->closed_spare, 1);
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40003"), 0); /* the third gives way */
-    EXPECT(w, "close 3\nunreachable 3 TCP 192.0.2.2:40002\nunreachable 0 TCP 192.0.2.2:40002\n");
+    EXPECT(w, "close 3\nlost 3 TCP 192.0.2.2:40002\nlost 0 TCP 192.0.2.2:40002\n");
     pass(w, 60000);
     drain(w);
     buf_clear(&w->trace);
@@ -546,12 +550,12 @@ static void test_known_peers(void **state)
     /* All were quiet: a stranger takes the place of a stranger, and so does a known peer as long as there is one. */
     pass(w, 60000);
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.4:40000"), 0);
-    EXPECT(w, "close 4\nunreachable 4 TCP 192.0.2.2:40000\nunreachable 0 TCP 192.0.2.2:40000\n");
+    EXPECT(w, "close 4\nlost 4 TCP 192.0.2.2:40000\nlost 0 TCP 192.0.2.2:40000\n");
     w->known = true;
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40000"), 0);
-    EXPECT(w, "close 5\nunreachable 5 TCP 192.0.2.3:40000\nunreachable 0 TCP 192.0.2.3:40000\n");
+    EXPECT(w, "close 5\nlost 5 TCP 192.0.2.3:40000\nlost 0 TCP 192.0.2.3:40000\n");
     assert_int_equal(accepted(w, SIP_TCP, "192.0.2.5:40001"), 0);
-    EXPECT(w, "close 1\nunreachable 1 TCP 192.0.2.1:40000\nunreachable 0 TCP 192.0.2.1:40000\n");
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:40000\nlost 0 TCP 192.0.2.1:40000\n");
     assert_int_equal(c->closed_spare, 3);
 }
 
@@ -575,7 +579,7 @@ static void test_known_peers_parts(void **state)
     input(w, 1, part);
     EXPECT(w, "");
     input(w, 2, part);
-    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.2:40000\nunreachable 0 TCP 192.0.2.2:40000\n");
+    EXPECT(w, "close 2\nlost 2 TCP 192.0.2.2:40000\nlost 0 TCP 192.0.2.2:40000\n");
     assert_int_equal(sip_net_counters(w->net)->refused_partial, 1);
     input(w, 3, "x");
     EXPECT(w, "");
@@ -606,7 +610,7 @@ static void test_memory_is_bounded(void **state)
     input(w, 1, part);
     EXPECT(w, "");
     input(w, 2, part);
-    EXPECT(w, "close 2\nunreachable 2 TCP 192.0.2.2:5060\nunreachable 0 TCP 192.0.2.2:5060\n");
+    EXPECT(w, "close 2\nlost 2 TCP 192.0.2.2:5060\nlost 0 TCP 192.0.2.2:5060\n");
     input(w, 1, OPTIONS);
     drain(w);
     assert_int_equal(sip_net_counters(w->net)->refused_partial, 1);
