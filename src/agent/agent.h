@@ -42,8 +42,8 @@ struct agent_parts {
 typedef enum agent_cause agent_ticket_fn(void *ctx, struct now now, struct slice domain, const struct e164 *number,
                                          struct slice ticket);
 
-/* Reads the configuration again. What has become different, or what is wrong with it, goes to `report`, a line each; an error: nothing has
- * changed. May call agent_set_enrolled. */
+/* Reads the configuration again. What has become different, or what is wrong with it, goes to `report`, a line each. May call
+ * agent_set_enrolled. */
 typedef int agent_reload_fn(void *ctx, struct buf *report);
 
 /* Borrowed, for the life of the agent. */

@@ -55,7 +55,7 @@ enum agent_alarm_kind { AGENT_ALARM_EVENT, AGENT_ALARM_STATE };
     X(REGISTRATION_REFUSED, "TrunkRegistrationRefused", LEVEL_ERROR, STATE, \
       "Give user and password of the trunk as the carrier has them. It is tried again every 30 seconds.") \
     X(CERTIFICATE_EXPIRING, "CertificateExpiring", LEVEL_WARNING, STATE, \
-      "Renew the certificate in this file, then restart ime-agent.") \
+      "Renew the certificate in this file, then `imectl agent reload`.") \
     X(PROVISIONING_IDLE, "ProvisioningWithoutEffect", LEVEL_WARNING, STATE, \
       "agent.conf says otherwise and holds: `imectl agent provision list` names the entries and the reason; take them out on one side.") \
     X(FEW_FALLBACK_IDENTIFIERS, "InsufficientFallbackIdentifiers", LEVEL_WARNING, EVENT, \

@@ -496,7 +496,7 @@ void agent_show_reload(void *ctx, struct ctl_request *request)
     int err = a->ports.reload(a->ports.reload_ctx, &report);
     const char *text = buf_text(&report);
     if (err) {
-        ctl_refuse(request, err, text[0] ? text : NULL, "nothing has changed; mend it and say it again");
+        ctl_refuse(request, err, text[0] ? text : NULL, "mend it and say it again");
     } else {
         struct ctl_writer *w = ctl_reply_begin(request);
         ctl_put_text(w, "differences", text[0] ? text : "nothing is different\n");

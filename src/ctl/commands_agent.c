@@ -297,7 +297,8 @@ static const struct ctl_command commands[] = {
         .help = "read agent.conf again, while calls go on, and say what is different",
         .detail = "It is taken as a whole or, if a line is wrong or changes what only a restart can change, not at "
                   "all. Numbers, "
-                  "fallback profiles, trust and dialing rules can change; IME services, PBXs, trunks, listeners and "
+                  "fallback profiles, trust and dialing rules can change, and certificates are read again; IME "
+                  "services, PBXs, trunks, listeners and "
                   "limits need a "
                   "restart: systemctl restart ime-agent. SIGHUP does the same and says it in the log.",
         .raw = "differences",

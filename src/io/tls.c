@@ -159,6 +159,16 @@ int tls_context_reload(struct tls_context *context, const struct tls_options *op
     return 0;
 }
 
+struct wall tls_context_ends_at(const struct tls_context *context)
+{
+    const X509 *own = SSL_CTX_get0_certificate(context->ssl_context);
+    struct tm tm;
+    if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
+        return (struct wall){0};
+    return (struct wall){
+        1000 * calendar_seconds(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)};
+}
+
 void tls_context_free(struct tls_context *context)
 {
     if (!context)

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/time.h"
 
 struct tls_context;
 
@@ -35,6 +36,9 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret_
 /* Replaces identity and trust, for connections made from then on: a renewed certificate, a new configuration. On failure the old ones
  * stay. */
 int tls_context_reload(struct tls_context *context, const struct tls_options *options);
+
+/* When our certificate in it ends; 0: there is none. */
+struct wall tls_context_ends_at(const struct tls_context *context);
 
 /* Connections that use the context keep what they need of it. NULL is allowed. */
 void tls_context_free(struct tls_context *context);

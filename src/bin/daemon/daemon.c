@@ -79,19 +79,24 @@ int daemon_reload(struct daemon *d, struct buf *report)
         const char *text = buf_text(report);
         log_event(&d->log, LEVEL_ERROR, "reload.refused", "%.*s (see %s --check)", (int)strcspn(text, "\n"), text,
                   p->name);
+        buf_str(report, "nothing has changed\n");
         return err;
     }
     key = key_in_the_way(d, next, settings);
     if (key) {
         log_event(&d->log, LEVEL_ERROR, "reload.refused", "file=%s: [%s] %s cannot be changed while it runs", d->path,
                   p->word, key);
-        buf_printf(report, "%s: %s cannot be changed while it runs: restart %s for that\n", d->path, key, p->name);
+        buf_printf(report, "%s: %s cannot be changed while it runs: restart %s for that\nnothing has changed\n",
+                   d->path, key, p->name);
         p->unload(settings);
         conf_free(next);
         return ERR_FORBIDDEN;
     }
     conf_print_differences(d->conf, next, report);
-    return take_over(d, next, settings);
+    err = take_over(d, next, settings);
+    if (err)
+        buf_printf(report, "it is taken, but not all of it holds: %s; the log says more\n", err_text(err));
+    return err;
 }
 
 static void on_reload(void *arg, int signal_number)

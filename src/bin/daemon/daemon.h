@@ -150,8 +150,8 @@ struct now daemon_now(const struct daemon *d);
 /* Something has happened to the core: `turn` is called before this turn of the loop ends. Cheap, and harmless if it was called before. */
 void daemon_wake(struct daemon *d);
 
-/* What SIGHUP does, for programs with a `reload`. What is different, or why it was refused, goes to report, a line each. An error that is not
- * the program's own: nothing has changed. */
+/* What SIGHUP does, for programs with a `reload`. What is different, or why it was refused, goes to report, a line each, and whether
+ * anything has changed. */
 int daemon_reload(struct daemon *d, struct buf *report);
 
 /* The process ends with this turn, in good order. */

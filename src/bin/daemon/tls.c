@@ -17,7 +17,7 @@ static int read_pem(const struct daemon *d, const char *path, bool secret, struc
 }
 
 int daemon_tls(const struct daemon *d, const struct tls_files *files, enum tls_role role, enum tls_peer peer,
-               struct tls_context **ret_context)
+               struct tls_context **context)
 {
     struct buf certificate, key, ca;
     buf_init(&certificate, PEM_OCTETS_MAX);
@@ -36,7 +36,7 @@ int daemon_tls(const struct daemon *d, const struct tls_files *files, enum tls_r
                                             .key_pem = buf_slice(&key),
                                             .trust = &trust,
                                             .trust_count = trust.n ? 1 : 0};
-        err = tls_context_new(&options, ret_context);
+        err = *context ? tls_context_reload(*context, &options) : tls_context_new(&options, context);
         if (err)
             log_event(&d->log, LEVEL_ERROR, "tls.failed", "certificate=%s ca=%s error=%s",
                       files->certificate ? files->certificate : "-", files->ca ? files->ca : "-", err_name(err));

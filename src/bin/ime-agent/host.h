@@ -42,7 +42,8 @@ struct host {
     struct keyring *keyring; /* NULL: tickets are not checked here */
     bool installed;          /* its key is durable */
 
-    struct http_server *post; /* NULL: records come by imectl only */
+    struct mono certificates_at; /* they are looked at again then */
+    struct http_server *post;    /* NULL: records come by imectl only */
     struct tls_context *post_tls;
     struct agent_options options; /* of the agent; its texts are those of the settings */
     struct agent *agent;
@@ -68,9 +69,13 @@ void post_close(struct host *h);
 void post_fini(struct host *h);
 
 /* tls.c: contexts from files; each says what is wrong with which file */
+int tls_open_side(struct host *h, enum agent_side side);
+int tls_read_again(struct host *h); /* all of them: new connections get what the files say now */
+struct mono tls_watch(struct host *h,
+                      struct now now); /* rings before a certificate ends; returns when it will look again */
 int tls_of_side(struct host *h, const struct side_settings *side, enum tls_role role, bool demands,
-                struct tls_context **ret_context);
-int tls_of_authority(struct host *h, const char *ca, struct tls_context **ret_context);
+                struct tls_context **context);
+int tls_of_authority(struct host *h, const char *ca, struct tls_context **context);
 
 /* ticket.c */
 int ticket_open(struct host *h);

@@ -27,6 +27,7 @@ static struct mono turn(struct host *h, struct now now)
     while (agent_next(h->agent, now, &e))
         perform(h, &e);
     struct mono due = sip_relocate(h, now); /* what it finds out wakes the daemon */
+    due = mono_min(due, tls_watch(h, now));
     return mono_min(due, agent_deadline(h->agent));
 }
 
@@ -118,11 +119,13 @@ static int start(struct host *h)
     return daemon_open_control(d, agent_handlers, agent_handler_count, h->agent);
 }
 
-/* Who takes part, whom we trust, how numbers are written: calls go on. */
+/* Who takes part, whom we trust, how numbers are written, renewed certificates: calls go on. */
 static int reload(struct host *h, const struct settings *old)
 {
     settings_follow(h->daemon.settings, (struct settings *)old, &h->options);
-    return agent_set_enrolled(h->agent, daemon_now(&h->daemon), h->daemon.settings->enrolled);
+    int failed = tls_read_again(h);
+    int err = agent_set_enrolled(h->agent, daemon_now(&h->daemon), h->daemon.settings->enrolled);
+    return err ? err : failed;
 }
 
 static void stop(struct host *h)

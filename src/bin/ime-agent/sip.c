@@ -83,24 +83,12 @@ struct mono sip_relocate(struct host *h, struct now now)
 
 /* ---- start and end ---- */
 
-/* Plain sides, too, need a client's context when a PBX or trunk is reached over TLS; its certificate must be of an authority in `ca`. */
-static int open_tls(struct host *h, enum agent_side side)
-{
-    const struct side_settings *s = &h->daemon.settings->sides[side];
-    int err = 0;
-    if (s->certificate)
-        err = tls_of_side(h, s, TLS_SERVER, side == AGENT_IME, &h->tls_server[side]);
-    if (!err && s->ca)
-        err = tls_of_side(h, s, TLS_CLIENT, true, &h->tls_client[side]);
-    return err;
-}
-
 static int open_side(struct host *h, enum agent_side side)
 {
     const struct side_settings *s = &h->daemon.settings->sides[side];
     struct addr from = {0};
     char service[32];
-    int err = open_tls(h, side);
+    int err = tls_open_side(h, side);
     for (unsigned transport = SIP_UDP; !err && transport <= SIP_TLS; transport++) {
         if (!s->listen[transport].family)
             continue;

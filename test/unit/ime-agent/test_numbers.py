@@ -194,8 +194,8 @@ def test_takes_records(agent, server):
     server.lines.until(r"^vcr sent \+4930201 \+4989779 ")
 
 
-def make_files(directory):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=agent",
+def make_files(directory, days=2):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=agent",
                     "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", os.path.join(directory, "key.pem"), "-out",
                     os.path.join(directory, "cert.pem")], check=True, capture_output=True)
     path = os.path.join(directory, "token")
@@ -211,7 +211,7 @@ def test_reloads(agent, server):
     assert agent.ask("number", "test", "2125550100")["result"] == "+12125550100"
     assert agent.ask("number", "test", "+4989112")["way"] == "PSTN: the trust groups block the number or b.example"
     learn(server, "+4989113", "forbidden")
-    assert agent.ask_all("show", "alarms")["alarms"][0]["alarm"] == "RejectedRoutes"
+    assert "RejectedRoutes" in [a["alarm"] for a in agent.ask_all("show", "alarms")["alarms"]]
     agent.reload(r"reload.refused.*host of \[pbx pbx\]", host="127.0.0.10")
     agent.reload(r"reload.refused.*\+X", host="127.0.0.9", patterns="+X")
     agent.reload(" reloaded ", patterns="+4930203", country="49", more="")
@@ -261,6 +261,32 @@ def test_provisions(agent, server):
     assert [p["pattern"] for p in agent.ask("enrolled", "list")["patterns"]] == ["+4930203"]
 
 
+def test_alarms(agent, _server):
+    """A certificate that ends in two days rings until it is renewed."""
+    def ringing():
+        return {a["alarm"]: a for a in agent.ask_all("show", "alarms", "--ringing")["alarms"]}
+    alarm = ringing()["CertificateExpiring"]
+    assert alarm["state"] == "rings" and alarm["subject"].endswith("cert.pem") and "agent reload" in alarm["remedy"], alarm
+    text = agent.run("show", "alarms").stdout
+    assert "CertificateExpiring (warning), rings, " in text and "\n  What to do: Renew" in text, text
+    assert "CertificateExpiring" in [w["name"] for w in agent.ask_all("show", "status")["warnings"]]
+    make_files(agent.directory, days=60)
+    assert agent.ask("reload")
+    deadline = time.monotonic() + PATIENCE
+    while "CertificateExpiring" in ringing() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "CertificateExpiring" not in ringing()
+    assert [a["state"] for a in agent.ask_all("show", "alarms")["alarms"] if a["alarm"] == "CertificateExpiring"] == ["over"]
+    record = {"direction": "sent", "called": "+4989780", "start": int(time.time()) - 60, "stop": int(time.time())}
+    assert post(agent, json.dumps(record)) == (200, {"kept": 1})  # the new certificate is shown
+    with open(os.path.join(agent.directory, "key.pem"), "w") as f:
+        f.write("no key\n")
+    done = agent.run("agent", "reload")
+    assert done.returncode == 1 and "the log says more" in done.stderr, done
+    assert post(agent, json.dumps(record))[0] == 200  # what held goes on
+    assert agent.run("agent", "causes").stdout.count("\n  ") == 17
+
+
 def test_wants_tickets(agent, _server):
     """Whoever can be called directly, with no edge before it, has to look at tickets itself."""
     for more, status in (("", 3), ("edge = 127.0.0.8:5061\n", 0), ("[ticket]\npassword = ten-or-more\n", 0)):
@@ -273,7 +299,7 @@ def test_wants_tickets(agent, _server):
 
 def main():
     failed = 0
-    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_provisions, test_wants_tickets]
+    tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_provisions, test_alarms, test_wants_tickets]
     with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
         make_files(directory)
         server = Server()
