@@ -85,7 +85,7 @@ static const struct conf_key keys[] = {
     {"ime-side", "edge-transport", CONF_CHOICE, 0, "tls", 0, 0, "tcp|tls", NULL, "How the edge is reached. Without an edge it is always TLS."},
 
     PEER_KEYS("pbx"),
-    {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, with the password, or without one from an address of `source`."},
+    {"pbx", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The PBX registers here, as `user`, with the password, or without one from an address of `source`. It is reached at the Contacts that it registers, best first; over TCP and TLS by the connection that it made."},
     {"pbx", "digest", CONF_CHOICE, 0, "any", 0, 0, "any|md5", NULL, "What a PBX that registers may prove its password with. md5: for old ones that give up when SHA-256 is offered, too."},
     PEER_KEYS("trunk"),
     {"trunk", "registers", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "The agent registers there, as `user`."},
