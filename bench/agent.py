@@ -36,7 +36,7 @@ FAILED_MAX = 0.01  # of the calls: on a machine that does other work, messages c
 
 HELD_CALLS, HELD_RATE = 3000, 500
 LOAD_S, LOAD_ROUNDS = 5, 5  # of one round; that count
-RING_MS, TALK_MS = 50, 100
+RING_MS, TALK_MS = 50, 1000
 DELAY_RATE, DELAY_CALLS, DELAY_ROUNDS = 100, 300, 5
 
 

@@ -118,7 +118,7 @@ static void call_forget_first(struct call *c)
     LIST_EACH(it, &c->attempts)
         CONTAINER_OF(it, struct attempt, link)->way = NULL;
     c->ways = NULL;
-    c->way_count = c->next_way = 0;
+    c->way_count = c->way_room = c->next_way = 0;
     region_fini(&c->texts);
     region_init(&c->texts, CALL_TEXTS_OCTETS_MAX);
 }

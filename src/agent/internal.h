@@ -129,7 +129,7 @@ struct call {
     struct relay *first; /* the request that began it; NULL once that is over */
     struct region texts; /* of the ways; empty once the first request is over */
     struct way *ways;
-    size_t way_count, next_way;
+    size_t way_count, way_room, next_way;
     struct attempt *current; /* NULL: none counts */
     struct list attempts, pairs, relays, farewells;
     size_t pair_count, relay_count;
@@ -178,10 +178,11 @@ struct agent {
     size_t trunk_count;
     struct sip_digest_server digest; /* of PBXs that register */
     struct strangers strangers;
-    struct region scratch; /* emptied before each event */
-    struct buf octets;     /* a message being written */
-    struct buf text;       /* a value being written */
-    uint32_t locate;       /* trunks to be asked for, a bit each */
+    struct region scratch;         /* emptied before each event */
+    struct buf octets;             /* a message being written */
+    struct buf text;               /* a value being written */
+    struct agent_route_list found; /* routes of the call that is being planned */
+    uint32_t locate;               /* trunks to be asked for, a bit each */
     bool stopping, stopped, stop_told;
     struct timer stop_timer;
     struct timer flush_timer; /* of the journal */

@@ -24,6 +24,7 @@ struct call_journal {
     struct kv kv;
     struct kept **places;
     struct list changed; /* not written to the store yet */
+    struct buf row;      /* being written */
     size_t count, max;
     uint64_t next_sequence;
 };
@@ -164,13 +165,11 @@ static struct kept *keep(struct call_journal *j, uint64_t sequence, struct slice
 /* Only calls that were answered, and ends, are worth the disk. */
 static void write_row(struct call_journal *j, const struct call_record *record)
 {
-    struct buf row;
-    buf_init(&row, ROW_OCTETS_MAX);
-    encode(record, &row);
-    struct kept *k = row.err ? NULL : keep(j, record->sequence, buf_slice(&row));
+    buf_clear(&j->row);
+    encode(record, &j->row);
+    struct kept *k = j->row.err ? NULL : keep(j, record->sequence, buf_slice(&j->row));
     if (k && (record->answered_at.ms || record->ended_at.ms))
         list_append(&j->changed, &k->link);
-    buf_fini(&row);
 }
 
 bool call_journal_flush(struct call_journal *j)
@@ -211,6 +210,7 @@ int call_journal_new(const struct kv *kv, size_t records_max, struct now now, st
     j->max = records_max ? records_max : 1;
     j->next_sequence = 1;
     list_init(&j->changed);
+    buf_init(&j->row, ROW_OCTETS_MAX);
     j->places = mem_alloc(j->max * sizeof(struct kept *));
     int err = j->places ? kv_scan(kv, KV_AGENT_CALL, load_row, j) : ERR_NO_MEMORY;
     if (err) {
@@ -239,6 +239,7 @@ void call_journal_free(struct call_journal *j)
     for (size_t i = 0; j->places && i < j->max; i++)
         mem_free(j->places[i]);
     mem_free(j->places);
+    buf_fini(&j->row);
     mem_free(j);
 }
 

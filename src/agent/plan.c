@@ -35,11 +35,20 @@ static const char *plan_text(struct call *c, const char *format, ...)
     return b->err ? NULL : region_text(&c->texts, buf_slice(b));
 }
 
+/* Most calls have one or two; nobody holds a way before all are there. */
 static struct way *plan_way(struct call *c)
 {
-    if (!c->ways)
-        c->ways = region_array(&c->texts, WAYS_MAX, sizeof *c->ways);
-    return c->ways && c->way_count < WAYS_MAX ? &c->ways[c->way_count] : NULL;
+    if (c->way_count == c->way_room) {
+        const size_t room = c->way_room ? 2 * c->way_room : 2;
+        struct way *ways = room > WAYS_MAX ? NULL : region_array(&c->texts, room, sizeof *ways);
+        if (!ways)
+            return NULL;
+        if (c->way_count)
+            memcpy(ways, c->ways, c->way_count * sizeof *ways);
+        c->ways = ways;
+        c->way_room = room;
+    }
+    return &c->ways[c->way_count];
 }
 
 /* ---- trunks and PBXs ---- */
@@ -154,14 +163,10 @@ static void plan_routes(struct call *c)
         plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "this machine is too busy for direct calls");
         return;
     }
-    struct agent_route_list *routes = mem_alloc(sizeof *routes);
-    if (!routes)
-        return;
-    if (!agent_routes_find(a->parts.routes, a->now, &c->record.called, routes))
+    if (!agent_routes_find(a->parts.routes, a->now, &c->record.called, &a->found))
         plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "no route to this number has been learned");
-    for (size_t i = 0; i < routes->n; i++)
-        plan_route(c, &routes->routes[i]);
-    mem_free(routes);
+    for (size_t i = 0; i < a->found.n; i++)
+        plan_route(c, &a->found.routes[i]);
 }
 
 /* ---- directions ---- */

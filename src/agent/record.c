@@ -52,6 +52,7 @@ struct agent_records {
     size_t states[ENTRY_UNDER_WAY + 1]; /* how many are in each */
     uint64_t next_token;
     struct mono sweep_at;
+    struct buf row; /* being written */
 };
 
 void agent_records_config_init(struct agent_records_config *config)
@@ -90,19 +91,18 @@ static struct row_key key_of(uint64_t token)
 static int write_row(struct agent_records *q, const struct entry *e)
 {
     struct row_key key = key_of(e->token);
-    struct buf row;
-    buf_init(&row, ROW_OCTETS_MAX);
-    tlv_put_u64(&row, RECORD_TLV_VSERVICE, e->vcr.vservice_id);
-    tlv_put_u32(&row, TLV_CALL_DIRECTION, e->vcr.direction);
-    tlv_put_u64(&row, TLV_START_TIME, e->vcr.start_ntp);
-    tlv_put_u64(&row, TLV_STOP_TIME, e->vcr.stop_ntp);
+    struct buf *row = &q->row;
+    buf_clear(row);
+    tlv_put_u64(row, RECORD_TLV_VSERVICE, e->vcr.vservice_id);
+    tlv_put_u32(row, TLV_CALL_DIRECTION, e->vcr.direction);
+    tlv_put_u64(row, TLV_START_TIME, e->vcr.start_ntp);
+    tlv_put_u64(row, TLV_STOP_TIME, e->vcr.stop_ntp);
     if (e->vcr.calling.text[0])
-        tlv_put_e164(&row, TLV_CALLING_NUM, &e->vcr.calling);
-    tlv_put_e164(&row, TLV_CALLED_NUM, &e->vcr.called);
-    int err = row.err;
+        tlv_put_e164(row, TLV_CALLING_NUM, &e->vcr.calling);
+    tlv_put_e164(row, TLV_CALLED_NUM, &e->vcr.called);
+    int err = row->err;
     if (!err)
-        err = kv_put(q->kv, KV_AGENT_VCR, slice_of(key.octets, sizeof key.octets), buf_slice(&row));
-    buf_fini(&row);
+        err = kv_put(q->kv, KV_AGENT_VCR, slice_of(key.octets, sizeof key.octets), buf_slice(row));
     return err;
 }
 
@@ -256,6 +256,7 @@ int agent_records_new(const struct agent_records_config *config, const struct kv
     q->kv = kv;
     q->next_token = 1;
     q->sweep_at = now.mono;
+    buf_init(&q->row, ROW_OCTETS_MAX);
     list_init(&q->all);
     heap_init(&q->pausing);
     map_init(&q->tokens, SIZE_MAX, 0); /* the keys are ours: nobody chooses them */
@@ -280,6 +281,7 @@ void agent_records_free(struct agent_records *q)
     }
     map_fini(&q->tokens);
     heap_fini(&q->pausing);
+    buf_fini(&q->row);
     mem_free(q);
 }
 

@@ -36,7 +36,6 @@ void region_clear(struct region *r)
     struct region_block *kept = SANITIZED ? NULL : r->blocks;
     if (kept) {
         r->blocks = kept->next;
-        memset(kept->octets, 0, kept->used);
         kept->used = 0;
         kept->next = NULL;
     }
@@ -46,9 +45,10 @@ void region_clear(struct region *r)
 
 static struct region_block *add_block(struct region *r, size_t capacity)
 {
-    struct region_block *b = mem_alloc(sizeof *b + capacity);
+    struct region_block *b = mem_resize(NULL, sizeof *b + capacity); /* zeroed when it is handed out */
     if (!b)
         return NULL;
+    b->used = 0;
     b->capacity = capacity;
     b->next = r->blocks;
     r->blocks = b;
@@ -65,7 +65,8 @@ int region_reserve(struct region *r, size_t octets)
     return add_block(r, octets) ? 0 : ERR_NO_MEMORY;
 }
 
-void *region_alloc(struct region *r, size_t octets)
+/* Not zeroed. */
+static uint8_t *take(struct region *r, size_t octets)
 {
     size_t align = alignof(max_align_t);
     if (octets > r->limit - r->used)
@@ -82,10 +83,16 @@ void *region_alloc(struct region *r, size_t octets)
         if (!b)
             return NULL;
     }
-    void *p = b->octets + b->used;
+    uint8_t *p = b->octets + b->used;
     b->used += need;
     r->used += octets;
     return p;
+}
+
+void *region_alloc(struct region *r, size_t octets)
+{
+    uint8_t *p = take(r, octets);
+    return p ? memset(p, 0, octets) : NULL;
 }
 
 void *region_array(struct region *r, size_t count, size_t octets)
@@ -97,7 +104,7 @@ void *region_array(struct region *r, size_t count, size_t octets)
 
 struct slice region_copy(struct region *r, struct slice s)
 {
-    uint8_t *p = region_alloc(r, s.n);
+    uint8_t *p = take(r, s.n);
     if (!p)
         return (struct slice){NULL, 0};
     if (s.n)
@@ -109,8 +116,11 @@ char *region_text(struct region *r, struct slice s)
 {
     if (s.n == SIZE_MAX)
         return NULL;
-    char *p = region_alloc(r, s.n + 1);
-    if (p && s.n)
+    char *p = (char *)take(r, s.n + 1);
+    if (!p)
+        return NULL;
+    if (s.n)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return p;
 }

@@ -237,22 +237,24 @@ static struct addr local_of(const struct udp *udp, struct msghdr *header)
     return local;
 }
 
-/* As recvmmsg. */
-static int receive_batch(struct udp *udp, unsigned n)
+static void prepare_header(struct udp *udp, unsigned i)
 {
     struct receiving *r = udp->receiving;
-    for (unsigned i = 0; i < n; i++) {
-        r->vectors[i] = (struct iovec){r->octets[i], RECEIVE_OCTETS};
-        r->headers[i].msg_hdr = (struct msghdr){
-            .msg_name = &r->peers[i],
-            .msg_namelen = sizeof r->peers[i],
-            .msg_iov = &r->vectors[i],
-            .msg_iovlen = 1,
-            .msg_control = udp->is_any ? r->controls[i] : NULL,
-            .msg_controllen = udp->is_any ? CONTROL_OCTETS : 0,
-        };
-    }
-    return recvmmsg(udp->fd, r->headers, n, MSG_DONTWAIT, NULL);
+    r->vectors[i] = (struct iovec){r->octets[i], RECEIVE_OCTETS};
+    r->headers[i].msg_hdr = (struct msghdr){
+        .msg_name = &r->peers[i],
+        .msg_namelen = sizeof r->peers[i],
+        .msg_iov = &r->vectors[i],
+        .msg_iovlen = 1,
+        .msg_control = udp->is_any ? r->controls[i] : NULL,
+        .msg_controllen = udp->is_any ? CONTROL_OCTETS : 0,
+    };
+}
+
+/* As recvmmsg. All headers are prepared, and those that are used are prepared again behind this. */
+static int receive_batch(struct udp *udp, unsigned n)
+{
+    return recvmmsg(udp->fd, udp->receiving->headers, n, MSG_DONTWAIT, NULL);
 }
 
 static void give(struct udp *udp, unsigned i)
@@ -285,8 +287,10 @@ static void read_event(evutil_socket_t fd, short what, void *arg)
             read_errors(udp);
             break;
         }
-        for (unsigned i = 0; i < (unsigned)n && udp->fd >= 0; i++)
+        for (unsigned i = 0; i < (unsigned)n && udp->fd >= 0; i++) {
             give(udp, i);
+            prepare_header(udp, i);
+        }
         if ((unsigned)n < wanted)
             break; /* the socket is empty: saves asking it */
         left -= wanted;
@@ -338,6 +342,8 @@ static int open_socket(struct udp *udp)
     if (getsockname(udp->fd, (struct sockaddr *)&storage, &n) != 0)
         return ERR_IO;
     udp->addr = addr_of_socket(&storage);
+    for (unsigned i = 0; i < BATCH; i++)
+        prepare_header(udp, i);
     event_assign(&udp->read_event, loop_event_base(udp->loop), udp->fd, EV_READ | EV_PERSIST, read_event, udp);
     event_assign(&udp->write_event, loop_event_base(udp->loop), udp->fd, EV_WRITE, write_event, udp);
     return event_add(&udp->read_event, NULL) == 0 ? 0 : ERR_NO_MEMORY;
