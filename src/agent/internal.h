@@ -296,6 +296,8 @@ struct refer_path {
 };
 void refer_patch_to(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct refer_path *path);
 void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m);
+/* The end where the call is that this INVITE is to take the place of, or to join; NULL: none of ours. */
+struct end *refer_replaced(struct agent *a, const struct sip_message *m);
 /* The end that the user part of such an address leads to, or NULL; and (empty: none) the user there, of another company's agent. */
 struct end *refer_named(struct agent *a, struct slice user, struct slice *ret_far_user);
 

@@ -85,8 +85,7 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
     else
         sip_edit_remove_all(e, SIP_X_CISCO_VIPR_TICKET);
     identity_patch(a, e, m, &p->path.people);
-    if (m->method == SIP_INVITE)
-        refer_patch_replaces(a, e, m);
+    refer_patch_replaces(a, e, m);
     if (m->method == SIP_REFER)
         refer_patch_to(a, e, m, &p->path);
     if (m->method == SIP_PRACK && p->rack_cseq) {

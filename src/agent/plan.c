@@ -293,11 +293,12 @@ static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, cons
     return 0;
 }
 
-/* A URI that names one of our dialogs (out of a Refer-To): to whoever is at its other end. */
-static bool plan_transfer(struct call *c, const struct sip_uri *uri)
+/* A URI that names one of our dialogs (out of a Refer-To), or Replaces that does: to whoever is at its other end. */
+static bool plan_transfer(struct call *c, const struct sip_message *m, const struct sip_uri *uri)
 {
     struct slice far_user;
     struct end *to = refer_named(c->agent, uri->user, &far_user);
+    to = to ? to : refer_replaced(c->agent, m);
     struct way *way = to ? plan_way(c) : NULL;
     if (!way)
         return false;
@@ -327,7 +328,7 @@ unsigned plan_call(struct call *c)
     if (sip_uri_parse(m->uri, &uri, NULL) < 0 ||
         (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_TEL && uri.scheme != SIP_SCHEME_SIPS))
         return plan_refuse(c, AGENT_CAUSE_REMOTE_NOT_E164, 416, "the address called is of a kind that is not known");
-    if (plan_transfer(c, &uri))
+    if (plan_transfer(c, m, &uri))
         return 0;
     switch (c->from) {
     case AGENT_PBX:

@@ -1,7 +1,8 @@
 /* Transfers. Two dialogs that are one for those who speak in them have two names: what one side says of a dialog means the other end of it to the
  * other side.
  *
- * Replaces (RFC 3891) that names a dialog with us becomes the name of the one at the other end. Refer-To (RFC 3515) with a number becomes that
+ * Replaces (RFC 3891) and Join (RFC 3911) that name a dialog with us become the name of the one at the other end, and the INVITE goes there, whatever
+ * number it has. Refer-To (RFC 3515) with a number becomes that
  * number as the other side dials it, at us. One with an address of ours names a dialog by our tag: it becomes our address there, so that the
  * call that follows comes to us, and goes to whoever is at the other end (plan.c). Its Replaces stays: it is translated when that call comes, on
  * the way on which the dialog is known. And an address that another company's agent has given for one of its dialogs becomes one of ours, with the
@@ -14,26 +15,43 @@ static struct slice until(struct slice s, char separator)
     return at ? slice_of(s.p, (size_t)((const uint8_t *)at - s.p)) : s;
 }
 
-void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m)
+/* The other end of the dialog that such a field names; NULL: it is none of ours. */
+static struct end *named_by(struct agent *a, const struct sip_field *f, bool *ret_early_only)
 {
-    const struct sip_field *f = sip_field_first(m, SIP_REPLACES);
-    struct slice call_id, params, to_tag, from_tag;
-    struct end *end, *other;
-    if (!f)
-        return;
-    call_id = until(f->value, ';');
-    params = slice_of(f->value.p + call_id.n, f->value.n - call_id.n);
+    struct slice call_id = until(f->value, ';'), to_tag, from_tag, early;
+    const struct slice params = slice_of(f->value.p + call_id.n, f->value.n - call_id.n);
     while (call_id.n && (call_id.p[call_id.n - 1] == ' ' || call_id.p[call_id.n - 1] == '\t'))
         call_id.n--;
     if (!sip_param_find(params, "to-tag", &to_tag) || !sip_param_find(params, "from-tag", &from_tag))
-        return;
-    end = end_find(a, call_id, to_tag, from_tag);
-    other = end ? end_other(end) : NULL;
-    if (other && other->ready)
+        return NULL;
+    struct end *end = end_find(a, call_id, to_tag, from_tag);
+    struct end *other = end ? end_other(end) : NULL;
+    *ret_early_only = sip_param_find(params, "early-only", &early);
+    return other && other->ready ? other : NULL;
+}
+
+static const struct sip_field *naming_field(const struct sip_message *m)
+{
+    const struct sip_field *f = m->method == SIP_INVITE ? sip_field_first(m, SIP_REPLACES) : NULL;
+    return f || m->method != SIP_INVITE ? f : sip_field_named(m, "Join");
+}
+
+struct end *refer_replaced(struct agent *a, const struct sip_message *m)
+{
+    const struct sip_field *f = naming_field(m);
+    bool early_only;
+    return f ? named_by(a, f, &early_only) : NULL;
+}
+
+void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m)
+{
+    const struct sip_field *f = naming_field(m);
+    bool early_only;
+    struct end *other = f ? named_by(a, f, &early_only) : NULL;
+    if (other)
         sip_edit_value(e, f,
                        agent_print(a, "%s;to-tag=%s;from-tag=%s%s", other->dialog.call_id, other->dialog.remote_tag,
-                                   other->dialog.local_tag,
-                                   sip_param_find(params, "early-only", &to_tag) ? ";early-only" : ""));
+                                   other->dialog.local_tag, early_only ? ";early-only" : ""));
 }
 
 /* Whether it stands for us where it came from. */

@@ -137,6 +137,33 @@ static void attended_from_the_phone_network_to_a_company(void **state)
     attended(*state, CARRIER_1, "0309999999", FAR, "0302000001", "198.51.100.9:5060");
 }
 
+/* Some refer to a number and Replaces: the number may lead elsewhere, the call is where it is. */
+static void replaces_and_a_number(void **state)
+{
+    static const char *const fields[] = {"Replaces", "Join"};
+    struct stage *s = *state;
+    struct talk ann, cher, bob, cher2;
+    char dialog[STAGE_TEXT_OCTETS], more[2 * STAGE_TEXT_OCTETS];
+    talk_connect(s, &ann, PBX, "0302000001", &cher, FAR);
+    name_dialog(&ann, dialog);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(more, sizeof more, "%s: %s;early-only\r\n", fields[i], dialog);
+        talk_call_with(s, &bob, CARRIER_1, "+49301001234", more);
+        talk_heard(&bob, "100");
+        talk_called(s, &cher2, FAR);
+        assert_slice_text(s->message.uri, "sip:far@203.0.113.9:5061");
+        snprintf(more, sizeof more, "\r\n%s: %.200s;to-tag=%.32s;from-tag=%.32s;early-only\r\n", fields[i],
+                 cher.call_id, cher.tag, strstr(cher.remote, ";tag=") + 5);
+        assert_non_null(strstr(stage_text(s), more));
+        talk_refuse(&bob, &cher2, 486);
+    }
+    /* One that is none of ours goes where the number leads, as it is. */
+    talk_call_with(s, &bob, CARRIER_1, "+49301001234", "Replaces: x@y;to-tag=1;from-tag=2\r\n");
+    talk_heard(&bob, "100");
+    talk_called(s, &ann, PBX);
+    assert_string_equal(stage_field(s, SIP_REPLACES), "x@y;to-tag=1;from-tag=2");
+}
+
 /* Bob, of another company, refers Ann to a dialog of his agent: her PBX cannot know where that is, but we do. The dialog has the same name
  * on both sides of us: his agent translates it. */
 static void to_a_dialog_of_another_company(void **state)
@@ -187,6 +214,7 @@ int main(void)
         CASE(attended_at_the_carrier),
         CASE(attended_from_a_company_to_the_phone_network),
         CASE(attended_from_the_phone_network_to_a_company),
+        CASE(replaces_and_a_number),
         CASE(to_a_dialog_of_another_company),
         CASE(to_a_dialog_that_is_gone),
     };
