@@ -17,6 +17,17 @@ static const struct ctl_command commands[] = {
         .empty = "no calls",
     },
     {
+        .words = "show trunks",
+        .programs = CTL_PSTN,
+        .help =
+            "trunks of a phone network or a PBX, and the extensions of a PBX: where they are, and what went over them",
+        .rows = "trunks",
+        .columns = COLUMNS({"name", "NAME"}, {"kind", "KIND"}, {"number", "NUMBER"}, {"state", "STATE"},
+                           {"address", "ADDRESS"}, {"transport", "BY"}, {"registered_at", "REGISTERED"},
+                           {"calls_in", "CALLS IN"}, {"calls_out", "CALLS OUT"}),
+        .empty = "no trunks",
+    },
+    {
         .words = "show prices",
         .programs = CTL_PSTN,
         .help = "what each carrier has earned since the start, in thousandths of the currency's unit",

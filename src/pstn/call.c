@@ -162,6 +162,7 @@ void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, stru
     c->record.number = ++n->last_number;
     n->counters.calls++;
     n->accounts[c->record.carrier].calls++;
+    from->calls_in++;
     note(c);
     draw(c);
     if (ua_timer(&n->ua, &c->timer, c->setup_ms) < 0)
@@ -193,6 +194,7 @@ static void call_on(struct pstn_call *c)
                                 .carried = &c->carried};
     invite.to = ua_print(&n->ua, "<%.*s>", SLICE_PRINT(invite.uri));
     pstn_route_show_caller(c, &invite);
+    c->to->calls_out++;
     if (leg_call(&n->ua, &invite, c, &c->legs[CALLED]) < 0)
         finish(c, PSTN_CAUSE_UNREACHABLE, 503);
     else

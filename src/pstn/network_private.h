@@ -20,6 +20,7 @@ struct pstn_trunk {
     struct ua_registration registration; /* ours there */
     struct ua_password password;         /* for it, and for calls */
     char domain[ADDR_TEXT_OCTETS];       /* host of its URIs */
+    uint64_t calls_in, calls_out;        /* from there; to there */
 };
 
 enum pstn_state {

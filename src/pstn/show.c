@@ -113,6 +113,40 @@ static void show_calls(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
+static const char *state_of(const struct pstn_trunk *t)
+{
+    if (t->options->registers)
+        return t->registration.is_good ? "we are registered" : "we are not registered";
+    if (!t->options->addr.family)
+        return t->is_there ? "registered" : "not registered";
+    return "by address";
+}
+
+static void show_trunks(void *ctx, struct ctl_request *request)
+{
+    const struct pstn_network *n = ctx;
+    struct ctl_writer *w = ctl_reply_begin(request);
+    ctl_open_array(w, "trunks");
+    for (size_t i = 0; i < n->options->trunk_count; i++) {
+        const struct pstn_trunk *t = &n->trunks[i];
+        const struct pstn_trunk_options *o = t->options;
+        ctl_open_object(w, NULL);
+        ctl_put_text(w, "name", o->name);
+        ctl_put_text(w, "kind", o->extension ? "extension" : "trunk");
+        ctl_put_text(w, "carrier", n->options->carriers[o->carrier].name);
+        ctl_put_text(w, "number", *o->number.text ? o->number.text : NULL);
+        ctl_put_text(w, "state", state_of(t));
+        ctl_put_addr(w, "address", &t->hop.addr);
+        ctl_put_text(w, "transport", sip_transport_name(t->hop.transport));
+        ctl_put_time(w, "registered_at", t->registered_at);
+        ctl_put_unsigned(w, "calls_in", t->calls_in);
+        ctl_put_unsigned(w, "calls_out", t->calls_out);
+        ctl_close(w);
+    }
+    ctl_close(w);
+    ctl_reply_end(request);
+}
+
 static void show_prices(void *ctx, struct ctl_request *request)
 {
     const struct pstn_network *n = ctx;
@@ -141,6 +175,6 @@ static void shutdown_now(void *ctx, struct ctl_request *request)
 
 const struct ctl_handler pstn_handlers[] = {
     {"show status", show_status}, {"show counters", show_counters}, {"show calls", show_calls},
-    {"show prices", show_prices}, {"shutdown", shutdown_now},
+    {"show trunks", show_trunks}, {"show prices", show_prices},     {"shutdown", shutdown_now},
 };
 const size_t pstn_handler_count = sizeof pstn_handlers / sizeof pstn_handlers[0];

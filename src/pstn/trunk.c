@@ -110,6 +110,7 @@ bool pstn_trunk_admits(struct pstn_network *n, const struct pstn_trunk *t, const
 static void binding_end(struct pstn_trunk *t)
 {
     t->is_there = false;
+    t->hop.addr.family = 0;
     t->contact[0] = 0;
     t->registered_at = (struct wall){0};
     ua_timer_stop(&t->network->ua, &t->expiry);

@@ -249,6 +249,11 @@ class Test:
                             "--delay", "0", "--tones", "--json", stdout=subprocess.PIPE)
         assert [json.loads(phones.stdout.readline())["event"] for _ in range(2)] == ["listening", "registered"]
         assert self.imectl("show", "status", control=control)["health"] == "green"
+        trunks = {t["name"]: t for t in self.imectl("show", "trunks", control=control)["trunks"]}
+        assert [(n, t["kind"], t["state"], t["number"]) for n, t in trunks.items()] == \
+            [("carrier", "trunk", "by address", None), ("201", "extension", "registered", "+4930400201"),
+             ("202", "extension", "registered", "+4930400202")], trunks
+        assert trunks["carrier"]["transport"] == "TLS" and trunks["201"]["registered_at"], trunks
         return pbx, phones
 
     def stop_pbx(self, pbx, phones):
@@ -257,6 +262,8 @@ class Test:
         assert phones.wait(SECONDS) == 0
         control = os.path.join(self.folder, "pbx.sock")
         assert len(self.imectl("show", "status", control=control)["warnings"]) == 2
+        away = [t for t in self.imectl("show", "trunks", control=control)["trunks"] if t["kind"] == "extension"]
+        assert [(t["state"], t["address"]) for t in away] == 2 * [("not registered", None)], away
         pbx.send_signal(signal.SIGTERM)
         assert pbx.wait(SECONDS) == 0
 

@@ -128,7 +128,7 @@ static void test_mistakes(void **state)
     assert_refused(
         "show nothing", ERR_NOT_FOUND,
         "no command `show nothing`; what may follow is: status, counters, ring, peers, numbers, vcrs, pools, "
-        "routes, validations, clients, certificate, settings, tickets, revocations, alarms, calls, prices");
+        "routes, validations, clients, certificate, settings, tickets, revocations, alarms, calls, trunks, prices");
 }
 
 static void test_secret_is_no_argument(void **state)

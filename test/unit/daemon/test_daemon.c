@@ -104,11 +104,9 @@ static void handle(void *core, struct ctl_request *request)
     ctl_reply_done(request, "done");
 }
 
-static const struct ctl_handler handlers[] = {{"show status", handle},
-                                              {"show counters", handle},
-                                              {"shutdown", handle},
-                                              {"show calls", handle},
-                                              {"show prices", handle}};
+static const struct ctl_handler handlers[] = {{"show status", handle}, {"show counters", handle},
+                                              {"shutdown", handle},    {"show calls", handle},
+                                              {"show trunks", handle}, {"show prices", handle}};
 
 static void write_text(const char *path, const char *text)
 {
