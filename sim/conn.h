@@ -14,9 +14,10 @@ enum sim_port {
 
 /* One end: [0] connected, [1] accepted. */
 struct sim_conn_end {
-    struct sim_conn_end *next, *prev;   /* open ends of the node */
-    uint64_t id;                        /* as the node or agent calls it */
-    struct sim_event *last; /* octets sent at sent_us: what is sent at the same time goes with them, as in one segment */
+    struct sim_conn_end *next, *prev; /* open ends of the node */
+    uint64_t id;                      /* as the node or agent calls it */
+    struct sim_event
+        *last; /* octets sent at sent_us: what is sent at the same time goes with them, as in one segment */
     int64_t sent_us;
     int64_t last_us;                    /* when what it sent last arrives: the order is kept */
     struct sim_event *held, *held_last; /* what it sent and cannot arrive now */

@@ -85,6 +85,42 @@ void sim_intake_shaken(struct sim_world *world, struct sim_conn *conn)
     sim_node_settle(node);
 }
 
+/* ---- what speaks VAP with the server ---- */
+
+static void settle_client(struct sim_node *node)
+{
+    if (node->vap)
+        node->vap->settle(node->vap->ctx);
+    else
+        sim_agent_settle(node);
+}
+
+static void client_connected(struct sim_node *node, unsigned server)
+{
+    if (node->vap)
+        node->vap->connected(node->vap->ctx, server);
+    else
+        vap_client_connected(node->agent->client, sim_node_now(node), server);
+    settle_client(node);
+}
+
+static void client_closed(struct sim_node *node, unsigned server, const char *why)
+{
+    if (node->vap)
+        node->vap->closed(node->vap->ctx, server);
+    else
+        vap_client_closed(node->agent->client, sim_node_now(node), server, why);
+    settle_client(node);
+}
+
+static void client_input(struct sim_node *node, unsigned server, struct slice octets)
+{
+    if (node->vap)
+        node->vap->input(node->vap->ctx, server, octets);
+    else
+        vap_client_input(node->agent->client, sim_node_now(node), server, octets);
+}
+
 /* ---- the connecting end ---- */
 
 void sim_intake_up(struct sim_world *world, struct sim_conn *conn)
@@ -93,8 +129,7 @@ void sim_intake_up(struct sim_world *world, struct sim_conn *conn)
     struct sim_node *node = node_at(world, end);
     struct now now = sim_node_now(node);
     if (conn->kind == SIM_CONN_VAP) {
-        vap_client_connected(node->agent->client, now, (unsigned)end->id);
-        sim_agent_settle(node);
+        client_connected(node, (unsigned)end->id);
         return;
     }
     if (conn->kind == SIM_CONN_PVP)
@@ -111,8 +146,7 @@ void sim_intake_failed(struct sim_world *world, struct sim_conn *conn, int err)
     struct sim_node *node = node_at(world, end);
     struct now now = sim_node_now(node);
     if (conn->kind == SIM_CONN_VAP) {
-        vap_client_closed(node->agent->client, now, (unsigned)end->id, "refused");
-        sim_agent_settle(node);
+        client_closed(node, (unsigned)end->id, "refused");
         return;
     }
     if (conn->kind == SIM_CONN_RING)
@@ -144,7 +178,7 @@ void sim_intake_octets(struct sim_world *world, struct sim_conn_end *to, struct 
         vap_server_input(server_vap(node->server), now, to->id, octets);
         break;
     case SIM_PORT_AGENT:
-        vap_client_input(node->agent->client, now, (unsigned)to->id, octets);
+        client_input(node, (unsigned)to->id, octets);
         break;
     }
 }
@@ -152,7 +186,7 @@ void sim_intake_octets(struct sim_world *world, struct sim_conn_end *to, struct 
 void sim_intake_settle(struct sim_world *world, const struct sim_conn_end *to)
 {
     if (to->port == SIM_PORT_AGENT)
-        sim_agent_settle(node_at(world, to));
+        settle_client(node_at(world, to));
     else
         sim_node_settle(node_at(world, to));
     world->answerer = NULL;
@@ -175,8 +209,7 @@ void sim_intake_down(struct sim_world *world, struct sim_conn_end *at)
         vap_server_closed(server_vap(node->server), at->id);
         break;
     case SIM_PORT_AGENT:
-        vap_client_closed(node->agent->client, now, (unsigned)at->id, "closed");
-        sim_agent_settle(node);
+        client_closed(node, (unsigned)at->id, "closed");
         return;
     }
     sim_node_settle(node);

@@ -2,6 +2,7 @@
 #include "measure.h"
 
 #include "base/mem.h"
+#include "calls/result.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,5 +70,8 @@ void sim_result_fini(struct sim_result *result)
     sim_samples_fini(&result->links);
     sim_samples_fini(&result->records_held);
     mem_free(result->moments);
+    if (result->calls)
+        sim_calls_result_fini(result->calls);
+    mem_free(result->calls);
     *result = (struct sim_result){0};
 }

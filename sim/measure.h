@@ -46,6 +46,8 @@ struct sim_moment {
     uint32_t lookups_failed;
 };
 
+struct sim_calls_result;
+
 struct sim_result {
     uint64_t seed; /* below 2^53, so that every reader of JSON keeps it */
     const char *scenario;
@@ -83,6 +85,8 @@ struct sim_result {
 
     struct sim_moment *moments; /* owned */
     size_t moment_count;
+
+    struct sim_calls_result *calls; /* of the scenario "calls" (calls/result.h); owned; NULL: of another one */
 
     uint64_t trace_hash;
     uint64_t events;

@@ -120,6 +120,12 @@ static void hashed(struct sim_node *node, struct sim_event *event)
     server_hashed(node->server, sim_node_now(node), event->number, err, slots);
 }
 
+static void derived(struct sim_node *node, struct keyring_job *job)
+{
+    keyring_job_run(job); /* its failure shows when it is installed */
+    server_derived(node->server, sim_node_now(node), job);
+}
+
 static void connect_ring(struct sim_node *node, const struct server_effect *e)
 {
     uint32_t to = 0;
@@ -264,7 +270,9 @@ void sim_node_happen(struct sim_node *node, struct sim_event *event)
     else if (event->type == SIM_EVENT_HASH && current)
         hashed(node, event);
     else if (event->type == SIM_EVENT_DERIVE && current)
-        server_derived(node->server, sim_node_now(node), event->job);
+        derived(node, event->job);
+    else if (event->type == SIM_EVENT_DERIVE)
+        keyring_job_free(event->job);
     sim_event_free(event);
     if (current)
         sim_node_settle(node);

@@ -37,6 +37,16 @@ enum sim_node_end {
     SIM_END_POWER  /* the machine is gone: as a crash, but nobody is told */
 };
 
+/* What speaks VAP at the node's place, if that is no sim_agent (agent.h): told what its connections bring. `server` is what it called the
+ * connection in sim_conn_open; afterwards `settle`. */
+struct sim_vap_port {
+    void *ctx;
+    void (*connected)(void *ctx, unsigned server);
+    void (*input)(void *ctx, unsigned server, struct slice octets);
+    void (*closed)(void *ctx, unsigned server);
+    void (*settle)(void *ctx);
+};
+
 struct sim_node {
     struct sim_world *world;
     uint32_t index;
@@ -69,7 +79,8 @@ struct sim_node {
     struct log log;
     struct seeded_entropy seed;
     struct entropy entropy;
-    struct sim_agent *agent; /* NULL: it has none */
+    struct sim_agent *agent;        /* NULL: it has none */
+    const struct sim_vap_port *vap; /* borrowed; NULL: the agent above */
     const struct sim_tap *tap;
 
     struct sim_conn_end *conns; /* open ends of this node and its agent, of all kinds: conn.h */

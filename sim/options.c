@@ -77,6 +77,16 @@ static const char *set_agents(struct sim_options *o, const char *value)
     return number32(value, 1, SIM_NODES_MAX, &o->agents);
 }
 
+static const char *set_companies(struct sim_options *o, const char *value)
+{
+    return number32(value, 2, SIM_COMPANIES_MAX, &o->companies);
+}
+
+static const char *set_calls(struct sim_options *o, const char *value)
+{
+    return number32(value, 1, SIM_CALLS_MAX, &o->calls);
+}
+
 static const char *set_signatures(struct sim_options *o, const char *value)
 {
     if (strcmp(value, "real") == 0)
@@ -129,6 +139,8 @@ static const struct option options[] = {
     {"lookups", "L", set_lookups, "numbers that are looked up (as many as there are nodes)"},
     {"agents", "A", set_agents, "companies that publish (all of them, 1,000 at the most)"},
     {"numbers", "K", set_numbers, "numbers that each of them publishes (4; in storms as the seed has it)"},
+    {"companies", "C", set_companies, "in calls: companies with PBX and call agent, a server each (6)"},
+    {"calls", "M", set_calls, "in calls: phone calls of all companies together (1,250 an hour)"},
     {"signatures", "KIND", set_signatures, "real, or stand-in: a cheap keyed hash (real up to 64 nodes)"},
     {"json", NULL, set_json, "one JSON object on standard output, nothing else there"},
     {"pcap", "FILE", set_pcap, "the ring's messages in the clear, for Wireshark"},
@@ -211,7 +223,9 @@ void sim_options_settle(struct sim_options *o)
         o->numbers = SIM_NUMBERS_DEFAULT;
     if (o->lookups == UINT32_MAX)
         o->lookups = o->nodes;
-    if (!o->agents || o->agents > o->nodes)
+    if (o->companies)
+        o->agents = 0; /* they have whole ones */
+    else if (!o->agents || o->agents > o->nodes)
         o->agents = o->nodes < SIM_AGENTS_DEFAULT_MAX ? o->nodes : SIM_AGENTS_DEFAULT_MAX;
     if (o->signatures == SIM_SIGNATURES_BY_SIZE)
         o->signatures = o->nodes <= SIM_REAL_SIGNATURES_MAX ? SIM_SIGNATURES_REAL : SIM_SIGNATURES_STAND_IN;
@@ -251,8 +265,12 @@ void sim_nature_draw(struct sim_nature *nature, uint64_t seed)
 
 void sim_options_print_command(FILE *out, const struct sim_options *o)
 {
-    fprintf(out, "ime-sim --seed %" PRIu64 " --nodes %u --scenario %s --hours %g --lookups %u --agents %u --numbers %u",
-            o->seed, o->nodes, o->scenario, o->hours, o->lookups, o->agents, o->numbers);
+    fprintf(out, "ime-sim --seed %" PRIu64 " --nodes %u --scenario %s --hours %g --lookups %u --numbers %u", o->seed,
+            o->nodes, o->scenario, o->hours, o->lookups, o->numbers);
+    if (o->agents)
+        fprintf(out, " --agents %u", o->agents);
+    if (o->companies)
+        fprintf(out, " --companies %u --calls %u", o->companies, o->calls);
     fprintf(out, " --signatures %s", o->signatures == SIM_SIGNATURES_REAL ? "real" : "stand-in");
 }
 

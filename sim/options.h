@@ -12,6 +12,11 @@
 #define SIM_REAL_SIGNATURES_MAX \
     64u /* nodes: above it signatures are the stand-in unless the command line says otherwise */
 #define SIM_AGENTS_DEFAULT_MAX 1000u
+#define SIM_COMPANIES_DEFAULT 6u
+#define SIM_COMPANIES_MAX 30u /* two trunks each at the phone network (PSTN_TRUNKS_MAX) */
+#define SIM_CALLS_MAX 2000000u
+#define SIM_CALLS_NUMBERS_DEFAULT 12u
+#define SIM_CALLS_NUMBERS_MAX 999u
 #define SIM_SEED_MAX ((UINT64_C(1) << 53) - 1)
 
 enum sim_signatures {
@@ -31,6 +36,8 @@ struct sim_options {
     uint32_t lookups;     /* UINT32_MAX: as many as there are nodes */
     uint32_t numbers;     /* that each company publishes; 0 as above */
     uint32_t agents;      /* companies with a call agent: the nodes 0 to agents - 1 */
+    uint32_t companies;   /* with PBX and call agent, of the scenario "calls"; 0: of another one, or as it has it */
+    uint32_t calls;       /* the same, of all companies together */
     enum sim_signatures signatures;
     bool json;
     bool progress;

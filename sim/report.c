@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "base/err.h"
+#include "calls/report_calls.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -157,9 +158,13 @@ int sim_report_text(FILE *out, struct sim_result *r)
             r->seed, r->scenario, r->nodes, r->virtual_hours, r->signatures);
     if (r->end)
         fprintf(out, "ended early  %s\n", r->end);
-    print_lookups(out, r);
+    if (r->calls)
+        sim_report_calls_text(out, r->calls);
+    else
+        print_lookups(out, r);
     print_load(out, r);
-    print_records(out, r);
+    if (!r->calls)
+        print_records(out, r);
     fprintf(out, "memory       %s per node\n", format_octets((double)r->memory_per_node, memory));
     if (r->converge_s > 0)
         fprintf(out, "converged    %.1f s after the last fault or join\n", r->converge_s);
@@ -297,6 +302,8 @@ int sim_report_json(FILE *out, struct sim_result *r)
     json_t *root = json_object();
     set_promised(root, r, &failed);
     set_more(root, r, &failed);
+    if (r->calls && sim_report_calls_json(root, r->calls) != 0)
+        failed = true;
     int written = failed ? 0 : json_dumpf(root, out, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
     json_decref(root);
     if (failed)

@@ -2,6 +2,7 @@
 #include "scenario.h"
 
 #include "byzantine.h"
+#include "calls/scenario_calls.h"
 #include "storm.h"
 
 #include <string.h>
@@ -223,6 +224,7 @@ const struct sim_scenario sim_scenarios[] = {
     {"clocks", "clocks that are off and drift", prepare, run},
     {"proofs", "companies call each other; others claim their numbers", prepare_proofs, run},
     {"ban", "nodes are banned by new configurations, and let in again", prepare, run},
+    {"calls", "a day of phone calls through PBXs, call agents and the phone network", sim_calls_prepare, sim_calls_run},
     {"storm", "all of it, as the seed has it", prepare, run},
     {0},
 };

@@ -3,7 +3,7 @@
  * failures, repeated answers, crossing requests, late answers) is done here.
  *
  * A leg belongs to its user until leg_end, or until the user has been told `failed` or `ended`: from then on the user does not touch it. It goes
- * away by itself when nothing is under way any more. Private to src/pstn. */
+ * away by itself when nothing is under way any more. For src/pstn and the simulator's phones. */
 #ifndef PSTN_LEG_H
 #define PSTN_LEG_H
 

@@ -1,0 +1,45 @@
+/* What a day of calls came to. */
+#ifndef SIM_CALLS_RESULT_H
+#define SIM_CALLS_RESULT_H
+
+#include "measure.h"
+
+/* Why a call was not answered, as its caller was told; in the order of the report. */
+/* clang-format off */
+#define SIM_CALL_ENDS(X) \
+    X(ANSWERED, "answered") X(CANCELLED, "cancelled") X(BUSY, "busy") X(DECLINED, "declined") X(UNAVAILABLE, "unavailable") \
+    X(NOT_FOUND, "not_found") X(TIMEOUT, "timeout") X(SERVICE, "no_service") X(FORBIDDEN, "refused") X(PHONE_GONE, "phone_gone") \
+    X(OTHER, "other")
+/* clang-format on */
+enum sim_call_end {
+#define SIM_CALL_END_ENUM_(name, text) SIM_CALL_##name,
+    SIM_CALL_ENDS(SIM_CALL_END_ENUM_)
+#undef SIM_CALL_END_ENUM_
+        SIM_CALL_ENDS_COUNT
+};
+const char *sim_call_end_name(enum sim_call_end end);
+enum sim_call_end sim_call_end_of(unsigned status);
+
+struct sim_calls_result {
+    uint32_t companies;
+    uint64_t calls;                     /* begun */
+    uint64_t ends[SIM_CALL_ENDS_COUNT]; /* of these */
+    uint64_t direct, pstn;              /* answered, by their way */
+    uint64_t fallback;                  /* answered over the PSTN after a direct attempt */
+    uint64_t expected_direct;           /* had a good route and nothing in the way */
+    uint64_t routes_learned;
+    uint64_t vcrs;                 /* different ones, uploaded */
+    uint64_t vcrs_again;           /* uploaded once more, since no answer had come */
+    uint64_t holds, glares, races; /* re-INVITEs that were taken; that crossed; calls ended while they were answered */
+    uint64_t troubles;
+    uint64_t restarts; /* of agents, crashes included */
+    uint64_t datagrams, datagrams_lost;
+    uint32_t at_once_max;            /* calls */
+    uint64_t memory_per_call;        /* octets, of all programs that take part in it */
+    struct sim_samples setup_direct; /* microseconds from the INVITE of a phone to its ringing */
+    struct sim_samples setup_pstn;
+};
+
+void sim_calls_result_fini(struct sim_calls_result *result);
+
+#endif

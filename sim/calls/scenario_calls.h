@@ -1,0 +1,15 @@
+/* The scenario "calls": a day of calls between companies (day.h). */
+#ifndef SIM_CALLS_SCENARIO_H
+#define SIM_CALLS_SCENARIO_H
+
+#include "options.h"
+
+struct sim_world;
+
+/* Changes options and nature before there is a world. */
+void sim_calls_prepare(struct sim_options *options, struct sim_nature *nature);
+
+/* Violations and result go to the world. */
+void sim_calls_run(struct sim_world *world);
+
+#endif

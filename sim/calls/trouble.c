@@ -1,0 +1,237 @@
+/* Trouble: trouble.h. */
+#include "calls/trouble.h"
+
+#include "alloc.h"
+#include "base/mem.h"
+#include "calls/office.h"
+#include "calls/pbx.h"
+
+#include <stdlib.h>
+
+#define HEAVY_LOSS_PPM 330000
+#define SILENT_ONE_OF 3
+
+static const char *const texts[] = {
+#define TROUBLE_TEXT_(name, text) text,
+    SIM_TROUBLES(TROUBLE_TEXT_)
+#undef TROUBLE_TEXT_
+};
+
+/* How often in 24 hours at one company, and for how long. */
+static const struct recipe {
+    double a_day;
+    int64_t min_us, max_us;
+} recipes[SIM_TROUBLE_KINDS] = {
+    [SIM_TROUBLE_AGENT_CRASH] = {2.5, SIM_SECOND, 90 * SIM_SECOND},
+    [SIM_TROUBLE_AGENT_RESTART] = {1.5, 7 * SIM_SECOND, 60 * SIM_SECOND},
+    [SIM_TROUBLE_IME_AWAY] = {2, 20 * SIM_SECOND, 10 * SIM_MINUTE},
+    [SIM_TROUBLE_IME_SILENT] = {2, 20 * SIM_SECOND, 10 * SIM_MINUTE},
+    [SIM_TROUBLE_IME_CUT] = {4, SIM_SECOND, SIM_SECOND},
+    [SIM_TROUBLE_TRUNK_AWAY] = {1.5, 10 * SIM_SECOND, 5 * SIM_MINUTE},
+    [SIM_TROUBLE_CARRIER_AWAY] = {1.5, 10 * SIM_SECOND, 15 * SIM_MINUTE},
+    [SIM_TROUBLE_PBX_CRASH] = {1.5, SIM_SECOND, 2 * SIM_MINUTE},
+    [SIM_TROUBLE_PBX_SILENT] = {1.5, 5 * SIM_SECOND, 2 * SIM_MINUTE},
+    [SIM_TROUBLE_LOSS] = {1, 30 * SIM_SECOND, 3 * SIM_MINUTE},
+    [SIM_TROUBLE_SERVER_CRASH] = {1.5, SIM_SECOND, 5 * SIM_MINUTE},
+};
+
+const char *sim_trouble_text(enum sim_trouble_kind kind)
+{
+    return texts[kind];
+}
+
+/* ---- carrying it out ---- */
+
+static void block(struct sim_wire_socket *socket, uint64_t groups, bool blocked)
+{
+    socket->blocked = blocked ? socket->blocked | groups : socket->blocked & ~groups;
+}
+
+static uint64_t groups_of_others(const struct sim_day *day, uint32_t company)
+{
+    uint64_t groups = 0;
+    for (uint32_t c = 0; c < day->companies; c++)
+        groups |= c == company ? 0 : UINT64_C(1) << SIM_GROUP_OF_IME(c);
+    return groups;
+}
+
+static void cut(struct sim_day *day, uint32_t company)
+{
+    for (uint32_t c = 0; c < day->companies; c++)
+        if (c != company)
+            sim_wire_cut(&day->wire, &day->offices[company].host, &day->offices[c].host);
+}
+
+static void carry_out(struct sim_day *day, const struct sim_trouble_one *one, bool begins)
+{
+    struct sim_office *office = &day->offices[one->company];
+    struct sim_pbx *pbx = &day->pbxs[one->company];
+    const uint64_t carriers = (1u << SIM_CARRIERS) - 1;
+    switch ((enum sim_trouble_kind)one->kind) {
+    case SIM_TROUBLE_AGENT_CRASH:
+        if (begins)
+            sim_office_crash(office, one->silent, one->until_us);
+        break;
+    case SIM_TROUBLE_AGENT_RESTART:
+        if (begins)
+            sim_office_restart(office, one->until_us);
+        break;
+    case SIM_TROUBLE_IME_AWAY:
+        office->refuses = begins;
+        if (begins)
+            cut(day, one->company);
+        break;
+    case SIM_TROUBLE_IME_SILENT:
+        block(&office->sockets[AGENT_IME], groups_of_others(day, one->company), begins);
+        break;
+    case SIM_TROUBLE_IME_CUT:
+        if (begins)
+            cut(day, one->company);
+        break;
+    case SIM_TROUBLE_TRUNK_AWAY:
+        block(&office->sockets[AGENT_PSTN], carriers, begins);
+        break;
+    case SIM_TROUBLE_CARRIER_AWAY:
+        block(&office->sockets[AGENT_PSTN], UINT64_C(1) << SIM_GROUP_OF_CARRIER(one->company % SIM_CARRIERS), begins);
+        break;
+    case SIM_TROUBLE_PBX_CRASH:
+        begins ? sim_pbx_end(pbx, one->silent) : sim_pbx_start(pbx);
+        break;
+    case SIM_TROUBLE_PBX_SILENT:
+        block(&pbx->socket, UINT64_C(1) << SIM_GROUP_OF_PBX, begins);
+        break;
+    case SIM_TROUBLE_LOSS:
+        office->sockets[AGENT_PSTN].loss_ppm = begins ? HEAVY_LOSS_PPM : SIM_TRUNK_LOSS_PPM;
+        break;
+    case SIM_TROUBLE_SERVER_CRASH:
+        if (begins)
+            sim_node_end(office->node, SIM_END_CRASH);
+        else
+            sim_office_start_server(office);
+        break;
+    case SIM_TROUBLE_KINDS:
+        break;
+    }
+}
+
+struct step {
+    struct sim_day *day;
+    const struct sim_trouble_one *one;
+};
+
+static void begin(void *ctx, struct sim_world *world);
+
+static void set_next(struct sim_trouble *t)
+{
+    if (t->next < t->n)
+        sim_world_at(t->day->world, t->ones[t->next].from_us, begin, t);
+}
+
+static void finish(void *ctx, struct sim_world *world)
+{
+    struct step *step = ctx;
+    (void)world;
+    carry_out(step->day, step->one, false);
+    mem_free(step);
+}
+
+static void begin(void *ctx, struct sim_world *world)
+{
+    struct sim_trouble *t = ctx;
+    const struct sim_trouble_one *one = &t->ones[t->next++];
+    struct step *step = sim_alloc(sizeof *step);
+    *step = (struct step){t->day, one};
+    t->day->result->troubles++;
+    carry_out(t->day, one, true);
+    sim_world_at(world, one->until_us, finish, step);
+    set_next(t);
+}
+
+/* ---- drawing it ---- */
+
+static int by_beginning(const void *a, const void *b)
+{
+    const struct sim_trouble_one *x = a, *y = b;
+    if (x->from_us != y->from_us)
+        return x->from_us < y->from_us ? -1 : 1;
+    return (x->company > y->company) - (x->company < y->company);
+}
+
+/* The same does not befall a company twice at once. */
+static bool is_free(const struct sim_trouble *t, const struct sim_trouble_one *one)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct sim_trouble_one *other = &t->ones[i];
+        if (other->kind == one->kind && other->company == one->company &&
+            other->from_us <= one->until_us + SIM_MINUTE && one->from_us <= other->until_us + SIM_MINUTE)
+            return false;
+    }
+    return true;
+}
+
+/* Trunks are blocked and lossy by one setting each, which two troubles must not have at once; nor may two stop the agent. */
+static uint32_t alike(uint8_t kind)
+{
+    static const uint32_t sets[] = {SIM_TROUBLE_OF_TRUNKS, SIM_TROUBLE_OF_AGENT, SIM_TROUBLE_OF_PBX,
+                                    SIM_TROUBLE_OF_IME};
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        if (sets[i] >> kind & 1)
+            return sets[i];
+    return 1u << kind;
+}
+
+static void draw(struct sim_trouble *t, const struct entropy *e, uint8_t kind, uint32_t company)
+{
+    const struct sim_day *day = t->day;
+    const struct recipe *r = &recipes[kind];
+    const double wanted = r->a_day * (double)(day->until_us - day->from_us) / (24.0 * SIM_HOUR);
+    uint32_t n = (uint32_t)wanted;
+    n += (double)entropy_below(e, 1000) < (wanted - n) * 1000;
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_trouble_one one = {.company = company, .kind = kind, .silent = entropy_below(e, SILENT_ONE_OF) == 0};
+        const int64_t quarter_us = (day->until_us - day->from_us) / 4,
+                      most_us = r->max_us < quarter_us ? r->max_us : quarter_us;
+        const int64_t for_us = most_us > r->min_us ? entropy_between(e, r->min_us, most_us) : r->min_us;
+        one.from_us = entropy_between(e, day->from_us, day->until_us - for_us);
+        one.until_us = one.from_us + for_us;
+        if (!is_free(t, &one) ||
+            sim_trouble_met(t, alike(kind), company, one.from_us - SIM_MINUTE, one.until_us + SIM_MINUTE))
+            continue;
+        t->ones = sim_resize(t->ones, (t->n + 1) * sizeof *t->ones);
+        t->ones[t->n++] = one;
+    }
+}
+
+struct sim_trouble *sim_trouble_new(struct sim_day *day)
+{
+    struct sim_trouble *t = sim_alloc(sizeof *t);
+    struct seeded_entropy seed;
+    sim_entropy_init(&seed, day->world->options->seed, "trouble", 0);
+    const struct entropy e = seeded_entropy_port(&seed);
+    t->day = day;
+    for (uint32_t company = 0; company < day->companies; company++)
+        for (uint8_t kind = 0; kind < SIM_TROUBLE_KINDS; kind++)
+            draw(t, &e, kind, company);
+    if (t->n)
+        qsort(t->ones, t->n, sizeof *t->ones, by_beginning);
+    set_next(t);
+    return t;
+}
+
+void sim_trouble_free(struct sim_trouble *t)
+{
+    if (!t)
+        return;
+    mem_free(t->ones);
+    mem_free(t);
+}
+
+bool sim_trouble_met(const struct sim_trouble *t, uint32_t kinds, uint32_t company, int64_t from_us, int64_t until_us)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        const struct sim_trouble_one *one = &t->ones[i];
+        if (one->company == company && kinds >> one->kind & 1 && one->from_us <= until_us && one->until_us >= from_us)
+            return true;
+    }
+    return false;
+}
