@@ -589,6 +589,19 @@ static bool listed_at(const struct agent_enrolled *e, const struct listing *l, s
     return true;
 }
 
+bool agent_trust_of_domain(const struct agent_enrolled *e, struct slice domain, struct agent_listed_view *ret_view)
+{
+    const struct listed *entry = trust_of(e, domain);
+    return entry && listed_at(e, &e->trust, (size_t)(entry - e->trust.entries), ret_view);
+}
+
+bool agent_trust_of_number(const struct agent_enrolled *e, const struct e164 *number,
+                           struct agent_listed_view *ret_view)
+{
+    uint32_t found = number->text[0] ? agent_trie_longest(&e->prefixes, digits_of(e164_slice(number))) : 0;
+    return found && listed_at(e, &e->trust, found - 1, ret_view);
+}
+
 bool agent_enrolled_excluded_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view)
 {
     return listed_at(e, &e->excluded, i, ret_view);

@@ -145,6 +145,11 @@ size_t agent_enrolled_excluded(const struct agent_enrolled *e);
 bool agent_trust_at(const struct agent_enrolled *e, size_t i, struct agent_listed_view *ret_view);
 size_t agent_trust_count(const struct agent_enrolled *e);
 
+/* The entry that decides about a domain, or a number. False: none does. */
+bool agent_trust_of_domain(const struct agent_enrolled *e, struct slice domain, struct agent_listed_view *ret_view);
+bool agent_trust_of_number(const struct agent_enrolled *e, const struct e164 *number,
+                           struct agent_listed_view *ret_view);
+
 /* Whether the trust group of that name is of that kind and trust, or there is none yet. The file keeps to it; who adds to a group should. */
 bool agent_trust_group_fits(const struct agent_enrolled *e, const char *name, enum agent_entry_kind kind, bool trusted);
 

@@ -141,6 +141,8 @@ void agent_show_publish_report(void *ctx, struct ctl_request *request)
     struct agent *a = ctx;
     struct agent_service_view view;
     struct ctl_writer *w = ctl_reply_begin(request);
+    if (!a->parts.service_count)
+        ctl_put_text(w, "message", "no IME service is configured: nothing is published");
     for (size_t i = 0; i < a->parts.service_count; i++) {
         agent_service_view(a->parts.services[i], &view);
         put_run(w, &view, a->parts.service_count > 1);

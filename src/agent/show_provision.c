@@ -96,21 +96,35 @@ void agent_show_trust(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
+/* "evil.example is blocked, in the group bad of agent.conf" */
+static void put_reason(struct ctl_writer *w, const struct agent_enrolled *e, const char *domain,
+                       const struct e164 *number, enum agent_cause cause)
+{
+    struct agent_listed_view found;
+    const bool about_domain = cause != AGENT_CAUSE_PREFIX_BLOCKED;
+    const char *what = about_domain ? domain : number->text;
+    if (about_domain ? agent_trust_of_domain(e, slice_str(domain), &found) : agent_trust_of_number(e, number, &found))
+        ctl_put_printf(w, "reason", "%s is %s by the entry %s in the group %s of %s", what,
+                       found.trusted ? "trusted" : "blocked", found.text, found.group, agent_source_name(found.source));
+    else if (cause == AGENT_CAUSE_NONE)
+        ctl_put_printf(w, "reason", "no trust group has %s, and none is needed", what);
+    else
+        ctl_put_printf(w, "reason", "no trust group has %s, and others are trusted: so it is not", what);
+}
+
 void agent_show_trust_test(void *ctx, struct ctl_request *request)
 {
     const struct agent *a = ctx;
+    const struct agent_enrolled *e = a->parts.enrolled;
     const struct ctl_args *args = ctl_request_args(request);
+    const char *domain = ctl_args_text(args, "domain");
     struct e164 number = {""};
     if (ctl_args_has(args, "number"))
         e164_parse(slice_str(ctl_args_text(args, "number")), &number);
-    enum agent_cause cause = agent_trust_check(a->parts.enrolled, slice_str(ctl_args_text(args, "domain")), &number);
+    enum agent_cause cause = agent_trust_check(e, slice_str(domain), &number);
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_boolean(w, "trusted", cause == AGENT_CAUSE_NONE);
-    ctl_put_text(w, "reason",
-                 cause == AGENT_CAUSE_NONE ? "no trust group is against it"
-                 : cause == AGENT_CAUSE_DOMAIN_BLOCKED
-                     ? "the domain is in a group that is not trusted, or in none that is"
-                     : "the number is in a group that is not trusted, or in none that is");
+    put_reason(w, e, domain, &number, cause);
     ctl_reply_end(request);
 }
 
@@ -223,8 +237,6 @@ static void put_failures(struct ctl_writer *w, const struct job *j)
         ctl_open_object(w, NULL);
         if (f->line)
             ctl_put_unsigned(w, "line", f->line);
-        else
-            ctl_put_text(w, "line", "-");
         ctl_put_text(w, "entry", f->entry);
         ctl_put_text(w, "why", f->why);
         ctl_close(w);

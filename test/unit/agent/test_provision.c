@@ -1,6 +1,7 @@
 /* What imectl adds beside the file: durable, joined, refused with a reason, idle when the file says otherwise. */
 #include "agent/conf.h"
 #include "agent/provision.h"
+#include "base/mem.h"
 #include "store/memory.h"
 #include "testing.h"
 
@@ -403,6 +404,61 @@ static void test_exports_what_the_file_can_say(void **state)
     assert_false(is_enrolled(s, "+4940"));
 }
 
+static int add_and_remove(struct scene *s)
+{
+    struct agent_provision_change *c;
+    int err = agent_provision_begin(s->provision, &c);
+    if (err)
+        return err;
+    const struct agent_provision_entry entry = {AGENT_ENTRY_ENROLLED, "+4941", "g", "", false};
+    s->done = false;
+    agent_provision_add(c, &entry, s->why);
+    agent_provision_commit(c, done, s);
+    memory_store_turn(s->store);
+    assert_true(s->done);
+    err = s->err;
+    if (agent_provision_begin(s->provision, &c) < 0)
+        return err;
+    agent_provision_remove(c, AGENT_ENTRY_DOMAIN, slice_str("c.example"), s->why);
+    s->done = false;
+    agent_provision_commit(c, done, s);
+    memory_store_turn(s->store);
+    assert_true(s->done);
+    return err;
+}
+
+/* Whatever allocation fails: what was there holds, and a restart shows what is durable. */
+static void test_lack_of_memory(void **state)
+{
+    struct scene *s = *state;
+    begin(s);
+    assert_int_equal(add(s, AGENT_ENTRY_ENROLLED, "+4940", "g", false), 0);
+    assert_int_equal(add(s, AGENT_ENTRY_DOMAIN, "c.example", "bad", false), 0);
+    assert_int_equal(commit(s), 0);
+    for (unsigned i = 1; i < 150; i++) {
+        struct agent_provision *other = NULL;
+        mem_fail_at(i);
+        int err = agent_provision_new(memory_store_kv(s->store), s->file, NULL, &other);
+        mem_fail_at(0);
+        assert_true((err == 0) == (other != NULL));
+        agent_provision_free(other);
+        mem_fail_at(i);
+        add_and_remove(s);
+        mem_fail_at(0);
+        assert_true(is_enrolled(s, "+4940") && is_enrolled(s, "+493020011"));
+        start_again(s);
+        assert_true(is_enrolled(s, "+4940") && is_enrolled(s, "+493020011"));
+        begin(s);
+        agent_provision_remove(s->change, AGENT_ENTRY_ENROLLED, slice_str("+4941"), s->why);
+        assert_int_equal(commit(s), 0);
+        assert_false(is_enrolled(s, "+4941"));
+        begin(s);
+        add(s, AGENT_ENTRY_DOMAIN, "c.example", "bad", false);
+        assert_int_equal(commit(s), 0);
+        assert_int_equal(check(s, "c.example", ""), AGENT_CAUSE_DOMAIN_BLOCKED);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -415,6 +471,7 @@ int main(void)
         TEST(test_one_change_at_a_time),
         TEST(test_the_file_holds),
         TEST(test_exports_what_the_file_can_say),
+        TEST(test_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

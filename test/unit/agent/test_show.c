@@ -364,12 +364,19 @@ static void test_provisions(void **state)
     assert_string_equal(text_at(ask(s, "agent excluded list"), "excluded", 0, "number"), "+4940115");
     assert_int_equal(number_of(ask(s, "agent trust allow b.example"), "added"), 1);
     assert_true(json_is_true(json_object_get(ask(s, "agent trust test b.example"), "trusted")));
-    assert_true(json_is_false(json_object_get(ask(s, "agent trust test c.example"), "trusted")));
+    r = ask(s, "agent trust test c.example");
+    assert_true(json_is_false(json_object_get(r, "trusted")));
+    assert_string_equal(text_of(r, "reason"), "no trust group has c.example, and others are trusted: so it is not");
+    r = ask(s, "agent trust test b.example +4930");
+    assert_string_equal(text_of(r, "reason"),
+                        "b.example is trusted by the entry b.example in the group imectl-trusted-domains of imectl");
     r = ask(s, "agent trust list");
     assert_string_equal(text_of(r, "other_domains"), "blocked, since there are trusted ones");
     assert_string_equal(text_of(r, "other_numbers"), "trusted");
     assert_string_equal(text_at(r, "entries", 1, "group"), "imectl-trusted-domains");
     assert_int_equal(number_of(ask(s, "agent trust block +1900!"), "added"), 1);
+    assert_string_equal(text_of(ask(s, "agent trust test b.example +19005550100"), "reason"),
+                        "+19005550100 is blocked by the entry +1900! in the group imectl-blocked-prefixes of imectl");
     r = ask(s, "agent trust remove b.example +1900! bad.example");
     assert_int_equal(number_of(r, "removed"), 2);
     assert_non_null(strstr(text_at(r, "failures", 0, "why"), "it stands in agent.conf"));
