@@ -4,6 +4,7 @@
 #include "io/process.h"
 #include "io/sip_host.h"
 #include "pki.h"
+#include "sip/transaction.h"
 #include "testing.h"
 
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct node {
     uint64_t ended;                 /* the last with a number */
     unsigned located;
     struct sip_hops hops;
+    struct sip_layer *layer; /* NULL: none; it is told of connections that ended, and sends over the host */
+    unsigned lost;
 };
 
 struct world {
@@ -68,13 +71,33 @@ static void located(void *arg, uint64_t token, const struct sip_hops *hops)
     n->hops = *hops;
 }
 
+/* The kernel's time is not that of a test: the layer has one of its own, that stands. */
+static void send_all(struct node *n)
+{
+    struct sip_event e;
+    while (sip_layer_next(n->layer, &e)) {
+        assert_int_equal(e.kind, SIP_SEND);
+        sip_host_send(n->host, e.hop, e.octets);
+    }
+}
+
+static void lost(void *arg, const struct sip_hop *hop)
+{
+    struct node *n = arg;
+    n->lost++;
+    sip_layer_lost(n->layer, (struct now){0}, hop);
+    send_all(n);
+}
+
 static const struct sip_host_handler handler = {.message = message, .unreachable = unreachable, .located = located};
+static const struct sip_host_handler handler_with_layer = {
+    .message = message, .unreachable = unreachable, .lost = lost, .located = located};
 
 static void node_open(struct world *w, struct node *n, const struct sip_host_options *options)
 {
     n->world = w;
     buf_init(&n->octets, 1u << 24);
-    assert_int_equal(sip_host_new(w->ends.loop, options, &handler, n, &n->host), 0);
+    assert_int_equal(sip_host_new(w->ends.loop, options, n->layer ? &handler_with_layer : &handler, n, &n->host), 0);
 }
 
 static void open_both(struct world *w, const struct sip_host_options *changed)
@@ -118,6 +141,7 @@ static int tear_down(void **state)
     struct world *w = *state;
     sip_host_free(w->a.host);
     sip_host_free(w->b.host);
+    sip_layer_free(w->a.layer);
     buf_fini(&w->a.octets);
     buf_fini(&w->b.octets);
     tls_context_free(w->a_client);
@@ -329,6 +353,36 @@ static void test_connection_lost_before_the_answer(void **state)
     assert_int_equal(w->b.unreachable, before);
 }
 
+/* The other side closes the connection instead of answering: the request comes again over a new one, just as it was. */
+static void test_request_on_a_closed_connection(void **state)
+{
+    struct world *w = *state;
+    struct sip_layer_config config;
+    uint64_t client;
+    sip_layer_config_init(&config);
+    assert_int_equal(sip_layer_new(&config, &w->entropy, NULL, &w->a.layer), 0);
+    open_both(w, NULL);
+    w->b.answers = false;
+    struct sip_hop hop = hop_to_b(w, SIP_TCP);
+    assert_int_equal(sip_client_request(w->a.layer, (struct now){0}, &hop, "127.0.0.1:5060",
+                                        slice_str("INVITE sip:b@127.0.0.1 SIP/2.0\r\nMax-Forwards: 70\r\n"
+                                                  "From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:b@127.0.0.1>\r\n"
+                                                  "Call-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"),
+                                        1, &client),
+                     0);
+    send_all(&w->a);
+    TURN_UNTIL(&w->ends, w->b.messages == 1);
+    const uint64_t conn = w->b.flow.conn;
+    const size_t octets = w->b.octets.n;
+    sip_host_close(w->b.host, conn);
+    TURN_UNTIL(&w->ends, w->b.messages == 2);
+    assert_true(w->b.flow.conn != conn);
+    assert_int_equal(w->b.octets.n, 2 * octets);
+    assert_memory_equal(w->b.octets.p, w->b.octets.p + octets, octets);
+    assert_true(w->a.lost > 0);
+    assert_int_equal(w->a.unreachable, 0);
+}
+
 /* A stranger sends half a message and waits; another sends no SIP at all. */
 static void test_strangers(void **state)
 {
@@ -414,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ways_that_are_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_connection_lost_before_the_answer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_request_on_a_closed_connection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strangers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bare_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
