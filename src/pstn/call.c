@@ -303,6 +303,8 @@ static void failed(void *owner, struct leg *l, unsigned status, const struct sip
     struct pstn_call *c = owner;
     (void)l;
     c->legs[CALLED] = NULL;
+    if (status == 403 && c->to->options->registers) /* perhaps it was started anew, and has forgotten us */
+        ua_registration_start(&c->to->registration);
     if (status == 486 || status == 600)
         finish(c, PSTN_CAUSE_BUSY, status);
     else if (response && (status == 480 || status == 408))

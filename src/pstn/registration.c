@@ -75,6 +75,21 @@ static int64_t granted_ms(const struct ua_registration *r, const struct sip_mess
     return seconds * INT64_C(1000);
 }
 
+/* It was too short for them (RFC 3261 10.2.8). False: it was not, or that is no good answer. */
+static bool lengthen(struct ua_registration *r, const struct sip_message *response)
+{
+    const struct sip_field *f = sip_field_first(response, SIP_MIN_EXPIRES);
+    struct sip_cursor c;
+    uint32_t seconds;
+    if (!f || r->ending)
+        return false;
+    c = sip_field_cursor(response, f);
+    if (sip_read_number(&c, GRANTED_S_MAX, &seconds) < 0 || seconds * INT64_C(1000) <= r->options.expires_ms)
+        return false;
+    r->options.expires_ms = seconds * INT64_C(1000);
+    return true;
+}
+
 static void heard(struct ua_client *client, unsigned status, const struct sip_message *response)
 {
     struct ua_registration *r = CONTAINER_OF(client, struct ua_registration, client);
@@ -86,6 +101,10 @@ static void heard(struct ua_client *client, unsigned status, const struct sip_me
         r->cseq++;
         r->challenges++;
         send_octets(r);
+        return;
+    }
+    if (status == 423 && response && lengthen(r, response)) {
+        ask(r, r->options.expires_ms);
         return;
     }
     if (status >= 300 || !response) {
@@ -125,7 +144,8 @@ void ua_registration_fini(struct ua_registration *r)
 
 void ua_registration_start(struct ua_registration *r)
 {
-    ask(r, r->options.expires_ms);
+    if (!r->client.token && !r->ending)
+        ask(r, r->options.expires_ms);
 }
 
 void ua_registration_stop(struct ua_registration *r)

@@ -32,7 +32,7 @@ struct ua_registration {
 void ua_registration_init(struct ua_registration *r, struct ua *u, const struct ua_registration_options *options);
 void ua_registration_fini(struct ua_registration *r); /* before ua_fini */
 
-void ua_registration_start(struct ua_registration *r);
+void ua_registration_start(struct ua_registration *r); /* also again, when it seems to be forgotten there */
 void ua_registration_stop(struct ua_registration *r);
 static inline bool ua_registration_is_quiet(const struct ua_registration *r)
 {

@@ -8,7 +8,7 @@
 #define REALM "phone-network"
 #define DIGEST_SLOTS 256
 #define REGISTER_MIN_S 10
-#define REGISTER_ASK_MS 3600000
+#define REGISTER_ASK_MS 120000 /* who was away finds us again soon */
 
 static bool is_same_host(const struct addr *a, const struct addr *b)
 {

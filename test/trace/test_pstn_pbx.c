@@ -203,6 +203,28 @@ static void registers_outside(void **state)
     assert_string_equal(pbx_field(s, SIP_EXPIRES), "0"); /* it is taken back */
 }
 
+/* The trunk was started anew: it does not know the PBX any more, and says so. */
+static void registers_again(void **state)
+{
+    struct stage *s = *state;
+    struct pstn_trunk_options *t = &s->options.trunks[CARL];
+    t->addr = address(PBX_POINT);
+    t->registers = true;
+    t->user = "office";
+    start(s);
+    assert_string_equal(pbx_field(s, SIP_EXPIRES), "120");
+    pbx_responds(s, "423 Interval Too Brief", "Min-Expires: 600\r\n");
+    assert_string_equal(pbx_field(s, SIP_EXPIRES), "600");
+    pbx_responds(s, "200 OK", "Expires: 600\r\n");
+    call_through(s, ANN, 0, "201", "00302005678", 1000);
+    stage_run(s, 10);
+    pbx_expect(s, "INVITE sip:00302005678@10.0.0.4:5060 SIP/2.0\r\n");
+    pbx_responds(s, "403 Forbidden", "");
+    assert_int_equal(s->ends[ANN].last.status, 403);
+    pbx_expect(s, "REGISTER sip:10.0.0.4:5060 SIP/2.0\r\n");
+    pbx_responds(s, "200 OK", "Expires: 600\r\n");
+}
+
 /* A trunk that did not let us register is passed over for the next. */
 static void second_trunk(void **state)
 {
@@ -233,6 +255,7 @@ int main(void)
         CASE(from_outside),
         CASE(strangers),
         CASE(registers_outside),
+        CASE(registers_again),
         CASE(second_trunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
