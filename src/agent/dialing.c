@@ -224,20 +224,17 @@ static void explain_rule(struct agent_dial_trace *t, const struct agent_dial_rul
         step(t, "rule", number, "left as it is (%s)", whose);
 }
 
-/* Takes the code for an outside line off, unless what is behind it is a short number: then why it is one, else NULL. */
+/* Takes the code for an outside line off, unless it is the beginning of a short number. Why what is left is one, else NULL. */
 static const char *take_outside_line(const struct agent_dial_plan *p, const struct agent_short_numbers *shorts,
                                      char *text, struct agent_dial_trace *t)
 {
     const char *reason = agent_short_number_reason(p, shorts, slice_str(text));
     if (reason || !begins(text, p->outside_line))
         return reason;
-    const char *behind = text + strlen(p->outside_line);
-    reason = agent_short_number_reason(p, shorts, slice_str(behind));
-    if (reason)
-        return reason;
-    memmove(text, behind, strlen(behind) + 1);
+    const size_t n = strlen(p->outside_line);
+    memmove(text, text + n, strlen(text + n) + 1);
     step(t, "outside line", text, "%s for an outside line is taken off", p->outside_line);
-    return NULL;
+    return agent_short_number_reason(p, shorts, slice_str(text));
 }
 
 static enum agent_dial_verdict dial_in(const struct agent_dial_plan *p, const struct agent_short_numbers *shorts,
@@ -246,7 +243,7 @@ static enum agent_dial_verdict dial_in(const struct agent_dial_plan *p, const st
     struct agent_dial_rule rule;
     const char *reason = take_outside_line(p, shorts, d->text, t);
     if (reason) {
-        step(t, "short number", d->text, "%s: to the phone network, as dialed", reason);
+        step(t, "short number", d->text, "%s: to the phone network, as it is", reason);
         return AGENT_DIAL_SHORT;
     }
     d->kind = kind_of_dialed(p, d->text);
@@ -281,7 +278,7 @@ void agent_dial_in(const struct agent_dial_plan *plan, const struct agent_short_
         strcpy(as_dialed, d.text);
         step(ret_trace, "dialed", d.text, "without separators");
         d.verdict = dial_in(plan, shorts, ret_trace, &d);
-        if (d.verdict != AGENT_DIAL_E164)
+        if (d.verdict == AGENT_DIAL_NO_E164)
             strcpy(d.text, as_dialed);
     } else {
         bool shown = user.n < sizeof d.text && text_is_printable(user);
@@ -291,7 +288,7 @@ void agent_dial_in(const struct agent_dial_plan *plan, const struct agent_short_
     *ret_dialed = d;
 }
 
-/* ---- from +E.164 ---- */
+/* ---- to a trunk ---- */
 
 static enum agent_dial_kind kind_of_number(const struct agent_dial_plan *p, const char *number)
 {
@@ -326,6 +323,16 @@ static struct agent_dial_rule default_rule_out(const struct agent_dial_plan *p, 
     }
 }
 
+static void put_outside_line(const struct agent_dial_plan *plan, char text[TEXT_OCTETS], struct agent_dial_trace *t)
+{
+    char behind[TEXT_OCTETS];
+    if (!plan->outside_line[0])
+        return;
+    strcpy(behind, text);
+    snprintf(text, TEXT_OCTETS, "%s%.*s", plan->outside_line, AGENT_DIGITS_MAX, behind);
+    step(t, "outside line", text, "%s for an outside line is put before it", plan->outside_line);
+}
+
 void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short_numbers *shorts,
                     const struct e164 *number, struct agent_dial_trace *ret_trace, struct agent_dialed *ret_dialed)
 {
@@ -343,11 +350,13 @@ void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short
     if (!d.text[0] || agent_is_short_number(plan, shorts, slice_str(d.text))) {
         strcpy(d.text, number->text);
         step(ret_trace, "check", d.text, "nothing, or a short number, was left of it: it stays +E.164");
-    } else if (plan->outside_line[0] && d.text[0] != '+' && d.kind != AGENT_DIAL_EXTENSION) {
-        char behind[TEXT_OCTETS];
-        strcpy(behind, d.text);
-        snprintf(d.text, sizeof d.text, "%s%.*s", plan->outside_line, AGENT_DIGITS_MAX, behind);
-        step(ret_trace, "outside line", d.text, "%s for an outside line is put before it", plan->outside_line);
+    } else if (d.text[0] != '+' && d.kind != AGENT_DIAL_EXTENSION) {
+        put_outside_line(plan, d.text, ret_trace);
     }
     *ret_dialed = d;
+}
+
+void agent_dial_out_short(const struct agent_dial_plan *plan, struct agent_dialed *dialed)
+{
+    put_outside_line(plan, dialed->text, NULL);
 }

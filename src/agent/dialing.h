@@ -90,7 +90,7 @@ struct agent_dial_trace {
 
 enum agent_dial_verdict {
     AGENT_DIAL_E164,    /* number is set */
-    AGENT_DIAL_SHORT,   /* emergency or short number: to the phone network exactly as it was dialed */
+    AGENT_DIAL_SHORT,   /* emergency or short number, text: to the phone network as it is, whatever the rules are */
     AGENT_DIAL_NO_E164, /* the rules make no +E.164 number of it: to the phone network as it was dialed */
 };
 
@@ -110,5 +110,8 @@ void agent_dial_in(const struct agent_dial_plan *plan, const struct agent_short_
  * to the police. */
 void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short_numbers *shorts,
                     const struct e164 *number, struct agent_dial_trace *ret_trace, struct agent_dialed *ret_dialed);
+
+/* An emergency or short number as the trunk wants it: behind its code for an outside line, which may not be the one that was dialed. */
+void agent_dial_out_short(const struct agent_dial_plan *plan, struct agent_dialed *dialed);
 
 #endif

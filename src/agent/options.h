@@ -42,7 +42,7 @@ struct agent_options {
     struct agent_trunk_options trunks[AGENT_TRUNKS_MAX]; /* in the order in which they are tried */
     size_t trunk_count;
 
-    struct agent_short_numbers shorts; /* emergency and short numbers: to the PSTN as dialed */
+    struct agent_short_numbers shorts; /* emergency and short numbers: to the PSTN whatever the rules are */
 
     /* Where direct calls go: all to the edge, or (family 0) to the address in the route. */
     struct addr edge;

@@ -86,7 +86,7 @@ static void plan_trunk(struct call *c, struct trunk *t, const char *user, bool i
 }
 
 static void plan_trunks_that(struct call *c, enum agent_side side, bool usable, const struct e164 *number,
-                             const char *dialed)
+                             const struct agent_dialed *dialed)
 {
     struct agent *a = c->agent;
     for (size_t i = 0; i < a->trunk_count; i++) {
@@ -96,15 +96,21 @@ static void plan_trunks_that(struct call *c, enum agent_side side, bool usable, 
             continue;
         if (number)
             agent_dial_out(&t->options->plan, &a->options->shorts, number, NULL, &out);
+        else
+            out = *dialed;
+        if (out.verdict == AGENT_DIAL_SHORT && side == AGENT_PSTN)
+            agent_dial_out_short(&t->options->plan, &out);
         if (!usable)
             plan_note(c, side, AGENT_CAUSE_NONE, "%s: %s", t->options->name,
                       t->hop_count ? "it has not answered for a while" : "nobody knows where it is");
-        plan_trunk(c, t, number ? out.text : dialed, number != NULL);
+        plan_trunk(c, t, out.text, number != NULL);
     }
 }
 
-/* All trunks of a side in their order; those that seem to be down come last, for a call is worth a try. number NULL: as dialed. */
-static void plan_trunks(struct call *c, enum agent_side side, const struct e164 *number, const char *dialed)
+/* All trunks of a side in their order; those that seem to be down come last, for a call is worth a try. number NULL: what was
+ * dialed. */
+static void plan_trunks(struct call *c, enum agent_side side, const struct e164 *number,
+                        const struct agent_dialed *dialed)
 {
     plan_trunks_that(c, side, true, number, dialed);
     plan_trunks_that(c, side, false, number, dialed);
@@ -269,7 +275,7 @@ static unsigned plan_from_pbx(struct call *c, const struct sip_uri *uri)
                                                      : "what was dialed is no international number");
     }
     if (c->kind == CALL_VOICE)
-        plan_trunks(c, AGENT_PSTN, c->record.called.text[0] ? &c->record.called : NULL, dialed.text);
+        plan_trunks(c, AGENT_PSTN, c->record.called.text[0] ? &c->record.called : NULL, &dialed);
     return c->way_count || c->kind == CALL_VOICE ? 0 : 404;
 }
 
@@ -289,7 +295,7 @@ static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, cons
     agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, called_user(c, m, uri), NULL, &dialed);
     if (dialed.verdict == AGENT_DIAL_E164)
         c->record.called = dialed.number;
-    plan_trunks(c, AGENT_PBX, c->record.called.text[0] ? &c->record.called : NULL, dialed.text);
+    plan_trunks(c, AGENT_PBX, c->record.called.text[0] ? &c->record.called : NULL, &dialed);
     return 0;
 }
 

@@ -35,7 +35,7 @@ static void put_way(const struct agent *a, struct ctl_writer *w, const struct ag
     struct agent_enrollment ours;
     if (d->verdict != AGENT_DIAL_E164) {
         ctl_put_text(w, "way",
-                     d->verdict == AGENT_DIAL_SHORT ? "PSTN, as dialed: an emergency or short number"
+                     d->verdict == AGENT_DIAL_SHORT ? "PSTN, as it is: an emergency or short number"
                                                     : "PSTN, as dialed: no +E.164 number");
         return;
     }

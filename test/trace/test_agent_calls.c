@@ -622,6 +622,24 @@ static void emergency_number(void **state)
     talk_refuse(&ann, &bob, 486);
 }
 
+/* Our code for an outside line is no business of the carrier's; one carrier has a code of its own. */
+static void emergency_number_behind_an_outside_line(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    for (size_t i = 0; i < s->options.trunk_count; i++) {
+        struct agent_trunk_options *o = &s->options.trunks[i];
+        const char *code = o->side == AGENT_PBX ? "0" : strcmp(o->name, "carrier-2") == 0 ? "9" : "";
+        strcpy(o->plan.outside_line, code);
+    }
+    talk_begin(s, &ann, PBX, "0112", &bob, CARRIER_1);
+    assert_slice_text(s->message.uri, "sip:112@carrier-1");
+    talk_answer(&bob, 503, NULL);
+    talk_asked(&bob, "ACK");
+    stage_take(s, CARRIER_2, "INVITE");
+    assert_slice_text(s->message.uri, "sip:9112@carrier-2");
+}
+
 #define STRANGER                                                                                     \
     "INVITE sip:+49301001234@agent SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.66;branch=z9hG4bKx\r\n"        \
     "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n" \
@@ -703,6 +721,7 @@ int main(void)
         CASE(long_calls_live),
         CASE(nobody_answers),
         CASE(emergency_number),
+        CASE(emergency_number_behind_an_outside_line),
         CASE(strangers),
         CASE(unknown_dialog),
         CASE(other_side),

@@ -103,7 +103,7 @@ static void test_extensions_and_outside_line(void **state)
     CHECK_IN(&plan, {"456", NULL, 0});
 }
 
-static void test_what_is_not_changed_keeps_what_was_dialed(void **state)
+static void test_what_no_rule_is_for(void **state)
 {
     struct agent_dial_plan plan = plan_of("49", "30");
     struct agent_dialed d;
@@ -111,7 +111,13 @@ static void test_what_is_not_changed_keeps_what_was_dialed(void **state)
     strcpy(plan.outside_line, "9");
     agent_dial_in(&plan, &shorts, slice_str("9 112"), NULL, &d);
     assert_int_equal(d.verdict, AGENT_DIAL_SHORT);
+    assert_string_equal(d.text, "112"); /* of the PBX's code for an outside line the carrier knows nothing */
+    agent_dial_out_short(&plan, &d);
+    assert_string_equal(d.text, "9112"); /* to a trunk that wants it, too */
+    strcpy(plan.outside_line, "");
+    agent_dial_out_short(&plan, &d);
     assert_string_equal(d.text, "9112");
+    strcpy(plan.outside_line, "9");
     agent_dial_in(&plan, &shorts, slice_str("9+0"), NULL, &d);
     assert_int_equal(d.verdict, AGENT_DIAL_NO_E164);
     assert_string_equal(d.text, "9+0");
@@ -252,7 +258,7 @@ int main(void)
         cmocka_unit_test(test_country_without_national_prefix),
         cmocka_unit_test(test_without_country),
         cmocka_unit_test(test_extensions_and_outside_line),
-        cmocka_unit_test(test_what_is_not_changed_keeps_what_was_dialed),
+        cmocka_unit_test(test_what_no_rule_is_for),
         cmocka_unit_test(test_rules_of_a_trunk_go_first),
         cmocka_unit_test(test_out),
         cmocka_unit_test(test_there_and_back),

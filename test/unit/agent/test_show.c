@@ -304,7 +304,7 @@ static void test_numbers_are_tried_without_a_call(void **state)
                         "PSTN: the trust groups block the number or bad.example");
     r = ask(s, "agent number test 112");
     assert_string_equal(text_of(r, "result"), "112");
-    assert_string_equal(text_of(r, "way"), "PSTN, as dialed: an emergency or short number");
+    assert_string_equal(text_of(r, "way"), "PSTN, as it is: an emergency or short number");
     r = ask(s, "agent number test 03020 --trunk carrier");
     assert_string_equal(text_of(r, "result"), "+493020");
     r = ask(s, "agent number test 0302011");
