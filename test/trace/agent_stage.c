@@ -687,3 +687,12 @@ struct call_record stage_record(struct stage *s)
     assert_true(record.sequence > 0);
     return record;
 }
+
+bool stage_rings(const struct stage *s, enum agent_alarm alarm)
+{
+    const struct agent_alarm_entry *e;
+    for (size_t i = 0; (e = agent_alarm_at(&s->alarms, i)); i++)
+        if (e->alarm == alarm && agent_alarm_rings(e))
+            return true;
+    return false;
+}

@@ -85,6 +85,9 @@ void stage_learn(struct stage *s, const char *number, const char *domain);
 void stage_learn_from(struct stage *s, const char *number, const char *domain, uint8_t node);
 
 void stage_run(struct stage *s, int64_t ms);
+
+/* Whether an alarm of that kind rings now. */
+bool stage_rings(const struct stage *s, enum agent_alarm alarm);
 void stage_send(struct stage *s, enum peer peer, const char *text);
 void stage_send_from(struct stage *s, enum agent_side side, const char *address, const char *text); /* anybody */
 void stage_send_over(struct stage *s, const struct sip_flow *flow, const char *text);

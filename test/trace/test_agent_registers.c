@@ -100,10 +100,14 @@ static void wrong_password(void **state)
     challenge(s, &t, 401, SIP_WWW_AUTHENTICATE); /* again: it was not good */
     stage_quiet(s);
     assert_int_equal(agent_counters(s->agent)->registrations_refused, 1);
+    assert_true(stage_rings(s, AGENT_ALARM_REGISTRATION_REFUSED));
     stage_run(s, 29999);
     stage_quiet(s);
     stage_run(s, 1);
     stage_take(s, CARRIER_1, "REGISTER");
+    snprintf(t.request, sizeof t.request, "%s", stage_text(s));
+    talk_answer(&t, 200, NULL);
+    assert_false(stage_rings(s, AGENT_ALARM_REGISTRATION_REFUSED));
 }
 
 /* The carrier wants to hear of us less often. */
@@ -200,6 +204,9 @@ static void of_a_pbx(void **state)
     talk_heard(&bob, "100");
     talk_heard(&bob, "503"); /* it has not registered again */
     talk_ack(&bob);
+    assert_true(stage_rings(s, AGENT_ALARM_PBX_NOT_REACHABLE));
+    pbx_registers(s, &t, "geheim", "200");
+    assert_false(stage_rings(s, AGENT_ALARM_PBX_NOT_REACHABLE));
 }
 
 /* Some phones give up at the first challenge with an algorithm that they do not know, whatever follows. */

@@ -292,11 +292,13 @@ static void dead_trunk_is_tried_last(void **state)
     struct talk ann, bob;
     keep_alive(s, CARRIER_1, 13); /* three times 32 s without an answer */
     assert_int_equal(agent_counters(s->agent)->trunk_failures, 1);
+    assert_true(stage_rings(s, AGENT_ALARM_TRUNK_NOT_REACHABLE));
     talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_2);
     talk_answer(&bob, 503, NULL);
     talk_asked(&bob, "ACK");
     talk_called(s, &bob, CARRIER_1);
     talk_answer(&bob, 200, NULL); /* it lives */
+    assert_false(stage_rings(s, AGENT_ALARM_TRUNK_NOT_REACHABLE));
     talk_heard(&ann, "200");
     talk_ack(&ann);
     talk_asked(&bob, "ACK");
