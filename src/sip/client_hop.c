@@ -86,10 +86,10 @@ static bool may_come_twice(const struct client *c)
     }
 }
 
-/* It waits for the same hop again, in a new group. */
+/* It waits for the same hop again, in a new group. What was to be cancelled is not wanted any more. */
 static bool send_again(struct client *c)
 {
-    if (!c->t.is_reliable || c->state != CLIENT_CALLING || c->is_sent_again || !may_come_twice(c))
+    if (!c->t.is_reliable || c->state != CLIENT_CALLING || c->is_sent_again || c->cancel || !may_come_twice(c))
         return false;
     c->is_sent_again = true;
     sip_client_wait_no_more(c);
@@ -99,16 +99,18 @@ static bool send_again(struct client *c)
     return true;
 }
 
-/* The far side may be back soon, and is not to ring for nobody until then. */
-static void give_up(struct client *c, struct now now)
+/* The far side may be back soon, and is not to ring for nobody until then. Where nothing was heard of it and CANCEL had to wait, the connection
+ * may have brought the INVITE before it ended: a CANCEL that finds none does no harm. */
+static void give_up(struct client *c, struct now now, bool was_up)
 {
-    if (c->t.is_invite && c->state == CLIENT_PROCEEDING && !c->is_cancelled)
+    const bool may_ring = c->state == CLIENT_PROCEEDING || (was_up && c->state == CLIENT_CALLING && c->cancel);
+    if (c->t.is_invite && may_ring && !c->is_cancelled)
         sip_client_send_cancel(c, now);
     sip_client_give_up(c, SIP_UNREACHABLE);
 }
 
 /* Those that wait for a final response; the others have what they wanted. The group leaves the table first: what is sent begins a new one. */
-static void tell_group(struct sip_layer *l, struct now now, const struct sip_hop *hop, bool again)
+static void tell_group(struct sip_layer *l, struct now now, const struct sip_hop *hop, bool was_up)
 {
     struct hop_group *group = find(l, hop, hash_hop(l, hop));
     bool is_last = !group;
@@ -117,8 +119,8 @@ static void tell_group(struct sip_layer *l, struct now now, const struct sip_hop
     while (!is_last) {
         struct client *c = CONTAINER_OF(group->clients.next, struct client, by_hop);
         is_last = group->clients.next == group->clients.prev;
-        if (!again || !send_again(c))
-            give_up(c, now);
+        if (!was_up || !send_again(c))
+            give_up(c, now, was_up);
     }
 }
 

@@ -392,6 +392,25 @@ static void test_lost_connection_while_ringing(void **state)
     stage_answer_cancel(s, 200);
 }
 
+/* Nobody wants it any more, and nothing was heard of it: it is not sent again; should it have come there, it does not ring for nobody. */
+static void test_lost_connection_after_cancel(void **state)
+{
+    struct sip_stage *s = *state;
+    stage_start(s, SIP_TLS);
+    stage_request(s, "INVITE");
+    stage_run(s, 500);
+    assert_int_equal(sip_client_cancel(s->layer, s->now, s->client, (struct slice){0}), 0);
+    stage_run(s, 500);
+    sip_layer_lost(s->layer, s->now, &s->hop);
+    stage_drain(s);
+    stage_expect(s, "     0 > INVITE\n"
+                    "  1000 > CANCEL\n"
+                    "  1000 ! UNREACHABLE\n");
+    stage_answer_cancel(s, 481);
+    stage_run(s, 60000);
+    stage_expect(s, "  1000 gone\n");
+}
+
 /* However late: the phone is up. */
 static void test_answer_after_the_timeout(void **state)
 {
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unreachable_after_the_answer, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_lost_connection, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_lost_connection_while_ringing, stage_setup, stage_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_connection_after_cancel, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_answer_after_the_timeout, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_responses_that_match_nothing, stage_setup, stage_teardown),
         cmocka_unit_test_setup_teardown(test_requests_that_cannot_be_sent, stage_setup, stage_teardown),
