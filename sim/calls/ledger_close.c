@@ -9,6 +9,7 @@
 #define SURE_MS 5000                 /* patience of so much more than ringing: the answer comes before it ends */
 #define FALLBACK_MS 15000            /* and another way was tried before */
 #define BOTH_UP_US (45 * SIM_SECOND) /* an answer that nobody waits for is ended at once; its BYE may be repeated */
+#define LOST_RINGING_ONE_OF 5000     /* calls, at a loss of 50 ppm */
 #define REST_US (3 * SIM_MINUTE)
 #define GROWN_OCTETS_MAX (256 * 1024) /* tables that have grown, and what the allocator keeps at hand */
 #define REACHED_US (3 * SIM_SECOND)
@@ -42,11 +43,18 @@ static void check_ends(struct sim_ledger *l, uint32_t call, bool clean)
     }
 }
 
+/* The caller did not hear that it rang before it rang again: the 180 was lost, which nobody repeats, and silence for so long means that nobody is
+ * there. */
+static bool was_not_told(const struct sim_call_entry *c)
+{
+    return c->called_count > 1 && (!c->rang_us || c->rang_us >= c->called[1].began_us);
+}
+
 /* Two phones' ends of one call, both up: the phone that answered heard two calls. */
 static void check_one_call(struct sim_ledger *l, uint32_t call, bool clean)
 {
     const struct sim_call_entry *c = &l->calls[call];
-    if (clean && c->called_count > 1)
+    if (clean && c->called_count > 1 && !was_not_told(c))
         sim_ledger_wrong(l, call, "one call", "rang %u times", c->called_count);
     for (unsigned i = 0; i < c->called_count && i < SIM_ENDS_MAX; i++) {
         for (unsigned k = i + 1; k < c->called_count && k < SIM_ENDS_MAX; k++) {
@@ -100,6 +108,8 @@ static void check_way(struct sim_ledger *l, uint32_t call, bool clean)
         l->day->result->expected_direct++;
         if (!c->sent_direct)
             sim_ledger_wrong(l, call, "a good route is used", "does not go direct");
+        else if (c->sent_pstn && was_not_told(c))
+            l->day->result->ringing_lost++;
         else if (c->sent_pstn)
             sim_ledger_wrong(l, call, "a good route is used", "goes over the phone network after all");
     }
@@ -272,6 +282,9 @@ void sim_ledger_close(struct sim_ledger *l)
             check_outcome(l, call);
         count(l, call);
     }
+    if (day->result->ringing_lost > 1 + day->result->calls / LOST_RINGING_ONE_OF)
+        sim_world_violation(day->world, "a good route is used", "%llu callers did not hear that it rang",
+                            (unsigned long long)day->result->ringing_lost);
     sim_ledger_close_records(l);
     if (pstn_network_calls(day->exchange->network))
         sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",

@@ -92,6 +92,7 @@ int sim_report_calls_json(json_t *root, struct sim_calls_result *r)
     set(root, "setup_ms", setup, &failed);
     set_count(root, "routes_learned", r->routes_learned, &failed);
     set_count(root, "expected_direct", r->expected_direct, &failed);
+    set_count(root, "ringing_lost", r->ringing_lost, &failed);
     set_count(root, "call_records", r->vcrs, &failed);
     set_count(root, "call_records_again", r->vcrs_again, &failed);
     set_count(root, "reinvites", r->holds, &failed);

@@ -27,6 +27,7 @@ struct sim_calls_result {
     uint64_t direct, pstn;              /* answered, by their way */
     uint64_t fallback;                  /* answered over the PSTN after a direct attempt */
     uint64_t expected_direct;           /* had a good route and nothing in the way */
+    uint64_t ringing_lost;              /* of these: went over the PSTN, for a lost 180 */
     uint64_t routes_learned;
     uint64_t vcrs;                 /* different ones, uploaded */
     uint64_t vcrs_again;           /* uploaded once more, since no answer had come */
