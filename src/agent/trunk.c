@@ -260,8 +260,10 @@ static void register_heard(struct agent *a, void *owner, unsigned status, const 
         log_event(a->ports.log, LEVEL_WARNING, "agent.trunk.not_registered", "name=%s status=%u", t->options->name,
                   status);
     t->registration = REGISTRATION_BAD;
-    trunk_ring(t, AGENT_ALARM_REGISTRATION_REFUSED,
-               response ? "our registration was refused" : "our registration was not answered");
+    char why[48] = "our registration is not answered";
+    if (response)
+        snprintf(why, sizeof why, "our registration is refused with %u", status);
+    trunk_ring(t, AGENT_ALARM_REGISTRATION_REFUSED, why);
     a->counters.registrations_refused++;
     agent_timer(a, &t->register_timer, REGISTER_RETRY_MS);
 }
