@@ -235,7 +235,8 @@ static void call_probe(struct end *e)
     struct sip_hop hop = end_hop(e);
     buf_clear(&a->octets);
     sip_dialog_begin_request(&e->dialog, "OPTIONS", 0, &a->octets);
-    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(end_contact(a, e->side, hop.transport, e->tag)));
+    struct slice contact = end_contact(a, e->side, hop.transport, e->tag);
+    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(contact));
     sip_end(&a->octets, (struct slice){0});
     if (!a->octets.err)
         client_send(a, &e->probe, &hop, buf_slice(&a->octets));

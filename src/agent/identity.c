@@ -92,8 +92,8 @@ struct slice identity_of_caller(struct agent *a, const struct identity_path *pat
 {
     if (wish_of(m, path->to).user)
         return slice_str("\"Anonymous\" <" ANONYMOUS ">");
-    return agent_print(a, "%.*s%s<%.*s>", SLICE_PRINT(m->from.display), m->from.display.n ? " " : "",
-                       SLICE_PRINT(identity_of(a, path, m->from.uri)));
+    const struct slice uri = identity_of(a, path, m->from.uri);
+    return agent_print(a, "%.*s%s<%.*s>", SLICE_PRINT(m->from.display), m->from.display.n ? " " : "", SLICE_PRINT(uri));
 }
 
 /* ---- histories ---- */

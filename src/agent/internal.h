@@ -261,7 +261,8 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
                           const struct sip_dialog *d);
 /* The address in a URI; false: it has a name. */
 bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr);
-/* Our Contact URI there. */
+/* Our Contact URI there; what stands behind its "@". */
+struct slice end_point(struct agent *a, enum agent_side side, enum sip_transport transport);
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag);
 
 /* relay.c */
@@ -291,8 +292,9 @@ bool identity_number(struct agent *a, const struct identity_path *path, const st
 /* refer.c: which dialogs are named in it */
 struct refer_path {
     struct identity_path people;
-    const char *from_point, *to_point; /* who we are on either side */
-    const char *to_tag;                /* inside of a dialog: ours where it goes */
+    const char *from_point; /* who we are where it came from: "host:port" */
+    struct slice to_point;  /* and where it goes, with the transport as a parameter of URIs */
+    const char *to_tag;     /* inside of a dialog: ours where it goes */
 };
 void refer_patch_to(struct agent *a, struct sip_edit *e, const struct sip_message *m, const struct refer_path *path);
 void refer_patch_replaces(struct agent *a, struct sip_edit *e, const struct sip_message *m);

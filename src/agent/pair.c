@@ -243,8 +243,14 @@ struct sip_hop end_hop(const struct end *e)
     return end_hop_by(e->pair->call->agent, e->trunk, &e->hop, &e->dialog);
 }
 
+static const char *const transport_params[] = {"", ";transport=tcp", ";transport=tls"};
+
+struct slice end_point(struct agent *a, enum agent_side side, enum sip_transport transport)
+{
+    return agent_print(a, "%s%s", agent_point(a, side, transport), transport_params[transport]);
+}
+
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag)
 {
-    static const char *const params[] = {"", ";transport=tcp", ";transport=tls"};
-    return agent_print(a, "sip:%s@%s%s", tag, agent_point(a, side, transport), params[transport]);
+    return agent_print(a, "sip:%s@%s%s", tag, agent_point(a, side, transport), transport_params[transport]);
 }

@@ -101,6 +101,12 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
     return err ? err : out->err;
 }
 
+static struct slice refer_point(struct agent *a, const struct sip_message *m, enum agent_side side,
+                                enum sip_transport transport)
+{
+    return m->method == SIP_REFER ? end_point(a, side, transport) : (struct slice){0};
+}
+
 int patch_inside(struct agent *a, const struct sip_message *m, const struct end *to, uint32_t cseq, uint32_t rack_cseq,
                  struct buf *out)
 {
@@ -118,7 +124,7 @@ int patch_inside(struct agent *a, const struct sip_message *m, const struct end 
         .rack_cseq = rack_cseq,
         .path = {.people = {from->trunk, to->trunk},
                  .from_point = agent_point(a, from->side, from->hop.transport),
-                 .to_point = agent_point(a, to->side, to->hop.transport),
+                 .to_point = refer_point(a, m, to->side, to->hop.transport),
                  .to_tag = to->tag},
     };
     return patch_request(a, m, &p, out);
@@ -129,9 +135,10 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
     struct call *c = at->call;
     struct agent *a = c->agent;
     const struct identity_path people = {c->from_trunk, way->trunk};
+    const struct slice from = identity_of_caller(a, &people, m);
     struct patch p = {
         .uri = slice_str(way->uri),
-        .from = agent_print(a, "%.*s;tag=%s", SLICE_PRINT(identity_of_caller(a, &people, m)), at->tag),
+        .from = agent_print(a, "%.*s;tag=%s", SLICE_PRINT(from), at->tag),
         .to = agent_print(a, "<%s>", way->uri),
         .call_id = at->call_id,
         .cseq = at->cseq,
@@ -139,7 +146,7 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
         .ticket = way->route ? way->route->ticket : NULL,
         .path = {.people = people,
                  .from_point = agent_point(a, c->from, c->from_hop.transport),
-                 .to_point = agent_point(a, way->side, way->hop.transport)},
+                 .to_point = refer_point(a, m, way->side, way->hop.transport)},
     };
     return patch_request(a, m, &p, out);
 }

@@ -1,12 +1,12 @@
 /* Transfers. Two dialogs that are one for those who speak in them have two names: what one side says of a dialog means the other end of it to the
  * other side.
  *
- * Replaces (RFC 3891) and Join (RFC 3911) that name a dialog with us become the name of the one at the other end, and the INVITE goes there, whatever
- * number it has. Refer-To (RFC 3515) with a number becomes that
- * number as the other side dials it, at us. One with an address of ours names a dialog by our tag: it becomes our address there, so that the
- * call that follows comes to us, and goes to whoever is at the other end (plan.c). Its Replaces stays: it is translated when that call comes, on
- * the way on which the dialog is known. And an address that another company's agent has given for one of its dialogs becomes one of ours, with the
- * tag of the call that the REFER came in before it: the phone that is referred reaches it through us. */
+ * Replaces (RFC 3891) and Join (RFC 3911) that name a dialog with us become the name of the one at the other end, and the INVITE goes there,
+ * whatever number it has. Refer-To (RFC 3515) with a number becomes that number as the other side dials it, at us. One with an address of ours
+ * names a dialog by our tag: it becomes our address there, so that the call that follows comes to us, and goes to whoever is at the other end
+ * (plan.c). Its Replaces stays: it is translated when that call comes, on the way on which the dialog is known. And an address that another
+ * company's agent has given for one of its dialogs becomes one of ours, with the tag of the call that the REFER came in before it: the phone that
+ * is referred reaches it through us. */
 #include "agent/internal.h"
 
 static struct slice until(struct slice s, char separator)
@@ -32,8 +32,10 @@ static struct end *named_by(struct agent *a, const struct sip_field *f, bool *re
 
 static const struct sip_field *naming_field(const struct sip_message *m)
 {
-    const struct sip_field *f = m->method == SIP_INVITE ? sip_field_first(m, SIP_REPLACES) : NULL;
-    return f || m->method != SIP_INVITE ? f : sip_field_named(m, "Join");
+    if (m->method != SIP_INVITE)
+        return NULL;
+    const struct sip_field *f = sip_field_first(m, SIP_REPLACES);
+    return f ? f : sip_field_named(m, "Join");
 }
 
 struct end *refer_replaced(struct agent *a, const struct sip_message *m)
@@ -70,22 +72,27 @@ static bool is_number(const struct agent *a, const struct refer_path *path, cons
     return is_ours(a, path, uri) || (path->people.from && sip_token_eq_str(uri->host, trunk_domain(path->people.from)));
 }
 
+/* What stands behind the user: we, and what the URI wants in the request. */
+static struct slice at_us(struct agent *a, const struct refer_path *path, const struct sip_uri *uri, const char *params)
+{
+    return agent_print(a, "@%.*s%s%s%.*s", SLICE_PRINT(path->to_point), params, uri->headers.n ? "?" : "",
+                       SLICE_PRINT(uri->headers));
+}
+
 /* Empty: it is no concern of ours. */
 static struct slice target(struct agent *a, const struct refer_path *path, const struct sip_uri *uri)
 {
-    const char *mark = uri->headers.n ? "?" : "";
     struct agent_dialed dialed;
-    if (is_number(a, path, uri) && identity_number(a, &path->people, uri, &dialed))
-        return agent_print(a, "sip:%s@%s;user=phone%s%.*s", dialed.text, path->to_point, mark,
-                           SLICE_PRINT(uri->headers));
+    const bool phone = is_number(a, path, uri) && identity_number(a, &path->people, uri, &dialed);
+    const struct slice behind = at_us(a, path, uri, phone ? ";user=phone" : "");
+    if (phone)
+        return agent_print(a, "sip:%s%.*s", dialed.text, SLICE_PRINT(behind));
     if (uri->scheme != SIP_SCHEME_SIP || !uri->has_user)
         return (struct slice){0};
     if (is_ours(a, path, uri))
-        return agent_print(a, "sip:%.*s@%s%s%.*s", SLICE_PRINT(uri->user), path->to_point, mark,
-                           SLICE_PRINT(uri->headers));
+        return agent_print(a, "sip:%.*s%.*s", SLICE_PRINT(uri->user), SLICE_PRINT(behind));
     if (!path->people.from && path->to_tag)
-        return agent_print(a, "sip:%s-%.*s@%s%s%.*s", path->to_tag, SLICE_PRINT(uri->user), path->to_point, mark,
-                           SLICE_PRINT(uri->headers));
+        return agent_print(a, "sip:%s-%.*s%.*s", path->to_tag, SLICE_PRINT(uri->user), SLICE_PRINT(behind));
     return (struct slice){0};
 }
 

@@ -184,8 +184,8 @@ static void register_send(struct agent *a, struct trunk *t, int64_t expires_ms)
     if (!uri || !t->hop_count || t->registering.token)
         return;
     trunk_begin(t, "REGISTER", uri, user, t->register_call_id, ++t->register_cseq);
-    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>",
-                 SLICE_PRINT(end_contact(a, AGENT_PSTN, t->hops[0].transport, user)));
+    struct slice contact = end_contact(a, AGENT_PSTN, t->hops[0].transport, user);
+    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(contact));
     sip_put_text(&a->octets, SIP_EXPIRES, "%lld", (long long)(expires_ms / 1000));
     sip_end(&a->octets, (struct slice){0});
     if (!a->octets.err)

@@ -64,7 +64,7 @@ static void to_a_number_between_companies(void **state)
     struct stage *s = *state;
     struct talk ann, bob;
     talk_connect(s, &ann, PBX, "0302000001", &bob, FAR);
-    refers(&ann, "<sip:0303333333@10.0.0.9>", &bob, "<sip:+49303333333@ime.a.example:5061;user=phone>");
+    refers(&ann, "<sip:0303333333@10.0.0.9>", &bob, "<sip:+49303333333@ime.a.example:5061;transport=tls;user=phone>");
     refers(&bob, "<sip:+49304444444@ime.b.example:5061;user=phone>", &ann, "<sip:0304444444@10.0.0.9:5060;user=phone>");
 }
 
@@ -129,7 +129,7 @@ static void attended_at_the_carrier(void **state)
 
 static void attended_from_a_company_to_the_phone_network(void **state)
 {
-    attended(*state, FAR, "0302000001", CARRIER_1, "0309999999", "ime.a.example:5061");
+    attended(*state, FAR, "0302000001", CARRIER_1, "0309999999", "ime.a.example:5061;transport=tls");
 }
 
 static void attended_from_the_phone_network_to_a_company(void **state)
