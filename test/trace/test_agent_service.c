@@ -263,6 +263,16 @@ static unsigned rang(const struct scene *s, enum agent_alarm alarm)
     return (unsigned)s->alarms.counts[alarm];
 }
 
+/* Whether its cause goes on. */
+static bool rings(const struct scene *s, enum agent_alarm alarm)
+{
+    const struct agent_alarm_entry *e;
+    for (size_t i = 0; (e = agent_alarm_at(&s->alarms, i)); i++)
+        if (e->alarm == alarm && agent_alarm_rings(e))
+            return true;
+    return false;
+}
+
 /* ---- calls ---- */
 
 struct giving {
@@ -345,8 +355,10 @@ static void test_numbers_are_refreshed_and_failures_named(void **state)
     assert_int_equal(report->named, 100);
     assert_true(report->reason[0] != 0);
     assert_true(rang(s, AGENT_ALARM_PUBLISH_FAILED) > 0);
+    assert_true(rings(s, AGENT_ALARM_PUBLISH_FAILED));
     s->sides[0].refuse = s->sides[1].refuse = 0;
     pass_ms(s, 2 * DAY_MS);
+    assert_false(rings(s, AGENT_ALARM_PUBLISH_FAILED));
     agent_publish_view(view.publish, &publish);
     assert_int_equal(publish.published, 100);
     assert_int_equal(publish.failing, 0);
