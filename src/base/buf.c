@@ -51,7 +51,7 @@ static bool reserve(struct buf *b, size_t octets)
     return true;
 }
 
-uint8_t *buf_extend(struct buf *b, size_t octets)
+static uint8_t *grow(struct buf *b, size_t octets)
 {
     if (b->err)
         return NULL;
@@ -66,9 +66,24 @@ uint8_t *buf_extend(struct buf *b, size_t octets)
     return p;
 }
 
+/* Mostly there is room. */
+static inline uint8_t *extend(struct buf *b, size_t octets)
+{
+    if (b->err || !b->p || octets > b->capacity - b->n || octets > b->limit - b->n)
+        return grow(b, octets);
+    uint8_t *p = b->p + b->n;
+    b->n += octets;
+    return p;
+}
+
+uint8_t *buf_extend(struct buf *b, size_t octets)
+{
+    return extend(b, octets);
+}
+
 static void put_number(struct buf *b, uint64_t v, unsigned octets)
 {
-    uint8_t *p = buf_extend(b, octets);
+    uint8_t *p = extend(b, octets);
     if (!p)
         return;
     for (unsigned i = 0; i < octets; i++)
@@ -77,7 +92,9 @@ static void put_number(struct buf *b, uint64_t v, unsigned octets)
 
 void buf_u8(struct buf *b, uint8_t v)
 {
-    put_number(b, v, 1);
+    uint8_t *p = extend(b, 1);
+    if (p)
+        *p = v;
 }
 
 void buf_u16(struct buf *b, uint16_t v)
@@ -104,7 +121,7 @@ void buf_u64(struct buf *b, uint64_t v)
 
 void buf_put(struct buf *b, const void *p, size_t n)
 {
-    uint8_t *room = buf_extend(b, n);
+    uint8_t *room = extend(b, n);
     if (room && n)
         memcpy(room, p, n);
 }
@@ -162,6 +179,54 @@ void buf_drop(struct buf *b, size_t octets)
     b->n -= octets;
 }
 
+static bool is_plain(const char *format)
+{
+    while ((format = strchr(format, '%'))) {
+        if (format[1] == 's' || format[1] == 'u')
+            format += 2;
+        else if (strncmp(format, "%.*s", 4) == 0)
+            format += 4;
+        else
+            return false;
+    }
+    return true;
+}
+
+static void put_decimal(struct buf *b, unsigned v)
+{
+    char digits[3 * sizeof v];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    buf_put(b, digits + at, sizeof digits - at);
+}
+
+/* Formats of %s, %.*s and %u, as nearly all of messages are: without the C library's printf, which takes longer than the rest of a text's making. */
+static void print_plain(struct buf *b, const char *format, va_list args)
+{
+    const size_t begun = b->n;
+    while (*format) {
+        const size_t n = strcspn(format, "%");
+        buf_put(b, format, n);
+        format += n;
+        if (!*format)
+            break;
+        if (format[1] == 'u') {
+            put_decimal(b, va_arg(args, unsigned));
+            format += 2;
+            continue;
+        }
+        const int most = format[1] == '.' ? va_arg(args, int) : -1;
+        const char *text = va_arg(args, const char *);
+        if (most) /* else it may be NULL */
+            buf_put(b, text, most < 0 ? strlen(text) : strnlen(text, (size_t)most));
+        format += format[1] == '.' ? 4 : 2;
+    }
+    if (b->err)
+        b->n = begun;
+}
+
 /* Straight into the room that there is; most texts fit. vsnprintf wants room for a NUL, too. */
 static bool print_here(struct buf *b, const char *format, va_list args, size_t *ret_octets)
 {
@@ -179,6 +244,10 @@ void buf_vprintf(struct buf *b, const char *format, va_list args)
     size_t n;
     if (b->err)
         return;
+    if (is_plain(format)) {
+        print_plain(b, format, args);
+        return;
+    }
     va_copy(again, args);
     bool printed = print_here(b, format, again, &n);
     va_end(again);

@@ -117,6 +117,38 @@ static void test_text_lengths(void **state)
     }
 }
 
+static void assert_printed(const char *format, ...)
+{
+    char expected[200];
+    struct buf b;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(expected, sizeof expected, format, args);
+    va_end(args);
+    buf_init(&b, 200);
+    va_start(args, format);
+    buf_vprintf(&b, format, args);
+    va_end(args);
+    assert_slice_text(buf_slice(&b), expected);
+    buf_fini(&b);
+}
+
+/* As the C library prints it, whoever prints it. */
+static void test_text_is_as_of_printf(void **state)
+{
+    (void)state;
+    assert_printed("plain");
+    assert_printed("%s", "");
+    assert_printed("%s%s", "a", "b");
+    assert_printed("sip:%s@%.*s;%s=%u", "name", 4, "host and more", "port", 5060u);
+    assert_printed("%.*s|%.*s|%.*s", 9, "short", 0, "none", -1, "all of it");
+    assert_printed("%u %u %u %u", 0u, 9u, 10u, 4294967295u);
+    assert_printed("%5u %-3u| %05u", 7u, 7u, 7u);
+    assert_printed("%d %zu %c %%", -7, (size_t)42, 'x');
+    assert_printed("%s %x", "hexadecimal", 255u);
+    assert_printed("%.3s %8s", "abcdef", "right");
+}
+
 static void test_drop(void **state)
 {
     (void)state;
@@ -153,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_length_beyond_its_field_is_an_error),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_lengths),
+        cmocka_unit_test(test_text_is_as_of_printf),
         cmocka_unit_test(test_drop),
         cmocka_unit_test(test_extending_by_nothing_is_no_error),
     };
