@@ -79,6 +79,15 @@ static struct slice at_us(struct agent *a, const struct refer_path *path, const 
                        SLICE_PRINT(uri->headers));
 }
 
+/* As agents call their ends: no name of a person, nor a number. */
+static bool is_tag(struct slice user)
+{
+    for (size_t i = 0; i < user.n; i++)
+        if (!(user.p[i] >= '0' && user.p[i] <= '9') && !(user.p[i] >= 'a' && user.p[i] <= 'f'))
+            return false;
+    return user.n == TAG_OCTETS - 1;
+}
+
 /* Empty: it is no concern of ours. */
 static struct slice target(struct agent *a, const struct refer_path *path, const struct sip_uri *uri)
 {
@@ -91,7 +100,7 @@ static struct slice target(struct agent *a, const struct refer_path *path, const
         return (struct slice){0};
     if (is_ours(a, path, uri))
         return agent_print(a, "sip:%.*s%.*s", SLICE_PRINT(uri->user), SLICE_PRINT(behind));
-    if (!path->people.from && path->to_tag)
+    if (!path->people.from && path->to_tag && is_tag(uri->user))
         return agent_print(a, "sip:%s-%.*s%.*s", path->to_tag, SLICE_PRINT(uri->user), SLICE_PRINT(behind));
     return (struct slice){0};
 }

@@ -66,6 +66,7 @@ static void to_a_number_between_companies(void **state)
     talk_connect(s, &ann, PBX, "0302000001", &bob, FAR);
     refers(&ann, "<sip:0303333333@10.0.0.9>", &bob, "<sip:+49303333333@ime.a.example:5061;transport=tls;user=phone>");
     refers(&bob, "<sip:+49304444444@ime.b.example:5061;user=phone>", &ann, "<sip:0304444444@10.0.0.9:5060;user=phone>");
+    refers(&bob, "<sip:cher@c.example>", &ann, "<sip:cher@c.example>"); /* of neither company */
 }
 
 /* ---- to somebody who is on the line ---- */
