@@ -1,4 +1,5 @@
 """What all tests with other people's programs have in common: a world with agents, TAP, and waiting for what the programs do."""
+import contextlib
 import os
 import shutil
 import signal
@@ -9,10 +10,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab"))
 
-from world import ROOT, World, WorldError, free_network  # noqa: E402
+from world import ENROLL_PORT, ROOT, World, WorldError  # noqa: E402
 
-NETWORK = 117  # of the worlds here; a later one if somebody else is there
-SIP = 5060
+NETWORKS = range(117, 197)  # of the worlds here: the first that nobody has
+RTP_PORTS, RTP_PORTS_PER_LAB, RTP_PORTS_PER_PHONE = 23000, 120, 20
+SIP, SIPS = 5060, 5061
 SECONDS = 20
 OUR_NUMBER, THEIR_NUMBER = "+493010000", "+498920000"
 FAILURES = (AssertionError, WorldError, OSError, KeyError, ValueError, subprocess.SubprocessError)
@@ -38,13 +40,36 @@ def listens(transport, address):
     return any(row[1] == local and (transport == "udp" or row[3] == "0A") for row in rows)
 
 
+def claim_network():
+    """A number of NETWORKS, and a socket that keeps it: others leave it alone while that is open."""
+    for number in NETWORKS:
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with contextlib.closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                claim.bind((f"127.{number}.0.1", ENROLL_PORT))
+                probe.bind((f"127.{number}.0.1", ENROLL_PORT))
+                return number, claim
+            except OSError:
+                claim.close()
+    raise WorldError("all networks that tests may use are taken: another world runs in each")
+
+
 class Lab(World):
-    """A world of agents and the programs around them."""
+    """A world of agents and the programs around them, in a network of its own."""
 
     def __init__(self, name):
-        super().__init__(os.path.join(ROOT, "build", "interop", name), network=free_network(NETWORK))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its programs end with it
+        number, self.claim = claim_network()
+        self.next_rtp = RTP_PORTS + (number - NETWORKS.start) * RTP_PORTS_PER_LAB
+        super().__init__(os.path.join(ROOT, "build", "interop", name), network=f"127.{number}")
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(self.directory)
+
+    def rtp_ports(self):
+        """(first, last) for one phone; whatever address it listens at, nobody else has them."""
+        self.next_rtp += RTP_PORTS_PER_PHONE
+        return self.next_rtp - RTP_PORTS_PER_PHONE, self.next_rtp - 1
 
     def control(self, name):
         """The control socket of an agent."""
@@ -77,15 +102,26 @@ class Lab(World):
         self.adopt(name, child, argv, log)
         return child
 
-    def logged(self, name, text):
-        """Whether a program has written this."""
-        with open(self.processes[name]["log"], errors="replace") as f:
-            return text in f.read()
+    def count(self, name, text):
+        """How often a program has written this."""
+        with open(self.processes[name]["log"], errors="replace") as log:
+            return log.read().count(text)
+
+    def counter(self, name, counter):
+        """Of an agent."""
+        counters = self.ctl(self.control(name), "show", "counters")["counters"]  # those that are not zero
+        return next((c["value"] for c in counters if c["name"] == counter), 0)
+
+    def calls_in_progress(self, name):
+        """Of an agent."""
+        return self.ctl(self.control(name), "show", "status")["calls"]
 
 
 def run(lab, steps):
-    """Takes each step, a (name, function) pair; prints TAP; the exit status. A step that fails does not stop the others."""
-    steps = list(steps)
+    """Takes each step, a (name, function) pair, or those whose names have one of the words of the command line; prints TAP; the exit status. A
+    step that fails does not stop the others."""
+    wanted = sys.argv[1:]
+    steps = [(name, step) for name, step in steps if not wanted or any(word in name for word in wanted)]
     print(f"1..{len(steps)}", flush=True)
     failed = 0
     try:
