@@ -1,147 +1,221 @@
 #!/usr/bin/env python3
-"""Two companies, each with an IME server, an agent and sipp as PBX: the first call goes by the phone network, both agents hand in its record,
-the servers validate it, the next call goes from agent to agent over TLS with its ticket, and by the phone network again when the far
-agent is gone. The trunks of the two agents are one wire between them."""
+"""Two companies with sipp as PBX of each: the first call goes by the phone network, both agents hand in its record, the servers validate it,
+the next call goes from agent to agent over TLS with its ticket. Everything that calls.py does goes that way, too, and messages, subscriptions and
+publications. Tickets that are no good are refused, and the calls go by the phone network, where they also go without the far agent. The trunks
+of the two agents are one wire between them."""
 import os
-import subprocess
+import socket
+import ssl
 import sys
+import time
 
+import calls
 import sipp
-from peers import SIP, Lab, run, wait_for
-from sipp import Callee, Caller, pause
+import tickets
+from company import TALK_MS, Companies
+from peers import SIP, SIPS, run, wait_for
+from sipp import Callee, Caller, check, expect, pause, response
 
-from world import OVERLAY, split_address  # noqa: E402
-
-SIPS = 5061
-# Numbers are few enough to try them all: a hash that costs less makes that quick. One call is proof enough here, and a short one.
-RING = {"number-hash": "argon2id", "argon2-memory": "16M", "argon2-passes": "2"}
-VALIDATOR = {"delay-min": "0", "delay-max": "100ms", "minimum-interval": "1s", "retry": "2s", "minimum-call": "1s", "bucketentropy": 11}
-TALK_MS = 1600
-LEARN_SECONDS = 90
+WORD = "Good morning"
+PRESENCE = """<?xml version="1.0"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:alice@a.example"><tuple id="t1"><status><basic>open</basic></status></tuple></presence>"""
+KINDS = [kind for kind in calls.CALLS if kind not in (calls.late_ack, calls.lost_ack)]
+DAY = 86400
+TICKETS_REFUSED = "agent.calls_refused_ticket"
 
 
-class Direct(Lab):
-    """The companies are 1 and 2; of each, address 10 is the agent for its PBX, 11 for its trunk, 12 for others; 13 is the PBX."""
+def message(caller):
+    """A text outside of any call."""
+    return ([caller.first("MESSAGE", body=WORD), expect(202)],
+            Callee.hears("MESSAGE", check("X-Lab", "kept as it is"), check("Content-Type", "text/plain"), check("", WORD), status=202, tag=True))
+
+
+def info(caller):
+    """INFO outside of any call, as some PBXs tell each other of lamps."""
+    return ([caller.first("INFO", body=calls.TONE), expect(200)],
+            Callee.hears("INFO", check("Content-Type", "application/dtmf-relay"), check("", "Signal=5"), tag=True))
+
+
+def publish(caller):
+    """Presence told to a server over there; it gives the publication a name."""
+    return ([caller.first("PUBLISH", "Event: presence", "Expires: 600", body=PRESENCE), expect(200, check("SIP-ETag", "lab-1"))],
+            Callee.hears("PUBLISH", check("Event", "presence"), check("Expires", "600"), check("", "<basic>open</basic>"), tag=True,
+                         fields=["SIP-ETag: lab-1", "Expires: 600"]))
+
+
+def subscribe(caller):
+    """Presence asked for, told twice, and no longer asked for."""
+    states = (("active;expires=600", ""), ("active;expires=599", PRESENCE), ("terminated;reason=timeout", ""))
+    heard = [caller.hears("NOTIFY", check("Event", "presence"), check("Subscription-State", state.split(";")[0])) for state, _ in states]
+    told = [[Callee.request("NOTIFY", n, body, ["Event: presence", f"Subscription-State: {state}"]), expect(200)]
+            for n, (state, body) in enumerate(states, 1)]
+    took = [expect("SUBSCRIBE", sipp.keep("From", "theirs"), sipp.keep("To", "ours"), check("Accept", "application/pidf.xml")),
+            response(200, tag=True, fields=["Expires: 600"])]
+    return ([caller.first("SUBSCRIBE", "Event: presence", "Accept: application/pidf+xml", "Expires: 600"), expect(200, check("Expires", "600"))] +
+            heard[0] + heard[1] + [caller.request("SUBSCRIBE", 2, fields=["Event: presence", "Expires: 0"]), expect(200)] + heard[2],
+            took + told[0] + told[1] + Callee.hears("SUBSCRIBE", check("Expires", "0"), fields=["Expires: 0"]) + told[2])
+
+
+REQUESTS = (message, info, publish, subscribe)
+
+
+class Direct(Companies):
+    """Company 1 calls company 2."""
 
     def __init__(self):
-        super().__init__("direct")
-        os.rmdir(self.directory)
-        self.up(2, 1, validator=VALIDATOR, ring=RING)
+        super().__init__("direct", 2)
         try:
-            self.authority()
             for company in (1, 2):
                 self.start_company(company)
         except BaseException:
             self.down()
             raise
+        self.data = os.path.join(self.home(self.agent(1)), "data")
+        with open(self.ticket_password(2)) as password:
+            self.granter = tickets.Granter(self.domain(2), password.readline().strip())
 
-    def at(self, company, host):
-        """An address of a company."""
-        return f"{self.network}.{company}.{host}"
+    def play(self, name, steps, callee_steps, callee_at=None):
+        """sipp at company 1 and at company 2: what went wrong."""
+        return sipp.play(os.path.join(self.directory, name), "udp", steps, (self.at(1, 13), SIP), callee_steps, callee_at or (self.at(2, 13), SIP),
+                         (self.at(1, 10), SIP))
 
-    def number(self, company):
-        """Its only number that takes part."""
-        return self.description["companies"][company - 1]["numbers"][3]
-
-    def file(self, name):
-        """Of the authority that both companies trust."""
-        return os.path.join(self.directory, name)
-
-    def openssl(self, *words):
-        """One command; files are in the world's folder."""
-        subprocess.run(["openssl", *words], cwd=self.directory, check=True, capture_output=True, timeout=60)
-
-    def authority(self):
-        """A certificate for the domain of each company."""
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        self.openssl("req", "-x509", *key, "-keyout", "public.key", "-out", "public.pem", "-subj", "/CN=lab authority", "-days", "30")
-        for company in self.description["companies"]:
-            domain = company["domain"]
-            with open(self.file(f"{domain}.ext"), "w") as out:
-                out.write(f"subjectAltName=DNS:{domain}\nextendedKeyUsage=serverAuth,clientAuth\n")
-            self.openssl("req", "-new", *key, "-keyout", f"{domain}.key", "-out", f"{domain}.csr", "-subj", f"/CN={domain}")
-            self.openssl("x509", "-req", "-in", f"{domain}.csr", "-CA", "public.pem", "-CAkey", "public.key", "-set_serial", "7", "-days", "30",
-                         "-extfile", f"{domain}.ext", "-out", f"{domain}.pem")
-            os.chmod(self.file(f"{domain}.key"), 0o600)
-
-    def agent(self, company):
-        """Its name as a process."""
-        return f"agent-{self.description['companies'][company - 1]['name'].lower()}"
-
-    def start_company(self, index):
-        """Its agent."""
-        company = self.description["companies"][index - 1]
-        server = company["servers"][0]
-        home = os.path.dirname(server["control"])
-        domain = company["domain"]
-        self.start_agent(self.agent(index), [
-            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s"}),
-            ("pbx-side", {"udp": f"{self.at(index, 10)}:{SIP}"}),
-            ("pstn-side", {"udp": f"{self.at(index, 11)}:{SIP}"}),
-            ("ime-side", {"tls": f"{self.at(index, 12)}:{SIPS}", "certificate": self.file(domain + ".pem"),
-                          "key": self.file(domain + ".key"), "ca": self.file("public.pem")}),
-            ("pbx office", {"host": self.at(index, 13)}),
-            ("trunk carrier", {"host": self.at(3 - index, 11)}),
-            ("service main", {"domain": domain, "vservice-id": f"{0xa0 + index:016x}", "server": server["vap"], "user": company["vap"]["user"],
-                              "password-file": os.path.join(home, "vap-password"), "ca": self.description["ca"],
-                              "tls-name": split_address(server["vap"])[0], "external-address": f"{self.at(index, 12)}:{SIPS}",
-                              "overlay": OVERLAY}),
-            ("enrolled office", {"pattern": self.number(index)}),
-            ("ticket", {"password-file": os.path.join(home, "ticket-password"), "epoch": 1}),
-        ])
-
-    def published(self):
-        """Both numbers are in the ring."""
-        for index in (1, 2):
-            control = self.description["companies"][index - 1]["servers"][0]["control"]
-            wait_for(lambda control=control: [n for n in self.ctl(control, "show", "numbers")["numbers"] if n["copies"]],
-                     lambda: f"{self.number(index)} is not published: {self.ctl(self.control(self.agent(index)), 'agent', 'service', 'show')}",
-                     LEARN_SECONDS)
-
-    def call(self, name, callee_at, to):
-        """Somebody at company 1 calls company 2."""
+    def call(self, name, to, callee_at=None, kind=None):
+        """Somebody at company 1 calls company 2: what its agent has noted."""
         caller = Caller(self.number(1), self.number(2), "udp")
-        problems = sipp.play(self.file(name), "udp", [caller.invite(), *caller.answered(), pause(TALK_MS), *caller.hang_up()], (self.at(1, 13), SIP),
-                             Callee.called() + Callee.rings() + Callee.answers() + Callee.hears("BYE"), callee_at, (self.at(1, 10), SIP))
+        if kind:
+            steps, callee_steps = kind(caller)
+        else:
+            steps, callee_steps = [*caller.answered(), pause(TALK_MS), *caller.hang_up()], Callee.answers() + Callee.hears("BYE")
+        problems = self.play(name, [caller.invite(), *steps], Callee.called(*caller.seen) + Callee.rings() + callee_steps, callee_at)
         noted = self.newest_call(self.agent(1))
-        why = self.ctl(self.control(self.agent(1)), "agent", "explain", self.number(2))["explanation"]
+        why = self.why(1, self.number(2))
         assert not problems, "\n".join([*problems, why])
-        assert noted["to"] == to, why
+        assert noted["to"] == to and noted["status"] == calls.STATUS.get(kind, 200), why
         return noted
 
     def first_call(self):
         """No route yet: by the phone network."""
-        self.call("first", (self.at(2, 13), SIP), "PSTN")
+        self.call("first", "PSTN")
 
     def learned(self):
         """The route to company 2, from the record of that call."""
-        rows = wait_for(lambda: self.ctl(self.control(self.agent(1)), "agent", "route", "list")["routes"], lambda: str(self.ctl(self.description["companies"][0]["servers"][0]["control"], "explain", self.number(2))),
-                        LEARN_SECONDS)
-        assert (rows[0]["number"], rows[0]["domain"]) == (self.number(2), "b.example"), rows
-        assert self.at(2, 12) in rows[0]["uri"], rows
+        self.learns(1, 2)
 
     def direct_call(self):
         """With the ticket, over TLS; both agents note that it was direct."""
-        self.call("direct", (self.at(2, 13), SIP), "IME")
+        self.call("direct", "IME")
         noted = self.newest_call(self.agent(2))
         assert (noted["from"], noted["to"], noted["status"]) == ("IME", "PBX", 200), noted
+
+    def over_the_learned_trunk(self, kind):
+        """A call with all that may happen in it."""
+        self.call(kind.__name__, "IME", kind=kind)
+        for index in (1, 2):
+            assert self.calls_in_progress(self.agent(index)) == 0
+
+    def request(self, kind):
+        """What is no call."""
+        caller = Caller(self.number(1), self.number(2), "udp")
+        problems = self.play(kind.__name__, *kind(caller))
+        assert not problems, "\n".join(problems)
+        for index in (1, 2):
+            wait_for(lambda index=index: self.ctl(self.agent_control(index), "show", "status").get("requests", 0) == 0,
+                     lambda index=index: f"{self.agent(index)} still keeps something of it")
+
+    def bad_ticket(self, name, ticket, words):
+        """The far agent refuses it with 403, the call goes by the phone network at once, and one is told why."""
+        self.stop(self.agent(1))
+        tickets.put_ticket(self.data, ticket(tickets.granting_node(self.data)))
+        self.restart(1)
+        before = self.counter(self.agent(2), TICKETS_REFUSED)
+        self.call(name, "PSTN", kind=calls.plain)
+        assert self.counter(self.agent(2), TICKETS_REFUSED) == before + 1
+        why = self.why(1, self.number(2))
+        assert "403" in why and words in why, why
+        far = self.ctl(self.agent_control(2), "agent", "calls", "--limit", "2")["calls"]
+        assert [c for c in far if c["from"] == "IME" and c["status"] == 403], far
+
+    def good_ticket(self):
+        """One of the same maker that is good is taken."""
+        self.stop(self.agent(1))
+        tickets.put_ticket(self.data, self.ticket(tickets.granting_node(self.data)))
+        self.restart(1)
+        self.call("good", "IME", kind=calls.plain)
+
+    def ticket(self, node, number=None, begins=-DAY, ends=DAY):
+        """Of company 2 for company 1; times from now on."""
+        now = time.time()
+        return self.granter.grant(number or self.number(2), node, self.domain(1), now + begins, now + ends)
+
+    def stranger(self, domain, ticket):
+        """Company 2's agent hears from a program with the certificate of a domain (or none): the first line of its answer, and its Reason."""
+        context = ssl.create_default_context(cafile=self.authority.ca)
+        context.check_hostname = False
+        if domain:
+            context.load_cert_chain(*self.files[domain])
+        lines = [f"INVITE sip:{self.number(2)}@b.example SIP/2.0", f"Via: SIP/2.0/TLS {self.at(1, 12)}:{SIPS};branch=z9hG4bK{os.urandom(8).hex()}",
+                 "Max-Forwards: 70", f"From: <sip:{self.number(1)}@a.example>;tag=lab", f"To: <sip:{self.number(2)}@b.example>",
+                 f"Call-ID: {os.urandom(8).hex()}", "CSeq: 1 INVITE", f"Contact: <sip:lab@{self.at(1, 12)}:{SIPS};transport=tls>"]
+        if ticket:
+            lines.append("X-Cisco-ViPR-Ticket: " + ticket)
+        with socket.create_connection((self.at(2, 12), SIPS), timeout=10) as plain, context.wrap_socket(plain) as tls:
+            tls.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+            octets = b""
+            while b"\r\n\r\n" not in octets or octets.startswith(b"SIP/2.0 100"):
+                more = tls.recv(65536)
+                if not more:
+                    break
+                octets += more
+                if octets.startswith(b"SIP/2.0 100") and b"\r\n\r\n" in octets:
+                    octets = octets.split(b"\r\n\r\n", 1)[1]
+        answer = octets.decode().split("\r\n")
+        return answer[0], next((line for line in answer if line.startswith("Reason:")), "")
+
+    def without_ticket(self):
+        """The certificate alone lets nobody in."""
+        status, reason = self.stranger(self.domain(1), None)
+        assert status.startswith("SIP/2.0 403 ") and "cause=147" in reason, (status, reason)
+
+    def of_somebody_else(self):
+        """A ticket is no good for whom it was not granted."""
+        status, reason = self.stranger(self.domain(2), self.ticket(b"\1" * 16))
+        assert status.startswith("SIP/2.0 403 ") and "cause=147" in reason, (status, reason)
+
+    def without_certificate(self):
+        """Who does not say who it is gets no answer at all."""
+        try:
+            status, _ = self.stranger(None, self.ticket(b"\1" * 16))
+        except (ssl.SSLError, ConnectionError):
+            return
+        assert not status, status
 
     def back_to_the_phone_network(self):
         """The far agent is stopped; the phone network still reaches the company (here sipp at the end of the trunk)."""
         self.stop(self.agent(2))
-        noted = self.call("back", (self.at(2, 11), SIP), "PSTN")
+        noted = self.call("back", "PSTN", callee_at=(self.at(2, 11), SIP), kind=calls.plain)
         assert noted["cause"] not in ("-", 0), noted
 
     def direct_again(self):
         """The far agent is back: its route, the only one, is tried again at once."""
-        self.start_daemon(self.agent(2), "agent")
-        self.wait_daemon(self.agent(2))
-        self.call("again", (self.at(2, 13), SIP), "IME")
+        self.restart(2)
+        self.call("again", "IME", kind=calls.plain)
 
     def steps(self):
         """In this order; each needs those before."""
-        for step in (self.published, self.first_call, self.learned, self.direct_call, self.back_to_the_phone_network, self.direct_again):
-            yield step.__name__.replace("_", " "), step
+        def named(*some):
+            return [(step.__name__.replace("_", " "), step) for step in some]
+        yield from named(self.published, self.first_call, self.learned, self.direct_call)
+        for kind in KINDS:
+            yield f"direct: {kind.__name__}", lambda kind=kind: self.over_the_learned_trunk(kind)
+        for kind in REQUESTS:
+            yield f"direct: {kind.__name__.upper()}", lambda kind=kind: self.request(kind)
+        yield from named(self.without_ticket, self.of_somebody_else, self.without_certificate)
+        for name, ticket, words in (
+                ("forged", lambda node: tickets.forged(self.ticket(node)), "did not take the ticket"),
+                ("expired", lambda node: self.ticket(node, begins=-2 * DAY, ends=-DAY), "ticket has expired"),
+                ("wrong number", lambda node: self.ticket(node, number=self.company(2)["numbers"][4]), "did not take the ticket")):
+            yield f"a ticket: {name}", lambda name=name, ticket=ticket, words=words: self.bad_ticket(name.replace(" ", "-"), ticket, words)
+        yield from named(self.good_ticket, self.back_to_the_phone_network, self.direct_again)
 
 
 if __name__ == "__main__":

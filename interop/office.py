@@ -1,75 +1,26 @@
 #!/usr/bin/env python3
 """Kamailio as PBX and registrar in front of the agent, baresip as the phones: one registers at Kamailio, one is at the end of the trunk, one
-registers at an agent itself. Calls each way, hold, a call given up, a call refused."""
-import os
+registers at an agent itself. Calls each way, hold, video, tones, calls given up, busy, a transfer."""
 import sys
 
-from peers import OUR_NUMBER, SIP, THEIR_NUMBER, Lab, listens, run, wait_for
+import kamailio
+from peers import OUR_NUMBER, SIP, THEIR_NUMBER, Lab, run, wait_for
 from phone import Phone
 
-MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
-KAMAILIO = """#!KAMAILIO
-debug=2
-log_stderror=yes
-children=2
-disable_tcp=yes
-auto_aliases=no
-listen=udp:{address}:{port}
-mpath="{modules}"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
-
-request_route {{
-    if (!mf_process_maxfwd_header("10")) {{
-        sl_send_reply("483", "Too Many Hops");
-        exit;
-    }}
-    if (is_method("CANCEL")) {{
-        if (t_check_trans())
-            t_relay();
-        exit;
-    }}
-    if (has_totag()) {{
-        if (loose_route() || (is_method("ACK") && t_check_trans()))
-            t_relay();
-        else if (!is_method("ACK"))
-            sl_send_reply("481", "No Such Dialog");
-        exit;
-    }}
-    t_check_trans();
-    if (is_method("REGISTER")) {{
-        save("location");
-        exit;
-    }}
-    if (is_method("OPTIONS")) {{
-        sl_send_reply("200", "OK");
-        exit;
-    }}
-    record_route();
-    if (!lookup("location")) {{
-        if (src_ip == {agent}) {{
-            sl_send_reply("404", "Not Found");
-            exit;
-        }}
-        $rd = "{agent}";
-        $rp = {port};
-    }}
-    t_relay();
-}}
-"""
-OTHER_NUMBER = "+493010001"
+OTHER_NUMBER, INNER_NUMBER = "+493010001", "+493010002"
 PASSWORD = "laboratory"
+VIDEO = """module vp8.so
+module fakevideo.so
+video_source fakevideo,nothing
+video_display fakevideo,nothing
+video_size 176x144
+video_fps 5
+"""
+ONE_CALL = "call_max_calls 1\n"
 
 
 class Office(Lab):
-    """Addresses: 1 and 2 the agent, 3 Kamailio, 4 the phone at the end of the trunk, 5 the desk's; 11 and 12
+    """Addresses: 1 and 2 the agent, 3 Kamailio, 4 the phone at the end of the trunk, 5 the desk's, 6 another one beside it; 11 and 12
     a second agent, where a phone (13) registers with its password as a PBX of its own."""
 
     def __init__(self):
@@ -83,9 +34,10 @@ class Office(Lab):
 
     def start_all(self):
         """Peers first: the agent says OPTIONS to them at once."""
-        self.start_kamailio()
-        self.desk = Phone(self, "desk", f"{self.net}.5", f"<sip:{OUR_NUMBER}@{self.net}.3>;regint=60")
-        self.far = Phone(self, "far", f"{self.net}.4", f"<sip:{THEIR_NUMBER}@{self.net}.4>;regint=0")
+        kamailio.start(self, "kamailio", f"{self.net}.3", f"{self.net}.1")
+        self.desk = Phone(self, "desk", f"{self.net}.5", f"<sip:{OUR_NUMBER}@{self.net}.3>;regint=60", VIDEO + ONE_CALL)
+        self.inner = Phone(self, "inner", f"{self.net}.6", f"<sip:{INNER_NUMBER}@{self.net}.3>;regint=60")
+        self.far = Phone(self, "far", f"{self.net}.4", f"<sip:{THEIR_NUMBER}@{self.net}.4>;regint=0", VIDEO + "call_max_calls 2\n")
         self.start_agent("agent", [
             ("agent", {"domain": "a.example", "keepalive": "5s"}),
             ("pbx-side", {"udp": f"{self.net}.1:{SIP}"}),
@@ -101,19 +53,10 @@ class Office(Lab):
             ("trunk carrier", {"host": f"{self.net}.4"}),
         ])
 
-    def start_kamailio(self):
-        """The PBX."""
-        home = self.home("kamailio")
-        path = os.path.join(home, "kamailio.cfg")
-        with open(path, "w") as out:
-            out.write(KAMAILIO.format(address=f"{self.net}.3", agent=f"{self.net}.1", port=SIP, modules=MODULES))
-        self.spawn("kamailio", ["kamailio", "-f", path, "-DD", "-E", "-w", home, "-Y", home, "-m", "32", "-M", "4"])
-        wait_for(lambda: listens("udp", (f"{self.net}.3", SIP)) or not self.alive("kamailio"), lambda: self.log_tail("kamailio"))
-        assert self.alive("kamailio"), self.log_tail("kamailio")
-
     def registered(self):
-        """The desk phone is known to Kamailio; both sides of the agent answer its OPTIONS."""
-        wait_for(lambda: self.count("desk", "[1 binding]"), lambda: self.log_tail("desk"))
+        """The phones are known to Kamailio; both sides of the agent answer its OPTIONS."""
+        for name in ("desk", "inner"):
+            wait_for(lambda name=name: self.count(name, "[1 binding]"), lambda name=name: self.log_tail(name))
 
         def up():
             trunks = self.ctl(self.control("agent"), "agent", "trunks")["trunks"]
@@ -153,25 +96,67 @@ class Office(Lab):
         assert (noted["calling"], noted["called"], noted["from"], noted["to"]) == (THEIR_NUMBER, OUR_NUMBER, "PSTN", "PBX"), noted
 
     def hold(self):
-        """The desk holds and takes back; the far phone is told of both."""
+        """Each of them holds and takes back; the other phone is told of both."""
         self.connect(self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3")
-        for command, direction in (("hold", "a=sendonly"), ("resume", "a=sendrecv")):
-            before = self.count("far", direction)
-            self.desk.command(command)
-            wait_for(lambda direction=direction, before=before: self.count("far", direction) > before, f"{command} does not arrive")
+        for phone, other in ((self.desk, "far"), (self.far, "desk")):
+            for command, direction in (("hold", "a=sendonly"), ("resume", "a=sendrecv")):
+                before = self.count(other, direction)
+                phone.command(command)
+                wait_for(lambda other=other, direction=direction, before=before: self.count(other, direction) > before, f"{command} does not arrive")
         self.end(self.far, self.desk)
 
-    def count(self, name, text):
-        """How often a process has logged this."""
-        with open(self.processes[name]["log"], errors="replace") as log:
-            return log.read().count(text)
+    def video(self):
+        """The desk turns its video off and on again, which is a re-INVITE with video each time."""
+        self.connect(self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3")
+        assert self.count("far", "m=video"), self.log_tail("far")
+        for direction in ("inactive", "sendrecv"):
+            before = self.count("far", "got re-INVITE")
+            self.desk.command("video_dir", direction)
+            wait_for(lambda before=before: self.count("far", "got re-INVITE") > before, f"video {direction} does not arrive")
+        self.end(self.desk, self.far)
+
+    def tones(self):
+        """A tone each way, as events in RTP that both have agreed on. (A baresip that calls has no sound source here, so that it sends none.)"""
+        for caller, callee, uri, digit in ((self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3", "5"),
+                                           (self.far, self.desk, f"sip:{OUR_NUMBER}@{self.net}.2", "9")):
+            self.connect(caller, callee, uri)
+            callee.command("sndcode", digit)
+            assert caller.expect("CALL_DTMF_START")["param"] == digit
+            self.end(caller, callee)
 
     def given_up(self):
         """The caller hangs up while it rings."""
-        self.desk.command("dial", f"sip:{THEIR_NUMBER}@{self.net}.3")
-        self.far.expect("CALL_INCOMING")
-        self.desk.expect("CALL_RINGING")
-        self.end(self.desk, self.far, status=487)
+        for caller, callee, uri in ((self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3"), (self.far, self.desk, f"sip:{OUR_NUMBER}@{self.net}.2")):
+            caller.command("dial", uri)
+            callee.expect("CALL_INCOMING")
+            caller.expect("CALL_RINGING")
+            self.end(caller, callee, status=487)
+
+    def busy(self):
+        """The desk has one call: a second one finds it busy."""
+        self.connect(self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3")
+        self.far.command("dial", f"sip:{OUR_NUMBER}@{self.net}.2")
+        closed = self.far.expect("CALL_CLOSED")
+        assert "486" in closed["param"] or "Busy" in closed["param"], closed
+        self.desk.command("hangup")
+        self.far.expect("CALL_CLOSED")
+        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        statuses = sorted(c["status"] for c in self.ctl(self.control("agent"), "agent", "calls", "--limit", "2")["calls"])
+        assert statuses == [200, 486], statuses
+
+    def transfer(self):
+        """The desk connects the far phone to the one beside it: that call comes from the trunk."""
+        self.connect(self.desk, self.far, f"sip:{THEIR_NUMBER}@{self.net}.3")
+        self.desk.command("transfer", f"sip:{INNER_NUMBER}@{self.net}.1")
+        self.inner.expect("CALL_INCOMING")
+        self.inner.command("accept")
+        self.inner.expect("CALL_ESTABLISHED")
+        self.desk.expect("CALL_CLOSED")
+        wait_for(lambda: self.calls_in_progress("agent") == 1, "there is not one call")
+        self.inner.command("hangup")
+        noted = self.newest_call("agent")
+        assert (noted["from"], noted["to"], noted["called"]) == ("PSTN", "PBX", INNER_NUMBER), noted
+        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
 
     def refused(self):
         """The called phone does not take the call."""
@@ -195,9 +180,13 @@ class Office(Lab):
         yield "a phone registers at Kamailio, the agent finds both its sides", self.registered
         yield "a call out", self.out
         yield "a call in", self.into
-        yield "hold", self.hold
-        yield "a call given up", self.given_up
+        yield "hold, each way", self.hold
+        yield "video", self.video
+        yield "tones in RTP, each way", self.tones
+        yield "calls given up", self.given_up
+        yield "busy", self.busy
         yield "a call refused", self.refused
+        yield "a transfer", self.transfer
         yield "a phone registers at the agent with digest", self.digest
 
 

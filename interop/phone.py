@@ -17,32 +17,29 @@ audio_source aubridge,nothing
 audio_player aubridge,nothing
 audio_alert aubridge,nothing
 rtp_ports {rtp}-{rtp_end}
+jitter_buffer_delay 0-1
 module_app account.so
 module_app contact.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen {address}:{control}
-call_max_calls 2
 """
 CONTROL = 4444
-RTP_PORTS = 20
 PATIENCE = 10
-next_rtp = 30000
 
 
 class Phone:
     """One baresip at an address of its own, as a process of a lab."""
 
-    def __init__(self, lab, name, address, account):
-        """account: a line of its file of accounts."""
-        global next_rtp  # pylint: disable=global-statement
+    def __init__(self, lab, name, address, account, more="call_max_calls 2\n", contacts=""):
+        """account: a line of its file of accounts. more: lines of its configuration. contacts: of its file of contacts."""
         self.name, self.lab, self.address = name, lab, address
         home = lab.home(name)
-        with open(os.path.join(home, "config"), "w") as out:
-            out.write(CONFIG.format(modules=MODULES, address=address, port=SIP, control=CONTROL, rtp=next_rtp, rtp_end=next_rtp + RTP_PORTS))
-        next_rtp += RTP_PORTS
-        with open(os.path.join(home, "accounts"), "w") as out:
-            out.write(account + "\n")
+        first_rtp, last_rtp = lab.rtp_ports()
+        for file, text in (("config", CONFIG.format(modules=MODULES, address=address, port=SIP, control=CONTROL, rtp=first_rtp, rtp_end=last_rtp) + more),
+                           ("accounts", account + "\n"), ("contacts", contacts)):
+            with open(os.path.join(home, file), "w") as out:
+                out.write(text)
         self.events = collections.deque()
         self.octets = b""
         self.socket = None

@@ -43,11 +43,20 @@ def pause(milliseconds):
     return f'<pause milliseconds="{milliseconds}"/>'
 
 
+def kind_of(body):
+    """The Content-Type of what is sent here."""
+    for start, kind in (("v=0", "application/sdp"), ("Signal=", "application/dtmf-relay"), ("SIP/2.0", "message/sipfrag;version=2.0"),
+                        ("<?xml", "application/pidf+xml")):
+        if body.startswith(start):
+            return kind
+    return "text/plain"
+
+
 def message(first, fields, body="", again=True):
     """Sends a message; over UDP it is sent again until it is answered."""
     lines = [first, *fields]
     if body:
-        lines.append("Content-Type: " + ("application/sdp" if body.startswith("v=0") else "application/dtmf-relay"))
+        lines.append("Content-Type: " + kind_of(body))
     lines += ["Content-Length: [len]", "", body]
     return f'<send{" retrans=" + quoteattr("500") if again else ""}><![CDATA[\n\n' + "\n".join(lines) + "\n\n]]></send>"
 
@@ -58,11 +67,17 @@ class Caller:
 
     def __init__(self, calling, called, transport):
         self.calling, self.called, self.transport = calling, called, transport
+        self.more = ["Supported: replaces, 100rel", "P-Early-Media: supported"]  # what the INVITE has beside the usual
+        self.seen = []  # what the callee checks in it
+
+    def first(self, method, *fields, body=""):
+        """A request outside of any dialog."""
+        return message(f"{method} sip:{self.called}@[remote_ip]:[remote_port] SIP/2.0",
+                       [*self.fields(method, 1, tag=""), "X-Lab: kept as it is", *fields], body)
 
     def invite(self, body=sdp(*AUDIO)):
         """Begins a call."""
-        return message(f"INVITE sip:{self.called}@[remote_ip]:[remote_port] SIP/2.0",
-                       [*self.fields("INVITE", 1, tag=""), "Supported: replaces, 100rel", "P-Early-Media: supported", "X-Lab: kept as it is"], body)
+        return self.first("INVITE", *self.more, body=body)
 
     def fields(self, method, cseq, tag="[peer_tag_param]"):
         """The headers that every request has."""
@@ -71,9 +86,9 @@ class Caller:
                 f"To: <sip:{self.called}@[remote_ip]>{tag}", "Call-ID: [call_id]", f"CSeq: {cseq} {method}", self.CONTACT,
                 "Max-Forwards: 70"]
 
-    def request(self, method, cseq, body=""):
+    def request(self, method, cseq, body="", fields=()):
         """Within the dialog."""
-        return message(f"{method} [next_url] SIP/2.0", ["[routes]", *self.fields(method, cseq)], body, again=method != "ACK")
+        return message(f"{method} [next_url] SIP/2.0", ["[routes]", *self.fields(method, cseq), *fields], body, again=method != "ACK")
 
     def cancel(self):
         """Of the first INVITE."""
@@ -89,18 +104,18 @@ class Caller:
         return [expect(100, optional=True), expect(180), expect(200, check("", "m=audio 40000 RTP/AVP 8 0 101"), *actions)] + \
             ([self.request("ACK", 1)] if ack else [])
 
-    def reinvite(self, cseq, body, *actions):
+    def reinvite(self, cseq, body, *actions, fields=()):
         """An INVITE within the dialog, with its answer."""
-        return [self.request("INVITE", cseq, body), expect(100, optional=True), expect(200, *actions), self.request("ACK", cseq)]
+        return [self.request("INVITE", cseq, body, fields), expect(100, optional=True), expect(200, *actions), self.request("ACK", cseq)]
 
     def hang_up(self, cseq=2):
         """Ends the call."""
         return [self.request("BYE", cseq), expect(200)]
 
     @staticmethod
-    def hears(method, *actions):
+    def hears(method, *actions, body=""):
         """A request from the other end; it is answered."""
-        return [expect(method, *actions), response(200)]
+        return [expect(method, *actions), response(200, body=body)]
 
 
 def response(status, reason="OK", tag=False, body="", fields=(), again=False):
@@ -115,10 +130,14 @@ class Callee:
     """The end that takes the call."""
 
     @staticmethod
-    def called(*actions):
-        """Takes an INVITE, and checks that nothing got lost on the way."""
-        return [expect("INVITE", keep("From", "theirs"), keep("To", "ours"), keep("Via", "via"), keep("CSeq", "cseq"), check("X-Lab", "kept as it is"), check("From", "Alice"),
-                       check("", "a=fmtp:101 0-16"), *actions)]
+    def takes(*actions):
+        """Takes an INVITE of anybody."""
+        return [expect("INVITE", keep("From", "theirs"), keep("To", "ours"), keep("Via", "via"), keep("CSeq", "cseq"), *actions)]
+
+    @classmethod
+    def called(cls, *actions):
+        """Takes an INVITE of Caller, and checks that nothing got lost on the way."""
+        return cls.takes(check("X-Lab", "kept as it is"), check("From", "Alice"), check("", "a=fmtp:101 0-16"), *actions)
 
     @classmethod
     def challenges(cls, status, reason, header, user, password):
@@ -135,34 +154,41 @@ class Callee:
         return [response(180, "Ringing", tag=True)]
 
     @staticmethod
-    def answers():
+    def answers(*fields):
         """Picks up."""
-        return [response(200, tag=True, body=sdp(*AUDIO), again=True), expect("ACK")]
+        return [response(200, tag=True, body=sdp(*AUDIO), fields=fields, again=True), expect("ACK")]
 
     @staticmethod
-    def request(method, cseq, body=""):
+    def late(status, reason, body="", again=True):
+        """An answer to the INVITE after something else has come."""
+        return message(f"SIP/2.0 {status} {reason}",
+                       ["Via:[$via]", "From:[$theirs]", "To:[$ours];tag=callee[call_number]", "[last_Call-ID:]", "CSeq:[$cseq]",
+                        "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>"], body, again)
+
+    @staticmethod
+    def request(method, cseq, body="", fields=()):
         """Within the dialog."""
         return message(f"{method} [next_url] SIP/2.0",
                        ["Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]", "[routes]", "From:[$ours];tag=callee[call_number]",
                         "To:[$theirs]", "Call-ID: [call_id]", f"CSeq: {cseq} {method}",
-                        "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>", "Max-Forwards: 70"], body)
+                        "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>", "Max-Forwards: 70", *fields], body)
 
     @staticmethod
-    def reinvited(body, *actions):
+    def reinvited(body, *actions, fields=()):
         """Takes an INVITE within the dialog."""
-        return [expect("INVITE", *actions), response(200, body=body, again=True), expect("ACK")]
+        return [expect("INVITE", *actions), response(200, body=body, fields=fields, again=True), expect("ACK")]
 
     @staticmethod
-    def hears(method, *actions):
-        """A request from the other end; it is answered."""
-        return [expect(method, *actions), response(200)]
+    def hears(method, *actions, status=200, body="", fields=(), tag=False):
+        """A request from the other end; it is answered. tag: it is the first of its dialog, or has none."""
+        return [expect(method, *actions), response(status, body=body, fields=fields, tag=tag)]
 
 
 class Sipp:
-    """One process, which plays one scenario once at an address."""
+    """One process, which plays one scenario at an address."""
 
-    def __init__(self, home, role, steps, transport, address, remote=None):
-        """remote: where it calls; None: it is called."""
+    def __init__(self, home, role, steps, transport, address, remote=None, seconds=SECONDS, calls=1, rate=1):
+        """remote: where it calls; None: it is called. seconds: how long it may take. calls: how often it is played, rate times per second."""
         self.log = os.path.join(home, role)
         self.role, self.address, self.transport = role, address, transport
         names = sorted(set(re.findall(r'assign_to="(\w+)"', "".join(steps))))
@@ -170,11 +196,12 @@ class Sipp:
             out.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="{role}">\n' + "\n".join(steps) +
                       (f'\n<Reference variables="{",".join(names)}"/>' if names else "") + "\n</scenario>\n")
         host, port = address
-        argv = ["sipp", "-sf", self.log + ".xml", "-i", host, "-p", str(port), "-t", "t1" if transport == "tcp" else "u1", "-m", "1",
-                "-nostdin", "-timeout", str(SECONDS), "-timeout_error", "-recv_timeout", str(SECONDS * 1000),
+        argv = ["sipp", "-sf", self.log + ".xml", "-i", host, "-p", str(port), "-t", "t1" if transport == "tcp" else "u1", "-m", str(calls),
+                "-r", str(rate), "-nostdin", "-timeout", str(seconds), "-timeout_error", "-recv_timeout", str(seconds * 1000),
                 "-trace_err", "-error_file", self.log + ".err", "-trace_msg", "-message_file", self.log + ".msg"]
         if remote:
             argv.append(f"{remote[0]}:{remote[1]}")
+        self.seconds = seconds
         with open(self.log + ".out", "w") as out:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         if not remote:
@@ -183,7 +210,7 @@ class Sipp:
     def join(self):
         """Waits for its end; what went wrong, or None."""
         try:
-            status = self.process.wait(SECONDS + 10)
+            status = self.process.wait(self.seconds + 10)
         except subprocess.TimeoutExpired:
             self.end()
             status = None
@@ -203,13 +230,13 @@ class Sipp:
             self.process.wait()
 
 
-def play(home, transport, caller, caller_address, callee, callee_address, agent_address):
-    """One call through an agent at agent_address, which both ends know: the problems of the two ends."""
+def play(home, transport, caller, caller_address, callee, callee_address, agent_address, **more):
+    """One call through an agent at agent_address, which both ends know: the problems of the two ends. more: as of Sipp."""
     os.makedirs(home, exist_ok=True)
     ends = []
     try:
-        ends.append(Sipp(home, "callee", callee, transport, callee_address))
-        ends.append(Sipp(home, "caller", caller, transport, caller_address, agent_address))
+        ends.append(Sipp(home, "callee", callee, transport, callee_address, **more))
+        ends.append(Sipp(home, "caller", caller, transport, caller_address, agent_address, **more))
         caller_problem = ends[1].join()
         if caller_problem:
             ends[0].end()
