@@ -209,14 +209,26 @@ static struct sip_hop far_hop(struct sip_hop hop, const struct sip_uri *uri)
     return hop;
 }
 
+/* A PBX that has registered over a connection is reached by that, whatever its Contact leaves out. */
+static enum sip_transport transport_to(const struct trunk *trunk, const struct sip_hop *hop, const struct sip_uri *uri)
+{
+    enum sip_transport transport = hop->transport;
+    struct slice name;
+    if (trunk->options->side == AGENT_PBX && trunk->options->registers && sip_transport_is_reliable(transport))
+        return transport;
+    if (sip_uri_param(uri, "transport", &name))
+        sip_transport_find(name, &transport);
+    else if (uri->scheme == SIP_SCHEME_SIP && transport != SIP_TLS)
+        transport = SIP_UDP;
+    return transport;
+}
+
 /* The address in the target or the first route, if it is one; a name is reached as before. The connection stays while it lives. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *reached,
                           const struct sip_dialog *d)
 {
     struct sip_hop hop = *reached;
     struct sip_uri uri;
-    struct slice name;
-    enum sip_transport transport = hop.transport;
     struct addr addr;
     if (sip_uri_parse(sip_dialog_next_hop(d), &uri, NULL) < 0)
         return hop;
@@ -224,10 +236,7 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
         return a->options->edge.family ? hop : far_hop(hop, &uri);
     if (registrar_has_translator(trunk, &hop))
         return hop;
-    if (sip_uri_param(&uri, "transport", &name))
-        sip_transport_find(name, &transport);
-    else if (uri.scheme == SIP_SCHEME_SIP && hop.transport != SIP_TLS)
-        transport = SIP_UDP;
+    const enum sip_transport transport = transport_to(trunk, &hop, &uri);
     if (!a->options->points[hop.side][transport] || /* we do not speak it there */
         !agent_uri_addr(&uri, transport == SIP_TLS ? SIP_TLS_PORT : SIP_PORT, &addr))
         return hop;

@@ -69,7 +69,7 @@ void sip_layer_refuse(struct sip_layer *l, const struct sip_flow *flow, struct s
 void sip_layer_unreachable(struct sip_layer *l, struct now now, const struct sip_hop *hop);
 
 /* A connection to that hop has ended that was up. Requests without any response may have been written when it was closed already: each is sent
- * once more, over whatever connection leads there, unless it may not be carried out twice (INFO, MESSAGE, REFER, unknown methods). It keeps its
+ * once more, over whatever connection leads there, unless it is to be canceled or may not be carried out twice (INFO, MESSAGE, REFER, unknown methods). It keeps its
  * branch, so that whoever has read it takes it for a repetition (17.2.3). For all others the same as above. */
 void sip_layer_lost(struct sip_layer *l, struct now now, const struct sip_hop *hop);
 

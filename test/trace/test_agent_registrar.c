@@ -74,6 +74,26 @@ static void assert_at(const struct sip_hop *hop, const char *address)
     assert_string_equal(addr_format(&hop->addr, text), address);
 }
 
+/* What was sent last to where the PBX is now is answered with 200 and that Contact; its ACK is what was sent there next. */
+static void accepts(struct stage *s, struct talk *caller, const struct sip_flow *flow, const char *contact)
+{
+    char text[STAGE_MESSAGE_OCTETS];
+    struct region region;
+    struct sip_message m;
+    region_init(&region, 1 << 20);
+    assert_int_equal(sip_parse(&region, slice_str(s->to_strangers), SIP_DATAGRAM, &m, NULL), 0);
+    snprintf(text, sizeof text,
+             "SIP/2.0 200 OK\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s;tag=ann\r\nCall-ID: %.*s\r\nCSeq: 1 INVITE\r\n"
+             "Contact: %s\r\nContent-Length: 0\r\n\r\n",
+             SLICE_PRINT(sip_field_first(&m, SIP_VIA)->value), SLICE_PRINT(sip_field_first(&m, SIP_FROM)->value),
+             SLICE_PRINT(sip_field_first(&m, SIP_TO)->value), SLICE_PRINT(sip_field_first(&m, SIP_CALL_ID)->value),
+             contact);
+    region_fini(&region);
+    stage_send_over(s, flow, text);
+    talk_heard(caller, "200");
+    talk_ack(caller);
+}
+
 /* ---- where it is reached ---- */
 
 static void at_its_contact(void **state)
@@ -95,7 +115,6 @@ static void behind_a_translator(void **state)
 {
     struct stage *s = *state;
     struct talk bob;
-    char via[STAGE_TEXT_OCTETS], text[STAGE_MESSAGE_OCTETS];
     registers(s, &(struct registering){.from = "10.0.0.1:61000",
                                        .sent_by = "192.168.1.2:5060;rport",
                                        .contact = "<sip:pbx@192.168.1.2:5060>"});
@@ -103,20 +122,8 @@ static void behind_a_translator(void **state)
     assert_at(&s->stranger, "10.0.0.1:61000");
     assert_at(calls(s, &bob, "INVITE sip:+49301001234@192.168.1.2:5060 SIP/2.0\r\n"), "10.0.0.1:61000");
     /* It answers with that address as well; so does what follows inside the dialog. */
-    struct region region;
-    struct sip_message m;
-    region_init(&region, 1 << 20);
-    assert_int_equal(sip_parse(&region, slice_str(s->to_strangers), SIP_DATAGRAM, &m, NULL), 0);
-    snprintf(via, sizeof via, "%.*s", SLICE_PRINT(sip_field_first(&m, SIP_VIA)->value));
-    snprintf(text, sizeof text,
-             "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %.*s\r\nTo: %.*s;tag=ann\r\nCall-ID: %.*s\r\nCSeq: 1 INVITE\r\n"
-             "Contact: <sip:ann@192.168.1.2:5060>\r\nContent-Length: 0\r\n\r\n",
-             via, SLICE_PRINT(sip_field_first(&m, SIP_FROM)->value), SLICE_PRINT(sip_field_first(&m, SIP_TO)->value),
-             SLICE_PRINT(sip_field_first(&m, SIP_CALL_ID)->value));
-    region_fini(&region);
-    stage_send_from(s, AGENT_PBX, "10.0.0.1:61000", text);
-    talk_heard(&bob, "200");
-    talk_ack(&bob);
+    accepts(s, &bob, &(struct sip_flow){.transport = SIP_UDP, .side = AGENT_PBX, .peer = s->stranger.addr},
+            "<sip:ann@192.168.1.2:5060>");
     assert_memory_equal(s->to_strangers, "ACK sip:ann@192.168.1.2:5060", 28);
     assert_at(&s->stranger, "10.0.0.1:61000");
 }
@@ -133,6 +140,13 @@ static void over_its_connection(void **state)
     assert_int_equal(hop->transport, SIP_TCP);
     assert_int_equal(hop->conn, 7);
     assert_at(hop, "10.0.0.1:5080");
+    /* Also inside of dialogs, though the Contact there does not say that it is TCP. */
+    struct sip_flow flow = {.transport = SIP_TCP, .side = AGENT_PBX, .conn = 7};
+    assert_int_equal(addr_parse(slice_str("10.0.0.1:49152"), 0, &flow.peer), 0);
+    accepts(s, &bob, &flow, "<sip:ann@10.0.0.1:5080>");
+    assert_memory_equal(s->to_strangers, "ACK sip:ann@10.0.0.1:5080 ", 26);
+    assert_int_equal(s->stranger.transport, SIP_TCP);
+    assert_int_equal(s->stranger.conn, 7);
 }
 
 static void by_name(void **state)
