@@ -265,12 +265,9 @@ static void check_left(struct sim_ledger *l, uint32_t company)
     left(l, company, "ends of calls at its PBX", pbx->ua.leg_count);
 }
 
-void sim_ledger_close(struct sim_ledger *l)
+void sim_ledger_close_calls(struct sim_ledger *l)
 {
     struct sim_day *day = l->day;
-    for (uint32_t i = 0; i < day->companies; i++)
-        sim_office_left(&day->offices[i], &l->least[i]);
-    sim_world_run_until(day->world, look_for_rest, l, SIM_SECOND, REST_US);
     for (uint32_t call = 0; call < day->script_count; call++) {
         if (!l->calls[call].begun_us)
             continue; /* its PBX was away */
@@ -285,10 +282,11 @@ void sim_ledger_close(struct sim_ledger *l)
     if (day->result->ringing_lost > 1 + day->result->calls / LOST_RINGING_ONE_OF)
         sim_world_violation(day->world, "a good route is used", "%llu callers did not hear that it rang",
                             (unsigned long long)day->result->ringing_lost);
-    sim_ledger_close_records(l);
-    if (pstn_network_calls(day->exchange->network))
-        sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",
-                            pstn_network_calls(day->exchange->network));
+}
+
+static void close_offices(struct sim_ledger *l)
+{
+    struct sim_day *day = l->day;
     for (uint32_t i = 0; i < day->companies; i++) {
         check_left(l, i);
         check_routes(l, &day->offices[i]);
@@ -300,4 +298,18 @@ void sim_ledger_close(struct sim_ledger *l)
                                 (long long)grown);
         check_accounts(l, &day->offices[i]);
     }
+}
+
+void sim_ledger_close(struct sim_ledger *l)
+{
+    struct sim_day *day = l->day;
+    for (uint32_t i = 0; i < day->companies; i++)
+        sim_office_left(&day->offices[i], &l->least[i]);
+    sim_world_run_until(day->world, look_for_rest, l, SIM_SECOND, REST_US);
+    sim_ledger_close_calls(l);
+    sim_ledger_close_records(l);
+    if (pstn_network_calls(day->exchange->network))
+        sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",
+                            pstn_network_calls(day->exchange->network));
+    close_offices(l);
 }

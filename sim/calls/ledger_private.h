@@ -86,6 +86,9 @@ void sim_ledger_wrong(struct sim_ledger *l, uint32_t call, const char *rule, con
 
 void sim_ledger_vap_init(struct sim_ledger *l);
 void sim_ledger_vap_fini(struct sim_ledger *l);
+
+/* The parts of sim_ledger_close that need the books only. */
+void sim_ledger_close_calls(struct sim_ledger *l);
 void sim_ledger_close_records(struct sim_ledger *l);
 
 #endif

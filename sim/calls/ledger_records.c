@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #define OFF_MS 2500 /* a repetition or two may lie between a phone and its agent */
+#define RINGS_MS 180000
 #define KILLED_US (5 * SIM_SECOND)
 
 /* A side of a call of which there may be a record. */
@@ -34,7 +35,8 @@ static uint32_t *bucket(const struct books *b, uint32_t company, bool is_caller,
     return &b->buckets[(((size_t)company * 2 + is_caller) * day->companies + to) * numbers + k];
 }
 
-/* An answer that its phone never heard, or gave up at that moment, was one for its agent nevertheless: at any time until then. */
+/* An answer that its phone never heard, or gave up at that moment, was one for its agent nevertheless: at any time until then, or later if the
+ * agent could not hear that the phone was gone. */
 static void expect(struct books *b, uint32_t call, bool is_caller, const struct sim_call_side *side, bool required)
 {
     const struct sim_script *s = &b->l->day->scripts[call];
@@ -48,7 +50,9 @@ static void expect(struct books *b, uint32_t call, bool is_caller, const struct 
         .call = call, .next = *head, .required = required && !killed, .is_caller = is_caller, .side = side};
     e->from =
         side->answered_us ? side->answered_at : wall_after_ms(side->ended_at, (side->began_us - side->ended_us) / 1000);
-    e->until = side->answered_us ? side->answered_at : side->ended_at;
+    e->until = side->answered_us                 ? side->answered_at
+               : sim_ledger_is_clean(b->l, call) ? side->ended_at
+                                                 : wall_after_ms(side->ended_at, RINGS_MS);
     *head = ++b->n;
 }
 

@@ -1,0 +1,312 @@
+/* The books of a day of calls: kept by hand, they are in order; each thing that is false in them is named by its rule. */
+#include "calls/ledger_private.h"
+
+#include "base/mem.h"
+#include "scenario.h"
+#include "testing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COMPANIES 2
+#define DIALED_US (100 * SIM_SECOND)
+#define RANG_US (DIALED_US + 500 * SIM_MS)
+#define ANSWERED_US (DIALED_US + 5 * SIM_SECOND)
+#define ENDED_US (DIALED_US + 65 * SIM_SECOND)
+#define DIRECT 1 /* the call that goes direct; call 0 goes over the phone network */
+#define CALLS 2
+
+struct scene {
+    struct sim_options options;
+    struct sim_nature nature;
+    struct sim_world *world;
+    struct sim_trouble trouble;
+    struct sim_day day;
+    struct sim_script scripts[CALLS];
+    struct sim_ledger *ledger;
+};
+
+static struct wall wall_at(int64_t us)
+{
+    return (struct wall){SIM_BEGAN_MS + us / 1000};
+}
+
+static struct sim_call_side side(int64_t began_us)
+{
+    return (struct sim_call_side){.began_us = began_us,
+                                  .answered_us = ANSWERED_US,
+                                  .ended_us = ENDED_US,
+                                  .answered_at = wall_at(ANSWERED_US),
+                                  .ended_at = wall_at(ENDED_US),
+                                  .status = 200,
+                                  .ends = 1};
+}
+
+static void add_record(struct scene *s, uint32_t company, enum vap_direction direction)
+{
+    const struct sim_script *script = &s->scripts[0];
+    s->ledger->records[s->ledger->record_count++] =
+        (struct sim_record_entry){.vcr = {.direction = direction,
+                                          .calling = sim_phone_number(script->from, script->from_k),
+                                          .called = sim_phone_number(script->to, script->to_k),
+                                          .start_ntp = wall_to_ntp(wall_at(ANSWERED_US)),
+                                          .stop_ntp = wall_to_ntp(wall_at(ENDED_US))},
+                                  .company = company,
+                                  .sent = 1,
+                                  .acknowledged = true};
+}
+
+/* Two calls of company 0 to company 1, one after each way, as they should be. */
+static int make(void **state)
+{
+    struct scene *s = test_calloc(1, sizeof *s);
+    sim_options_default(&s->options);
+    s->options.seed = 1;
+    s->options.companies = COMPANIES;
+    s->options.calls = CALLS;
+    sim_nature_draw(&s->nature, 1);
+    sim_scenario_find("calls")->prepare(&s->options, &s->nature);
+    sim_options_settle(&s->options);
+    s->world = sim_world_new(&s->options, &s->nature);
+    s->world->result.calls = mem_alloc(sizeof *s->world->result.calls);
+    assert_non_null(s->world->result.calls);
+    for (uint32_t i = 0; i < CALLS; i++)
+        s->scripts[i] = (struct sim_script){.at_us = DIALED_US,
+                                            .from = 0,
+                                            .to = 1,
+                                            .to_k = (uint16_t)i,
+                                            .answer = SIM_ANSWERS,
+                                            .ring_ms = 4500,
+                                            .patience_ms = 40000,
+                                            .talk_ms = 60000};
+    s->day = (struct sim_day){.world = s->world,
+                              .result = s->world->result.calls,
+                              .companies = COMPANIES,
+                              .scripts = s->scripts,
+                              .script_count = CALLS,
+                              .next_script = CALLS,
+                              .trouble = &s->trouble};
+    s->ledger = sim_ledger_new(&s->day);
+    for (uint32_t i = 0; i < CALLS; i++) {
+        struct sim_call_entry *c = &s->ledger->calls[i];
+        *c = (struct sim_call_entry){
+            .begun_us = DIALED_US, .rang_us = RANG_US, .caller = side(DIALED_US), .called_count = 1};
+        c->called[0] = side(RANG_US);
+        c->sent_direct = c->had_route = c->route_is_good = i == DIRECT;
+        c->sent_pstn = c->came_by_pstn = i != DIRECT;
+    }
+    add_record(s, 0, VAP_SENT);
+    add_record(s, 1, VAP_RECEIVED);
+    *state = s;
+    return 0;
+}
+
+static int unmake(void **state)
+{
+    struct scene *s = *state;
+    sim_ledger_free(s->ledger);
+    sim_world_free(s->world);
+    test_free(s);
+    return 0;
+}
+
+/* Closes the books; all violations are of this rule, and there are so many. */
+static void expect(struct scene *s, const char *rule, size_t n)
+{
+    const struct sim_result *r = &s->world->result;
+    sim_ledger_close_calls(s->ledger);
+    sim_ledger_close_records(s->ledger);
+    for (size_t i = 0; i < r->violation_count; i++)
+        if (strcmp(r->violations[i].rule, rule) != 0)
+            fail_msg("%s: %s", r->violations[i].rule, r->violations[i].text);
+    assert_int_equal(r->violation_count, n);
+}
+
+static void in_order(void **state)
+{
+    struct scene *s = *state;
+    expect(s, "", 0);
+    assert_int_equal(s->day.result->direct, 1);
+    assert_int_equal(s->day.result->pstn, 1);
+    assert_int_equal(s->day.result->ends[SIM_CALL_ANSWERED], 2);
+}
+
+static void end_that_never_comes(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->calls[DIRECT].called[0].ends = 0;
+    expect(s, "calls end", 1);
+}
+
+static void end_that_comes_twice(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->calls[DIRECT].caller.ends = 2;
+    expect(s, "calls end", 1);
+}
+
+static void end_that_comes_late(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->calls[DIRECT].called[0].ended_us += SIM_ENDS_CLEAN_US + 1;
+    expect(s, "calls end", 1);
+}
+
+/* A minute is forgiven when the agent was killed meanwhile, an hour is not. */
+static void late_after_trouble(void **state)
+{
+    struct scene *s = *state;
+    struct sim_trouble_one one = {.from_us = ANSWERED_US + SIM_SECOND, .until_us = ANSWERED_US + 2 * SIM_SECOND};
+    s->trouble = (struct sim_trouble){.ones = &one, .n = 1};
+    s->ledger->calls[DIRECT].called[0].ended_us += SIM_MINUTE;
+    s->ledger->calls[0].called[0].ended_us += SIM_ENDS_US + 1;
+    expect(s, "calls end", 1);
+}
+
+static void still_up(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->calls[DIRECT].called[0].ends = 0;
+    s->world->now_us = ENDED_US + SIM_ENDS_US - 1;
+    sim_ledger_look(s->ledger);
+    assert_int_equal(s->world->result.violation_count, 0);
+    s->world->now_us += 2;
+    sim_ledger_look(s->ledger);
+    sim_ledger_look(s->ledger);
+    assert_int_equal(s->world->result.violation_count, 1); /* told once */
+}
+
+static void not_answered(void **state)
+{
+    struct scene *s = *state;
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    c->caller.answered_us = c->called[0].answered_us = 0;
+    c->caller.status = c->called[0].status = 480;
+    expect(s, "calls become what people want", 1);
+}
+
+static void rings_twice(void **state)
+{
+    struct scene *s = *state;
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    c->called[1] =
+        (struct sim_call_side){.began_us = RANG_US + SIM_SECOND, .ended_us = ENDED_US, .status = 487, .ends = 1};
+    c->called_count = 2;
+    expect(s, "one call", 1);
+}
+
+static void up_twice(void **state)
+{
+    struct scene *s = *state;
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    c->called[1] = c->called[0];
+    c->called[1].began_us += SIM_SECOND;
+    c->called_count = 2;
+    expect(s, "one call", 2); /* it rang twice, too */
+}
+
+static void route_unused(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->calls[DIRECT].sent_direct = false;
+    expect(s, "a good route is used", 1);
+}
+
+static void record_missing(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->record_count = 1;
+    expect(s, "calls have records", 1);
+}
+
+static void record_of_nothing(void **state)
+{
+    struct scene *s = *state;
+    add_record(s, 1, VAP_RECEIVED);
+    expect(s, "records are of calls", 1);
+}
+
+static void record_of_another_time(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->records[0].vcr.stop_ntp = wall_to_ntp(wall_at(ENDED_US + 4 * SIM_SECOND));
+    expect(s, "records are of calls", 1);
+}
+
+static void record_of_another_caller(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->records[1].vcr.calling = sim_phone_number(1, 1);
+    expect(s, "records are of calls", 1);
+}
+
+/* The phone network may lose the caller's number, a company's own agent may not. */
+static void record_without_caller(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->records[0].vcr.calling = s->ledger->records[1].vcr.calling = (struct e164){""};
+    expect(s, "records are of calls", 1);
+}
+
+static void record_unacknowledged(void **state)
+{
+    struct scene *s = *state;
+    s->ledger->records[0].acknowledged = false;
+    expect(s, "records arrive", 1);
+}
+
+/* An agent that is killed before a call is over cannot know how long it was. */
+static void record_lost_with_the_agent(void **state)
+{
+    struct scene *s = *state;
+    struct sim_trouble_one one = {.from_us = ANSWERED_US + SIM_SECOND, .until_us = ANSWERED_US + 2 * SIM_SECOND};
+    s->trouble = (struct sim_trouble){.ones = &one, .n = 1};
+    assert_int_equal(one.kind, SIM_TROUBLE_AGENT_CRASH);
+    s->ledger->records[0] = s->ledger->records[1];
+    s->ledger->record_count = 1;
+    expect(s, "", 0);
+}
+
+/* From the wire: an INVITE to a company to which there is no route. */
+static void direct_without_route(void **state)
+{
+    struct scene *s = *state;
+    static const char invite[] = "INVITE sip:+4930101001@c1.example SIP/2.0\r\n\r\ns=call-1\r\n";
+    const struct sim_wire_socket from = {.addr = sim_calls_addr(SIM_AT_AGENT_IME, 0), .group = SIM_GROUP_OF_IME(0)};
+    const struct sim_wire_socket to = {.addr = sim_calls_addr(SIM_AT_AGENT_IME, 1), .group = SIM_GROUP_OF_IME(1)};
+    const struct e164 number = sim_phone_number(1, 1);
+    *sim_ledger_route(s->ledger, 0, &number) = SIM_SECOND;
+    sim_ledger_sent(s->ledger, &from, &to, slice_str(invite));
+    assert_int_equal(s->world->result.violation_count, 0);
+    *sim_ledger_route(s->ledger, 0, &number) = 0;
+    sim_ledger_sent(s->ledger, &from, &to, slice_str(invite));
+    assert_int_equal(s->world->result.violation_count, 1);
+    assert_string_equal(s->world->result.violations[0].rule, "no route, no direct call");
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make, unmake)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(in_order),
+        CASE(end_that_never_comes),
+        CASE(end_that_comes_twice),
+        CASE(end_that_comes_late),
+        CASE(late_after_trouble),
+        CASE(still_up),
+        CASE(not_answered),
+        CASE(rings_twice),
+        CASE(up_twice),
+        CASE(route_unused),
+        CASE(record_missing),
+        CASE(record_of_nothing),
+        CASE(record_of_another_time),
+        CASE(record_of_another_caller),
+        CASE(record_without_caller),
+        CASE(record_unacknowledged),
+        CASE(record_lost_with_the_agent),
+        CASE(direct_without_route),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
