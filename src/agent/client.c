@@ -82,11 +82,11 @@ static int send(struct agent *a, struct client *c, const struct sip_hop *hop, st
     c->unreachable = false;
     buf_slice_put(&c->sent, octets);
     int err = c->sent.err ? c->sent.err : map_set(&a->clients, slice_of(&token, sizeof token), c);
-    if (err)
-        return err;
-    c->token = token;
-    err = sip_client_request(a->layer, a->now, hop, agent_point(a, (enum agent_side)hop->side, hop->transport), octets,
-                             token, &c->id);
+    if (!err) {
+        c->token = token;
+        err = sip_client_request(a->layer, a->now, hop, agent_point(a, (enum agent_side)hop->side, hop->transport),
+                                 octets, token, &c->id);
+    }
     if (err)
         client_drop(a, c);
     return err;
