@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "tlv/tlv.h"
 
 #include <stdio.h>
@@ -127,6 +128,14 @@ static void copy_text(char *field, size_t octets, struct slice text)
     snprintf(field, octets, "%.*s", SLICE_PRINT(text));
 }
 
+/* As they may stand between the brackets of a section of agent.conf. */
+static bool is_group_name(const char *name)
+{
+    size_t n = strlen(name);
+    return n && n <= AGENT_NAME_OCTETS_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
 static int load_row(void *arg, struct slice key, struct slice value)
 {
     static const char rule[] = "row of a provisioned entry";
@@ -144,7 +153,8 @@ static int load_row(void *arg, struct slice key, struct slice value)
         else if (a.type == PROVISION_TLV_TRUSTED)
             view.trusted = tlv_read_u8(&r, &a, rule) != 0;
     }
-    if (r.err || key.n < 2 || key.n > KEY_OCTETS_MAX || !key.p[0] || key.p[0] >= AGENT_ENTRY_KINDS) {
+    if (r.err || key.n < 2 || key.n > KEY_OCTETS_MAX || !key.p[0] || key.p[0] >= AGENT_ENTRY_KINDS ||
+        !text_is_printable(slice_of(key.p + 1, key.n - 1)) || !is_group_name(group)) {
         log_event(p->log, LEVEL_WARNING, "agent.provision.row_unreadable", "octets=%zu", key.n);
         return 0;
     }
@@ -385,14 +395,6 @@ static bool is_same(const struct entry *e, const struct agent_provision_entry *v
 {
     return e->view.trusted == view->trusted && strcmp(e->group, view->group) == 0 &&
            strcmp(e->fallback, view->fallback ? view->fallback : "") == 0;
-}
-
-/* As they may stand between the brackets of a section of agent.conf. */
-static bool is_group_name(const char *name)
-{
-    size_t n = strlen(name);
-    return n && n <= AGENT_NAME_OCTETS_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
 }
 
 /* What can be said without looking at what holds. */
