@@ -261,11 +261,20 @@ static unsigned plan_from_ime(struct call *c, const char *domains, const struct 
     return 0;
 }
 
+/* Nothing that could be passed on: no user part, or one that is too long. */
+static unsigned plan_refuse_empty(struct call *c)
+{
+    return plan_refuse(c, AGENT_CAUSE_NONE, 484,
+                       "what was dialed is no number, and too long or too strange to be passed on");
+}
+
 static unsigned plan_from_pbx(struct call *c, const struct sip_uri *uri)
 {
     struct agent *a = c->agent;
     struct agent_dialed dialed;
     agent_dial_in(&c->from_trunk->options->plan, &a->options->shorts, uri->user, NULL, &dialed);
+    if (!dialed.text[0])
+        return plan_refuse_empty(c);
     if (dialed.verdict == AGENT_DIAL_E164) {
         c->record.called = dialed.number;
         plan_routes(c);
@@ -293,6 +302,8 @@ static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, cons
 {
     struct agent_dialed dialed;
     agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, called_user(c, m, uri), NULL, &dialed);
+    if (!dialed.text[0])
+        return plan_refuse_empty(c);
     if (dialed.verdict == AGENT_DIAL_E164)
         c->record.called = dialed.number;
     plan_trunks(c, AGENT_PBX, c->record.called.text[0] ? &c->record.called : NULL, &dialed);

@@ -103,6 +103,22 @@ static void greedy_peer(void **state)
     talk_connect(s, &ann[2], PBX, "0309999999", &bob[2], CARRIER_1);
 }
 
+/* Whatever is dialed: what goes on is a URI that everybody can read. */
+static void number_without_end(void **state)
+{
+    struct stage *s = *state;
+    struct talk t;
+    char user[301] = {0};
+    memset(user, '9', sizeof user - 1);
+    for (unsigned i = 0; i < 2; i++) {
+        talk_call(s, &t, i ? PBX : CARRIER_1, user);
+        talk_heard(&t, "100");
+        talk_heard(&t, "484");
+        talk_ack(&t);
+        stage_quiet(s);
+    }
+}
+
 /* ---- crash in mid-call ---- */
 
 static bool next_vcr(struct stage *s, struct vap_vcr *ret_vcr)
@@ -283,6 +299,7 @@ int main(void)
         TEST(strangers_are_dropped_beyond_their_share),
         TEST(strangers_answer_what_they_were_not_asked),
         TEST(greedy_peer),
+        TEST(number_without_end),
         TEST(ended_after_a_crash),
         TEST(over_before_the_restart),
         TEST(direct_call_at_a_crash),
