@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 60
+PATIENCE = 20
 AGAIN_SECONDS = 0.5  # until something is sent again
 
 

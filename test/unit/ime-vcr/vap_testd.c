@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CONNS_MAX 64
+#define CONNS_MAX 4096
 #define VSERVICE 7
 
 static struct loop *loop;
