@@ -154,7 +154,8 @@ static int load_row(void *arg, struct slice key, struct slice value)
             view.trusted = tlv_read_u8(&r, &a, rule) != 0;
     }
     if (r.err || key.n < 2 || key.n > KEY_OCTETS_MAX || !key.p[0] || key.p[0] >= AGENT_ENTRY_KINDS ||
-        !text_is_printable(slice_of(key.p + 1, key.n - 1)) || !is_group_name(group)) {
+        !text_is_printable(slice_of(key.p + 1, key.n - 1)) || !is_group_name(group) ||
+        (fallback[0] && (key.p[0] != AGENT_ENTRY_ENROLLED || !is_group_name(fallback)))) {
         log_event(p->log, LEVEL_WARNING, "agent.provision.row_unreadable", "octets=%zu", key.n);
         return 0;
     }
@@ -408,6 +409,10 @@ static int check_entry(const struct agent_provision *p, const struct agent_provi
     }
     if (!is_group_name(view->group)) {
         say(why, "a group's name has letters, digits, dots, underscores and dashes, 63 at most");
+        return ERR_SYNTAX;
+    }
+    if (view->fallback && view->fallback[0] && !is_group_name(view->fallback)) {
+        say(why, "imectl takes profiles whose names have letters, digits, dots, underscores and dashes");
         return ERR_SYNTAX;
     }
     if (known && is_same(known, view))

@@ -213,6 +213,9 @@ static void test_fallback_profiles(void **state)
     entry.fallback = "none";
     assert_int_equal(agent_provision_add(s->change, &entry, s->why), ERR_CONFLICT);
     assert_string_equal(s->why, "the group hamburg has the fallback profile video");
+    entry.fallback = "a b";
+    assert_int_equal(agent_provision_add(s->change, &entry, s->why), ERR_SYNTAX);
+    entry.fallback = "none";
     entry.group = "bremen";
     assert_int_equal(agent_provision_add(s->change, &entry, s->why), ERR_NOT_FOUND);
     assert_string_equal(s->why, "agent.conf has no section [fallback none]");
