@@ -293,6 +293,7 @@ static void close_offices(struct sim_ledger *l)
     }
     for (uint32_t i = 0; i < day->companies; i++) {
         const int64_t grown = sim_office_grown(&day->offices[i]);
+        day->result->grown_max = grown > day->result->grown_max ? grown : day->result->grown_max;
         if (grown > GROWN_OCTETS_MAX)
             sim_world_violation(day->world, "nothing leaks", "the agent of company %u has grown by %lld octets", i,
                                 (long long)grown);

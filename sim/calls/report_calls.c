@@ -47,6 +47,8 @@ void sim_report_calls_text(FILE *out, struct sim_calls_result *r)
             "trouble      %" PRIu64 " times, agents began %" PRIu64 " times anew; %" PRIu64 " of %" PRIu64
             " datagrams lost\n",
             r->troubles, r->restarts, r->datagrams_lost, r->datagrams);
+    fprintf(out, "at rest      agents have at most %" PRId64 " octets more than ones that begin with the same disk\n",
+            r->grown_max);
     if (r->memory_per_call)
         fprintf(out, "memory       %" PRIu64 " octets of an agent per call\n", r->memory_per_call);
 }
@@ -102,6 +104,7 @@ int sim_report_calls_json(json_t *root, struct sim_calls_result *r)
     set_count(root, "agent_restarts", r->restarts, &failed);
     set_count(root, "datagrams", r->datagrams, &failed);
     set_count(root, "datagrams_lost", r->datagrams_lost, &failed);
+    set(root, "agent_grown_octets", json_integer((json_int_t)r->grown_max), &failed);
     set(root, "memory_per_call", r->memory_per_call ? json_integer((json_int_t)r->memory_per_call) : json_null(),
         &failed);
     return failed ? ERR_NO_MEMORY : 0;

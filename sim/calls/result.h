@@ -36,7 +36,8 @@ struct sim_calls_result {
     uint64_t restarts; /* of agents, crashes included */
     uint64_t datagrams, datagrams_lost;
     uint32_t at_once_max;            /* calls */
-    uint64_t memory_per_call;        /* octets, of all programs that take part in it */
+    int64_t grown_max;               /* octets that an agent has at the end beyond one that begins with the same disk */
+    uint64_t memory_per_call;        /* octets of an agent, where it was killed in mid-call; 0: it never was */
     struct sim_samples setup_direct; /* microseconds from the INVITE of a phone to its ringing */
     struct sim_samples setup_pstn;
 };
