@@ -159,7 +159,9 @@ class Crash:
         assert self.carrier.ringing.wait(60), "nobody rings"
         self.crash()
         self.due[number] = 0
-        assert self.office.connect(self.target, "0301001234", self.number()).hang_up() == 200
+        number = self.number()
+        assert self.office.connect(self.target, "0301001234", number).hang_up() == 200
+        wait_for(lambda: self.server.of(self.international(number)), "the server does not hear of the call after")
 
     def ring(self, number):
         """Places a call that nobody answers."""
@@ -168,16 +170,16 @@ class Crash:
 
     def handing_in(self):
         """Records that the server has not acknowledged, and others that it just has."""
+        wait_for(lambda: self.rows(KV_AGENT_DIALOG) == 0, "calls of before are not ended")
         wait_for(lambda: self.rows(KV_AGENT_VCR) == 0, "records of before are not handed in")
         self.server.tell(f"slow {self.random.choice((2, 1000))}")
         self.server.held.clear()
-        numbers = [self.number() for _ in range(SHORT_CALLS)]
-        for number in numbers:
+        durable = self.agent.counters()["vcr.added"]
+        for number in [self.number() for _ in range(SHORT_CALLS)]:
             assert self.office.connect(self.target, "0301001234", number).hang_up() == 200
             self.due[number] = 1
         assert self.server.held.wait(60), "no record was handed in"
-        wait_for(lambda: self.rows(KV_AGENT_VCR) + sum(bool(self.server.of(self.international(number))) for number in numbers) >= SHORT_CALLS,
-                 "the records are not written down")
+        wait_for(lambda: self.agent.counters()["vcr.added"] >= durable + SHORT_CALLS, "the records are not written down")
         self.server.tell("fast")  # those that are held stay so, for this agent
         self.crash(self.random.uniform(0, 0.02))
 
