@@ -8,6 +8,7 @@
 
 #define OFF_MS 2500 /* a repetition or two may lie between a phone and its agent */
 #define RINGS_MS 180000
+#define DAY_MS INT64_C(86400000) /* more than any times differ */
 #define KILLED_US (5 * SIM_SECOND)
 
 /* A side of a call of which there may be a record. */
@@ -85,7 +86,17 @@ static int64_t off_ms(const struct expected *e, struct wall start)
     return start.ms < e->from.ms ? apart_ms(e->from, start) : apart_ms(e->until, start);
 }
 
-/* The side of a call that began when the record says; one that must have a record comes first. */
+/* Calls to one number may begin at the same time: how badly the record fits this one. */
+static int64_t misfit(const struct books *b, const struct expected *e, const struct sim_record_entry *r)
+{
+    const struct sim_script *s = &b->l->day->scripts[e->call];
+    const struct e164 caller = sim_phone_number(s->from, s->from_k);
+    const bool is_other = r->vcr.calling.text[0] && strcmp(r->vcr.calling.text, caller.text) != 0;
+    return off_ms(e, wall_from_ntp(r->vcr.start_ntp)) + apart_ms(e->side->ended_at, wall_from_ntp(r->vcr.stop_ntp)) +
+           (is_other ? DAY_MS : 0) + (e->side->answered_us ? 0 : DAY_MS);
+}
+
+/* The side of a call that began when the record says, and fits best. */
 static struct expected *find(const struct books *b, const struct sim_record_entry *r)
 {
     const struct wall start = wall_from_ntp(r->vcr.start_ntp);
@@ -96,10 +107,7 @@ static struct expected *find(const struct books *b, const struct sim_record_entr
         return NULL;
     for (uint32_t at = *bucket(b, r->company, r->vcr.direction == VAP_SENT, to, k); at; at = b->expected[at - 1].next) {
         struct expected *e = &b->expected[at - 1];
-        if (e->found || off_ms(e, start) > OFF_MS)
-            continue;
-        if (!best || (e->side->answered_us && !best->side->answered_us) ||
-            (!e->side->answered_us == !best->side->answered_us && off_ms(e, start) < off_ms(best, start)))
+        if (!e->found && off_ms(e, start) <= OFF_MS && (!best || misfit(b, e, r) < misfit(b, best, r)))
             best = e;
     }
     return best;
