@@ -1,4 +1,5 @@
-"""linphone-cli's linphonec as a phone that a test dials on: its commands go to its standard input, what it says comes out of its log."""
+"""linphone-cli's linphonec as a phone that a test dials on: its commands go to its standard input, what it says comes out of its log. It takes the
+network for down on a machine that has no route but the loopback interface's."""
 import os
 import re
 import subprocess
