@@ -202,7 +202,7 @@ class Agents(Lab):
         assert noted["status"] == STATUS.get(kind, 200), noted
         assert (noted["calling"], noted["called"]) == ((OUR_NUMBER, THEIR_NUMBER) if outbound else (THEIR_NUMBER, OUR_NUMBER)), noted
         assert (noted["from"], noted["to"]) == (("PBX", "PSTN") if outbound else ("PSTN", "PBX")), noted
-        assert self.calls_in_progress(transport) == 0
+        self.nothing_left(transport)
 
     def load(self, transport):
         """Many calls, of which some are in progress at any time."""

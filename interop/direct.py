@@ -114,7 +114,7 @@ class Direct(Companies):
         """A call with all that may happen in it."""
         self.call(kind.__name__, "IME", kind=kind)
         for index in (1, 2):
-            assert self.calls_in_progress(self.agent(index)) == 0
+            self.nothing_left(self.agent(index))
 
     def request(self, kind):
         """What is no call."""
@@ -122,7 +122,7 @@ class Direct(Companies):
         problems = self.play(kind.__name__, *kind(caller))
         assert not problems, "\n".join(problems)
         for index in (1, 2):
-            wait_for(lambda index=index: self.ctl(self.agent_control(index), "show", "status").get("requests", 0) == 0,
+            wait_for(lambda index=index: self.ctl(self.agent_control(index), "show", "status")["other_requests"] == 0,
                      lambda index=index: f"{self.agent(index)} still keeps something of it")
 
     def first_message(self, name, role):

@@ -71,7 +71,7 @@ class Office(Lab):
         callee.command("accept")
         callee.expect("CALL_ESTABLISHED")
         caller.expect("CALL_ESTABLISHED")
-        assert self.ctl(self.control(agent), "show", "status")["calls"] == 1
+        assert self.calls_in_progress(agent) == 1
 
     def end(self, who, other, agent="agent", status=200):
         """One hangs up, the other notices, the agent has noted it."""
@@ -80,7 +80,7 @@ class Office(Lab):
         other.expect("CALL_CLOSED")
         noted = self.newest_call(agent)
         assert noted["status"] == status, noted
-        assert self.ctl(self.control(agent), "show", "status")["calls"] == 0
+        self.nothing_left(agent)
         return noted
 
     def out(self):
@@ -140,7 +140,7 @@ class Office(Lab):
         assert "486" in closed["param"] or "Busy" in closed["param"], closed
         self.desk.command("hangup")
         self.far.expect("CALL_CLOSED")
-        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        self.nothing_left("agent")
         statuses = sorted(c["status"] for c in self.ctl(self.control("agent"), "agent", "calls", "--limit", "2")["calls"])
         assert statuses == [200, 486], statuses
 
@@ -151,12 +151,12 @@ class Office(Lab):
         self.inner.expect("CALL_INCOMING")
         self.inner.command("accept")
         self.inner.expect("CALL_ESTABLISHED")
-        self.desk.expect("CALL_CLOSED")
+        self.desk.command("hangup")  # if it has not done so yet
         wait_for(lambda: self.calls_in_progress("agent") == 1, "there is not one call")
         self.inner.command("hangup")
         noted = self.newest_call("agent")
         assert (noted["from"], noted["to"], noted["called"]) == ("PSTN", "PBX", INNER_NUMBER), noted
-        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        self.nothing_left("agent")
 
     def refused(self):
         """The called phone does not take the call."""

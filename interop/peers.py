@@ -93,6 +93,10 @@ class Lab(World):
             return calls and calls[0]["ended_by"] != "in progress" and calls[0]
         return wait_for(ended, "no call has ended")
 
+    def nothing_left(self, name):
+        """Waits until an agent has no call any more; what was said last may still be on its way to it."""
+        wait_for(lambda: self.calls_in_progress(name) == 0, f"{name} keeps a call")
+
     def spawn(self, name, argv, **more):
         """A program of others, in a session of its own; it ends with the world. Its log: home(name)/log."""
         log = os.path.join(self.home(name), "log")

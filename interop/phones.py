@@ -65,7 +65,7 @@ class Phones(Lab):
         """What the agent says of the call that has just ended; nothing of it is left."""
         noted = self.newest_call("agent")
         assert (noted["from"], noted["to"]) == way and noted["status"] == status, noted
-        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        self.nothing_left("agent")
         return noted
 
     def out_to_baresip(self):
@@ -188,7 +188,7 @@ class Phones(Lab):
         assert self.calls_in_progress("agent") == 1
         self.dave.command("hangup")
         self.alice.expect("ended")
-        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        self.nothing_left("agent")
         statuses = sorted(c["status"] for c in self.ctl(self.control("agent"), "agent", "calls", "--limit", "2")["calls"])
         assert statuses == [200, 486], statuses
 
@@ -227,7 +227,7 @@ class Phones(Lab):
         wait_for(lambda: self.calls_in_progress("agent") == 1, "there is not one call between Bob and Carol")
         self.bob.command("terminate all")
         self.carol.expect("ended")
-        wait_for(lambda: self.calls_in_progress("agent") == 0, "a call is left")
+        self.nothing_left("agent")
 
     def steps(self):
         """All of them."""
