@@ -122,6 +122,8 @@ static int make(struct agent *a)
         err = call_journal_new(a->ports.kv, a->options->journal_max, a->now, &a->journal);
     if (!err)
         err = call_leftovers_init(a);
+    if (!err)
+        err = registrar_load(a);
     return err;
 }
 

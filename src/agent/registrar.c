@@ -1,5 +1,8 @@
 /* PBXs that register here (RFC 3261 10.3): their passwords, their bindings, and where each is reached.
  *
+ * A REGISTER changes something, and is answered with 200, once that is durable: one at a time of each PBX, while others wait. What cannot be written
+ * is answered with 500 and changes nothing.
+ *
  * A Contact says where its requests go, with these exceptions:
  *   - Over TCP and TLS they take the connection of the REGISTER while that lives: for a PBX behind a translator or a firewall it is the only way,
  *     and for TLS the one that is verified. Should it end, the address in the Contact is connected to.
@@ -11,7 +14,6 @@
 
 #include <stdio.h>
 
-#define Q_MAX 1000
 #define CONTACT_OCTETS_MAX (TRUNK_HOPS_MAX * (URI_OCTETS_MAX + 64))
 
 /* What one Contact of a REGISTER asks for. */
@@ -19,9 +21,8 @@ struct change {
     struct slice uri;
     struct sip_uri parsed;
     unsigned q;
-    int64_t ms;             /* 0: take it out */
-    struct binding *before; /* NULL: it is new */
-    struct binding *after;  /* NULL: it is taken out */
+    int64_t ms;                   /* 0: take it out */
+    const struct binding *before; /* NULL: it is new */
 };
 
 struct changes {
@@ -96,13 +97,6 @@ static bool is_admitted(struct agent *a, const struct trunk *t, const struct sip
 
 /* ---- bindings ---- */
 
-static void binding_free(struct binding *b)
-{
-    if (b)
-        list_remove(&b->link);
-    mem_free(b);
-}
-
 /* The hop of the same number is the binding's. */
 static void bindings_changed(struct trunk *t)
 {
@@ -172,17 +166,12 @@ static void find_way(struct binding *b, const struct agent *a, const struct sip_
         b->hop.transport = transport;
 }
 
-static struct binding *binding_new(struct agent *a, const struct sip_event *event, const struct change *change)
+static struct binding *binding_wanted(struct agent *a, const struct sip_event *event, const struct change *change)
 {
     const struct sip_message *m = event->message;
-    struct binding *b = mem_alloc(sizeof *b + change->uri.n + 1 + m->call_id.n + 1);
+    struct binding *b = binding_new(change->uri, m->call_id);
     if (!b)
         return NULL;
-    list_init(&b->link);
-    b->uri = b->texts;
-    b->call_id = b->texts + change->uri.n + 1;
-    memcpy(b->texts, change->uri.p, change->uri.n);
-    memcpy(b->texts + change->uri.n + 1, m->call_id.p, m->call_id.n);
     b->cseq = m->cseq.number;
     b->q = change->q;
     b->end = mono_after_ms(a->now.mono, change->ms);
@@ -191,19 +180,19 @@ static struct binding *binding_new(struct agent *a, const struct sip_event *even
 }
 
 /* When there is no room, the one that would end first gives way. */
-static void binding_enter(struct trunk *t, struct binding *b)
+static void binding_enter(struct list *bindings, struct binding *b)
 {
     struct binding *first = NULL;
     size_t n = 0;
-    LIST_EACH(it, &t->bindings) {
+    LIST_EACH(it, bindings) {
         struct binding *other = CONTAINER_OF(it, struct binding, link);
         first = !first || other->end.us < first->end.us ? other : first;
         n++;
     }
     if (n >= TRUNK_HOPS_MAX)
         binding_free(first);
-    struct list *before = t->bindings.next;
-    while (before != &t->bindings && CONTAINER_OF(before, struct binding, link)->q > b->q)
+    struct list *before = bindings->next;
+    while (before != bindings && CONTAINER_OF(before, struct binding, link)->q > b->q)
         before = before->next;
     list_append(before, &b->link);
 }
@@ -240,18 +229,18 @@ static unsigned read_q(struct slice params)
     struct slice text;
     unsigned q = 0, digit = 100;
     if (!sip_param_find(params, "q", &text) || !text.n || text.p[0] != '0')
-        return Q_MAX;
+        return BINDING_Q_MAX;
     for (size_t i = 2; i < text.n && digit; i++, digit /= 10) {
         if (text.p[i] < '0' || text.p[i] > '9')
-            return Q_MAX;
+            return BINDING_Q_MAX;
         q += digit * (unsigned)(text.p[i] - '0');
     }
     return q;
 }
 
-static struct binding *binding_find(const struct trunk *t, const struct sip_uri *uri)
+static struct binding *binding_find(const struct list *bindings, const struct sip_uri *uri)
 {
-    LIST_EACH(it, &t->bindings) {
+    LIST_EACH(it, bindings) {
         struct binding *b = CONTAINER_OF(it, struct binding, link);
         struct sip_uri known;
         if (!sip_uri_parse(slice_str(b->uri), &known, NULL) && sip_uri_equal(&known, uri))
@@ -276,7 +265,7 @@ static unsigned read_contact(const struct agent *a, const struct trunk *t, const
     change->uri = contact->uri;
     change->q = read_q(contact->params);
     change->ms = asked_ms(a, m, contact);
-    change->before = binding_find(t, &change->parsed);
+    change->before = binding_find(&t->bindings, &change->parsed);
     if (change->ms && change->ms < a->options->register_min_ms)
         return 423;
     if (change->ms > a->options->register_max_ms)
@@ -316,30 +305,20 @@ static unsigned read_changes(const struct agent *a, const struct trunk *t, const
     return status;
 }
 
-/* All of it or nothing. False: no memory. */
-static bool carry_out(struct agent *a, struct trunk *t, const struct sip_event *event, struct changes *changes)
+/* The bindings as they are to be. */
+static int want(struct agent *a, struct trunk *t, const struct sip_event *event, const struct changes *changes)
 {
-    bool good = true;
-    for (size_t i = 0; i < changes->n; i++) {
-        struct change *change = &changes->each[i];
-        change->after = change->ms ? binding_new(a, event, change) : NULL;
-        good = good && (change->after || !change->ms);
+    int err = changes->all_out ? 0 : bindings_copy(&t->bindings, &t->wanted);
+    for (size_t i = 0; i < changes->n && !err; i++) {
+        const struct change *change = &changes->each[i];
+        struct binding *b = change->ms ? binding_wanted(a, event, change) : NULL;
+        binding_free(binding_find(&t->wanted, &change->parsed));
+        if (b)
+            binding_enter(&t->wanted, b);
+        else if (change->ms)
+            err = ERR_NO_MEMORY;
     }
-    for (size_t i = 0; i < changes->n && !good; i++)
-        binding_free(changes->each[i].after);
-    if (!good)
-        return false;
-    LIST_EACH(it, &t->bindings) {
-        if (changes->all_out)
-            binding_free(CONTAINER_OF(it, struct binding, link));
-    }
-    for (size_t i = 0; i < changes->n; i++) {
-        binding_free(binding_find(t, &changes->each[i].parsed));
-        if (changes->each[i].after)
-            binding_enter(t, changes->each[i].after);
-    }
-    bindings_changed(t);
-    return true;
+    return err;
 }
 
 /* ---- REGISTER ---- */
@@ -353,37 +332,108 @@ static void answer_bindings(struct agent *a, uint64_t server, const struct trunk
         const struct binding *b = CONTAINER_OF(it, struct binding, link);
         buf_printf(&contacts, "%s<%s>;expires=%lld", contacts.n ? ", " : "", b->uri,
                    (long long)((mono_since_us(b->end, a->now.mono) + 999999) / 1000000));
-        if (b->q < Q_MAX)
+        if (b->q < BINDING_Q_MAX)
             buf_printf(&contacts, ";q=0.%03u", b->q);
     }
     agent_answer(a, server, 200, contacts.n && !contacts.err ? "Contact" : NULL, buf_slice(&contacts));
     buf_fini(&contacts);
 }
 
+static void decide_next(struct agent *a, struct trunk *t);
+
+static void good(struct agent *a, uint64_t server, struct trunk *t)
+{
+    trunk_heard(t);
+    answer_bindings(a, server, t);
+}
+
+static void not_written(struct agent *a, const struct trunk *t, uint64_t server, int err)
+{
+    log_event(a->ports.log, LEVEL_WARNING, "agent.pbx.not_written", "name=%s error=%s", t->options->name,
+              err_name(err));
+    a->counters.registrations_unwritten++;
+    agent_answer(a, server, 500, NULL, (struct slice){0});
+}
+
+static void written(void *arg, int err)
+{
+    struct trunk *t = arg;
+    struct agent *a = t->agent;
+    t->writing = false;
+    if (err) {
+        bindings_free(&t->wanted);
+        not_written(a, t, t->writing_for, err);
+    } else {
+        struct list *it;
+        bindings_free(&t->bindings);
+        while ((it = list_pop(&t->wanted)))
+            list_append(&t->bindings, it);
+        bindings_drop_ended(t, &t->bindings);
+        bindings_changed(t);
+        a->counters.registrations++;
+        good(a, t->writing_for, t);
+    }
+    decide_next(a, t);
+}
+
+static void carry_out(struct agent *a, struct trunk *t, const struct sip_event *event, const struct changes *changes)
+{
+    int err = want(a, t, event, changes);
+    if (!err)
+        err = bindings_put(t, &t->wanted);
+    if (err) {
+        bindings_free(&t->wanted);
+        not_written(a, t, event->server, err);
+        return;
+    }
+    t->writing = true;
+    t->writing_for = event->server;
+    kv_commit(a->ports.kv, written, t);
+}
+
+static void decide(struct agent *a, struct trunk *t, const struct sip_event *event)
+{
+    struct changes changes = {.n = 0};
+    unsigned status = read_changes(a, t, event->message, &changes);
+    if (status == 423)
+        agent_answer(a, event->server, 423, "Min-Expires",
+                     agent_print(a, "%lld", (long long)(a->options->register_min_ms / 1000)));
+    else if (status)
+        agent_answer(a, event->server, status, NULL, (struct slice){0});
+    else if (changes.n || changes.all_out)
+        carry_out(a, t, event, &changes);
+    else
+        good(a, event->server, t);
+}
+
+/* Those that have waited, in the order in which they came. */
+static void decide_next(struct agent *a, struct trunk *t)
+{
+    while (!t->writing && t->waiting_count) {
+        struct sip_event event = {.kind = SIP_REQUEST, .server = t->waiting[0]};
+        t->waiting_count--;
+        memmove(t->waiting, t->waiting + 1, t->waiting_count * sizeof t->waiting[0]);
+        event.message = sip_server_request(a->layer, event.server);
+        event.flow = sip_server_flow(a->layer, event.server);
+        if (event.message && event.flow)
+            decide(a, t, &event);
+    }
+}
+
 void registrar_receive(struct agent *a, const struct sip_event *event)
 {
-    const struct sip_message *m = event->message;
-    struct trunk *t = pbx_of(a, m, event->flow);
-    struct changes changes = {.n = 0};
+    struct trunk *t = pbx_of(a, event->message, event->flow);
     if (!t) {
         a->counters.registrations_refused++;
         agent_answer(a, event->server, event->flow->side == AGENT_PBX ? 404 : 403, NULL, (struct slice){0});
+    } else if (!is_admitted(a, t, event)) {
         return;
-    }
-    if (!is_admitted(a, t, event))
-        return;
-    unsigned status = read_changes(a, t, m, &changes);
-    if (!status && (changes.n || changes.all_out) && !carry_out(a, t, event, &changes))
-        status = 500;
-    if (status == 423) {
-        agent_answer(a, event->server, 423, "Min-Expires",
-                     agent_print(a, "%lld", (long long)(a->options->register_min_ms / 1000)));
-    } else if (status) {
-        agent_answer(a, event->server, status, NULL, (struct slice){0});
+    } else if (!t->writing) {
+        decide(a, t, event);
+    } else if (t->waiting_count < REGISTERS_WAITING_MAX) {
+        t->waiting[t->waiting_count++] = event->server;
     } else {
-        trunk_heard(t);
-        a->counters.registrations += changes.n > 0;
-        answer_bindings(a, event->server, t);
+        agent_answer(a, event->server, 503, "Retry-After", slice_str("1"));
     }
 }
 
@@ -422,8 +472,21 @@ void registrar_init(struct trunk *t)
     t->register_timer = (struct timer){.fire = binding_due, .owner = t};
 }
 
+int registrar_load(struct agent *a)
+{
+    int err = bindings_load(a);
+    for (size_t i = 0; i < a->trunk_count && !err; i++) {
+        struct trunk *t = &a->trunks[i];
+        if (list_empty(&t->bindings))
+            continue;
+        bindings_changed(t);
+        a->counters.registrations_restored += t->hop_count;
+    }
+    return err;
+}
+
 void registrar_fini(struct trunk *t)
 {
-    LIST_EACH(it, &t->bindings)
-        binding_free(CONTAINER_OF(it, struct binding, link));
+    bindings_free(&t->bindings);
+    bindings_free(&t->wanted);
 }

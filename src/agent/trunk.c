@@ -279,6 +279,7 @@ void trunks_init(struct agent *a)
         t->index = i;
         t->options = &a->options->trunks[i];
         list_init(&t->bindings);
+        list_init(&t->wanted);
         sip_digest_client_init(&t->digest);
         client_init(&t->keepalive, keepalive_heard, t, t, &t->keepalive_cseq);
         client_init(&t->registering, register_heard, t, t, &t->register_cseq);

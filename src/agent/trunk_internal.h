@@ -10,6 +10,8 @@
 #define TAG_OCTETS 17 /* 64 bits in hexadecimal and a NUL */
 #define TRUNK_HOPS_MAX 8
 #define URI_OCTETS_MAX 512
+#define BINDING_Q_MAX 1000
+#define REGISTERS_WAITING_MAX 16
 
 struct trunk;
 
@@ -46,7 +48,7 @@ enum registration { REGISTRATION_NONE, REGISTRATION_TRYING, REGISTRATION_GOOD, R
 
 /* One Contact that a PBX has registered (RFC 3261 10.3). */
 struct binding {
-    struct list link; /* in trunk.bindings */
+    struct list link; /* in trunk.bindings or trunk.wanted */
     const char *uri;
     const char *call_id; /* of the REGISTER */
     uint32_t cseq;
@@ -81,7 +83,14 @@ struct trunk {
     uint32_t register_cseq;
     int64_t register_ms; /* ours: asked for; more than configured if the other side wants that */
     char register_call_id[2 * TAG_OCTETS];
-    struct list bindings; /* its, best first: each is the hop of the same place in hops */
+    struct list bindings; /* its, best first: each is the hop of the same place in hops; all of them are durable */
+
+    /* A REGISTER that is being written: others of the same PBX wait until it is. */
+    bool writing;
+    uint64_t writing_for; /* its transaction */
+    struct list wanted;   /* the bindings, once they are durable */
+    uint64_t waiting[REGISTERS_WAITING_MAX];
+    size_t waiting_count;
 };
 
 /* client.c: requests of ours */
@@ -112,8 +121,19 @@ int trunk_of_flow(struct agent *a, const struct sip_flow *flow, struct trunk **r
 const char *trunk_domain(const struct trunk *t);
 bool trunk_same_host(const struct addr *a, const struct addr *b); /* whatever the ports */
 
+/* binding.c: what they have registered, in lists and in the store */
+struct binding *binding_new(struct slice uri, struct slice call_id); /* NULL: no memory */
+void binding_free(struct binding *b);                                /* out of its list, too; NULL is allowed */
+void bindings_free(struct list *bindings);
+int bindings_copy(const struct list *bindings, struct list *to); /* ERR_NO_MEMORY: some of them */
+void bindings_drop_ended(const struct trunk *t, struct list *bindings);
+int bindings_put(const struct trunk *t, const struct list *bindings); /* as its row; the caller commits */
+/* Those that have not ended, of PBXs that still register. What cannot be read is counted, and skipped. ERR_NO_MEMORY, or the store's error. */
+int bindings_load(struct agent *a);
+
 /* registrar.c: PBXs that register here */
 void registrar_init(struct trunk *t);
+int registrar_load(struct agent *a); /* what was registered when the program ran last; as bindings_load */
 void registrar_fini(struct trunk *t);
 void registrar_receive(struct agent *a, const struct sip_event *event); /* a REGISTER came in */
 bool registrar_knows(const struct trunk *t, const struct addr *source); /* it has registered from there */

@@ -37,7 +37,8 @@ enum kv_table {
     KV_AGENT_VCR = 81,       /* call records that no server has acknowledged */
     KV_AGENT_CALL = 82,      /* what became of each call */
     KV_AGENT_PROVISION = 83, /* numbers and trust that imectl has added */
-    KV_AGENT_DIALOG = 84     /* the goodbyes of calls in progress */
+    KV_AGENT_DIALOG = 84,    /* the goodbyes of calls in progress */
+    KV_AGENT_BINDING = 85    /* where PBXs are reached that have registered */
 };
 
 typedef void kv_done_fn(void *arg, int err);

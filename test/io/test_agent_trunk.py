@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ime-agent finds its trunk by NAPTR, SRV and addresses: it says OPTIONS where the DNS leads, over the transport that it names; goes elsewhere when
-the records have changed and the old ones have expired, or when nobody is there anymore; and stays while the DNS is away.
+the records have changed and the old ones have expired, or when nobody is there anymore; and stays while the DNS is away. A PBX that has registered is
+called by an agent that was killed and started again.
 
     test_agent_trunk.py IME-AGENT
 """
@@ -30,6 +31,28 @@ tcp = 127.0.0.1:{port}
 [trunk carrier]
 host = carrier.test
 transport = dns
+country = 49
+"""
+
+REGISTERED = """[agent]
+domain = a.example
+data = {directory}/data
+control = {directory}/socket
+keepalive = 0
+[pbx-side]
+udp = 127.0.0.1:{pbx_side}
+tcp = 127.0.0.1:{pbx_side}
+[pstn-side]
+udp = 127.0.0.1:{pstn_side}
+[pbx office]
+registers = yes
+user = office
+source = 127.0.0.1
+country = 49
+[trunk carrier]
+host = 127.0.0.1
+port = {carrier}
+transport = udp
 country = 49
 """
 
@@ -99,6 +122,108 @@ def free_port():
             return udp.getsockname()[1]
 
 
+class Office:
+    """An agent between a PBX that registers and a carrier; the test plays both."""
+
+    def __init__(self, directory):
+        self.carrier = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.carrier.bind(("127.0.0.1", 0))
+        self.ports = {"pbx_side": free_port(), "pstn_side": free_port(), "carrier": self.carrier.getsockname()[1]}
+        self.conf = os.path.join(directory, "registered.conf")
+        self.log = os.path.join(directory, "registered.log")
+        with open(self.conf, "w") as f:
+            f.write(REGISTERED.format(directory=directory, **self.ports))
+        os.chmod(self.conf, 0o600)
+        self.count = 0
+        self.start()
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.agent = subprocess.Popen([AGENT, "--config", self.conf], stderr=log)
+
+    def kill(self):
+        self.agent.kill()
+        self.agent.wait(PATIENCE)
+
+    def request(self, method, transport, port, user, contact):
+        self.count += 1
+        return (f"{method} sip:{user}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:{port};branch=z9hG4bK{self.count}\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:{user}@127.0.0.1>;tag={self.count}\r\nTo: <sip:{user}@127.0.0.1>\r\nCall-ID: {self.count}\r\n"
+                f"CSeq: 1 {method}\r\nContact: <{contact}>\r\nContent-Length: 0\r\n\r\n").encode()
+
+    def until(self, what, send, receive):
+        """Sends until something with this at its beginning is received; what comes in between is something else."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                send()
+                octets = receive()
+                if octets.startswith(what):
+                    return octets
+            except OSError:  # nothing came, or nobody listens yet
+                time.sleep(0.05)
+        raise AssertionError(f"{what} did not come")
+
+    def call(self, receive):
+        invite = self.request("INVITE", "UDP", self.ports["carrier"], "+49301001234", f"sip:bob@127.0.0.1:{self.ports['carrier']}")
+        return self.until(b"INVITE sip:", lambda: self.carrier.sendto(invite, ("127.0.0.1", self.ports["pstn_side"])), receive)
+
+    def by_datagrams(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pbx:
+            pbx.bind(("127.0.0.1", 0))
+            pbx.settimeout(0.5)
+            port = pbx.getsockname()[1]
+            register = self.request("REGISTER", "UDP", port, "office", f"sip:office@127.0.0.1:{port}")
+            self.until(b"SIP/2.0 200", lambda: pbx.sendto(register, ("127.0.0.1", self.ports["pbx_side"])), lambda: pbx.recv(65536))
+            self.kill()
+            self.start()
+            invite = self.call(lambda: pbx.recv(65536))
+            assert b"127.0.0.1:%d SIP/2.0" % port in invite.split(b"\r\n")[0], invite
+            print("ok: a PBX that has registered is called after a crash")
+            gone = self.request("REGISTER", "UDP", port, "office", f"sip:office@127.0.0.1:{port}").replace(b"Content-Length", b"Expires: 0\r\nContent-Length")
+            self.until(b"SIP/2.0 200", lambda: pbx.sendto(gone, ("127.0.0.1", self.ports["pbx_side"])), lambda: pbx.recv(65536))
+
+    def by_connection(self):
+        """The connection has ended with the agent: it connects to the Contact."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            listener.settimeout(0.5)
+            port = listener.getsockname()[1]
+            register = self.request("REGISTER", "TCP", port, "office", f"sip:office@127.0.0.1:{port};transport=tcp")
+            with socket.create_connection(("127.0.0.1", self.ports["pbx_side"]), PATIENCE) as connection:
+                connection.sendall(register)
+                answer = connection.recv(65536)
+                assert answer.startswith(b"SIP/2.0 200"), answer
+                self.kill()
+                self.start()
+
+            def accepted():
+                connection = listener.accept()[0]
+                with connection:
+                    connection.settimeout(PATIENCE)
+                    return connection.recv(65536)
+            invite = self.call(accepted)
+            assert b"127.0.0.1:%d;transport=tcp SIP/2.0" % port in invite.split(b"\r\n")[0], invite
+            print("ok: so is one whose connection has ended with the agent")
+
+
+def run_registered(directory):
+    office = Office(directory)
+    try:
+        office.by_datagrams()
+        office.by_connection()
+    except AssertionError as failure:
+        print(f"FAILED: {failure}")
+        with open(office.log) as log:
+            print(log.read())
+        return 1
+    finally:
+        office.kill()
+        office.carrier.close()
+    return 0
+
+
 def run(directory):
     first, second, stream = Carrier(socket.SOCK_DGRAM), Carrier(socket.SOCK_DGRAM), Carrier(socket.SOCK_STREAM)
     dns = Server(f"""
@@ -142,4 +267,4 @@ def run(directory):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
-        sys.exit(run(directory))
+        sys.exit(run(directory) or run_registered(directory))

@@ -148,7 +148,7 @@ static void drain(struct stage *s)
             else if (e.kind == AGENT_STOPPED)
                 s->stopped = true;
         }
-    } while (memory_store_waits(s->store) && (memory_store_turn(s->store), true));
+    } while (!s->disk_waits && memory_store_waits(s->store) && (memory_store_turn(s->store), true));
 }
 
 static enum agent_cause every_ticket_is_good(void *ctx, struct now now, struct slice domain, const struct e164 *number,

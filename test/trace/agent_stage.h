@@ -43,6 +43,7 @@ struct stage {
     struct seeded_entropy seeded;
     struct entropy entropy;
     struct memory_store *store;
+    bool disk_waits; /* what is written does not become durable, until a test sets this back */
     struct agent_options options;
     struct agent_ports ports;
     bool unchecked; /* nobody looks at tickets; else all are good unless a test has put a judge in the ports */

@@ -1,6 +1,8 @@
-/* Where a PBX is reached that registers: its Contacts, their order and their end, connections, translators of addresses (RFC 3261 10.3, 3581). */
+/* Where a PBX is reached that registers: its Contacts, their order and their end, connections, translators of addresses (RFC 3261 10.3, 3581);
+ * what of it is there after a restart. */
 #include "agent_stage.h"
 
+#include "agent/internal.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -27,7 +29,7 @@ static int setup(void **state)
 struct registering {
     const char *from;    /* NULL: 10.0.0.1:5060 */
     const char *sent_by; /* in Via, with parameters; NULL: the same */
-    const char *contact; /* the value */
+    const char *contact; /* the value; NULL: it only asks */
     const char *more;    /* further fields; NULL: none */
     uint64_t conn;       /* 0: UDP */
     unsigned cseq;       /* 0: the next */
@@ -43,9 +45,10 @@ static void registers(struct stage *s, const struct registering *r)
     snprintf(text, sizeof text,
              "REGISTER sip:a.example SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
              "From: <sip:pbx@a.example>;tag=r\r\nTo: <sip:pbx@a.example>\r\nCall-ID: register\r\nCSeq: %u REGISTER\r\n"
-             "Contact: %s\r\n%sContent-Length: 0\r\n\r\n",
+             "%s%s%s%sContent-Length: 0\r\n\r\n",
              r->conn ? "TCP" : "UDP", r->sent_by ? r->sent_by : from, s->branch, r->cseq ? r->cseq : s->branch,
-             r->contact, r->more ? r->more : "");
+             r->contact ? "Contact: " : "", r->contact ? r->contact : "", r->contact ? "\r\n" : "",
+             r->more ? r->more : "");
     s->to_strangers[0] = 0;
     stage_send_over(s, &flow, text);
 }
@@ -263,6 +266,285 @@ static void not_from_there(void **state)
     assert_memory_equal(s->to_strangers, "SIP/2.0 403", 11);
 }
 
+/* ---- after a restart ---- */
+
+/* It asks what it has registered. */
+static void assert_registered(struct stage *s, const char *expected)
+{
+    registers_well(s, NULL, expected);
+}
+
+static void disk_turns(struct stage *s)
+{
+    s->disk_waits = false;
+    stage_run(s, 0);
+}
+
+/* The program was away for so long. */
+static void restart_after(struct stage *s, int64_t ms, bool crash)
+{
+    s->now.wall.ms += ms;
+    s->now.mono.us += 1234567; /* a clock that has begun anew */
+    agent_stage_restart(s, crash);
+}
+
+static void fails(struct stage *s, struct talk *bob)
+{
+    talk_call(s, bob, CARRIER_1, "+49301001234");
+    talk_heard(bob, "100");
+    talk_heard(bob, "503");
+    talk_ack(bob);
+}
+
+static void is_known_again(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    for (unsigned i = 0; i < 4; i++) {
+        registers_well(s, "<sip:pbx@10.0.0.3>;q=0.5;expires=1000, <sip:pbx@10.0.0.2:5070>;expires=600",
+                       "<sip:pbx@10.0.0.2:5070>;expires=600, <sip:pbx@10.0.0.3>;expires=1000;q=0.500");
+        stage_run(s, 100000);
+        restart_after(s, 60000, i & 1);
+        assert_int_equal(agent_counters(s->agent)->registrations_restored, 2);
+        assert_at(calls(s, &bob, "INVITE sip:+49301001234@10.0.0.2:5070 SIP/2.0\r\n"), "10.0.0.2:5070");
+        assert_registered(s, "<sip:pbx@10.0.0.2:5070>;expires=440, <sip:pbx@10.0.0.3>;expires=840;q=0.500");
+        stage_run(s, 440000); /* nobody answers that call */
+        while (!stage_is_quiet(s, CARRIER_1))
+            stage_skip(s, CARRIER_1);
+        assert_at(calls(s, &bob, "INVITE"), "10.0.0.3:5060");
+    }
+    /* Each of them is as it was: nothing old changes it. */
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.4>", .cseq = 1000});
+    stage_take(s, PBX, "200");
+    restart_after(s, 0, true);
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.4>;expires=0", .cseq = 999});
+    stage_take(s, PBX, "500");
+    registers(s, &(struct registering){.contact = "*", .more = "Expires: 0\r\n", .cseq = 1001});
+    stage_take(s, PBX, "200");
+    assert_int_equal(memory_store_count(s->store, KV_AGENT_BINDING), 0);
+    restart_after(s, 0, true);
+    assert_registered(s, "");
+}
+
+/* The way through a translator is there as before. A connection is not: its Contact is connected to. */
+static void its_ways_after_a_restart(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    registers(s, &(struct registering){.from = "10.0.0.1:61000",
+                                       .sent_by = "192.168.1.2:5060;rport",
+                                       .contact = "<sip:pbx@192.168.1.2:5060>"});
+    restart_after(s, 0, true);
+    assert_at(calls(s, &bob, "INVITE sip:+49301001234@192.168.1.2:5060 SIP/2.0\r\n"), "10.0.0.1:61000");
+    accepts(s, &bob, &(struct sip_flow){.transport = SIP_UDP, .side = AGENT_PBX, .peer = s->stranger.addr},
+            "<sip:ann@192.168.1.2:5060>");
+    assert_at(&s->stranger, "10.0.0.1:61000");
+    registers(s, &(struct registering){
+                     .from = "10.0.0.1:49152", .contact = "<sip:pbx@10.0.0.1:5080;transport=tcp>", .conn = 7});
+    restart_after(s, 0, true);
+    const struct sip_hop *hop = calls(s, &bob, "INVITE sip:+49301001234@10.0.0.1:5080;transport=tcp SIP/2.0\r\n");
+    assert_int_equal(hop->transport, SIP_TCP);
+    assert_int_equal(hop->conn, 0);
+    assert_at(hop, "10.0.0.1:5080");
+    /* Nobody is there: the next one is tried. */
+    agent_unreachable(s->agent, s->now, &s->stranger);
+    stage_run(s, 0);
+    assert_at(&s->stranger, "10.0.0.1:61000");
+}
+
+/* A crash at each moment: while it is written nothing is acknowledged and nothing has changed; what was acknowledged stays. */
+static void not_before_it_is_durable(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    s->disk_waits = true;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>"});
+    assert_true(stage_is_quiet(s, PBX));
+    fails(s, &bob);
+    s->disk_waits = false;
+    agent_stage_restart(s, true);
+    assert_registered(s, "");
+
+    s->disk_waits = true;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>"});
+    disk_turns(s);
+    agent_stage_restart(s, true); /* the answer was lost on its way */
+    assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3600");
+
+    s->disk_waits = true;
+    registers(s, &(struct registering){.contact = "*", .more = "Expires: 0\r\n"});
+    assert_true(stage_is_quiet(s, PBX));
+    assert_at(calls(s, &bob, "INVITE"), "10.0.0.2:5060");
+    s->disk_waits = false;
+    agent_stage_restart(s, true);
+    assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3600");
+
+    s->disk_waits = true;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>;expires=60"});
+    stage_run(s, 61000); /* a disk that is so slow that it has ended */
+    assert_true(stage_is_quiet(s, PBX));
+    disk_turns(s);
+    stage_skip(s, PBX);
+    assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3539");
+}
+
+static void cannot_be_written(void **state)
+{
+    struct stage *s = *state;
+    const char *before = "<sip:pbx@10.0.0.2>;expires=3600";
+    registers_well(s, "<sip:pbx@10.0.0.2>", before);
+    memory_store_fail(s->store, 1, ERR_IO);
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>, <sip:pbx@10.0.0.2>;expires=0"});
+    stage_take(s, PBX, "500");
+    assert_registered(s, before);
+    memory_store_refuse(s->store, ERR_NO_SPACE);
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>"});
+    stage_take(s, PBX, "500");
+    registers(s, &(struct registering){.contact = "*", .more = "Expires: 0\r\n"});
+    stage_take(s, PBX, "500");
+    assert_registered(s, before);
+    memory_store_refuse(s->store, 0);
+    assert_int_equal(agent_counters(s->agent)->registrations_unwritten, 3);
+    assert_int_equal(agent_counters(s->agent)->registrations, 1);
+    agent_stage_restart(s, true);
+    assert_registered(s, before);
+    registers_well(s, "<sip:pbx@10.0.0.2>;expires=0", "");
+}
+
+/* While one is written the others of the PBX wait; each is decided by what has become of those before. */
+static void several_at_once(void **state)
+{
+    struct stage *s = *state;
+    char contact[64];
+    s->disk_waits = true;
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.2>"});
+    for (unsigned i = 0; i < REGISTERS_WAITING_MAX; i++) {
+        snprintf(contact, sizeof contact, "<sip:pbx@10.0.1.%u>;expires=%u", i % 2, i == 7 ? 59 : 100 + i);
+        registers(s, &(struct registering){.contact = contact});
+    }
+    assert_true(stage_is_quiet(s, PBX));
+    registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.4>"});
+    stage_take(s, PBX, "503");
+    assert_string_equal(stage_field(s, SIP_RETRY_AFTER), "1");
+    memory_store_fail(s->store, 1, ERR_IO);
+    disk_turns(s);
+    stage_take(s, PBX, "500"); /* the first one */
+    for (unsigned i = 0; i < REGISTERS_WAITING_MAX; i++)
+        stage_take(s, PBX, i == 7 ? "423" : "200");
+    stage_quiet(s);
+    assert_registered(s, "<sip:pbx@10.0.1.1>;expires=115, <sip:pbx@10.0.1.0>;expires=114");
+    agent_stage_restart(s, true);
+    assert_registered(s, "<sip:pbx@10.0.1.1>;expires=115, <sip:pbx@10.0.1.0>;expires=114");
+}
+
+static void ends_while_away(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob;
+    registers_well(s, "<sip:pbx@10.0.0.2>;expires=60, <sip:pbx@10.0.0.3>;q=0.1;expires=120",
+                   "<sip:pbx@10.0.0.2>;expires=60, <sip:pbx@10.0.0.3>;expires=120;q=0.100");
+    restart_after(s, 60000, true);
+    assert_at(calls(s, &bob, "INVITE"), "10.0.0.3:5060");
+    restart_after(s, 60000, true);
+    assert_int_equal(memory_store_count(s->store, KV_AGENT_BINDING), 0);
+    assert_int_equal(agent_counters(s->agent)->registrations_restored, 0);
+    fails(s, &bob);
+    /* Nothing is there for longer than can be asked for, whatever becomes of the clock. */
+    registers_well(s, "<sip:pbx@10.0.0.2>;expires=60", "<sip:pbx@10.0.0.2>;expires=60");
+    restart_after(s, -86400000, true);
+    assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3600");
+}
+
+static void put_row(struct stage *s, const char *name, struct slice row)
+{
+    const struct kv *kv = memory_store_kv(s->store);
+    assert_int_equal(kv_put(kv, KV_AGENT_BINDING, slice_str(name), row), 0);
+    kv_commit(kv, NULL, NULL);
+    memory_store_turn(s->store);
+}
+
+/* PBXs that are not in the configuration any longer, do not register any longer, or as somebody else. */
+static void belongs_to_nobody(void **state)
+{
+    struct stage *s = *state;
+    struct agent_trunk_options *pbx = &s->options.trunks[PBX];
+    char *user = pbx->user;
+    registers_well(s, "<sip:pbx@10.0.0.2>", "<sip:pbx@10.0.0.2>;expires=3600");
+    put_row(s, "former", slice_str("whatever"));
+    put_row(s, "carrier-1", slice_str("whatever"));
+    agent_stage_restart(s, true);
+    assert_int_equal(memory_store_count(s->store, KV_AGENT_BINDING), 1);
+    assert_int_equal(agent_counters(s->agent)->registrations_corrupt, 0);
+    pbx->user = mem_strdup("other");
+    agent_stage_restart(s, true);
+    assert_int_equal(memory_store_count(s->store, KV_AGENT_BINDING), 0);
+    mem_free(pbx->user);
+    pbx->user = user;
+    agent_stage_restart(s, true);
+    assert_registered(s, "");
+    registers_well(s, "<sip:pbx@10.0.0.2>", "<sip:pbx@10.0.0.2>;expires=3600");
+    pbx->registers = false;
+    agent_stage_restart(s, true);
+    assert_int_equal(memory_store_count(s->store, KV_AGENT_BINDING), 0);
+    assert_int_equal(agent_counters(s->agent)->registrations_restored, 0);
+}
+
+/* Counted and skipped; the agent starts, and the PBX registers again. */
+static void corrupt_rows(void **state)
+{
+    struct stage *s = *state;
+    static const size_t version = 0, q = 1 + 2 + 3 + 2 + 16 + 2 + 8 + 4, transport = q + 2 + 8, family = transport + 1;
+    const size_t places[] = {version, q, transport, family, family + 19};
+    uint8_t row[256];
+    struct slice stored;
+    registers_well(s, "<sip:pbx@10.0.0.2>", "<sip:pbx@10.0.0.2>;expires=3600");
+    assert_int_equal(kv_get(memory_store_kv(s->store), KV_AGENT_BINDING, slice_str("pbx"), &stored), 0);
+    const size_t n = stored.n;
+    assert_int_equal(n, family + 2 * 19 + 1);
+    memcpy(row, stored.p, n);
+    for (size_t i = 0; i < n; i++) {
+        put_row(s, "pbx", slice_of(row, i));
+        agent_stage_restart(s, true);
+        assert_int_equal(agent_counters(s->agent)->registrations_corrupt, 1);
+        assert_int_equal(agent_counters(s->agent)->registrations_restored, 0);
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const uint8_t good = row[places[i]];
+        row[places[i]] = 99;
+        put_row(s, "pbx", slice_of(row, n));
+        agent_stage_restart(s, true);
+        assert_int_equal(agent_counters(s->agent)->registrations_corrupt, 1);
+        row[places[i]] = good;
+    }
+    assert_registered(s, "");
+    put_row(s, "pbx", slice_of(row, n));
+    agent_stage_restart(s, true);
+    assert_int_equal(agent_counters(s->agent)->registrations_corrupt, 0);
+    assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3600");
+}
+
+/* In whichever allocation: answered with 500 or lost, and as it was before. */
+static void no_memory(void **state)
+{
+    struct stage *s = *state;
+    unsigned failed = 0;
+    registers_well(s, "<sip:pbx@10.0.0.2>", "<sip:pbx@10.0.0.2>;expires=3600");
+    for (unsigned long at = 1; at < 40; at++) {
+        mem_fail_at(at);
+        registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>;expires=60"});
+        mem_fail_at(0);
+        const bool answered = !stage_is_quiet(s, PBX);
+        stage_skip(s, PBX);
+        if (answered && strstr(stage_text(s), "SIP/2.0 500")) {
+            failed++;
+            assert_registered(s, "<sip:pbx@10.0.0.2>;expires=3600");
+        }
+        registers(s, &(struct registering){.contact = "<sip:pbx@10.0.0.3>;expires=0"});
+        stage_take(s, PBX, "200");
+    }
+    assert_true(failed > 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, agent_stage_teardown)
@@ -278,6 +560,15 @@ int main(void)
         CASE(what_came_before),
         CASE(too_short),
         CASE(not_from_there),
+        CASE(is_known_again),
+        CASE(its_ways_after_a_restart),
+        CASE(not_before_it_is_durable),
+        CASE(cannot_be_written),
+        CASE(several_at_once),
+        CASE(ends_while_away),
+        CASE(belongs_to_nobody),
+        CASE(corrupt_rows),
+        CASE(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
