@@ -38,10 +38,8 @@ size_t process_files_max(void)
     return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur : 1024;
 }
 
-static void kernel_fill(void *ctx, void *octets, size_t n)
+static void ask_kernel(uint8_t *p, size_t n)
 {
-    uint8_t *p = octets;
-    (void)ctx;
     while (n) {
         ssize_t got = getrandom(p, n, 0);
         if (got < 0 && errno == EINTR)
@@ -53,6 +51,27 @@ static void kernel_fill(void *ctx, void *octets, size_t n)
         p += got;
         n -= (size_t)got;
     }
+}
+
+/* Tags, branches and transaction numbers take eight octets at a time, many for each call: the kernel is asked for a block of them at once. What was
+ * handed out is wiped. Each thread has its own block, and no program of ours forks and goes on with it. */
+static void kernel_fill(void *ctx, void *octets, size_t n)
+{
+    static _Thread_local uint8_t block[512];
+    static _Thread_local size_t left; /* at the end of it */
+    (void)ctx;
+    if (n > sizeof block / 8) { /* a key, or more */
+        ask_kernel(octets, n);
+        return;
+    }
+    if (left < n) {
+        ask_kernel(block, sizeof block);
+        left = sizeof block;
+    }
+    uint8_t *from = block + sizeof block - left;
+    memcpy(octets, from, n);
+    explicit_bzero(from, n);
+    left -= n;
 }
 
 struct entropy kernel_entropy(void)
