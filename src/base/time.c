@@ -2,6 +2,7 @@
 #include "base/time.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Seconds from 1900-01-01 to 1970-01-01. */
 #define NTP_UNIX_OFFSET INT64_C(2208988800)
@@ -44,6 +45,13 @@ int64_t calendar_seconds(int year, int month, int day, int hour, int minute, int
     return ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
 }
 
+static void put_two_digits(char *text, int value)
+{
+    text[0] = (char)('0' + value / 10);
+    text[1] = (char)('0' + value % 10);
+}
+
+/* Each line of a log has one: printf would take ten times as long. */
 const char *wall_format(struct wall t, char *text)
 {
     int64_t seconds = t.ms / 1000 - (t.ms % 1000 < 0);
@@ -58,7 +66,18 @@ const char *wall_format(struct wall t, char *text)
     int day = (int)(day_of_year - (153 * mp + 2) / 5 + 1);
     int month = mp < 10 ? mp + 3 : mp - 9;
     int year = (int)(year_of_era + era * 400 + (month <= 2));
-    snprintf(text, WALL_TEXT_OCTETS, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, day, of_day / 3600,
-             of_day / 60 % 60, of_day % 60);
+    if (year < 0 || year > 9999) {
+        snprintf(text, WALL_TEXT_OCTETS, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, day, of_day / 3600,
+                 of_day / 60 % 60, of_day % 60);
+        return text;
+    }
+    memcpy(text, "0000-00-00T00:00:00Z", sizeof "0000-00-00T00:00:00Z");
+    put_two_digits(text, year / 100);
+    put_two_digits(text + 2, year % 100);
+    put_two_digits(text + 5, month);
+    put_two_digits(text + 8, day);
+    put_two_digits(text + 11, of_day / 3600);
+    put_two_digits(text + 14, of_day / 60 % 60);
+    put_two_digits(text + 17, of_day % 60);
     return text;
 }
