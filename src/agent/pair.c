@@ -189,10 +189,13 @@ int pair_confirm(struct pair *p, const struct sip_message *response)
 bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr)
 {
     char host[ADDR_TEXT_OCTETS];
+    port = uri->port ? uri->port : port;
+    if (!uri->host_is_ipv6)
+        return !addr_parse(uri->host, port, ret_addr);
     if (uri->host.n > sizeof host - 3)
         return false;
-    int n = snprintf(host, sizeof host, uri->host_is_ipv6 ? "[%.*s]" : "%.*s", SLICE_PRINT(uri->host));
-    return !addr_parse(slice_of(host, (size_t)n), uri->port ? uri->port : port, ret_addr);
+    int n = snprintf(host, sizeof host, "[%.*s]", SLICE_PRINT(uri->host));
+    return !addr_parse(slice_of(host, (size_t)n), port, ret_addr);
 }
 
 /* Another company's agent came over a connection of its own. Should that end before the call, it is reached where its Contact says, and must

@@ -3,33 +3,20 @@
  * refer.c. */
 #include "agent/internal.h"
 
-static bool is_readable(const struct sip_message *m, const struct sip_field *f)
-{
-    struct sip_cursor c;
-    struct sip_address address;
-    sip_cursor_init(&c, m->octets, f->value);
-    while (sip_read_address(&c, &address))
-        ;
-    return !c.err;
-}
-
 /* The URI of each Contact becomes ours; display names and parameters (feature tags, expiry) stay. What cannot be read would tell the other side an
  * address of this one: it is left out. */
 static void patch_contacts(struct sip_edit *e, const struct sip_message *m, struct slice contact,
                            struct slice bracketed)
 {
     for (const struct sip_field *f = sip_field_first(m, SIP_CONTACT); f; f = sip_field_next(m, f)) {
-        struct sip_cursor c;
+        struct sip_cursor c = sip_field_cursor(m, f);
         struct sip_address address;
-        if (!is_readable(m, f)) {
-            sip_edit_remove(e, f);
-            continue;
-        }
-        sip_cursor_init(&c, m->octets, f->value);
         while (sip_read_address(&c, &address)) {
             if (!address.is_star)
                 sip_edit_replace(e, address.uri, address.in_brackets ? contact : bracketed);
         }
+        if (c.err)
+            sip_edit_remove(e, f); /* with what has just been changed in it */
     }
 }
 

@@ -145,9 +145,13 @@ void sip_unfold(struct slice value, struct buf *out)
     const uint8_t *end = sip_end_of(value);
     const uint8_t *p = sip_skip_space(value.p, end);
     while (p < end) {
+        const uint8_t *text = p;
+        while (p < end && *p != ' ' && *p != '\t' && *p != '\r')
+            p++;
+        buf_put(out, text, (size_t)(p - text));
         const uint8_t *next = sip_skip_space(p, end);
-        if (next == p)
-            buf_u8(out, *p++);
+        if (next == p && p < end)
+            buf_u8(out, *p++); /* a CR that folds nothing */
         else if (next == end)
             break;
         else if (memchr(p, '\r', (size_t)(next - p)))

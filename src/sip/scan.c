@@ -93,7 +93,7 @@ size_t sip_call_id_span(struct slice text)
     return (size_t)(p - text.p);
 }
 
-/* Four numbers up to 255, of digits and dots alone. */
+/* Four numbers up to 255. */
 static bool is_ipv4(struct slice host)
 {
     unsigned number = 0, digits = 0, dots = 0;
@@ -103,6 +103,8 @@ static bool is_ipv4(struct slice host)
                 return false;
             dots++;
             digits = number = 0;
+        } else if (!DIGIT(host.p[i])) {
+            return false;
         } else {
             number = 10 * number + (unsigned)(host.p[i] - '0');
             if (++digits > 3 || number > 255)
@@ -118,13 +120,15 @@ static bool name_is_good(struct slice host)
     bool numeric = true;
     if (host.n == 0 || host.n > 255)
         return false;
+    if (is_ipv4(host)) /* most are */
+        return true;
     for (size_t i = 0; i < host.n; i++) {
         if (host.p[i] != '.')
             numeric &= sip_is(host.p[i], CHAR_DIGIT);
         else if (i == 0 || host.p[i - 1] == '.')
             return false;
     }
-    return !numeric || is_ipv4(host);
+    return !numeric;
 }
 
 const uint8_t *sip_read_host(const uint8_t *p, const uint8_t *end, bool space_allowed, struct sip_host *ret_host,
