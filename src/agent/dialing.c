@@ -202,13 +202,14 @@ static bool default_rule_in(const struct agent_dial_plan *p, enum agent_dial_kin
     return rule.prefix[0] != 0;
 }
 
-static void apply_rule(const struct agent_dial_rule *rule, char *text)
+static void apply_rule(const struct agent_dial_rule *rule, char text[TEXT_OCTETS])
 {
-    char result[TEXT_OCTETS];
-    size_t n = strlen(text);
-    snprintf(result, sizeof result, "%s%.*s", rule->prefix, AGENT_DIGITS_MAX,
-             text + (rule->strip < n ? rule->strip : n));
-    strcpy(text, result);
+    const size_t prefix = strlen(rule->prefix), octets = strlen(text);
+    const char *rest = text + (rule->strip < octets ? rule->strip : octets);
+    const size_t kept = strnlen(rest, AGENT_DIGITS_MAX);
+    memmove(text + prefix, rest, kept);
+    memcpy(text, rule->prefix, prefix);
+    text[prefix + kept] = 0;
 }
 
 static void explain_rule(struct agent_dial_trace *t, const struct agent_dial_rule *rule, const char *number)

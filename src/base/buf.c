@@ -181,12 +181,13 @@ void buf_drop(struct buf *b, size_t octets)
 
 static bool is_plain(const char *format)
 {
-    while ((format = strchr(format, '%'))) {
-        if (format[1] == 's' || format[1] == 'u')
+    for (; *format; format++) {
+        if (*format != '%')
+            continue;
+        format++;
+        if (format[0] == '.' && format[1] == '*' && format[2] == 's')
             format += 2;
-        else if (strncmp(format, "%.*s", 4) == 0)
-            format += 4;
-        else
+        else if (*format != 's' && *format != 'u')
             return false;
     }
     return true;
@@ -207,9 +208,12 @@ static void print_plain(struct buf *b, const char *format, va_list args)
 {
     const size_t begun = b->n;
     while (*format) {
-        const size_t n = strcspn(format, "%");
-        buf_put(b, format, n);
-        format += n;
+        const char *text_end = format;
+        while (*text_end && *text_end != '%')
+            text_end++; /* mostly one octet or two */
+        if (text_end > format)
+            buf_put(b, format, (size_t)(text_end - format));
+        format = text_end;
         if (!*format)
             break;
         if (format[1] == 'u') {
