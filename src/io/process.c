@@ -54,13 +54,15 @@ static void ask_kernel(uint8_t *p, size_t n)
 }
 
 /* Tags, branches and transaction numbers take eight octets at a time, many for each call: the kernel is asked for a block of them at once. What was
- * handed out is wiped. Each thread has its own block, and no program of ours forks and goes on with it. */
+ * handed out is wiped, and keys are never of it. Each thread has its own block, and no program of ours forks and goes on with it. */
+#define SMALL_OCTETS 8
+
 static void kernel_fill(void *ctx, void *octets, size_t n)
 {
     static _Thread_local uint8_t block[512];
     static _Thread_local size_t left; /* at the end of it */
     (void)ctx;
-    if (n > sizeof block / 8) { /* a key, or more */
+    if (n > SMALL_OCTETS) {
         ask_kernel(octets, n);
         return;
     }
