@@ -348,11 +348,14 @@ void agent_dial_out(const struct agent_dial_plan *plan, const struct agent_short
         rule = default_rule_out(plan, d.kind);
     apply_rule(&rule, d.text);
     explain_rule(ret_trace, &rule, d.text);
-    if (!d.text[0] || agent_is_short_number(plan, shorts, slice_str(d.text))) {
+    bool is_lost = !d.text[0] || agent_is_short_number(plan, shorts, slice_str(d.text));
+    if (!is_lost && d.text[0] != '+' && d.kind != AGENT_DIAL_EXTENSION) {
+        put_outside_line(plan, d.text, ret_trace);
+        is_lost = agent_is_short_number(plan, shorts, slice_str(d.text));
+    }
+    if (is_lost) {
         strcpy(d.text, number->text);
         step(ret_trace, "check", d.text, "nothing, or a short number, was left of it: it stays +E.164");
-    } else if (d.text[0] != '+' && d.kind != AGENT_DIAL_EXTENSION) {
-        put_outside_line(plan, d.text, ret_trace);
     }
     *ret_dialed = d;
 }

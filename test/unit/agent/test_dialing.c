@@ -167,6 +167,9 @@ static void test_out(void **state)
     check_out(&plan, "+4930110", "+4930110"); /* else it would be the police */
     strcpy(plan.outside_line, "9");
     check_out(&plan, "+4930200000", "9200000");
+    plan.extension_digits = 2;
+    check_out(&plan, "+493011", "+493011"); /* behind the 9 it would be the police */
+    check_out(&plan, "+493021", "+493021");
     strcpy(plan.extension_prefix, "+4930123");
     plan.extension_digits = 3;
     check_out(&plan, "+4930123456", "456");
