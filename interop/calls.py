@@ -171,6 +171,9 @@ class Agents(Lab):
 
     def __init__(self, name="calls"):
         super().__init__(name)
+
+    def start_all(self):
+        """Both agents."""
         for number, transport in enumerate(("udp", "tcp"), 1):
             net = f"{self.network}.{number}"
             self.start_agent(transport, [
@@ -227,4 +230,4 @@ class Agents(Lab):
 
 if __name__ == "__main__":
     LAB = Agents()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

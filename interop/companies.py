@@ -31,11 +31,6 @@ class Directory(Companies):
 
     def __init__(self):
         super().__init__("companies", 3)
-        try:
-            self.start_all()
-        except BaseException:
-            self.down()
-            raise
 
     def pbx(self, index):
         """The address of a company's Kamailio."""
@@ -204,4 +199,4 @@ class Directory(Companies):
 
 if __name__ == "__main__":
     LAB = Directory()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

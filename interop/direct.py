@@ -67,12 +67,11 @@ class Direct(Companies):
 
     def __init__(self):
         super().__init__("direct", 2)
-        try:
-            for company in (1, 2):
-                self.start_company(company)
-        except BaseException:
-            self.down()
-            raise
+
+    def start_all(self):
+        """Both companies."""
+        for company in (1, 2):
+            self.start_company(company)
         self.data = os.path.join(self.home(self.agent(1)), "data")
         with open(self.ticket_password(2)) as password:
             self.granter = tickets.Granter(self.domain(2), password.readline().strip())
@@ -230,4 +229,4 @@ class Direct(Companies):
 
 if __name__ == "__main__":
     LAB = Direct()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

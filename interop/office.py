@@ -26,11 +26,6 @@ class Office(Lab):
     def __init__(self):
         super().__init__("office")
         self.net = f"{self.network}.1"
-        try:
-            self.start_all()
-        except BaseException:
-            self.down()
-            raise
 
     def start_all(self):
         """Peers first: the agent says OPTIONS to them at once."""
@@ -192,4 +187,4 @@ class Office(Lab):
 
 if __name__ == "__main__":
     LAB = Office()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

@@ -13,6 +13,9 @@ class Options(Lab):
     def __init__(self):
         super().__init__("options")
         self.known, self.strict = f"{self.network}.1.1", f"{self.network}.1.5"
+
+    def start_all(self):
+        """Both agents."""
         self.start_agent("open", [
             ("agent", {"domain": "a.example", "keepalive": 0}),
             ("pbx-side", {"udp": f"{self.known}:{SIP}", "tcp": f"{self.known}:{SIP}"}),
@@ -73,4 +76,4 @@ class Options(Lab):
 
 if __name__ == "__main__":
     LAB = Options()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

@@ -121,14 +121,15 @@ class Lab(World):
         return self.ctl(self.control(name), "show", "status")["calls"]
 
 
-def run(lab, steps):
-    """Takes each step, a (name, function) pair, or those whose names have one of the words of the command line; prints TAP; the exit status. A
-    step that fails does not stop the others."""
+def run(lab):
+    """Starts all that a lab has, takes each of its steps, (name, function) pairs, or those whose names have one of the words of the command line,
+    and ends all of it; prints TAP; the exit status. A step that fails does not stop the others."""
     wanted = sys.argv[1:]
-    steps = [(name, step) for name, step in steps if not wanted or any(word in name for word in wanted)]
-    print(f"1..{len(steps)}", flush=True)
     failed = 0
     try:
+        lab.start_all()
+        steps = [(name, step) for name, step in lab.steps() if not wanted or any(word in name for word in wanted)]
+        print(f"1..{len(steps)}", flush=True)
         for number, (name, step) in enumerate(steps, 1):
             began = time.monotonic()
             try:

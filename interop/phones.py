@@ -19,11 +19,6 @@ class Phones(Lab):
         super().__init__("phones")
         self.net = f"{self.network}.1"
         self.carrier = f"{self.net}.4"
-        try:
-            self.start_all()
-        except BaseException:
-            self.down()
-            raise
 
     def start_all(self):
         """The carrier first: everybody registers at once."""
@@ -246,4 +241,4 @@ class Phones(Lab):
 
 if __name__ == "__main__":
     LAB = Phones()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))

@@ -20,11 +20,6 @@ class Tls(Lab):
     def __init__(self):
         super().__init__("tls")
         self.net = f"{self.network}.1"
-        try:
-            self.start_all()
-        except BaseException:
-            self.down()
-            raise
 
     def start_all(self):
         """Each program with a certificate for its address."""
@@ -135,4 +130,4 @@ class Tls(Lab):
 
 if __name__ == "__main__":
     LAB = Tls()
-    sys.exit(run(LAB, LAB.steps()))
+    sys.exit(run(LAB))
