@@ -25,9 +25,10 @@ struct leftover {
     struct list link; /* in agent.leftovers */
     uint64_t number;  /* of its row */
     struct vap_vcr vcr;
-    bool has_vcr;   /* it went over the phone network */
-    bool under_way; /* the goodbyes are sent */
-    unsigned pstn;  /* which end is the phone network's */
+    bool has_vcr;    /* it went over the phone network */
+    bool under_way;  /* the goodbyes are sent */
+    bool is_corrupt; /* its row says nothing: it goes */
+    unsigned pstn;   /* which end is the phone network's */
     struct leftover_end ends[2];
 };
 
@@ -241,6 +242,20 @@ static void say_goodbye(struct agent *a, struct leftover *l)
         ended(a, l);
 }
 
+/* A row that cannot be read ends no call, and would be read again at each start. */
+static void drop_corrupt(struct agent *a)
+{
+    uint8_t key[8];
+    LIST_EACH(it, &a->leftovers) {
+        struct leftover *l = CONTAINER_OF(it, struct leftover, link);
+        if (!l->is_corrupt)
+            continue;
+        kv_remove(a->ports.kv, KV_AGENT_DIALOG, key_of(l->number, key));
+        leftover_free(a, l);
+    }
+    kv_commit(a->ports.kv, NULL, NULL);
+}
+
 static void step(struct agent *a, void *owner)
 {
     unsigned left = STEP_CALLS;
@@ -268,12 +283,19 @@ static int load_row(void *arg, struct slice key, struct slice value)
         l->ends[i].leftover = l;
         buf_init(&l->ends[i].bye, ROW_OCTETS_MAX);
     }
-    for (size_t i = 0; i < key.n && i < 8; i++)
+    for (size_t i = 0; key.n == 8 && i < 8; i++)
         l->number = l->number << 8 | key.p[i];
     if (l->number >= a->next_kept && l->number < UINT64_MAX)
         a->next_kept = l->number + 1;
-    if (key.n != 8 || decode(a, value, l) < 0)
-        leftover_free(a, l);
+    int err = key.n == 8 ? decode(a, value, l) : ERR_RANGE;
+    if (l->ends[0].bye.err || l->ends[1].bye.err)
+        return ERR_NO_MEMORY;
+    if (err) {
+        l->is_corrupt = true;
+        a->counters.calls_corrupt++;
+        log_event(a->ports.log, LEVEL_WARNING, "call.corrupt", "row=%llu error=%s", (unsigned long long)l->number,
+                  err_name(err));
+    }
     return 0;
 }
 
@@ -287,6 +309,8 @@ int call_leftovers_init(struct agent *a)
 
 void call_leftovers_start(struct agent *a)
 {
+    if (a->counters.calls_corrupt)
+        drop_corrupt(a);
     if (!list_empty(&a->leftovers))
         agent_timer(a, &a->leftover_timer, 0);
 }
