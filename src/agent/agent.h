@@ -120,7 +120,7 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
     X(IMESetupsFailed) X(calls_pstn_out) X(calls_pstn_in) X(calls_shed) X(calls_refused_limit) X(calls_refused_peer) X(calls_refused_source) \
     X(calls_refused_ticket) X(calls_refused_not_enrolled) X(calls_stuck) X(answers_unacknowledged) X(answers_late) X(answers_late_refused) \
     X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures) \
-    X(registrations_restored) X(registrations_corrupt) X(registrations_unwritten) X(strangers_dropped) X(calls_kept) X(calls_left_over) \
+    X(registrations_restored) X(registrations_corrupt) X(registrations_unwritten) X(quality_bad) X(quality_good) X(strangers_dropped) X(calls_kept) X(calls_left_over) \
     X(calls_corrupt)
 /* clang-format on */
 COUNTERS_DECLARE(agent_counters, AGENT_COUNTERS)

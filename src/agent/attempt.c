@@ -81,12 +81,12 @@ static void attempt_tell_routes(struct attempt *at, enum agent_cause cause)
 static void attempt_skip_place(const struct attempt *at)
 {
     struct call *c = at->call;
-    if (at->side != AGENT_IME || !at->way || at->heard)
+    if (at->side != AGENT_IME || !at->way)
         return;
     while (c->next_way < c->way_count) {
         const struct way *next = &c->ways[c->next_way];
         if (next->side != AGENT_IME || next->hop.transport != at->way->hop.transport ||
-            !addr_eq(&next->hop.addr, &at->way->hop.addr) || strcmp(next->domain, at->way->domain) != 0)
+            !addr_eq(&next->place, &at->way->place) || strcmp(next->domain, at->way->domain) != 0)
             return;
         plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "%s: another route, to the same place: not tried", next->name);
         c->next_way++;
@@ -104,8 +104,8 @@ static void attempt_failed(struct attempt *at, unsigned status, const struct sip
     c->current = NULL;
     if (!v.elsewhere)
         c->next_way = c->way_count;
-    if (!response)
-        attempt_skip_place(at);
+    if (response ? v.cause == AGENT_CAUSE_SOCKET_ERROR || v.cause == AGENT_CAUSE_CONNECTION_TIMEOUT : !at->heard)
+        attempt_skip_place(at); /* the edge says so, or nobody says anything */
     call_next_way(c, status, response);
     attempt_free(at);
     call_check(c);
@@ -120,7 +120,8 @@ static void attempt_due(struct agent *a, void *owner)
               at->way ? at->way->name : "-");
     attempt_note_end(at, at->side == AGENT_IME ? AGENT_CAUSE_CONNECTION_TIMEOUT : AGENT_CAUSE_NONE, 0);
     attempt_tell_routes(at, AGENT_CAUSE_CONNECTION_TIMEOUT);
-    attempt_skip_place(at);
+    if (!at->heard)
+        attempt_skip_place(at);
     attempt_give_up(at, cancel_elsewhere);
     call_next_way(c, 408, NULL);
 }

@@ -30,7 +30,9 @@ struct way {
     enum agent_side side;
     struct trunk *trunk; /* NULL: IME */
     struct sip_hop hop;
+    struct addr place;               /* IME: where it ends, by the learned route; the hop may be the edge before it */
     const char *uri;                 /* Request-URI */
+    const char *routes;              /* NULL: none */
     const char *domain;              /* host of the URIs that are ours to write */
     const char *name;                /* for people */
     const struct agent_route *route; /* IME: with its ticket */
@@ -323,6 +325,13 @@ int patch_inside(struct agent *a, const struct sip_message *m, const struct end 
                  struct buf *out);
 /* A first request goes that way, with a tag and Call-ID of ours. */
 int patch_first(struct attempt *at, const struct sip_message *m, const struct way *way, struct buf *out);
+
+/* quality.c: what the edge tells of a call. Fields of such names are between the edge and us (patch.c). */
+#define EDGE_HEADERS "X-IME-"
+#define EDGE_DOMAIN_HEADER "X-IME-Domain"   /* in requests: the company that they are from, by its certificate */
+#define EDGE_QUALITY_HEADER "X-IME-Quality" /* in a REFER inside of a call: its quality has become bad, or good again */
+/* True: it was such a REFER, and has its answer. */
+bool quality_told(struct end *end, const struct sip_event *event);
 
 /* verdict.c */
 struct verdict {

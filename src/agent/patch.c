@@ -3,6 +3,8 @@
  * refer.c. */
 #include "agent/internal.h"
 
+#include "base/text.h"
+
 /* The URI of each Contact becomes ours; display names and parameters (feature tags, expiry) stay. What cannot be read would tell the other side an
  * address of this one: it is left out. */
 static void patch_contacts(struct sip_edit *e, const struct sip_message *m, struct slice contact,
@@ -35,6 +37,18 @@ static void patch_copy(struct agent *a, struct sip_edit *e, const struct sip_mes
         buf_slice_put(&a->text, f->value);
     }
     sip_edit_set(e, header, region_copy(&a->scratch, buf_slice(&a->text)));
+}
+
+/* What is between the edge and us goes nowhere else, and nobody else's word is taken for the edge's. */
+static void patch_out_edge(struct sip_edit *e, const struct sip_message *m)
+{
+    const size_t n = sizeof EDGE_HEADERS - 1;
+    for (size_t i = 0; i < m->field_count; i++) {
+        const struct sip_field *f = &m->fields[i];
+        if (f->header == SIP_OTHER_HEADER && f->name.n > n &&
+            text_equal_nocase(slice_of(f->name.p, n), slice_str(EDGE_HEADERS)))
+            sip_edit_remove(e, f);
+    }
 }
 
 /* A datagram may have come without it; a stream needs it. */
@@ -71,6 +85,7 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
         sip_edit_set(e, SIP_X_CISCO_VIPR_TICKET, slice_str(p->ticket));
     else
         sip_edit_remove_all(e, SIP_X_CISCO_VIPR_TICKET);
+    patch_out_edge(e, m);
     identity_patch(a, e, m, &p->path.people);
     refer_patch_replaces(a, e, m);
     if (m->method == SIP_REFER)
@@ -130,6 +145,7 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
         .call_id = at->call_id,
         .cseq = at->cseq,
         .contact = end_contact(a, way->side, way->hop.transport, at->tag),
+        .routes = way->routes,
         .ticket = way->route ? way->route->ticket : NULL,
         .path = {.people = people,
                  .from_point = agent_point(a, c->from, c->from_hop.transport),

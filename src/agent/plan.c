@@ -118,6 +118,16 @@ static void plan_trunks(struct call *c, enum agent_side side, const struct e164 
 
 /* ---- learned routes ---- */
 
+/* The edge is told where to go by a Route: connect there, and take no certificate but that company's. */
+static void plan_by_edge(struct call *c, struct way *way)
+{
+    char text[ADDR_TEXT_OCTETS];
+    const bool is_v6 = way->place.family == 6;
+    way->hop.addr = c->agent->options->edge;
+    way->routes = plan_text(c, "<sip:%s:%u;maddr=%s%s%s;transport=tls;lr>", way->domain, way->place.port,
+                            is_v6 ? "[" : "", addr_format_ip(&way->place, text), is_v6 ? "]" : "");
+}
+
 static void plan_route(struct call *c, const struct agent_route *route)
 {
     struct agent *a = c->agent;
@@ -138,16 +148,17 @@ static void plan_route(struct call *c, const struct agent_route *route)
         return;
     *copy = *route;
     *way = (struct way){.side = AGENT_IME,
-                        .hop = {.transport = a->options->ime_transport,
-                                .side = AGENT_IME,
-                                .addr = a->options->edge.family ? a->options->edge : uri.address},
+                        .hop = {.transport = a->options->ime_transport, .side = AGENT_IME, .addr = uri.address},
+                        .place = uri.address,
                         .uri = plan_text(c, "sip:%s@%s;user=phone", c->record.called.text, copy->domain),
                         .domain = copy->domain,
                         .name = copy->domain,
                         .route = copy};
-    if (!a->options->edge.family && way->hop.transport == SIP_TLS)
+    if (a->options->edge.family)
+        plan_by_edge(c, way);
+    else if (way->hop.transport == SIP_TLS)
         snprintf(way->hop.host, sizeof way->hop.host, "%s", copy->domain);
-    c->way_count += way->uri != NULL;
+    c->way_count += way->uri && (way->routes || !a->options->edge.family);
 }
 
 static void plan_routes(struct call *c)
@@ -333,6 +344,16 @@ static bool plan_transfer(struct call *c, const struct sip_message *m, const str
     return way->uri != NULL;
 }
 
+/* Whose company calls: as its certificate says, which the edge, if there is one, has seen in our place. */
+static const char *plan_domains(struct call *c, const struct sip_message *m, const struct sip_flow *flow)
+{
+    const struct sip_field *f = sip_field_named(m, EDGE_DOMAIN_HEADER);
+    const char *domains = flow->peer_domains;
+    if (c->agent->options->edge.family)
+        domains = f ? region_text(&c->texts, f->value) : NULL;
+    return domains ? domains : "";
+}
+
 unsigned plan_call(struct call *c)
 {
     struct agent *a = c->agent;
@@ -355,16 +376,16 @@ unsigned plan_call(struct call *c)
     case AGENT_IME:
         break;
     }
-    return plan_from_ime(c, flow->peer_domains ? flow->peer_domains : "", m, &uri);
+    return plan_from_ime(c, plan_domains(c, m, flow), m, &uri);
 }
 
 /* ---- redirect mode ---- */
 
-/* The ticket as a header of a URI (RFC 3261 19.1.1): what base64 has and that may not have is escaped. */
+/* The value of a header of a URI (RFC 3261 19.1.1): what may not stand there is escaped. */
 static void put_escaped(struct buf *b, const char *text)
 {
     for (; *text; text++) {
-        if (*text == '=' || *text == '+' || *text == '/')
+        if (strchr("=+/<>;@%&? ", *text))
             buf_printf(b, "%%%02X", (unsigned)(unsigned char)*text);
         else
             buf_u8(b, (uint8_t)*text);
@@ -390,6 +411,10 @@ void plan_redirect(struct call *c)
         buf_printf(&contacts, "%s<sip:%s@%s;transport=%s?X-Cisco-ViPR-Ticket=", contacts.n ? ", " : "",
                    c->record.called.text, addr_format(&way->hop.addr, addr), transports[way->hop.transport]);
         put_escaped(&contacts, way->route->ticket);
+        if (way->routes) {
+            buf_str(&contacts, "&Route=");
+            put_escaped(&contacts, way->routes);
+        }
         buf_str(&contacts, ">");
     }
     c->record.status = contacts.n && !contacts.err ? 302 : 404;
