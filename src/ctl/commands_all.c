@@ -1,7 +1,7 @@
 /* The commands that every daemon answers. */
 #include "ctl/chapter.h"
 
-#define EVERY (CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_PSTN)
+#define EVERY (CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN)
 
 static const struct ctl_command commands[] = {
     {

@@ -5,6 +5,7 @@ const struct ctl_program_info ctl_programs[] = {
     {CTL_SERVER, "ime-server", "server"},
     {CTL_ENROLL, "ime-enroll", "enroll"},
     {CTL_AGENT, "ime-agent", "agent"},
+    {CTL_EDGE, "ime-edge", "edge"},
     {CTL_PSTN, "ime-pstn", "pstn"},
     {0, NULL, NULL},
 };

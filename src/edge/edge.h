@@ -46,6 +46,7 @@ struct edge_ports {
     void *reload_ctx;
     edge_show_fn *show_mappings;     /* rows of `show mappings`; NULL: none */
     edge_show_fn *show_certificates; /* rows of `show certificates`; NULL: none */
+    edge_show_fn *show_tickets;      /* all of `show tickets` */
     void *show_ctx;
 };
 

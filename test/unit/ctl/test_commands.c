@@ -11,7 +11,7 @@ static void test_table_keeps_its_rules(void **state)
         size_t args = 0;
         bool optional_seen = false;
         assert_true(c->programs);
-        assert_int_equal(c->programs & ~(unsigned)(CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_PSTN), 0);
+        assert_int_equal(c->programs & ~(unsigned)(CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN), 0);
         assert_non_null(c->help);
         for (const struct ctl_arg *arg = c->args; arg && arg->name; arg++, args++) {
             assert_non_null(arg->help);
