@@ -47,9 +47,20 @@ const struct key *cert_key(const struct cert *cert);
 /* SHA-256 of the DER, as SignerIdentity cert_hash wants it. */
 const uint8_t *cert_hash_sha256(const struct cert *cert);
 
-/* The domains that a certificate speaks for in SIP (RFC 5922 7.1): dNSName entries without wildcards, and URIs "sip:domain"; in lower case, in
- * their order, separated by single spaces, appended. Any X.509 certificate is read, not only such of the ring. ERR_SYNTAX, ERR_LIMIT. */
+/* The domains that a certificate speaks for in SIP (RFC 5922 7.1): the hosts of URIs "sip:domain" without a user part; if there is no such URI, its
+ * dNSName entries without wildcards; if there is no subjectAltName at all, the last common name, if that is a domain name with a dot. In lower
+ * case, in their order, each once, separated by single spaces, appended; nothing if there are none. Any X.509 certificate is read, not only
+ * such of the ring. ERR_SYNTAX, ERR_LIMIT. */
 int cert_domains(struct slice der, struct buf *ret_domains);
+
+/* Whether it is one of the domains, case-insensitive and as a whole (RFC 5922 7.2). domains: as cert_domains writes them. */
+bool cert_domains_have(const char *domains, const char *domain);
+
+/* Whether its extended key usage lets a certificate stand for a SIP domain (RFC 5924 4): there is none, or it has id-kp-sipDomain,
+ * anyExtendedKeyUsage, or that of a TLS server, which a domain is toward others; of a client that of TLS clients will do too. Public authorities give the
+ * first to nobody, and the last ever more seldom. */
+enum cert_sip_role { CERT_SIP_SERVER, CERT_SIP_CLIENT };
+bool cert_is_for_sip(struct slice der, enum cert_sip_role role);
 
 /* Key identifiers (RFC 5280 4.2.1.1, 4.2.1.2), at most so many octets of them; all zero: the certificate has none. They tell authorities of
  * one name apart, and prove nothing. */

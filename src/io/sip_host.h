@@ -6,6 +6,7 @@
 #include "base/entropy.h"
 #include "base/log.h"
 #include "io/dns.h"
+#include "io/handshakes.h"
 #include "io/stream.h"
 #include "io/tls.h"
 #include "io/udp.h"
@@ -20,7 +21,7 @@ struct sip_host;
 /* Called from the loop, never from within a function of this file. What they are given is valid during the call only. */
 struct sip_host_handler {
     /* Exactly one message, not judged. flow->peer_domain: the first dNSName of the verified certificate of the other side, or the name that
-     * a connection of ours was made to. */
+     * a connection of ours was made to. flow->identity: which of our certificates an accepted one was shown. */
     void (*message)(void *arg, const struct sip_flow *flow, struct slice octets);
     /* As SIP_NET_UNREACHABLE; for sip_layer_unreachable. */
     void (*unreachable)(void *arg, const struct sip_hop *hop);
@@ -33,13 +34,14 @@ struct sip_host_handler {
 };
 
 struct sip_host_options {
-    struct sip_net_config net;       /* sip_net_config_init */
-    struct sip_locate_config locate; /* sip_locate_config_init */
-    struct dns_options dns;          /* dns_options_init; without servers those of the system */
-    struct udp_limits udp;           /* udp_limits_init */
-    size_t stream_queue_octets_max;  /* that wait for one slow reader; 0: 1 MiB */
-    const struct entropy *entropy;   /* must outlive the host */
-    const struct log *log;           /* may be NULL */
+    struct sip_net_config net;           /* sip_net_config_init */
+    struct sip_locate_config locate;     /* sip_locate_config_init */
+    struct dns_options dns;              /* dns_options_init; without servers those of the system */
+    struct udp_limits udp;               /* udp_limits_init */
+    struct handshakes_config handshakes; /* handshakes_config_init */
+    size_t stream_queue_octets_max;      /* that wait for one slow reader; 0: 1 MiB */
+    const struct entropy *entropy;       /* must outlive the host */
+    const struct log *log;               /* may be NULL */
 };
 void sip_host_options_init(struct sip_host_options *options);
 
@@ -64,6 +66,25 @@ void sip_host_send(struct sip_host *h, const struct sip_hop *hop, struct slice o
 /* Ends a connection, after what was sent over it. */
 void sip_host_close(struct sip_host *h, uint64_t conn);
 
+/* As those of sip_net. */
+void sip_host_hold(struct sip_host *h, uint64_t conn);
+void sip_host_release(struct sip_host *h, uint64_t conn);
+int sip_host_alias(struct sip_host *h, uint64_t conn, unsigned side, const char *domain, const struct addr *target);
+
+/* A connection, for those who show it: as sip_net_conn and sip_net_next_conn, and what TLS says. */
+struct sip_host_conn_info {
+    struct sip_conn_info conn;
+    const char *tls_version, *tls_cipher; /* NULL: none, or not up */
+    bool tls_resumed;
+};
+bool sip_host_conn(const struct sip_host *h, uint64_t conn, struct sip_host_conn_info *ret_info);
+bool sip_host_next_conn(const struct sip_host *h, size_t *at, struct sip_host_conn_info *ret_info);
+
+/* The contexts were loaded again, or time has passed: connections whose certificate is no longer believed (it has ended, was revoked, its authority
+ * lost its trust) are ended, counted by their reason among the stream's counters, and told of as SIP_NET_LOST. It goes on over some turns. To
+ * be called after each reload, and once in a while. */
+void sip_host_verify_again(struct sip_host *h);
+
 /* Where a target is: as sip_locate; 1: located follows. */
 int sip_host_locate(struct sip_host *h, const struct sip_target *target, uint64_t token, struct sip_hops *ret_hops);
 
@@ -77,6 +98,7 @@ struct addr sip_host_addr(const struct sip_host *h, unsigned side, enum sip_tran
 size_t sip_host_conns(const struct sip_host *h);
 const struct sip_net_counters *sip_host_net_counters(const struct sip_host *h);
 const struct stream_counters *sip_host_stream_counters(const struct sip_host *h);
+const struct handshakes *sip_host_handshakes(const struct sip_host *h);
 const struct udp_counters *sip_host_udp_counters(const struct sip_host *h);
 
 #endif

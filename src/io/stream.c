@@ -17,7 +17,7 @@
 
 COUNTERS_DEFINE(stream_counters, STREAM_COUNTERS)
 
-_Static_assert(STREAM_REASON_COUNT + 6 == COUNTERS_COUNT(stream_counters), "each reason has its counter");
+_Static_assert(STREAM_REASON_COUNT + 8 == COUNTERS_COUNT(stream_counters), "each reason has its counter");
 
 const char *stream_reason_name(enum stream_reason reason)
 {

@@ -28,12 +28,17 @@ enum stream_reason {
     STREAM_TLS_UNKNOWN_CA,      /* its certificate's authority is not one that we trust */
     STREAM_TLS_EXPIRED,         /* its certificate is expired or not yet valid */
     STREAM_TLS_WRONG_NAME,      /* its certificate is for another name or address */
+    STREAM_TLS_WRONG_PURPOSE,   /* its certificate is for something else than this */
+    STREAM_TLS_REVOKED,         /* its certificate, or one above it, was revoked */
+    STREAM_TLS_NO_CRL,          /* whether it was cannot be said: no list of its authority, or an old one */
     STREAM_TLS_BAD_CERTIFICATE, /* its certificate does not verify for another reason */
     STREAM_TLS_REFUSED_BY_PEER, /* the other side refused our certificate, or that we have none */
     STREAM_TLS_PROTOCOL,        /* no TLS, no common version or cipher, garbage */
+    STREAM_TLS_FLOOD,           /* renegotiation or new keys again and again, instead of data */
     STREAM_SRP_FAILED,          /* TLS-SRP: the other side has another password, or none */
     STREAM_LIMIT_CONNECTIONS,   /* the listener has as many connections as it may have */
     STREAM_LIMIT_SOURCE,        /* the same from one address */
+    STREAM_LIMIT_HANDSHAKES,    /* more handshakes at once, or from there, than may be (handshakes.h) */
     STREAM_LOCAL_FAILURE,       /* no memory, no descriptors, an error of the kernel */
     STREAM_REASON_COUNT
 };
@@ -49,9 +54,10 @@ bool stream_reason_is_refusal(enum stream_reason reason);
 /* clang-format off */
 #define STREAM_COUNTERS(X) \
     X(peer_closed) X(reset) X(refused) X(unreachable) X(connect_timeout) X(handshake_timeout) \
-    X(tls_no_certificate) X(tls_self_signed) X(tls_unknown_ca) X(tls_expired) X(tls_wrong_name) X(tls_bad_certificate) \
-    X(tls_refused_by_peer) X(tls_protocol) X(srp_failed) X(limit_connections) X(limit_source) X(local_failure) \
-    X(accepted) X(connected) X(ready) X(queue_full) X(octets_in) X(octets_out)
+    X(tls_no_certificate) X(tls_self_signed) X(tls_unknown_ca) X(tls_expired) X(tls_wrong_name) \
+    X(tls_wrong_purpose) X(tls_revoked) X(tls_no_crl) X(tls_bad_certificate) X(tls_refused_by_peer) X(tls_protocol) X(tls_flood) \
+    X(srp_failed) X(limit_connections) X(limit_source) X(limit_handshakes) X(local_failure) \
+    X(accepted) X(connected) X(ready) X(resumed) X(handshakes_put_off) X(queue_full) X(octets_in) X(octets_out)
 /* clang-format on */
 COUNTERS_DECLARE(stream_counters, STREAM_COUNTERS)
 
@@ -93,6 +99,17 @@ struct addr stream_local_addr(const struct stream *stream); /* family 0 for Unix
 /* The other side's certificate as DER, from `ready` on; empty if it showed none. Valid as long as the stream. */
 struct slice stream_peer_certificate(const struct stream *stream);
 
+/* From `ready` on. Which of our identities the other side was shown: 0 the one of the options, k the k-th further one. Accepted ones; else 0. */
+unsigned stream_identity(const struct stream *stream);
+bool stream_is_resumed(const struct stream *stream);
+const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3"; NULL without TLS */
+const char *stream_tls_cipher(const struct stream *stream);  /* "TLS_AES_128_GCM_SHA256"; NULL without TLS */
+
+/* Whether the context, as it is now, would still believe the certificate that the other side showed: it may have ended, been revoked, or its authority
+ * lost its trust. A stream without such is believed. If not: the reason; nothing is done about it. */
+bool stream_verify_again(const struct stream *stream, const struct tls_context *context,
+                         enum stream_reason *ret_reason);
+
 /* Keying material of the TLS connection (RFC 5705, no context), from `ready` on. 0, ERR_WRONG_STATE without TLS, ERR_CRYPTO. */
 int stream_export(const struct stream *stream, const char *label, uint8_t *ret_octets, size_t n);
 
@@ -115,6 +132,7 @@ struct stream_options {
 /* Listening. The callback gets every accepted connection and must set its handler at once (or close it); `ready` follows when the
  * handshake is done, or `closed`. Connections over a limit are closed right away, counted, and not reported. */
 struct listener;
+struct handshakes;
 typedef void listener_accept_fn(void *arg, struct stream *stream);
 
 #define LISTENER_CONNECTIONS_DEFAULT 4096
@@ -129,6 +147,10 @@ struct listener_options {
     /* Asked instead of per_source_max whether one more is taken from there; false with STREAM_LIMIT_CONNECTIONS or STREAM_LIMIT_SOURCE. NULL:
      * not asked. It has the arg of the callback. */
     bool (*admits)(void *arg, const struct addr *peer, enum stream_reason *ret_reason);
+    /* TLS: which handshakes go on, and when (handshakes.h). NULL: all, at once. Then the context must outlive accepted streams until they are ready. */
+    struct handshakes *handshakes;
+    /* Asked for those: the handshake of this peer goes before others'. NULL: nobody's. It has the arg of the callback. */
+    bool (*goes_first)(void *arg, const struct addr *peer);
     struct stream_options stream;
 };
 

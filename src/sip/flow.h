@@ -37,7 +37,9 @@ struct sip_flow {
     uint64_t conn;            /* 0 for UDP */
     const char *peer_domain;  /* TLS: a name of the verified certificate; NULL: none */
     const char *peer_domains; /* all of them, separated by spaces; NULL: none */
-    bool is_configured;       /* a peer that the configuration names: limits per source are not for it */
+    unsigned
+        identity; /* TLS, accepted: which of our certificates the other side asked for and was shown (tls_options); else 0 */
+    bool is_configured; /* a peer that the configuration names: limits per source are not for it */
 };
 
 /* True if the other side has proved to speak for that domain, case-insensitive. */

@@ -15,7 +15,7 @@
 struct sip_locator;
 
 #define SIP_HOPS_MAX 16
-#define SIP_LOCATE_SIDES_MAX 40
+#define SIP_LOCATE_SIDES_MAX 72 /* two, and one for each of 64 domains that the edge serves */
 
 /* A request above this size does not go by UDP when its target leaves the choice to us (18.1.1: path MTU unknown). */
 #define SIP_DATAGRAM_OCTETS_MAX 1300

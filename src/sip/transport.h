@@ -76,6 +76,16 @@ void sip_net_free(struct sip_net *n);
  * for the same hop in a row. */
 void sip_net_send(struct sip_net *n, struct now now, const struct sip_hop *hop, struct slice octets);
 
+/* The connection is needed, by a dialog for example: until it was released as often, it neither ends for being idle nor gives way to another.
+ * Harmless if it is gone. */
+void sip_net_hold(struct sip_net *n, struct now now, uint64_t conn);
+void sip_net_release(struct sip_net *n, struct now now, uint64_t conn);
+
+/* From now on, messages of that side to the target, for the domain by TLS, may go over this accepted connection, as if we had made it (RFC 5923): the
+ * other side has asked for it, or its requests have shown that it takes them. 0; ERR_NOT_FOUND: it is gone; ERR_FORBIDDEN: it is not TLS, its verified
+ * certificate is not for the domain (RFC 5923 7.1), or the target has another IP address than it comes from; ERR_EXISTS: another leads there. */
+int sip_net_alias(struct sip_net *n, uint64_t conn, unsigned side, const char *domain, const struct addr *target);
+
 /* Ends a connection, after what was sent over it; its messages are dropped from now on. Harmless if it is gone. */
 void sip_net_close(struct sip_net *n, struct now now, uint64_t conn);
 
@@ -93,6 +103,9 @@ enum sip_net_room sip_net_room(struct sip_net *n, struct now now, const struct a
  * closes it. */
 int sip_net_accepted(struct sip_net *n, struct now now, enum sip_transport transport, unsigned side,
                      const struct addr *peer, const struct addr *local, bool is_known, uint64_t *ret_conn);
+
+/* For sip_net_up of an accepted one, before it: sip_flow.identity. */
+void sip_net_set_identity(struct sip_net *n, uint64_t conn, unsigned identity);
 
 /* It is up, TLS included: so is one that SIP_NET_CONNECT asked for. peer_domains: see sip_flow; copied, NULL: none. */
 void sip_net_up(struct sip_net *n, struct now now, uint64_t conn, const struct addr *local, const char *peer_domains);
@@ -139,6 +152,32 @@ struct sip_net_effect {
 /* Oldest first. What it points to is valid until the next call of sip_net_next; octets other than those of a message also only until the next
  * sip_net_send. Any function may be called between two calls, but sip_net_input and sip_net_datagram only after the last gave false. */
 bool sip_net_next(struct sip_net *n, struct now now, struct sip_net_effect *ret_effect);
+
+/* A connection, for those who show it. The texts live as long as it. */
+struct sip_conn_info {
+    uint64_t conn;
+    enum sip_transport transport;
+    unsigned side;
+    bool accepted;
+    bool is_up;    /* else connecting, in the handshake, or at its end */
+    bool is_known; /* to the program; or ours */
+    unsigned identity;
+    struct addr peer, local;
+    const char *host;         /* ours: the TLS name that it was made to; "": none */
+    const char *peer_domains; /* NULL: none */
+    const char *alias;        /* the domain of sip_net_alias; NULL: none */
+    unsigned holds;
+    struct mono since; /* up, or begun */
+    struct mono used;  /* last message, either way */
+    uint64_t messages_in, messages_out, octets_in, octets_out;
+};
+
+/* One connection; false if it is gone. */
+bool sip_net_conn(const struct sip_net *n, uint64_t conn, struct sip_conn_info *ret_info);
+
+/* All of them, one a call, in no order: *at is 0 at first, and up to SIP_CONNS_MAX. False: there are no more. Between two calls the
+ * net may change: none that lives all the time is left out or told twice. */
+bool sip_net_next_conn(const struct sip_net *n, size_t *at, struct sip_conn_info *ret_info);
 
 size_t sip_net_conns(const struct sip_net *n);
 const struct sip_net_counters *sip_net_counters(const struct sip_net *n);
