@@ -77,7 +77,7 @@ static void test_unknown_words(void **state)
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
     assert_explained("ring", "no command `ring`; what may follow is: lookup, config, bans, ban, unban");
     assert_explained("xyzzyxyzzy", "no command `xyzzyxyzzy`; commands begin with: show, shutdown, explain, set, "
-                                   "ticket, ring, wait, leave, enroll, agent");
+                                   "ticket, ring, wait, leave, enroll, agent, edge");
 }
 
 static void test_programs(void **state)
