@@ -1,0 +1,79 @@
+/* What the signalling process and a media worker say to each other: one message per packet of a SOCK_SEQPACKET socket, which both run in
+ * the same version of the program; another version is refused. Both sides check what they read: a worker that was taken over by what it
+ * received cannot harm the signalling process through these.
+ *
+ * Message: version u8, kind u8, body; numbers in network order; nothing behind the body. Messages that hold keys are secret
+ * (buf_fini_secret); decoded ones are wiped with mem_wipe. */
+#ifndef MEDIA_CONTROL_H
+#define MEDIA_CONTROL_H
+
+#include "base/reader.h"
+#include "media/relay.h"
+
+#define MEDIA_CONTROL_VERSION 1
+
+/* No message is longer. */
+#define MEDIA_CONTROL_OCTETS_MAX 16384
+
+enum media_control_kind {
+    /* commands */
+    MEDIA_CONTROL_CONFIGURE = 1, /* options: the first command, and any time later */
+    MEDIA_CONTROL_PORT = 2,      /* port; two bound UDP sockets come with the message: RTP, then RTCP */
+    MEDIA_CONTROL_SET = 3,       /* session */
+    MEDIA_CONTROL_REMOVE = 4,    /* id */
+    /* events */
+    MEDIA_CONTROL_READY = 64,    /* the first one */
+    MEDIA_CONTROL_EVENT = 65,    /* event; never MEDIA_LOST */
+    MEDIA_CONTROL_COUNTERS = 66, /* counters, since the worker's start: now and then */
+    MEDIA_CONTROL_REFUSED = 67   /* id, err: a command that could not be done */
+};
+
+/* What a worker counts besides its relay. */
+/* clang-format off */
+#define MEDIA_WORKER_COUNTERS(X) \
+    X(turns) /* of its loop */ \
+    X(stale) /* packets that had waited too long in a socket, and were dropped */ \
+    X(overflowed) /* packets that the kernel dropped because a socket was full */ \
+    X(send_failed) X(unreachable)
+/* clang-format on */
+COUNTERS_DECLARE(media_worker_counters, MEDIA_WORKER_COUNTERS)
+
+struct media_control {
+    enum media_control_kind kind;
+    union {
+        struct media_relay_options options;
+        struct media_session session;
+        uint64_t id;
+        struct {
+            uint64_t session;
+            unsigned stream;
+            enum media_side side;
+        } port;
+        struct media_event event;
+        struct {
+            struct media_counters relay;
+            struct media_worker_counters worker;
+        } counters;
+        struct {
+            uint64_t session;
+            int err;
+        } refused;
+    };
+};
+
+/* Appended. The buffer's error, or ERR_RANGE for values that could not be read back. */
+int media_control_encode(const struct media_control *message, struct buf *b);
+
+/* ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED, ERR_UNSUPPORTED (another version or kind), with ret_fault. What is decoded is whole: every number
+ * is within what its field and the limits of session.h allow, every text terminated. */
+int media_control_decode(struct slice octets, struct media_control *ret_message, struct fault *ret_fault);
+
+/* Parts, which an exported session has as well. */
+int media_session_encode(const struct media_session *session, struct buf *b);
+void media_session_read(struct reader *r, struct media_session *ret_session);
+void media_addr_encode(const struct addr *a, struct buf *b);
+void media_addr_read(struct reader *r, struct addr *ret_addr);
+void media_figures_encode(const struct media_figures *f, struct buf *b);
+void media_figures_read(struct reader *r, struct media_figures *ret_figures);
+
+#endif
