@@ -331,7 +331,7 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
 #define EDGE_DOMAIN_HEADER "X-IME-Domain"   /* in requests: the company that they are from, by its certificate */
 #define EDGE_QUALITY_HEADER "X-IME-Quality" /* in a REFER inside of a call: its quality has become bad, or good again */
 /* True: it was such a REFER, and has its answer. */
-bool quality_told(struct end *end, const struct sip_event *event);
+bool relay_quality_told(struct end *end, const struct sip_event *event);
 
 /* verdict.c */
 struct verdict {

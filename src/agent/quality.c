@@ -9,7 +9,7 @@ static struct slice word(struct slice value)
     return end ? slice_of(value.p, (size_t)((const uint8_t *)end - value.p)) : value;
 }
 
-bool quality_told(struct end *end, const struct sip_event *event)
+bool relay_quality_told(struct end *end, const struct sip_event *event)
 {
     const struct sip_message *m = event->message;
     struct call *c = end->pair->call;

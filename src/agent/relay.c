@@ -180,7 +180,7 @@ void relay_inside(struct end *end, const struct sip_event *event)
         end->hop.conn = event->flow->conn;
     if (!status && (!other->ready || other->gone || end->gone || c->state == CALL_OVER))
         status = 481;
-    if (!status && quality_told(end, event))
+    if (!status && relay_quality_told(end, event))
         return;
     if (!status && (c->relay_count >= CALL_RELAYS_MAX || relay_new(c, event, &r) < 0))
         status = 500;
