@@ -117,12 +117,25 @@ int edge_options_own(struct edge_options *options, const struct addr *own)
     return 0;
 }
 
-int edge_options_inside_network(struct edge_options *options, const struct addr *network, unsigned bits)
+static int add_network(struct edge_network *networks, size_t *count, size_t max, const struct addr *network,
+                       unsigned bits)
 {
-    if (options->inside_network_count >= sizeof options->inside_networks / sizeof options->inside_networks[0])
+    if (*count >= max)
         return ERR_LIMIT;
     if (bits > (network->family == 4 ? 32U : 128U))
         return ERR_RANGE;
-    options->inside_networks[options->inside_network_count++] = (struct edge_network){*network, bits};
+    networks[(*count)++] = (struct edge_network){*network, bits};
     return 0;
+}
+
+int edge_options_inside_network(struct edge_options *options, const struct addr *network, unsigned bits)
+{
+    return add_network(options->inside_networks, &options->inside_network_count,
+                       sizeof options->inside_networks / sizeof options->inside_networks[0], network, bits);
+}
+
+int edge_options_outside_network(struct edge_options *options, const struct addr *network, unsigned bits)
+{
+    return add_network(options->outside_networks, &options->outside_network_count,
+                       sizeof options->outside_networks / sizeof options->outside_networks[0], network, bits);
 }

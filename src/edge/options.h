@@ -69,6 +69,10 @@ struct edge_options {
 
     bool allow_private_outside; /* far companies may have private addresses: labs, and companies behind one VPN */
 
+    /* Networks of far companies whatever kind their addresses are of, loopback included; inside_networks and own come first. */
+    struct edge_network outside_networks[32];
+    size_t outside_network_count;
+
     uint8_t suites[8]; /* enum srtp_suite, in order of preference, of our offers and answers outside */
     size_t suite_count;
     bool inside_srtp; /* offered to the agents, too; else RTP inside */
@@ -103,6 +107,7 @@ int edge_options_point(struct edge_options *options, enum edge_side side, enum s
                        const char *host_port);
 int edge_options_own(struct edge_options *options, const struct addr *own);
 int edge_options_inside_network(struct edge_options *options, const struct addr *network, unsigned bits);
+int edge_options_outside_network(struct edge_options *options, const struct addr *network, unsigned bits);
 
 /* The number of a served domain, case-insensitive; -1: not served. */
 int edge_options_find_domain(const struct edge_options *options, struct slice name);
