@@ -40,10 +40,11 @@ int sip_net_new(const struct sip_net_config *config, const struct log *log, stru
     if (n->config.conns_reserved > n->config.conns_max)
         n->config.conns_reserved = n->config.conns_max;
     n->log = log;
-    map_init(&n->by_hop, n->config.conns_max, config->seed);
+    map_init(&n->by_hop, 2 * n->config.conns_max, config->seed); /* each may have an alias */
     map_init(&n->sources, n->config.conns_max, config->seed);
     list_init(&n->quiet[0]);
     list_init(&n->quiet[1]);
+    list_init(&n->held);
     list_init(&n->dead);
     heap_init(&n->deadlines);
     buf_init(&n->out, OUT_OCTETS_MAX);
@@ -170,6 +171,7 @@ static void unreachable(struct sip_net *n, const struct sip_hop *hop, bool is_aw
 static void lost(struct sip_net *n, struct now now, struct conn *c)
 {
     struct sip_hop hop = c->hop;
+    const struct sip_hop *alias = c->alias;
     uint64_t asked_for = c->asked_for;
     bool was_up = c->state != CONN_OPENING;
     bool accepted = c->accepted;
@@ -192,6 +194,8 @@ static void lost(struct sip_net *n, struct now now, struct conn *c)
         tell_of(n, SIP_NET_LOST, &hop);
     hop.conn = 0;
     tell_of(n, SIP_NET_LOST, &hop);
+    if (alias)
+        tell_of(n, SIP_NET_LOST, alias);
 }
 
 static void end(struct sip_net *n, struct now now, struct conn *c, const char *why)
@@ -285,7 +289,7 @@ static const char *overdue(struct sip_net *n, struct now now, const struct conn 
         n->counters.closed_silent++;
         return "nothing came";
     }
-    if (mono_due(mono_after_ms(c->used, config->idle_ms), now.mono)) {
+    if (!c->holds && mono_due(mono_after_ms(c->used, config->idle_ms), now.mono)) {
         n->counters.closed_idle++;
         return "idle";
     }
@@ -373,6 +377,8 @@ static struct conn *send_stream(struct sip_net *n, struct now now, const struct 
         return NULL;
     }
     sip_conn_use(n, now, c);
+    c->messages_out++;
+    c->octets_out += octets.n;
     if (c->state != CONN_OPENING) {
         effect_add(n, SIP_NET_WRITE, c->hop.conn, octets);
     } else if (wait_for(n, c, octets)) {
@@ -486,6 +492,7 @@ void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slic
     if (!c || c->state != CONN_UP)
         return;
     n->counters.octets_in += octets.n;
+    c->octets_in += octets.n;
     if (c->pinged && octets.n >= 2 && memcmp(octets.p, BREAKS, 2) == 0 && !sip_framer_begun(&c->framer)) {
         c->answers_pings = true;
         octets = slice_of(octets.p + 2, octets.n - 2); /* two answers are no ping, and nothing that was used */
@@ -502,6 +509,7 @@ void sip_net_input(struct sip_net *n, struct now now, uint64_t conn, struct slic
         .conn = conn,
         .peer_domain = c->peer_domain,
         .peer_domains = c->peer_domains,
+        .identity = c->identity,
     };
 }
 
@@ -622,6 +630,7 @@ static bool next_message(struct sip_net *n, struct now now, struct conn *c, stru
         effect_add(n, SIP_NET_WRITE, c->hop.conn, slice_str("\r\n"));
         return false;
     }
+    c->messages_in++;
     give_message(n, message, ret_effect);
     return true;
 }

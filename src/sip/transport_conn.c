@@ -118,17 +118,31 @@ int sip_conn_new(struct sip_net *n, struct now now, const struct sip_hop *hop, b
     n->slots[slot] = c;
     n->conn_count++;
     n->stranger_count += !is_known;
-    list_append(&n->quiet[is_known], &c->link);
+    sip_conn_put(n, c);
     *ret_conn = c;
     return 0;
 }
 
-void sip_conn_hide(struct sip_net *n, struct conn *c)
+static void hide_from(struct sip_net *n, const struct conn *c, const struct sip_hop *hop)
 {
     uint8_t key[KEY_OCTETS_MAX];
-    struct slice where = hop_key(&c->hop, key);
+    struct slice where = hop_key(hop, key);
     if (map_get(&n->by_hop, where) == c)
         map_remove(&n->by_hop, where);
+}
+
+void sip_conn_hide(struct sip_net *n, struct conn *c)
+{
+    hide_from(n, c, &c->hop);
+    if (c->alias)
+        hide_from(n, c, c->alias);
+}
+
+int sip_conn_lead(struct sip_net *n, struct conn *c, const struct sip_hop *hop)
+{
+    uint8_t key[KEY_OCTETS_MAX];
+    struct slice where = hop_key(hop, key);
+    return map_get(&n->by_hop, where) ? ERR_EXISTS : map_set(&n->by_hop, where, c);
 }
 
 void sip_conn_end(struct sip_net *n, struct conn *c)
@@ -157,6 +171,7 @@ static void conn_free(struct conn *c)
     buf_fini(&c->waiting);
     mem_free(c->peer_domains);
     mem_free(c->peer_domain);
+    mem_free(c->alias);
     mem_free(c);
 }
 
@@ -167,11 +182,16 @@ void sip_conn_free_dead(struct sip_net *n)
         conn_free(CONTAINER_OF(link, struct conn, link));
 }
 
+void sip_conn_put(struct sip_net *n, struct conn *c)
+{
+    list_append(c->holds ? &n->held : &n->quiet[c->is_known], &c->link);
+}
+
 void sip_conn_use(struct sip_net *n, struct now now, struct conn *c)
 {
     c->used = now.mono;
     list_remove(&c->link);
-    list_append(&n->quiet[c->is_known], &c->link);
+    sip_conn_put(n, c);
 }
 
 struct mono sip_conn_due(const struct sip_net *n, const struct conn *c)
@@ -181,7 +201,7 @@ struct mono sip_conn_due(const struct sip_net *n, const struct conn *c)
         return mono_after_ms(c->since, c->accepted ? config->accept_ms : config->connect_ms);
     if (c->state == CONN_DRAINING)
         return mono_after_ms(c->since, CONN_DRAIN_MS);
-    struct mono due = mono_after_ms(c->used, config->idle_ms);
+    struct mono due = c->holds ? MONO_NEVER : mono_after_ms(c->used, config->idle_ms);
     if (c->accepted && !c->spoken)
         due = mono_min(due, mono_after_ms(c->since, config->first_ms));
     if (sip_framer_begun(&c->framer))

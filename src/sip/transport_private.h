@@ -1,5 +1,5 @@
-/* The insides of the transport layer: connections (transport_conn.c), what is done with them (transport.c), and requests that are too large for
- * UDP (transport_large.c). */
+/* The insides of the transport layer: connections (transport_conn.c), what is done with them (transport.c), who may share, hold and see them
+ * (transport_share.c), and requests that are too large for UDP (transport_large.c). */
 #ifndef SIP_TRANSPORT_PRIVATE_H
 #define SIP_TRANSPORT_PRIVATE_H
 
@@ -28,8 +28,12 @@ struct conn {
     bool pinged;        /* we wait for a sign of life */
     bool answers_pings; /* it has done so before */
     bool is_for_large;  /* made for a request that was too large for UDP */
+    unsigned identity;  /* as sip_flow has it */
+    unsigned holds;     /* that keep it from being closed for rest */
+    uint64_t messages_in, messages_out, octets_in, octets_out;
     struct sip_hop hop; /* the other side; conn: its number */
     uint64_t asked_for; /* the number in the hop that it was made for: that of a connection which was gone; 0: none */
+    struct sip_hop *alias; /* messages to there may go over it, too; NULL: none */
     struct addr local;
     char *peer_domains;
     char *peer_domain; /* the first of them */
@@ -41,7 +45,7 @@ struct conn {
     struct mono heard;      /* last input, or our last keep-alive */
     struct mono begun;      /* the message that is not whole */
     struct heap_node timer; /* never later than what sip_conn_due says; it may be earlier */
-    struct list link;       /* in one of net.quiet, or net.dead */
+    struct list link;       /* in one of net.quiet, net.held or net.dead */
 };
 
 struct effect {
@@ -67,8 +71,9 @@ struct sip_net {
     size_t stranger_count; /* of these, neither known nor ours */
     struct map by_hop;     /* those that new messages may go over */
     struct map sources;    /* of accepted ones: how many */
-    struct list
-        quiet[2];     /* strangers', and the others; all that are not dead; the one that was used longest ago first */
+    struct list quiet
+        [2]; /* strangers', and the others; all that are neither dead nor held; the one that was used longest ago first */
+    struct list held;
     struct list dead; /* freed when nobody looks at their octets anymore */
     struct heap deadlines;
     size_t waiting_octets;
@@ -121,6 +126,11 @@ void sip_conn_free_dead(struct sip_net *n);
 /* Messages that have no connection of their own no longer go over it. */
 void sip_conn_hide(struct sip_net *n, struct conn *c);
 
+/* Messages to there that have no connection of their own go over it. ERR_EXISTS: they go over another. */
+int sip_conn_lead(struct sip_net *n, struct conn *c, const struct sip_hop *hop);
+
+/* Where it belongs among those that are not dead. */
+void sip_conn_put(struct sip_net *n, struct conn *c);
 void sip_conn_use(struct sip_net *n, struct now now, struct conn *c);
 struct mono sip_conn_due(const struct sip_net *n, const struct conn *c);
 void sip_conn_schedule(struct sip_net *n, struct conn *c);

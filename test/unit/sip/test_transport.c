@@ -796,6 +796,112 @@ static void test_churn(void **state)
     assert_int_equal(sip_net_conns(w->net), 0);
 }
 
+/* Connections that calls need stay, however quiet they are. */
+static void test_held_connections(void **state)
+{
+    struct world *w = *state;
+    struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    w->config.keepalive_ms = 0;
+    again(w);
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "connect 1 TCP 192.0.2.1:5060 \n");
+    up(w, 1, NULL);
+    EXPECT(w, "write 1 OPTIONS sip:a SIP/2.0 (31)\n");
+    sip_net_hold(w->net, w->now, w->conns[1]);
+    sip_net_hold(w->net, w->now, w->conns[1]);
+    pass(w, 100 * w->config.idle_ms);
+    sip_net_release(w->net, w->now, w->conns[1]);
+    pass(w, 100 * w->config.idle_ms);
+    EXPECT(w, "");
+    sip_net_release(w->net, w->now, w->conns[1]);
+    pass(w, w->config.idle_ms - 1);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:5060\nlost 0 TCP 192.0.2.1:5060\n");
+    sip_net_hold(w->net, w->now, w->conns[1]); /* of one that is gone: harmless */
+    sip_net_release(w->net, w->now, w->conns[1]);
+}
+
+static void test_held_connections_give_no_way(void **state)
+{
+    struct world *w = *state;
+    w->config.conns_max = 1;
+    w->config.conns_reserved = 0;
+    again(w);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:1"), 0);
+    up(w, 1, NULL);
+    input(w, 1, OPTIONS);
+    EXPECT(w, "message 1 192.0.2.1:1 - OPTIONS sip:a SIP/2.0 (31)\n");
+    sip_net_hold(w->net, w->now, w->conns[1]);
+    pass(w, w->config.spare_ms);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.2:1"), ERR_LIMIT);
+    sip_net_release(w->net, w->now, w->conns[1]);
+    pass(w, w->config.spare_ms);
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.2:1"), 0);
+}
+
+/* RFC 5923: requests to a domain go over the connection by which it came. */
+static void test_alias(void **state)
+{
+    struct world *w = *state;
+    struct addr target = addr_of("192.0.2.1:5061"), elsewhere = addr_of("192.0.2.2:5061");
+    struct sip_hop hop = hop_to(SIP_TLS, "192.0.2.1:5061", "b.example");
+    hop.side = 3;
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.1:40000"), 0);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "b.example", &target), ERR_NOT_FOUND); /* not up */
+    up(w, 1, "b.example c.example");
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "d.example", &target), ERR_FORBIDDEN);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "b.exampl", &target), ERR_FORBIDDEN);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "b.example", &elsewhere), ERR_FORBIDDEN);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "B.example", &target), 0);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "b.example", &target), 0);
+    assert_int_equal(sip_net_alias(w->net, w->conns[1], 3, "c.example", &target), ERR_EXISTS);
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "write 1 OPTIONS sip:a SIP/2.0 (31)\n");
+    hop.side = 1; /* with another certificate of ours: another connection */
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "connect 2 TLS 192.0.2.1:5061 b.example\n");
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.1:40001"), 0);
+    up(w, 3, "b.example");
+    assert_int_equal(sip_net_alias(w->net, w->conns[3], 3, "b.example", &target), ERR_EXISTS);
+    sip_net_down(w->net, w->now, w->conns[1]);
+    EXPECT(w, "lost 1 TLS 192.0.2.1:40000\nlost 0 TLS 192.0.2.1:40000\nlost 0 TLS 192.0.2.1:5061\n");
+    assert_int_equal(sip_net_alias(w->net, w->conns[3], 3, "b.example", &target), 0);
+    hop.side = 3;
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "write 3 OPTIONS sip:a SIP/2.0 (31)\n");
+}
+
+static void test_what_is_shown(void **state)
+{
+    struct world *w = *state;
+    struct sip_conn_info info;
+    size_t at = 0, n = 0;
+    struct sip_hop hop = hop_to(SIP_TLS, "192.0.2.1:5061", "b.example");
+    send_to(w, &hop, OPTIONS);
+    EXPECT(w, "connect 1 TLS 192.0.2.1:5061 b.example\n");
+    assert_int_equal(accepted(w, SIP_TLS, "192.0.2.2:40000"), 0);
+    sip_net_set_identity(w->net, w->conns[2], 7);
+    up(w, 2, "c.example");
+    input(w, 2, OPTIONS OPTIONS);
+    sip_net_hold(w->net, w->now, w->conns[2]);
+    assert_true(sip_net_conn(w->net, w->conns[1], &info));
+    assert_false(info.is_up || info.accepted);
+    assert_string_equal(info.host, "b.example");
+    assert_true(sip_net_conn(w->net, w->conns[2], &info));
+    assert_true(info.is_up && info.accepted);
+    assert_string_equal(info.peer_domains, "c.example");
+    assert_int_equal(info.identity, 7);
+    assert_int_equal(info.holds, 1);
+    assert_int_equal(info.messages_in, 2);
+    assert_int_equal(info.octets_in, 2 * (sizeof OPTIONS - 1));
+    while (sip_net_next_conn(w->net, &at, &info))
+        n++;
+    assert_int_equal(n, 2);
+    sip_net_down(w->net, w->now, w->conns[2]);
+    assert_false(sip_net_conn(w->net, w->conns[2], &info));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -820,6 +926,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_requests_go_by_tcp, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_requests_where_there_is_no_tcp, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_held_connections, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_held_connections_give_no_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_shown, set_up, tear_down),
         cmocka_unit_test(test_domains_of_a_flow),
         cmocka_unit_test_setup_teardown(test_churn, set_up, tear_down),
     };
