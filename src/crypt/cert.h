@@ -107,9 +107,10 @@ struct cert_request {
     const struct id *node_ids;
     size_t node_id_count;
     const char *user; /* rfc822Name; NULL: none */
-    const char *const
-        *names; /* dNSName or iPAddress entries, for HTTPS and VAP; a node's certificate should have none (11.3) */
+    const char *const *
+        names; /* dNSName or iPAddress entries, for HTTPS and VAP; "sip:domain" is a URI (RFC 5922); a node's certificate should have none (11.3) */
     size_t name_count;
+    const char *usage; /* extended key usages, OIDs separated by spaces; NULL: TLS server and client; "": all */
     struct wall not_before;
     struct wall not_after;
     uint8_t serial[16]; /* random, not zero; the top bit is cleared */

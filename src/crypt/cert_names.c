@@ -159,6 +159,8 @@ static int add_host(GENERAL_NAMES *general, const char *name)
         return add_name(general, GEN_IPADD, V_ASN1_OCTET_STRING, slice_of(address.ip, address.family == 4 ? 4 : 16));
     struct slice domain = slice_str(name);
     struct slice below = domain;
+    if (strncmp(name, "sip:", 4) == 0)
+        return domain_is_valid(slice_str(name + 4)) ? add_name(general, GEN_URI, V_ASN1_IA5STRING, domain) : ERR_SYNTAX;
     if (domain.n > 2 && memcmp(name, "*.", 2) == 0)
         below = slice_of(domain.p + 2, domain.n - 2);
     return domain_is_valid(below) ? add_name(general, GEN_DNS, V_ASN1_IA5STRING, domain) : ERR_SYNTAX;

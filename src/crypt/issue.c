@@ -77,16 +77,34 @@ static int add_key_usage(X509 *x509, const int *bits, size_t n)
 }
 
 /* A peer of the ring is both TLS server and TLS client. */
-static int add_extended_key_usage(X509 *x509)
+#define USAGE_DEFAULT "1.3.6.1.5.5.7.3.1 1.3.6.1.5.5.7.3.2"
+#define OID_OCTETS_MAX 64
+
+static int push_usage(EXTENDED_KEY_USAGE *usage, struct slice oid)
 {
+    char text[OID_OCTETS_MAX + 1];
+    if (oid.n > OID_OCTETS_MAX)
+        return ERR_LIMIT;
+    ASN1_OBJECT *object = OBJ_txt2obj(text_lower(oid, text), 1);
+    if (!object)
+        return ERR_SYNTAX;
+    if (sk_ASN1_OBJECT_push(usage, object) > 0)
+        return 0;
+    ASN1_OBJECT_free(object);
+    return ERR_NO_MEMORY;
+}
+
+static int add_extended_key_usage(X509 *x509, const char *oids)
+{
+    struct slice rest = slice_str(oids ? oids : USAGE_DEFAULT);
     EXTENDED_KEY_USAGE *usage = sk_ASN1_OBJECT_new_null();
-    if (!usage)
-        return ERR_NO_MEMORY;
-    /* Objects of the library's own table are static: freeing them does nothing. */
-    int err = sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) > 0 &&
-                      sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_client_auth)) > 0
-                  ? add_extension(x509, NID_ext_key_usage, usage, 0)
-                  : ERR_NO_MEMORY;
+    int err = usage ? 0 : ERR_NO_MEMORY;
+    if (!rest.n)
+        rest.p = NULL;
+    while (!err && rest.p)
+        err = push_usage(usage, text_cut(&rest, ' '));
+    if (!err && sk_ASN1_OBJECT_num(usage) > 0)
+        err = add_extension(x509, NID_ext_key_usage, usage, 0);
     EXTENDED_KEY_USAGE_free(usage);
     return err;
 }
@@ -166,7 +184,7 @@ static int fill_leaf(X509 *x509, const X509 *authority, const struct cert_reques
     if (!err)
         err = add_key_usage(x509, usage, 1);
     if (!err)
-        err = add_extended_key_usage(x509);
+        err = add_extended_key_usage(x509, request->usage);
     if (!err)
         err = add_key_identifiers(x509, authority);
     if (!err)

@@ -13,4 +13,8 @@ struct evp_pkey_st *key_native(const struct key *key);
 struct x509_st *cert_native(const struct cert *cert);
 struct x509_store_st *trust_native(const struct trust *trust);
 
+/* As cert_domains and cert_is_for_sip. */
+int cert_native_domains(const struct x509_st *certificate, struct buf *ret_domains);
+bool cert_native_is_for_sip(const struct x509_st *certificate, enum cert_sip_role role);
+
 #endif

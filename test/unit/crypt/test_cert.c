@@ -452,7 +452,11 @@ static void test_domains(void **state)
         {"DNS:b.example", "b.example"},
         {"DNS:B.Example,DNS:edge.b.example,IP:192.0.2.1,email:a@b.example", "b.example edge.b.example"},
         {"DNS:*.b.example,DNS:b.example", "b.example"},
-        {"URI:sip:c.example,DNS:b.example,URI:SIP:D.example", "c.example b.example d.example"},
+        {"URI:sip:c.example,DNS:b.example,URI:SIP:D.example",
+         "c.example d.example"}, /* URIs of SIP stand above names */
+        {"URI:sip:c.example:5061;transport=tls,URI:sip:d.example?a=b,URI:sip:c.example", "c.example d.example"},
+        {"URI:sip:alice@b.example,URI:https://c.example,DNS:d.example", "d.example"}, /* such do not */
+        {"URI:sip:*.c.example,DNS:b.example,DNS:B.example", "b.example"},
         {"URI:sip:alice@b.example,URI:https://b.example,URI:sip:,URI:sips:b.example", ""},
         {"DNS:b.example evil.example,DNS:a_b,DNS:-", ""}, /* nothing that could be taken for two */
         {NULL, ""},
