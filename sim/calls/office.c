@@ -243,6 +243,8 @@ static void perform(struct sim_office *o, const struct agent_effect *e)
     case AGENT_LOCATE:
         locate(o, e);
         break;
+    case AGENT_MAPPING: /* these agents have no edge */
+        break;
     case AGENT_VAP:
         perform_vap(o, e->vap);
         break;

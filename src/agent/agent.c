@@ -121,6 +121,8 @@ static int make(struct agent *a)
     if (!err)
         err = call_journal_new(a->ports.kv, a->options->journal_max, a->now, &a->journal);
     if (!err)
+        err = mapped_init(a);
+    if (!err)
         err = call_leftovers_init(a);
     if (!err)
         err = registrar_load(a);
@@ -172,6 +174,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     list_init(&a->closing);
     list_init(&a->unkept);
     list_init(&a->leftovers);
+    list_init(&a->asking);
     map_init(&a->clients, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->servers, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
@@ -211,6 +214,7 @@ void agent_free(struct agent *a)
     LIST_EACH(it, &a->calls)
         call_free(CONTAINER_OF(it, struct call, link));
     late_free_all(a);
+    mapped_fini(a);
     trunks_fini(a);
     call_leftovers_fini(a);
     agent_timer_stop(a, &a->stop_timer);
@@ -400,6 +404,27 @@ void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop)
     sip_layer_lost(a->layer, now, hop);
 }
 
+void agent_mapping_connected(struct agent *a, struct now now)
+{
+    a->now = now;
+    if (a->mapper)
+        mapping_client_connected(a->mapper, now);
+}
+
+void agent_mapping_input(struct agent *a, struct now now, struct slice octets)
+{
+    a->now = now;
+    if (a->mapper)
+        mapping_client_input(a->mapper, now, octets);
+}
+
+void agent_mapping_closed(struct agent *a, struct now now)
+{
+    a->now = now;
+    if (a->mapper)
+        mapping_client_closed(a->mapper, now);
+}
+
 void agent_located(struct agent *a, struct now now, unsigned trunk, const struct sip_hop *hops, size_t n)
 {
     a->now = now;
@@ -424,6 +449,8 @@ void agent_tick(struct agent *a, struct now now)
     a->now = now;
     notice_lateness(a);
     sip_layer_tick(a->layer, now);
+    if (a->mapper)
+        mapping_client_tick(a->mapper, now);
     while ((node = heap_pop_due(&a->timers, now.mono))) {
         struct timer *t = CONTAINER_OF(node, struct timer, node);
         t->fire(a, t->owner);
@@ -440,6 +467,8 @@ void agent_tick(struct agent *a, struct now now)
 struct mono agent_deadline(const struct agent *a)
 {
     struct mono due = mono_min(heap_deadline(&a->timers), sip_layer_deadline(a->layer));
+    if (a->mapper)
+        due = mono_min(due, mapping_client_deadline(a->mapper));
     if (a->parts.routes)
         due = mono_min(due, agent_routes_deadline(a->parts.routes));
     if (a->parts.records)
@@ -466,14 +495,19 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
 {
     struct sip_event event;
     a->now = now;
-    while (sip_layer_next(a->layer, &event)) {
-        if (event.kind == SIP_SEND) {
-            *ret_effect = (struct agent_effect){.kind = AGENT_SEND, .hop = event.hop, .octets = event.octets};
-            return true;
+    do {
+        while (sip_layer_next(a->layer, &event)) {
+            if (event.kind == SIP_SEND) {
+                *ret_effect = (struct agent_effect){.kind = AGENT_SEND, .hop = event.hop, .octets = event.octets};
+                return true;
+            }
+            heard(a, &event);
+            sweep(a);
         }
-        heard(a, &event);
         sweep(a);
-    }
+        if (mapped_next(a, ret_effect))
+            return true;
+    } while (mapped_answered(a));
     if (next_location(a, ret_effect))
         return true;
     for (unsigned i = 0; i < a->parts.service_count; i++) {

@@ -21,6 +21,7 @@
 #include "base/kv.h"
 #include "base/log.h"
 #include "ctl/session.h"
+#include "mapping/client.h"
 #include "sip/transaction.h"
 
 struct agent;
@@ -78,6 +79,11 @@ void agent_input(struct agent *a, struct now now, const struct sip_flow *flow, s
 void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *hop);
 void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop); /* as sip_layer_lost */
 
+/* Of the connection to the mapping service, as mapping/client.h has them. */
+void agent_mapping_connected(struct agent *a, struct now now);
+void agent_mapping_input(struct agent *a, struct now now, struct slice octets);
+void agent_mapping_closed(struct agent *a, struct now now);
+
 /* Whether a peer on that side is a PBX, a trunk or the edge by its address: sip_host_handler.is_known. */
 bool agent_knows(struct agent *a, unsigned side, const struct addr *peer);
 
@@ -93,9 +99,10 @@ void agent_post_records(struct agent *a, struct slice json, agent_post_done_fn *
 /* ---- effects ---- */
 
 enum agent_effect_kind {
-    AGENT_SEND,   /* hop, octets; agent_unreachable if that fails */
-    AGENT_LOCATE, /* trunk, host, port, hop (transport and side): find its addresses, again when they expire */
-    AGENT_VAP,    /* service, vap: what one of the services wants */
+    AGENT_SEND,    /* hop, octets; agent_unreachable if that fails */
+    AGENT_LOCATE,  /* trunk, host, port, hop (transport and side): find its addresses, again when they expire */
+    AGENT_VAP,     /* service, vap: what one of the services wants */
+    AGENT_MAPPING, /* mapping: connect to the mapping service, send octets to it, disconnect */
     AGENT_STOPPED
 };
 
@@ -109,6 +116,7 @@ struct agent_effect {
     uint16_t port;
     unsigned service;
     const struct agent_service_effect *vap;
+    const struct mapping_client_effect *mapping; /* never a result */
 };
 bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect);
 

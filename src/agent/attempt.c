@@ -28,6 +28,7 @@ void attempt_free(struct attempt *at)
         map_remove(&a->attempts, slice_str(at->tag));
     client_drop(a, &at->client);
     agent_timer_stop(a, &at->timer);
+    list_remove(&at->asking);
     list_remove(&at->link);
     mem_free(at);
 }
@@ -102,6 +103,8 @@ static void attempt_failed(struct attempt *at, unsigned status, const struct sip
         attempt_tell_routes(at, v.cause);
     attempt_close_pairs(at);
     c->current = NULL;
+    if (!response && at->way)
+        mapped_led_nowhere(c->agent, &at->way->place);
     if (!v.elsewhere)
         c->next_way = c->way_count;
     if (response ? v.cause == AGENT_CAUSE_SOCKET_ERROR || v.cause == AGENT_CAUSE_CONNECTION_TIMEOUT : !at->heard)
@@ -196,29 +199,61 @@ static void attempt_heard(struct agent *a, void *owner, unsigned status, const s
         attempt_failed(at, status, response);
 }
 
+/* Sends the INVITE there. */
+static int attempt_send(struct attempt *at, const struct sip_hop *hop)
+{
+    struct call *c = at->call;
+    struct agent *a = c->agent;
+    const struct sip_message *first = c->first ? sip_server_request(a->layer, c->first->server) : NULL;
+    int err = first ? patch_first(at, first, at->way, &a->octets) : ERR_WRONG_STATE;
+    return err ? err : client_send(a, &at->client, hop, buf_slice(&a->octets));
+}
+
+void attempt_mapped(struct attempt *at, int err, const struct addr *inside)
+{
+    struct call *c = at->call;
+    list_remove(&at->asking);
+    if (at->given_up) {
+        attempt_free(at);
+        call_check(c);
+        return;
+    }
+    if (!err) {
+        struct sip_hop hop = at->way->hop;
+        hop.addr = *inside;
+        err = attempt_send(at, &hop);
+    }
+    if (err) {
+        at->client.unreachable = true;
+        attempt_failed(at, 503, NULL);
+    }
+}
+
 int attempt_begin(struct call *c, const struct way *way)
 {
     struct agent *a = c->agent;
-    const struct sip_message *first = sip_server_request(a->layer, c->first->server);
-    struct attempt *at = first ? mem_alloc(sizeof *at) : NULL;
+    struct attempt *at = mem_alloc(sizeof *at);
     if (!at)
         return ERR_NO_MEMORY;
+    struct sip_hop hop = way->hop;
     *at = (struct attempt){.call = c, .way = way, .side = way->side, .trunk = way->trunk, .cseq = 1};
     client_init(&at->client, attempt_heard, at, way->trunk, &at->cseq);
     at->timer = (struct timer){.fire = attempt_due, .owner = at};
+    list_init(&at->asking);
     agent_tag(a, at->tag);
     agent_call_id(a, at->call_id);
     list_append(&c->attempts, &at->link);
     at->step = plan_note(c, way->side, AGENT_CAUSE_NONE, "%s", way->name);
     c->current = at;
     int err = map_set(&a->attempts, slice_str(at->tag), at);
-    if (!err)
-        err = patch_first(at, first, way, &a->octets);
     /* Somewhere else is better than waiting, as long as there is somewhere. */
     if (!err && c->next_way < c->way_count)
         err = agent_timer(a, &at->timer, a->options->connect_ms);
-    if (!err)
-        err = client_send(a, &at->client, &way->hop, buf_slice(&a->octets));
+    const int known = err ? err : mapped_ask(at, &hop);
+    if (known == 1)
+        err = attempt_send(at, &hop);
+    else if (known < 0)
+        err = known;
     if (err) {
         attempt_note_end(at, way->side == AGENT_IME ? AGENT_CAUSE_SOCKET_ERROR : AGENT_CAUSE_NONE, 0);
         attempt_free(at);

@@ -83,6 +83,8 @@ struct attempt {
     bool rang;          /* 180 and above */
     bool given_up;      /* another one counts now, or none */
     bool counts_direct; /* against direct_max */
+    struct list asking; /* in agent.asking: the mapping service was asked, nothing has been sent */
+    uint64_t question;
     struct timer timer;
     unsigned step; /* in the record; CALL_STEPS_MAX: none */
 };
@@ -155,6 +157,9 @@ struct agent {
     struct agent_parts parts;
     uint64_t vservice_id; /* of call records; 0: there is no service */
     struct agent_service_effect vap;
+    struct mapping_client *mapper; /* NULL: no mapping service */
+    struct mapping_client_effect mapping;
+    struct list asking; /* attempts that wait for it */
     struct sip_layer *layer;
     struct call_journal *journal;
     struct now now; /* of the current event */
@@ -233,6 +238,8 @@ void call_wait(struct call *c);                                     /* sets its 
 
 /* attempt.c */
 int attempt_begin(struct call *c, const struct way *way);
+/* The answer to its question. err: there is no way. */
+void attempt_mapped(struct attempt *at, int err, const struct addr *inside);
 void attempt_give_up(struct attempt *at, const char *reason);
 void attempt_free(struct attempt *at);
 
@@ -241,6 +248,14 @@ void late_answer(struct agent *a, const struct sip_hop *hop, struct trunk *trunk
                  struct slice credentials);
 bool late_is_busy(const struct agent *a); /* a BYE is under way */
 void late_free_all(struct agent *a);
+
+/* mapped.c: the mapping service. 1: *hop leads to that place; 0: attempt_mapped follows, with that question; or an error. */
+int mapped_init(struct agent *a);
+void mapped_fini(struct agent *a);
+int mapped_ask(struct attempt *at, struct sip_hop *hop);
+void mapped_led_nowhere(struct agent *a, const struct addr *place);
+bool mapped_next(struct agent *a, struct agent_effect *ret_effect); /* what the program is to do for it */
+bool mapped_answered(struct agent *a); /* else: whether there was an answer, which has been heeded */
 
 /* pair.c */
 /* That which a response, or a NOTIFY that was faster, belongs to; made if there is none yet. NULL: there are too many, or no memory. */

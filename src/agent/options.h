@@ -47,6 +47,9 @@ struct agent_options {
     /* Where direct calls go: all to the edge, or (family 0) to the address in the route. */
     struct addr edge;
     enum sip_transport ime_transport;
+    /* Off-path: the edge's mapping service says which of its addresses leads to which company (mapping/client.h). Family 0: there is none, and the
+     * edge is told by a Route. */
+    struct addr mapping_service;
 
     bool redirect; /* answers with 302 and the ticket, or 404, instead of placing calls (for proxies) */
 

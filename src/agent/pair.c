@@ -235,6 +235,8 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
     struct addr addr;
     if (sip_uri_parse(sip_dialog_next_hop(d), &uri, NULL) < 0)
         return hop;
+    if (!trunk && a->options->edge.family) /* an inside address that it was reached by may have ended */
+        hop.addr = a->options->edge;
     if (!trunk)
         return a->options->edge.family ? hop : far_hop(hop, &uri);
     if (registrar_has_translator(trunk, &hop))

@@ -118,14 +118,18 @@ static void plan_trunks(struct call *c, enum agent_side side, const struct e164 
 
 /* ---- learned routes ---- */
 
-/* The edge is told where to go by a Route: connect there, and take no certificate but that company's. */
-static void plan_by_edge(struct call *c, struct way *way)
+/* The edge is told where to go by a Route: connect there, and take no certificate but that company's. Or by the address that the call comes to,
+ * which is asked for when the way is tried. */
+static bool plan_by_edge(struct call *c, struct way *way)
 {
     char text[ADDR_TEXT_OCTETS];
     const bool is_v6 = way->place.family == 6;
     way->hop.addr = c->agent->options->edge;
+    if (c->agent->mapper)
+        return true;
     way->routes = plan_text(c, "<sip:%s:%u;maddr=%s%s%s;transport=tls;lr>", way->domain, way->place.port,
                             is_v6 ? "[" : "", addr_format_ip(&way->place, text), is_v6 ? "]" : "");
+    return way->routes != NULL;
 }
 
 static void plan_route(struct call *c, const struct agent_route *route)
@@ -154,11 +158,9 @@ static void plan_route(struct call *c, const struct agent_route *route)
                         .domain = copy->domain,
                         .name = copy->domain,
                         .route = copy};
-    if (a->options->edge.family)
-        plan_by_edge(c, way);
-    else if (way->hop.transport == SIP_TLS)
+    if (!a->options->edge.family && way->hop.transport == SIP_TLS)
         snprintf(way->hop.host, sizeof way->hop.host, "%s", copy->domain);
-    c->way_count += way->uri && (way->routes || !a->options->edge.family);
+    c->way_count += way->uri && (!a->options->edge.family || plan_by_edge(c, way));
 }
 
 static void plan_routes(struct call *c)

@@ -147,6 +147,8 @@ static void drain(struct stage *s)
                 locate(s, e.trunk);
             else if (e.kind == AGENT_STOPPED)
                 s->stopped = true;
+            else if (e.kind == AGENT_MAPPING)
+                s->mapping(s, e.mapping);
         }
     } while (!s->disk_waits && memory_store_waits(s->store) && (memory_store_turn(s->store), true));
 }

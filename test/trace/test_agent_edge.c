@@ -126,6 +126,144 @@ static void quality(void **state)
     stage_quiet(s);
 }
 
+/* ---- off-path ---- */
+
+/* Whom the mapping service was asked for, as the last; and what it does. */
+static struct {
+    enum { ANSWERS, REFUSES, IS_SILENT, IS_AWAY } does;
+    unsigned asked, connects;
+    struct addr far;
+} service;
+
+static void map(struct stage *s, const struct mapping_client_effect *e)
+{
+    struct mapping_message m;
+    struct buf out;
+    if (e->kind == MAPPING_CLIENT_CONNECT) {
+        service.connects++;
+        if (service.does == IS_AWAY)
+            agent_mapping_closed(s->agent, s->now);
+        else
+            agent_mapping_connected(s->agent, s->now);
+    }
+    if (e->kind != MAPPING_CLIENT_SEND)
+        return;
+    service.asked++;
+    assert_int_equal(mapping_decode(e->octets, &m, NULL), 0);
+    service.far = m.far;
+    m.kind = service.does == REFUSES ? MAPPING_ERROR : MAPPING_SUCCESS;
+    m.code = MAPPING_OVERLOADED;
+    m.lifetime_s = 600;
+    assert_int_equal(addr_parse(slice_str("203.0.113.9:5061"), 0, &m.inside), 0);
+    buf_init(&out, MAPPING_MESSAGE_OCTETS_MAX);
+    mapping_encode(&m, &out);
+    if (service.does != IS_SILENT)
+        agent_mapping_input(s->agent, s->now, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static int setup_off_path(void **state)
+{
+    struct stage *s;
+    memset(&service, 0, sizeof service);
+    setup(state);
+    s = *state;
+    assert_int_equal(addr_parse(slice_str("203.0.113.9:8060"), 0, &s->options.mapping_service), 0);
+    s->mapping = map;
+    agent_stage_restart(s, false);
+    return 0;
+}
+
+/* The call goes to the address that stands for the far company, and inside of the call to the edge, where that has ended. */
+static void mapped(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    for (unsigned i = 0; i < 2; i++) {
+        talk_begin(s, &ann, PBX, "0302000001", &bob, FAR);
+        assert_string_equal(stage_field(s, SIP_ROUTE), "");
+        assert_int_equal(stage_hop(s)->addr.port, 5061);
+        assert_int_equal(service.far.port, 5061);
+        talk_accept(&ann, &bob);
+        talk_request(&bob, "BYE", NULL, NULL);
+        talk_heard(&bob, "200");
+        talk_asked(&ann, "BYE");
+        talk_answer(&ann, 200, NULL);
+        stage_quiet(s);
+    }
+    assert_int_equal(service.asked, 1); /* the answer is remembered */
+    talk_connect(s, &ann, PBX, "0302000001", &bob, FAR);
+    s->options.edge.port = 5070;
+    talk_request(&ann, "INFO", NULL, NULL);
+    assert_int_equal(s->stranger.addr.port, 5070);
+    assert_non_null(strstr(s->to_strangers, "INFO "));
+}
+
+static void expect_carrier(struct stage *s, struct talk *ann)
+{
+    struct talk carrier;
+    talk_called(s, &carrier, CARRIER_1);
+    talk_accept(ann, &carrier);
+    assert_int_equal(stage_record(s).steps[0].cause, AGENT_CAUSE_SOCKET_ERROR);
+    assert_int_equal(s->alarms.counts[AGENT_ALARM_MAPPING_FAILED], 1);
+    stage_quiet(s);
+}
+
+static void dial(struct stage *s, struct talk *ann)
+{
+    talk_call(s, ann, PBX, "0302000001");
+    talk_heard(ann, "100");
+}
+
+static void mapping_refused(void **state)
+{
+    struct talk ann;
+    service.does = REFUSES;
+    dial(*state, &ann);
+    expect_carrier(*state, &ann);
+}
+
+static void mapping_service_away(void **state)
+{
+    struct talk ann;
+    service.does = IS_AWAY;
+    dial(*state, &ann);
+    expect_carrier(*state, &ann);
+    dial(*state, &ann); /* at once, without another connection */
+    struct talk carrier;
+    talk_called(*state, &carrier, CARRIER_1);
+    talk_accept(&ann, &carrier);
+    assert_int_equal(service.connects, 1);
+}
+
+static void mapping_service_hangs(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, carrier;
+    service.does = IS_SILENT;
+    dial(s, &ann);
+    stage_run(s, s->options.connect_ms - 1);
+    stage_quiet(s);
+    stage_run(s, 1);
+    talk_called(s, &carrier, CARRIER_1);
+    talk_accept(&ann, &carrier);
+}
+
+/* Who gives up while the service is asked is not called later. */
+static void cancelled_while_asked(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann;
+    service.does = IS_SILENT;
+    dial(s, &ann);
+    talk_cancel(&ann);
+    talk_heard(&ann, "200");
+    talk_heard(&ann, "487");
+    talk_ack(&ann);
+    stage_run(s, 10000);
+    stage_quiet(s);
+}
+
 static int setup_redirect(void **state)
 {
     setup(state);
@@ -149,6 +287,7 @@ static void redirect(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, agent_stage_teardown)
+#define OFF_PATH(name) cmocka_unit_test_setup_teardown(name, setup_off_path, agent_stage_teardown)
 
 int main(void)
 {
@@ -158,6 +297,11 @@ int main(void)
         CASE(edge_says_who_calls),
         CASE(phone_speaks_for_the_edge),
         CASE(quality),
+        OFF_PATH(mapped),
+        OFF_PATH(mapping_refused),
+        OFF_PATH(mapping_service_away),
+        OFF_PATH(mapping_service_hangs),
+        OFF_PATH(cancelled_while_asked),
         cmocka_unit_test_setup_teardown(redirect, setup_redirect, agent_stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,8 @@ struct host {
     struct agent_service *service_list[SERVICES_MAX];
     struct stream_counters vap_counters;
     struct dns *dns;
+    struct stream *mapping; /* NULL: not connected */
+    struct stream_counters mapping_counters;
     struct keyring *keyring; /* NULL: tickets are not checked here */
     bool installed;          /* its key is durable */
 
@@ -62,6 +64,10 @@ int vap_open(struct host *h);
 void vap_close(struct host *h);
 void vap_fini(struct host *h);
 void vap_perform(struct host *h, const struct agent_effect *e);
+
+/* mapping.c: the connection to the edge's mapping service */
+void mapping_perform(struct host *h, const struct mapping_client_effect *e);
+void mapping_close(struct host *h);
 
 /* post.c: call records over HTTPS. Closed when the records are freed, which answers what is open. */
 int post_open(struct host *h);

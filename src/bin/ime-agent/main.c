@@ -10,6 +10,9 @@ static void perform(struct host *h, const struct agent_effect *e)
     case AGENT_LOCATE:
         sip_locate_trunk(h, e->trunk);
         break;
+    case AGENT_MAPPING:
+        mapping_perform(h, e->mapping);
+        break;
     case AGENT_VAP:
         vap_perform(h, e);
         break;
@@ -92,6 +95,8 @@ static int make_agent(struct host *h)
         log_event(&h->daemon.log, LEVEL_ERROR, "agent.failed", "error=%s", err_name(err));
     else
         agent_add_counters(h->agent, "vap", stream_counters_names, COUNTERS_VALUES(&h->vap_counters));
+    if (!err && s->agent.mapping_service.family)
+        agent_add_counters(h->agent, "mapping", stream_counters_names, COUNTERS_VALUES(&h->mapping_counters));
     return err;
 }
 
@@ -131,6 +136,7 @@ static int reload(struct host *h, const struct settings *old)
 static void stop(struct host *h)
 {
     sip_close(h);
+    mapping_close(h);
     agent_free(h->agent);
     h->agent = NULL;
     vap_close(h);

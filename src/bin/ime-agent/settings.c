@@ -82,6 +82,8 @@ static const struct conf_key keys[] = {
     SIDE_KEYS("ime-side", "others", "5080", "5081"),
     {"ime-side", "edge", CONF_ADDR, 0, NULL, SIP_TLS_PORT, 0, NULL, "192.0.2.9:5061",
      "The edge that all direct calls go through; if absent they go straight to the address of the route."},
+    {"ime-side", "mapping-service", CONF_ADDR, 0, NULL, MAPPING_PORT, 0, NULL, "192.0.2.9:8060",
+     "The edge's mapping service, if the edge is off-path: it gives an address for each company that is called. The edge takes calls at its own address, and ours come from there."},
     {"ime-side", "edge-transport", CONF_CHOICE, 0, "tls", 0, 0, "tcp|tls", NULL, "How the edge is reached. Without an edge it is always TLS."},
 
     PEER_KEYS("pbx"),

@@ -120,6 +120,13 @@ int settings_load_sides(struct settings *s, struct buf *errors)
         err = err ? err : failed;
     }
     s->agent.edge = conf_addr(ime, "edge");
+    s->agent.mapping_service = conf_addr(ime, "mapping-service");
+    if (s->agent.mapping_service.family && !s->agent.edge.family) {
+        buf_printf(errors,
+                   "[ime-side]: mapping-service is that of an edge: give `edge`, too, the address that its calls "
+                   "come from\n");
+        err = ERR_NOT_FOUND;
+    }
     s->agent.ime_transport = s->agent.edge.family && conf_choice(ime, "edge-transport") == 0 ? SIP_TCP : SIP_TLS;
     for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "pbx", g));) {
         int failed = load_peer(s, g, "pbx", AGENT_PBX, errors);
