@@ -55,7 +55,8 @@ int srtp_new(const struct srtp_master *master, enum srtp_direction direction, en
 void srtp_free(struct srtp *s);
 
 /* *octets: of the packet, before and after. room: octets that may be written at packet (protection makes it longer: RTP by
- * srtp_suite_rtp_overhead, RTCP by srtp_suite_rtcp_overhead). Only with SRTP_GOOD do packet and *octets change. */
+ * srtp_suite_rtp_overhead, RTCP by srtp_suite_rtcp_overhead). Only with SRTP_GOOD do packet and *octets change (but after
+ * SRTP_FAILED the packet is undefined). */
 enum srtp_result srtp_rtp_protect(struct srtp *s, uint8_t *packet, size_t room, size_t *octets);
 enum srtp_result srtp_rtp_unprotect(struct srtp *s, uint8_t *packet, size_t *octets);
 
