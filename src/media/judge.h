@@ -71,7 +71,7 @@ void quality_judge_init(struct quality_judge *j);
 
 /* Takes a sample and says what follows. Level 0: figures are kept, nothing is ever told, and a BAD that was told is taken back by GOOD at once. */
 enum quality_verdict quality_judge_sample(struct quality_judge *j, const struct quality_policy *policy, unsigned level,
-                                          struct quality *q, struct mono now);
+                                          const struct quality *q, struct mono now);
 
 /* "loss=0.052;late=0.003;run=180;jitter=12;delay=95;mos=2.91;why=loss,mos", times in ms; always terminated. Returns text. */
 #define QUALITY_TEXT_OCTETS 192
