@@ -27,9 +27,9 @@ int sdes_format(const struct sdes_crypto *crypto, struct buf *ret_value);
 /* A fresh master key and salt. */
 void sdes_make(const struct entropy *entropy, enum srtp_suite suite, struct srtp_master *ret_master);
 
-/* Chooses from an offer the line whose suite stands first in `preferred`; of several of one suite, the first line. ERR_NOT_FOUND when
- * no line can be carried; ERR_SYNTAX when two lines have one tag (section 4.1), or a line breaks the grammar: the offer is then invalid
- * (section 5.1.2 and 9.2). */
+/* Chooses from an offer the line whose suite stands first in `preferred`; of several of one suite, the first line. Lines that cannot be
+ * read or carried are passed over (section 5.1.2). ERR_NOT_FOUND when none is left; ERR_SYNTAX when all of them break the grammar, or
+ * another line has the tag of the chosen one (section 4.1). */
 int sdes_choose(const struct slice *values, size_t count, const enum srtp_suite *preferred, size_t preferred_count,
                 struct sdes_crypto *ret_chosen, struct fault *ret_fault);
 
