@@ -31,8 +31,8 @@ bool alg_is_point(const struct edge_options *options, enum edge_side side, struc
 /* "host:port" of ours on a side, as this transport has it or else any other; empty: there is none. */
 struct slice alg_point(const struct edge_options *options, enum edge_side side, enum sip_transport transport);
 
-/* The first hidden address in free text, wherever it stands; empty: none. Names are looked for only where a host can be told from a word: behind
- * an "@". */
+/* The first hidden address in free text, wherever it stands, or hidden name where a host can be told from a word: behind an "@", "sip:", "sips:" or
+ * "//". Empty: none. */
 struct slice alg_find_hidden(const struct edge_options *options, struct slice text);
 
 #endif

@@ -1,0 +1,347 @@
+/* Whose an address is: the networks of the options, and those that are nobody's or somebody's private ones. */
+#include "edge/alg_place.h"
+
+#include "base/text.h"
+
+/* ---- networks ---- */
+
+struct network {
+    uint8_t family;
+    uint8_t bits;
+    uint8_t ip[16];
+};
+
+/* Never one machine that is there: unspecified, multicast, reserved and broadcast, discard-only. */
+static const struct network impossible[] = {
+    {4, 8, {0}}, {4, 4, {224}}, {4, 4, {240}}, {6, 128, {0}}, {6, 8, {0xff}}, {6, 64, {0x01, 0x00}},
+};
+
+/* This machine, or one on the same cable: loopback, link-local. */
+static const struct network near[] = {
+    {4, 8, {127}},
+    {4, 16, {169, 254}},
+    {6, 128, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
+    {6, 10, {0xfe, 0x80}},
+};
+
+/* RFC 1918, RFC 6598; RFC 4193, and the site-local ones before it. */
+static const struct network private_ones[] = {
+    {4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}}, {4, 10, {100, 64}}, {6, 7, {0xfc}}, {6, 10, {0xfe, 0xc0}},
+};
+
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    const unsigned octets = bits / 8, rest = bits % 8;
+    const uint8_t mask = (uint8_t)(0xff00 >> rest);
+    return !memcmp(a, b, octets) && (!rest || ((a[octets] ^ b[octets]) & mask) == 0);
+}
+
+static bool is_in_any(const struct addr *addr, const struct network *networks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (networks[i].family == addr->family && same_bits(networks[i].ip, addr->ip, networks[i].bits))
+            return true;
+    }
+    return false;
+}
+#define IS_IN(addr, networks) is_in_any(addr, networks, sizeof(networks) / sizeof *(networks))
+
+static bool is_listed(const struct addr *addr, const struct edge_network *networks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (networks[i].addr.family == addr->family && same_bits(networks[i].addr.ip, addr->ip, networks[i].bits))
+            return true;
+    }
+    return false;
+}
+
+static bool is_agent(const struct edge_options *options, const struct addr *addr)
+{
+    for (size_t i = 0; i < options->agent_count; i++) {
+        if (addr_eq_ip(&options->agents[i].addr, addr))
+            return true;
+    }
+    return false;
+}
+
+static bool is_own(const struct edge_options *options, const struct addr *addr)
+{
+    for (size_t i = 0; i < options->own_count; i++) {
+        if (addr_eq_ip(&options->own[i], addr) && (!options->own[i].port || options->own[i].port == addr->port))
+            return true;
+    }
+    for (unsigned side = 0; side < EDGE_SIDES; side++) {
+        if (addr_eq_ip(&options->media_advertised[side][addr->family == 6], addr))
+            return true;
+    }
+    return false;
+}
+
+/* Whoever's it is, ours included. */
+static enum alg_place kind_of(const struct edge_options *options, const struct addr *addr)
+{
+    if (IS_IN(addr, impossible))
+        return ALG_NOWHERE;
+    if (is_listed(addr, options->inside_networks, options->inside_network_count) || is_agent(options, addr))
+        return ALG_INSIDE;
+    if (is_listed(addr, options->outside_networks, options->outside_network_count))
+        return ALG_FAR;
+    if (IS_IN(addr, near))
+        return ALG_NOWHERE;
+    return IS_IN(addr, private_ones) && !options->allow_private_outside ? ALG_INSIDE : ALG_FAR;
+}
+
+/* The IPv4 address that an IPv6 address stands for: mapped (RFC 4291 2.5.5.2) and compatible ones, NAT64 (RFC 6052), 6to4 (RFC 3056). */
+static bool embedded(const struct addr *addr, struct addr *ret_addr)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, compatible[12], nat64[12] = {0, 0x64, 0xff, 0x9b};
+    struct addr v4 = {.family = 4, .port = addr->port};
+    if (addr->family != 6)
+        return false;
+    if (!memcmp(addr->ip, mapped, 12) || !memcmp(addr->ip, nat64, 12) ||
+        (!memcmp(addr->ip, compatible, 12) && (addr->ip[12] || addr->ip[13])))
+        memcpy(v4.ip, addr->ip + 12, 4);
+    else if (addr->ip[0] == 0x20 && addr->ip[1] == 0x02)
+        memcpy(v4.ip, addr->ip + 2, 4);
+    else
+        return false;
+    *ret_addr = v4;
+    return true;
+}
+
+enum alg_place alg_place_of(const struct edge_options *options, const struct addr *addr)
+{
+    struct addr v4;
+    if (!addr->family)
+        return ALG_NOWHERE;
+    if (is_own(options, addr))
+        return ALG_OURS;
+    const enum alg_place place = kind_of(options, addr);
+    if (place != ALG_FAR || !embedded(addr, &v4))
+        return place;
+    return is_own(options, &v4) ? ALG_OURS : kind_of(options, &v4);
+}
+
+const char *alg_place_name(enum alg_place place)
+{
+    static const char *const names[] = {"far", "ours", "inside", "nowhere"};
+    return names[place];
+}
+
+bool alg_is_unspecified(const struct addr *addr)
+{
+    static const uint8_t zeros[16];
+    return addr->family && !memcmp(addr->ip, zeros, sizeof zeros);
+}
+
+/* What can be nobody's address tells nothing; most of it is a version of a program. */
+static bool tells(const struct edge_options *options, const struct addr *addr)
+{
+    return !IS_IN(addr, impossible) && kind_of(options, addr) != ALG_FAR;
+}
+
+bool alg_hides(const struct edge_options *options, const struct addr *addr)
+{
+    struct addr v4;
+    return addr->family && (tells(options, addr) || (embedded(addr, &v4) && tells(options, &v4)));
+}
+
+/* ---- hosts ---- */
+
+/* An address without port and brackets. */
+static bool parse_ip(struct slice host, struct addr *ret_addr)
+{
+    char bracketed[64];
+    if (!host.n || host.n > sizeof bracketed - 2)
+        return false;
+    if (!memchr(host.p, ':', host.n))
+        return host.p[host.n - 1] >= '0' && host.p[host.n - 1] <= '9' && !addr_parse(host, 1, ret_addr);
+    bracketed[0] = '[';
+    memcpy(bracketed + 1, host.p, host.n);
+    bracketed[1 + host.n] = ']';
+    return !addr_parse(slice_of(bracketed, host.n + 2), 1, ret_addr);
+}
+
+static bool same_host(struct slice a, struct slice b)
+{
+    struct addr x, y;
+    return text_equal_nocase(a, b) || (parse_ip(a, &x) && parse_ip(b, &y) && addr_eq_ip(&x, &y));
+}
+
+/* Of "host:port", "[v6]:port" and "host". */
+static struct slice host_of(const char *point)
+{
+    struct slice rest = slice_str(point);
+    if (*point != '[')
+        return text_cut(&rest, ':');
+    rest = slice_of(rest.p + 1, rest.n - 1);
+    return text_cut(&rest, ']');
+}
+
+bool alg_is_point(const struct edge_options *options, enum edge_side side, struct slice host)
+{
+    for (unsigned transport = SIP_UDP; transport <= SIP_TLS; transport++) {
+        const char *point = options->points[side][transport];
+        if (point && same_host(host_of(point), host))
+            return true;
+    }
+    return false;
+}
+
+struct slice alg_point(const struct edge_options *options, enum edge_side side, enum sip_transport transport)
+{
+    const char *point = options->points[side][transport];
+    for (unsigned other = SIP_TLS + 1; !point && other-- > 0;)
+        point = options->points[side][other];
+    return point ? slice_str(point) : (struct slice){0};
+}
+
+/* Names that only a network of its own resolves (RFC 6761, 6762, 8375, and what is reserved or common for such). */
+static bool is_private_name(struct slice host)
+{
+    static const char *const zones[] = {"local", "localhost", "localdomain", "internal", "lan", "home.arpa"};
+    if (host.n && host.p[host.n - 1] == '.')
+        host.n--;
+    if (!host.n || !memchr(host.p, '.', host.n))
+        return true;
+    for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++) {
+        const size_t n = strlen(zones[i]);
+        if (host.n > n && host.p[host.n - n - 1] == '.' &&
+            text_equal_nocase(slice_of(host.p + host.n - n, n), slice_str(zones[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool is_agent_name(const struct edge_options *options, struct slice host)
+{
+    for (size_t i = 0; i < options->agent_count; i++) {
+        if (options->agents[i].host && text_equal_nocase(slice_str(options->agents[i].host), host))
+            return true;
+    }
+    return false;
+}
+
+bool alg_hides_host(const struct edge_options *options, struct slice host)
+{
+    struct addr addr;
+    if (parse_ip(host, &addr) && alg_hides(options, &addr))
+        return true;
+    if (alg_is_point(options, EDGE_OUTSIDE, host))
+        return false;
+    if (alg_is_point(options, EDGE_INSIDE, host))
+        return true;
+    if (parse_ip(host, &addr))
+        return false;
+    return edge_options_find_domain(options, host) < 0 && (is_private_name(host) || is_agent_name(options, host));
+}
+
+/* ---- addresses in free text ---- */
+
+#define RUN_OCTETS_MAX 64
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(uint8_t c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+static bool is_hex(uint8_t c)
+{
+    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+static bool hides_text(const struct edge_options *options, struct slice text)
+{
+    struct addr addr;
+    return parse_ip(text, &addr) && alg_hides(options, &addr);
+}
+
+/* Digits and dots that begin here, a dot at their end not counted. */
+static struct slice run_of_v4(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p;
+    while (q < end && (is_digit(*q) || *q == '.'))
+        q++;
+    while (q > p && q[-1] == '.')
+        q--;
+    return slice_of(p, (size_t)(q - p));
+}
+
+/* Hexadecimal digits, colons and dots that begin here; where a word or a port may stand behind an address, shorter ones are tried as well. */
+static struct slice find_v6(const struct edge_options *options, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p;
+    unsigned colons = 0;
+    for (; q < end && q - p < RUN_OCTETS_MAX && (is_hex(*q) || *q == ':' || *q == '.'); q++)
+        colons += *q == ':';
+    for (; colons >= 2 && q > p; q--) {
+        struct slice text = slice_of(p, (size_t)(q - p));
+        if ((q == end || q[0] == ':' || !is_hex(q[0])) && hides_text(options, text))
+            return text;
+        colons -= q[-1] == ':';
+    }
+    return (struct slice){0};
+}
+
+static struct slice run_of_name(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p;
+    while (q < end && (is_letter(*q) || is_digit(*q) || *q == '.' || *q == '-' || *q == '_'))
+        q++;
+    return slice_of(p, (size_t)(q - p));
+}
+
+static bool is_behind(const uint8_t *begin, const uint8_t *p, const char *word)
+{
+    const size_t n = strlen(word);
+    return (size_t)(p - begin) >= n && text_equal_nocase(slice_of(p - n, n), slice_str(word));
+}
+
+/* A user part begins here: its "@" is still to come. */
+static bool is_user(const uint8_t *p, const uint8_t *end)
+{
+    while (p<end && * p> ' ' && !strchr("@<>\",", *p))
+        p++;
+    return p < end && *p == '@';
+}
+
+static bool is_host(const uint8_t *begin, const uint8_t *p, const uint8_t *end)
+{
+    if (p == begin)
+        return false;
+    if (p[-1] == '@')
+        return true;
+    return ((p[-1] == ':' && (is_behind(begin, p, "sip:") || is_behind(begin, p, "sips:"))) ||
+            (p[-1] == '/' && is_behind(begin, p, "//"))) &&
+           !is_user(p, end);
+}
+
+struct slice alg_find_hidden(const struct edge_options *options, struct slice text)
+{
+    const uint8_t *end = text.n ? text.p + text.n : text.p;
+    uint8_t before = 0;
+    for (const uint8_t *p = text.p; p < end; before = *p++) {
+        struct slice found = {0};
+        if (is_digit(*p) && !is_digit(before) && !is_letter(before) && before != '.') {
+            found = run_of_v4(p, end);
+            if (hides_text(options, found))
+                return found;
+        }
+        if ((is_hex(*p) && !is_hex(before)) || (*p == ':' && p + 1 < end && p[1] == ':' && !is_hex(before))) {
+            found = find_v6(options, p, end);
+            if (found.n)
+                return found;
+        }
+        if (is_host(text.p, p, end)) {
+            found = run_of_name(p, end);
+            if (found.n && alg_hides_host(options, found))
+                return found;
+        }
+    }
+    return (struct slice){0};
+}
