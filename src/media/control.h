@@ -7,7 +7,6 @@
 #ifndef MEDIA_CONTROL_H
 #define MEDIA_CONTROL_H
 
-#include "base/reader.h"
 #include "media/relay.h"
 
 #define MEDIA_CONTROL_VERSION 1
@@ -34,7 +33,7 @@ enum media_control_kind {
     X(turns) /* of its loop */ \
     X(stale) /* packets that had waited too long in a socket, and were dropped */ \
     X(overflowed) /* packets that the kernel dropped because a socket was full */ \
-    X(send_failed) X(unreachable)
+    X(truncated) X(send_failed) X(unreachable)
 /* clang-format on */
 COUNTERS_DECLARE(media_worker_counters, MEDIA_WORKER_COUNTERS)
 
@@ -67,13 +66,5 @@ int media_control_encode(const struct media_control *message, struct buf *b);
 /* ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED, ERR_UNSUPPORTED (another version or kind), with ret_fault. What is decoded is whole: every number
  * is within what its field and the limits of session.h allow, every text terminated. */
 int media_control_decode(struct slice octets, struct media_control *ret_message, struct fault *ret_fault);
-
-/* Parts, which an exported session has as well. */
-int media_session_encode(const struct media_session *session, struct buf *b);
-void media_session_read(struct reader *r, struct media_session *ret_session);
-void media_addr_encode(const struct addr *a, struct buf *b);
-void media_addr_read(struct reader *r, struct addr *ret_addr);
-void media_figures_encode(const struct media_figures *f, struct buf *b);
-void media_figures_read(struct reader *r, struct media_figures *ret_figures);
 
 #endif

@@ -31,16 +31,20 @@ struct media_figures {
     uint8_t payload_type; /* of the last packet */
     uint16_t ptime_ms;    /* measured; 0: not known */
     char codec[MEDIA_FORMAT_NAME_OCTETS];
-    uint64_t lost;
-    uint32_t loss_ppm, worst_loss_ppm; /* of the whole, and of the worst judged stretch of time, in millionths */
-    uint32_t longest_burst;            /* packets lost in a row */
-    uint32_t jitter_us;                /* interarrival jitter, RFC 3550 6.4.1, now */
-    int32_t delay_variation_min_us, delay_variation_mean_us, delay_variation_max_us;
+    uint64_t expected, lost; /* packets; without duplicates */
+    uint32_t loss_ppm,
+        worst_loss_ppm;     /* of the whole, and of the worst judged stretch of time (lost and late), in millionths */
+    uint32_t longest_burst; /* packets lost or late in a row */
+    uint32_t jitter_us;     /* interarrival jitter, RFC 3550 6.4.1, now */
+    uint32_t delay_variation_min_us, delay_variation_mean_us, delay_variation_max_us;
+    uint64_t variation_count; /* packets that the three are about; 0: they say nothing */
     uint32_t total_s, concealed_s, severely_concealed_s;
-    uint32_t round_trip_us;  /* from RTCP; 0: not known */
-    uint32_t mos_hundredths; /* estimate for a listener of what came from this side; 0: not known */
-    uint32_t impairments;    /* how many times quality went bad */
-    bool is_bad;             /* now, after the hold-down: the state of fallback */
+    uint32_t round_trip_us; /* from RTCP; 0: not known */
+    uint32_t mos_hundredths,
+        worst_mos_hundredths; /* estimate for a listener of what came from this side; 0: not known */
+    uint32_t impairments;     /* how many times quality became bad, for however short */
+    bool is_bad;              /* now, after the hold-down: the state of fallback */
+    uint8_t reasons;          /* why, when it became bad the last time: bits of enum quality_reason (media/judge.h) */
 };
 
 struct media_summary {

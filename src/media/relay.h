@@ -17,6 +17,7 @@
 #include "base/counter.h"
 #include "base/time.h"
 #include "media/event.h"
+#include "media/judge.h"
 #include "media/srtp.h"
 
 struct media_relay;
@@ -31,11 +32,12 @@ enum media_component { MEDIA_COMPONENT_RTP, MEDIA_COMPONENT_RTCP };
 
 struct media_relay_options {
     uint32_t sessions_max;
-    uint32_t silence_ms;     /* 0: silence is not told */
+    uint32_t silence_ms;     /* 0: silence is not told; before a call is answered it never is */
     uint32_t relatch_ms;     /* see above */
     uint32_t rekey_grace_ms; /* what is protected by the key before is taken for so long */
     uint32_t figures_ms;     /* MEDIA_FIGURES that often; 0: never */
     enum srtp_backend backend;
+    struct quality_policy quality;
 };
 void media_relay_options_init(struct media_relay_options *options);
 
@@ -60,6 +62,8 @@ int media_relay_flow(struct media_relay *r, struct now now, uint64_t session, un
  * latched is let go. */
 void media_flow_set_port(struct media_flow *flow, void *port);
 void *media_flow_port(const struct media_flow *flow);
+unsigned media_flow_stream(const struct media_flow *flow);
+enum media_component media_flow_component(const struct media_flow *flow);
 
 /* Ends the session; its flows are gone. MEDIA_SUMMARY follows. ERR_NOT_FOUND. */
 int media_relay_remove(struct media_relay *r, struct now now, uint64_t session);
@@ -90,14 +94,13 @@ struct mono media_relay_deadline(const struct media_relay *r);
 bool media_relay_next(struct media_relay *r, struct now now, struct media_event *ret_event);
 
 /* ERR_NOT_FOUND. */
-int media_relay_figures(const struct media_relay *r, struct now now, uint64_t session,
-                        struct media_summary *ret_summary);
+int media_relay_figures(struct media_relay *r, struct now now, uint64_t session, struct media_summary *ret_summary);
 
 /* ---- a session as octets, for a stand-by or another process ---- */
 
 /* Description, keys, counters of SRTP, latched addresses, figures: all but the ports. Secret: buf_fini_secret. 0, ERR_NOT_FOUND,
  * ERR_UNSUPPORTED (by the backend), or the buffer's error. */
-int media_relay_export(const struct media_relay *r, struct now now, uint64_t session, struct buf *ret_state);
+int media_relay_export(struct media_relay *r, struct now now, uint64_t session, struct buf *ret_state);
 
 /* Makes the session go on where the export was made: its ports follow (media_relay_flow). ERR_EXISTS, ERR_LIMIT, ERR_NO_MEMORY, or
  * ERR_SYNTAX, ERR_RANGE, ERR_TRUNCATED with ret_fault. */

@@ -52,6 +52,7 @@ struct media_stream {
 struct media_session {
     uint64_t id;          /* never used twice by one signalling process; never 0 */
     unsigned sensitivity; /* 0 (quality is measured, never reported) to 5 */
+    bool is_early;        /* not answered yet: media may flow, but nobody wonders if none does */
     unsigned stream_count;
     struct media_stream streams[MEDIA_STREAMS_MAX]; /* in the order of the m-lines, which never changes */
 };
