@@ -1,0 +1,266 @@
+/* The process that relays media: its loop, and the socket over which it is told what to do. */
+#include "io/media_worker.h"
+
+#include "base/mem.h"
+#include "io/media_worker_private.h"
+#include "io/process.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_PER_TURN 256
+#define COMMANDS_PER_TURN 64
+#define TELLS_PER_TURN 64
+#define COUNTERS_MS 1000
+#define WAIT_MAX_MS 1000
+
+/* ---- time ---- */
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void sample_clocks(struct worker *w)
+{
+    w->now.mono.us = clock_us(CLOCK_MONOTONIC);
+    w->real_us = clock_us(CLOCK_REALTIME);
+    w->now.wall.ms = w->real_us / 1000;
+}
+
+/* ---- telling ---- */
+
+/* Sends the message that waits, if any. False: the socket is full. */
+static bool send_message(struct worker *w)
+{
+    while (w->message.n) {
+        ssize_t n = send(w->control, w->message.p, w->message.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+            return false;
+        buf_clear(&w->message); /* sent, or nobody is there to hear it: its end will be read */
+    }
+    return true;
+}
+
+static bool tell(struct worker *w, const struct media_control *message)
+{
+    if (media_control_encode(message, &w->message) != 0)
+        buf_clear(&w->message);
+    return send_message(w);
+}
+
+static void watch_control(struct worker *w, bool is_full)
+{
+    if (is_full == w->control_is_full)
+        return;
+    w->control_is_full = is_full;
+    struct epoll_event event = {.events = EPOLLIN | (is_full ? EPOLLOUT : 0u), .data.ptr = NULL};
+    epoll_ctl(w->epoll, EPOLL_CTL_MOD, w->control, &event);
+}
+
+static bool tell_counters(struct worker *w)
+{
+    struct media_control message = {.kind = MEDIA_CONTROL_COUNTERS};
+    message.counters.relay = *media_relay_counters(w->relay);
+    message.counters.worker = w->counters;
+    w->next_counters = mono_after_ms(w->now.mono, COUNTERS_MS);
+    return tell(w, &message);
+}
+
+/* What happened goes out as fast as the other side reads, and waits in the relay, which merges it, if that is slow. */
+static void tell_all(struct worker *w)
+{
+    bool ok = send_message(w);
+    for (unsigned i = 0; ok && i < TELLS_PER_TURN; i++) {
+        struct media_control message = {.kind = MEDIA_CONTROL_EVENT};
+        if (!media_relay_next(w->relay, w->now, &message.event))
+            break;
+        ok = tell(w, &message);
+    }
+    if (ok && mono_due(w->next_counters, w->now.mono))
+        ok = tell_counters(w);
+    watch_control(w, !ok);
+}
+
+/* ---- commands ---- */
+
+static int configure(struct worker *w, const struct media_relay_options *options)
+{
+    w->sessions.limit = options->sessions_max;
+    if (w->relay) {
+        media_relay_set_options(w->relay, options);
+        return 0;
+    }
+    struct entropy entropy = kernel_entropy();
+    w->next_counters = mono_after_ms(w->now.mono, COUNTERS_MS);
+    return media_relay_new(options, entropy_u64(&entropy), &w->relay);
+}
+
+static void refuse(struct worker *w, uint64_t session, int err)
+{
+    struct media_control message = {.kind = MEDIA_CONTROL_REFUSED, .refused = {session, err}};
+    /* A control socket that is full besides is a signalling process in trouble: it will miss the media without being told. */
+    if (send_message(w))
+        tell(w, &message);
+}
+
+static void obey(struct worker *w, const struct media_control *command, const int fds[MEDIA_COMPONENTS])
+{
+    int err;
+    switch (command->kind) {
+    case MEDIA_CONTROL_PORT:
+        err = worker_port_open(w, command->port.session, command->port.stream, command->port.side, fds);
+        if (err)
+            refuse(w, command->port.session, err);
+        break;
+    case MEDIA_CONTROL_SET:
+        err = media_relay_set(w->relay, w->now, &command->session);
+        if (err)
+            refuse(w, command->session.id, err);
+        else
+            worker_ports_described(w, command->session.id);
+        break;
+    default: /* MEDIA_CONTROL_REMOVE: the others have been looked at */
+        worker_ports_close(w, command->id);
+        if (media_relay_remove(w->relay, w->now, command->id) != 0)
+            refuse(w, command->id, ERR_NOT_FOUND);
+    }
+}
+
+/* The sockets that came with a message; -1 for none. Any others are closed. */
+static unsigned take_descriptors(struct msghdr *header, int fds[MEDIA_COMPONENTS])
+{
+    unsigned count = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (count < MEDIA_COMPONENTS)
+                fds[count++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return count;
+}
+
+/* 1: obeyed, 0: nothing more now, ERR_CLOSED, or another error: whoever does not speak this protocol is not our signalling process. */
+static int read_command(struct worker *w)
+{
+    static uint8_t octets[MEDIA_CONTROL_OCTETS_MAX];
+    static struct media_control command;
+    uint8_t control[CMSG_SPACE(sizeof(int) * MEDIA_COMPONENTS)] __attribute__((aligned(8)));
+    struct iovec vector = {octets, sizeof octets};
+    struct msghdr header = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(w->control, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : ERR_CLOSED;
+    if (n == 0)
+        return ERR_CLOSED;
+    int fds[MEDIA_COMPONENTS] = {-1, -1};
+    unsigned count = take_descriptors(&header, fds);
+    int err = media_control_decode(slice_of(octets, (size_t)n), &command, NULL);
+    if (!err && command.kind >= MEDIA_CONTROL_READY)
+        err = ERR_UNSUPPORTED;
+    if (!err && count != (command.kind == MEDIA_CONTROL_PORT ? MEDIA_COMPONENTS : 0))
+        err = ERR_SYNTAX;
+    if (!err && command.kind == MEDIA_CONTROL_CONFIGURE)
+        err = configure(w, &command.options);
+    else if (!err && !w->relay)
+        err = ERR_WRONG_STATE;
+    else if (!err)
+        obey(w, &command, fds);
+    if (err)
+        for (unsigned i = 0; i < count; i++)
+            close(fds[i]);
+    mem_wipe(octets, (size_t)n);
+    mem_wipe(&command, sizeof command);
+    return err ? err : 1;
+}
+
+static int read_commands(struct worker *w)
+{
+    int result = 1;
+    for (unsigned i = 0; i < COMMANDS_PER_TURN && result == 1; i++)
+        result = read_command(w);
+    return result < 0 ? result : 0;
+}
+
+/* ---- the loop ---- */
+
+static int wait_ms(const struct worker *w)
+{
+    if (!w->relay)
+        return WAIT_MAX_MS;
+    int64_t due_us = mono_min(media_relay_deadline(w->relay), w->next_counters).us - w->now.mono.us;
+    if (due_us <= 0)
+        return 0;
+    return due_us > (int64_t)WAIT_MAX_MS * 1000 ? WAIT_MAX_MS : (int)((due_us + 999) / 1000);
+}
+
+/* Commands come last: one of them may close a port whose event is still to be looked at. */
+static int turn(struct worker *w, struct epoll_event *events)
+{
+    int n = epoll_wait(w->epoll, events, EVENTS_PER_TURN, wait_ms(w));
+    if (n < 0 && errno != EINTR)
+        return ERR_IO;
+    sample_clocks(w);
+    w->turn++;
+    w->counters.turns++;
+    bool has_commands = false;
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr)
+            worker_port_serve(w, events[i].data.ptr);
+        else
+            has_commands = true;
+    }
+    int err = has_commands ? read_commands(w) : 0;
+    if (w->relay && !err) {
+        media_relay_tick(w->relay, w->now);
+        tell_all(w);
+    }
+    return err;
+}
+
+static int start(struct worker *w)
+{
+    sample_clocks(w);
+    buf_init(&w->message, MEDIA_CONTROL_OCTETS_MAX);
+    struct entropy entropy = kernel_entropy();
+    map_init(&w->sessions, 1, entropy_u64(&entropy));
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->control, &event) != 0)
+        return ERR_IO;
+    return worker_ports_init(w);
+}
+
+int media_worker_main(void)
+{
+    static struct epoll_event events[EVENTS_PER_TURN];
+    struct worker w = {.control = MEDIA_WORKER_DESCRIPTOR};
+    process_harden();
+    int err = start(&w);
+    if (!err)
+        tell(&w, &(struct media_control){.kind = MEDIA_CONTROL_READY});
+    while (!err)
+        err = turn(&w, events);
+    worker_ports_fini(&w);
+    map_fini(&w.sessions);
+    media_relay_free(w.relay);
+    buf_fini(&w.message);
+    if (w.epoll >= 0)
+        close(w.epoll);
+    return err == ERR_CLOSED ? 0 : 1;
+}
