@@ -1,6 +1,6 @@
 /* The store on SQLite: writes, reads and the transaction of a turn. Opening and checking is in sqlite_open.c.
  *
- * The first write of a turn begins a transaction; sqlite_store_turn ends it. A write that fails dooms the turn: the transaction is rolled
+ * What is put waits in memory for sqlite_store_turn, which makes one transaction of it. A write that fails dooms the turn: everything is taken
  * back at once and every commit of that turn is told the error, since nobody could say any more whose rows were in it. */
 #include "store/sqlite_private.h"
 
@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define PENDING_OCTETS_MAX (4u << 20) /* beyond, they go to the transaction before its end */
 
 int sqlite_err(sqlite3 *db, int code)
 {
@@ -75,6 +77,8 @@ static void roll_back(struct sqlite_store *store)
     /* After some errors SQLite has done so itself. */
     if (!sqlite3_get_autocommit(store->db))
         (void)run(store, STATEMENT_ROLLBACK);
+    rows_clear(&store->pending);
+    store->settled = false;
     store->rows_waiting = 0;
 }
 
@@ -85,61 +89,112 @@ static int doom(struct sqlite_store *store, int err)
         store->doom = err;
         if (!store->failing)
             log_event(store->log, LEVEL_ERROR, "store.write.failed", "error=%s detail=\"%s\"", err_name(err),
-                      sqlite3_errmsg(store->db));
+                      err == ERR_NO_MEMORY ? err_text(err) : sqlite3_errmsg(store->db));
         store->failing = true;
         roll_back(store);
     }
     return store->doom;
 }
 
+/* ---- the two ways of pending rows into the database ---- */
+
 static int begin(struct sqlite_store *store)
 {
-    wake(store);
-    if (store->doom)
-        return store->doom;
-    if (!sqlite3_get_autocommit(store->db))
-        return 0;
-    int err = run(store, STATEMENT_BEGIN);
-    return err ? doom(store, err) : 0;
+    return sqlite3_get_autocommit(store->db) ? run(store, STATEMENT_BEGIN) : 0;
+}
+
+static void bind_octets(sqlite3_stmt *statement, int parameter, struct slice octets)
+{
+    /* A NULL pointer would bind NULL, which is not the empty string. */
+    sqlite3_bind_blob64(statement, parameter, octets.n ? (const void *)octets.p : "", octets.n, SQLITE_STATIC);
 }
 
 static void bind_key(sqlite3_stmt *statement, enum kv_table table, struct slice key)
 {
     sqlite3_bind_int(statement, 1, (int)table);
-    /* A NULL pointer would bind NULL, which is not the empty key. */
-    sqlite3_bind_blob64(statement, 2, key.n ? (const void *)key.p : "", key.n, SQLITE_STATIC);
+    bind_octets(statement, 2, key);
 }
 
-static int write_row(struct sqlite_store *store, enum sqlite_statement which)
+static int write_row(struct sqlite_store *store, const struct row *row)
 {
+    const enum sqlite_statement which = row->is_removed ? STATEMENT_REMOVE : STATEMENT_PUT;
+    sqlite3_stmt *statement = store->statements[which];
+    bind_key(statement, (enum kv_table)row->table, row_key(row));
+    if (!row->is_removed)
+        bind_octets(statement, 3, row_value(row));
     int err = run(store, which);
-    sqlite3_clear_bindings(store->statements[which]);
+    sqlite3_clear_bindings(statement);
+    return err;
+}
+
+static int write_rows(struct sqlite_store *store, struct rows *rows)
+{
+    struct row *const *sorted = rows_sort(rows);
+    int err = rows->n && !sorted ? ERR_NO_MEMORY : 0;
+    for (size_t i = 0; !err && i < rows->n; i++)
+        err = write_row(store, sorted[i]);
+    return err;
+}
+
+int sqlite_store_settle(struct sqlite_store *store)
+{
+    if (store->doom)
+        return store->doom;
+    int err = begin(store);
+    if (!err && !store->settled && store->recent.n) {
+        err = run(store, STATEMENT_FORGET); /* first: there may be no other room for the rows */
+        if (!err)
+            err = write_rows(store, &store->recent);
+    }
+    if (!err)
+        err = write_rows(store, &store->pending);
     if (err)
         return doom(store, err);
-    store->rows_waiting++;
+    store->settled = true;
+    store->rows_waiting += store->pending.n;
+    rows_clear(&store->pending);
     return 0;
+}
+
+static int append(struct sqlite_store *store)
+{
+    sqlite3_stmt *statement = store->statements[STATEMENT_APPEND];
+    buf_clear(&store->encoded);
+    rows_encode(&store->pending, &store->encoded);
+    int err = store->encoded.err ? store->encoded.err : begin(store);
+    if (err)
+        return doom(store, err);
+    bind_octets(statement, 1, buf_slice(&store->encoded));
+    err = run(store, STATEMENT_APPEND);
+    sqlite3_clear_bindings(statement);
+    if (err)
+        return doom(store, err);
+    store->rows_waiting += store->pending.n;
+    return 0;
+}
+
+/* ---- the port ---- */
+
+static int set_row(struct sqlite_store *store, enum kv_table table, struct slice key, bool is_removed,
+                   struct slice value)
+{
+    wake(store);
+    if (store->doom)
+        return store->doom;
+    int err = rows_set(&store->pending, table, key, is_removed, value);
+    if (err)
+        return doom(store, err);
+    return store->pending.octets > PENDING_OCTETS_MAX ? sqlite_store_settle(store) : 0;
 }
 
 static int sqlite_put(void *ctx, enum kv_table table, struct slice key, struct slice value)
 {
-    struct sqlite_store *store = ctx;
-    int err = begin(store);
-    if (err)
-        return err;
-    sqlite3_stmt *statement = store->statements[STATEMENT_PUT];
-    bind_key(statement, table, key);
-    sqlite3_bind_blob64(statement, 3, value.n ? (const void *)value.p : "", value.n, SQLITE_STATIC);
-    return write_row(store, STATEMENT_PUT);
+    return set_row(ctx, table, key, false, value);
 }
 
 static int sqlite_remove(void *ctx, enum kv_table table, struct slice key)
 {
-    struct sqlite_store *store = ctx;
-    int err = begin(store);
-    if (err)
-        return err;
-    bind_key(store->statements[STATEMENT_REMOVE], table, key);
-    return write_row(store, STATEMENT_REMOVE);
+    return set_row(ctx, table, key, true, slice_of(NULL, 0));
 }
 
 static void sqlite_commit(void *ctx, kv_done_fn *done, void *arg)
@@ -164,6 +219,12 @@ static int sqlite_scan(void *ctx, enum kv_table table, kv_row_fn *row, void *arg
 {
     struct sqlite_store *store = ctx;
     sqlite3_stmt *statement;
+    if (store->pending.n || (store->recent.n && !store->settled)) {
+        wake(store);
+        int err = sqlite_store_settle(store);
+        if (err)
+            return err;
+    }
     int code =
         sqlite3_prepare_v2(store->db, "SELECT key, value FROM kv WHERE tbl = ? ORDER BY key", -1, &statement, NULL);
     if (code != SQLITE_OK)
@@ -181,9 +242,8 @@ static int sqlite_scan(void *ctx, enum kv_table table, kv_row_fn *row, void *arg
     return result;
 }
 
-static int sqlite_get(void *ctx, enum kv_table table, struct slice key, struct slice *ret_value)
+static int read_row(struct sqlite_store *store, enum kv_table table, struct slice key, struct slice *ret_value)
 {
-    struct sqlite_store *store = ctx;
     sqlite3_stmt *statement = store->statements[STATEMENT_GET];
     bind_key(statement, table, key);
     int code = sqlite3_step(statement);
@@ -200,6 +260,20 @@ static int sqlite_get(void *ctx, enum kv_table table, struct slice key, struct s
     return err;
 }
 
+static int sqlite_get(void *ctx, enum kv_table table, struct slice key, struct slice *ret_value)
+{
+    struct sqlite_store *store = ctx;
+    const struct row *row = rows_find(&store->pending, table, key);
+    if (!row && !store->settled)
+        row = rows_find(&store->recent, table, key);
+    if (!row)
+        return read_row(store, table, key, ret_value);
+    if (row->is_removed)
+        return ERR_NOT_FOUND;
+    *ret_value = row_value(row);
+    return 0;
+}
+
 void sqlite_store_fill_port(struct sqlite_store *store)
 {
     store->kv = (struct kv){store, sqlite_put, sqlite_remove, sqlite_commit, sqlite_scan, sqlite_get};
@@ -210,22 +284,36 @@ const struct kv *sqlite_store_kv(struct sqlite_store *store)
     return &store->kv;
 }
 
+/* What is durable now, and where. */
+static void committed(struct sqlite_store *store)
+{
+    store->counters.transactions++;
+    store->counters.rows_written += store->rows_waiting;
+    store->rows_waiting = 0;
+    if (store->settled)
+        rows_clear(&store->recent);
+    else
+        rows_move(&store->pending, &store->recent);
+    store->settled = false;
+    if (store->failing)
+        log_event(store->log, LEVEL_NOTICE, "store.write.recovered", "transactions_failed=%llu",
+                  (unsigned long long)store->counters.transactions_failed);
+    store->failing = false;
+}
+
 /* Ends the transaction. Returns what everybody who waits is told. */
 static int end_transaction(struct sqlite_store *store)
 {
-    if (!store->doom && !sqlite3_get_autocommit(store->db)) {
-        uint64_t rows = store->rows_waiting;
-        int err = run(store, STATEMENT_COMMIT);
-        if (err) {
-            doom(store, err);
-        } else {
-            store->counters.transactions++;
-            store->counters.rows_written += rows;
-            store->rows_waiting = 0;
-            if (store->failing)
-                log_event(store->log, LEVEL_NOTICE, "store.write.recovered", "transactions_failed=%llu",
-                          (unsigned long long)store->counters.transactions_failed);
-            store->failing = false;
+    if (!store->doom && (store->pending.n || store->settled)) {
+        /* After a failure there may be no room but that which removed rows leave. */
+        const bool fits = store->recent.octets + store->pending.octets <= store->recent_octets_max && !store->failing;
+        int err = fits && !store->settled ? append(store) : sqlite_store_settle(store);
+        if (!err) {
+            err = run(store, STATEMENT_COMMIT);
+            if (err)
+                doom(store, err);
+            else
+                committed(store);
         }
     }
     int err = store->doom;

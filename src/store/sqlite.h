@@ -1,5 +1,8 @@
 /* The store on SQLite: one database file, one table of rows, everything written in one turn of the loop one transaction. What was reported
- * durable survives a killed process and a power cut (WAL, synchronous=FULL). */
+ * durable survives a killed process and a power cut (WAL, synchronous=FULL).
+ *
+ * Rows that are replaced or removed soon need not get into the table: with recent_octets_max a transaction is one string of octets, kept in a table
+ * of recent ones, until so much has come together that what is left of it goes to the table of rows at once, in order of keys. */
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 
@@ -16,13 +19,14 @@ struct sqlite_store_options {
     const struct log *log;
     sqlite_store_wake_fn *wake;
     void *wake_arg;
-    uint32_t pages_max; /* of 4096 octets; 0: no limit but the disk's */
+    uint32_t pages_max;       /* of 4096 octets; 0: no limit but the disk's */
+    size_t recent_octets_max; /* 0: each transaction writes the table of rows */
 };
 
 struct sqlite_store_counters {
     uint64_t transactions;
     uint64_t transactions_failed;
-    uint64_t rows_written;
+    uint64_t rows_written; /* one that is put twice in a transaction counts once */
 };
 
 /* Opens or creates the database, checks it, and locks it: ERR_CONFLICT if another process has it open, ERR_SYNTAX if it is damaged or no

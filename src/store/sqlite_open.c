@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x494d4531 /* "IME1" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION_WITHOUT_RECENT 1
 #define VALUE_OCTETS_MAX (16u << 20)
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
@@ -20,6 +21,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
         "INSERT INTO kv (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     [STATEMENT_REMOVE] = "DELETE FROM kv WHERE tbl = ? AND key = ?",
     [STATEMENT_GET] = "SELECT value FROM kv WHERE tbl = ? AND key = ?",
+    [STATEMENT_APPEND] = "INSERT INTO recent (rows) VALUES (?)",
+    [STATEMENT_FORGET] = "DELETE FROM recent",
 };
 
 static int errno_err(int number)
@@ -99,15 +102,23 @@ static int check_integrity(struct sqlite_store *store)
     return err;
 }
 
+#define CREATE_RECENT "CREATE TABLE recent (number INTEGER PRIMARY KEY, rows BLOB NOT NULL);"
+
 static int create_schema(struct sqlite_store *store)
 {
-    char sql[256];
+    char sql[512];
     snprintf(sql, sizeof sql,
              "BEGIN IMMEDIATE;"
              "CREATE TABLE kv (tbl INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key)) "
-             "WITHOUT ROWID;"
-             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+             "WITHOUT ROWID;" CREATE_RECENT "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              APPLICATION_ID, SCHEMA_VERSION);
+    return execute(store, sql);
+}
+
+static int add_recent(struct sqlite_store *store)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "BEGIN IMMEDIATE;" CREATE_RECENT "PRAGMA user_version = %d; COMMIT", SCHEMA_VERSION);
     return execute(store, sql);
 }
 
@@ -127,6 +138,8 @@ static int check_schema(struct sqlite_store *store)
         log_event(store->log, LEVEL_ERROR, "store.foreign", "application_id=%d", application);
         return ERR_SYNTAX;
     }
+    if (version == SCHEMA_VERSION_WITHOUT_RECENT)
+        return add_recent(store);
     if (version != SCHEMA_VERSION) {
         log_event(store->log, LEVEL_ERROR, "store.version", "version=%d expected=%d", version, SCHEMA_VERSION);
         return ERR_UNSUPPORTED;
@@ -145,6 +158,24 @@ static int prepare_statements(struct sqlite_store *store)
     return 0;
 }
 
+/* What is in the table of recent rows. */
+static int load_recent(struct sqlite_store *store)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(store->db, "SELECT rows FROM recent ORDER BY number", -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return sqlite_err(store->db, code);
+    int err = 0;
+    while (!err && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const void *octets = sqlite3_column_blob(statement, 0);
+        err = rows_decode(&store->recent, slice_of(octets, (size_t)sqlite3_column_bytes(statement, 0)));
+    }
+    if (!err)
+        err = sqlite_err(store->db, code);
+    sqlite3_finalize(statement);
+    return err && err != ERR_NO_MEMORY && err != ERR_IO ? ERR_SYNTAX : err;
+}
+
 static int set_up(struct sqlite_store *store, const struct sqlite_store_options *options)
 {
     int code = sqlite3_open_v2(options->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -153,9 +184,12 @@ static int set_up(struct sqlite_store *store, const struct sqlite_store_options 
     sqlite3_extended_result_codes(store->db, 1);
     if (sqlite3_db_readonly(store->db, "main") == 1)
         return ERR_NO_SPACE;
-    /* The exclusive mode keeps a second process out for as long as the database is open, and needs no shared memory. */
-    int err = execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; BEGIN IMMEDIATE; COMMIT");
+    /* The exclusive mode keeps a second process out for as long as the database is open, and needs no shared memory. The same few pages are written
+     * again and again: the log of writes may grow to 16 MiB before what is newest in it goes to their places. */
+    int err =
+        execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                       "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 4000;"
+                       "BEGIN IMMEDIATE; COMMIT");
     if (!err && options->pages_max) {
         char sql[64];
         snprintf(sql, sizeof sql, "PRAGMA max_page_count = %u", options->pages_max);
@@ -167,7 +201,7 @@ static int set_up(struct sqlite_store *store, const struct sqlite_store_options 
         err = check_schema(store);
     if (!err)
         err = prepare_statements(store);
-    return err;
+    return err ? err : load_recent(store);
 }
 
 static void store_free(struct sqlite_store *store)
@@ -176,6 +210,9 @@ static void store_free(struct sqlite_store *store)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close(store->db);
     buf_fini(&store->value);
+    buf_fini(&store->encoded);
+    rows_fini(&store->pending);
+    rows_fini(&store->recent);
     mem_free(store->waiting.list);
     mem_free(store->called.list);
     mem_free(store);
@@ -190,6 +227,12 @@ int sqlite_store_open(const struct sqlite_store_options *options, struct sqlite_
     store->wake = options->wake;
     store->wake_arg = options->wake_arg;
     buf_init(&store->value, VALUE_OCTETS_MAX);
+    buf_init(&store->encoded, SIZE_MAX);
+    uint64_t seed[2];
+    sqlite3_randomness(sizeof seed, seed);
+    rows_init(&store->pending, seed);
+    rows_init(&store->recent, seed);
+    store->recent_octets_max = options->recent_octets_max;
     sqlite_store_fill_port(store);
     int err = create_file(options->path);
     if (!err)
@@ -214,5 +257,9 @@ void sqlite_store_close(struct sqlite_store *store)
         return;
     store->waiting.n = 0;
     sqlite_store_turn(store);
+    if (store->recent.n && !sqlite_store_settle(store)) {
+        store->awake = true;
+        sqlite_store_turn(store);
+    }
     store_free(store);
 }

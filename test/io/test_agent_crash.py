@@ -11,6 +11,7 @@ import queue
 import random
 import re
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,17 @@ class Server:
     def of(self, called):
         """The different records of calls to this number."""
         return {record for record in self.records if record[0] == called}
+
+
+def recent_rows(octets):
+    """(table, is_removed, key) of each row that is not in the table yet (src/store/rows.c)."""
+    at = 0
+    while at < len(octets):
+        table, is_removed, n = struct.unpack_from(">BBI", octets, at)
+        key = octets[at + 6:at + 6 + n]
+        at += 6 + n
+        at += 4 + struct.unpack_from(">I", octets, at)[0]
+        yield table, is_removed, key
 
 
 class Crash:
@@ -246,7 +258,12 @@ class Crash:
                         to.write(f.read())
             with contextlib.closing(sqlite3.connect(os.path.join(copy, "agent.db"))) as database:
                 try:
-                    return database.execute("select count(*) from kv where tbl = ?", (table,)).fetchone()[0]
+                    keys = {key for key, in database.execute("select key from kv where tbl = ?", (table,))}
+                    for octets, in database.execute("select rows from recent order by number"):
+                        for of_table, is_removed, key in recent_rows(octets):
+                            if of_table == table:
+                                (keys.discard if is_removed else keys.add)(key)
+                    return len(keys)
                 except sqlite3.DatabaseError:
                     return -1
 

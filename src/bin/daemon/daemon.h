@@ -82,6 +82,9 @@ struct daemon_program {
      * wrote waits so much longer. 0: each turn commits for itself. */
     int64_t commit_gap_max_us;
 
+    /* Of rows that may be replaced or removed before they are worth a place in the table (store/sqlite.h). 0: none. */
+    size_t recent_octets_max;
+
     /* The deadline has come; `turn` follows. NULL: there never is one. */
     void (*tick)(struct host *h, struct now now);
 

@@ -52,6 +52,7 @@ int daemon_open_store(struct daemon *d, const char *file)
         .log = &d->log,
         .wake = store_wakes,
         .wake_arg = d,
+        .recent_octets_max = d->program->recent_octets_max,
     };
     return sqlite_store_open(&options, &d->store);
 }

@@ -160,6 +160,9 @@ static void fini(struct host *h)
 /* What a crash may cost of the records of a busy time. */
 #define COMMIT_GAP_MAX_US 200000
 
+/* A call has a row while it lasts, and another until an IME server has its record: those of short calls never get into the table. */
+#define RECENT_OCTETS_MAX (4u << 20)
+
 static const struct daemon_program program = {
     .name = "ime-agent",
     .word = "agent",
@@ -178,6 +181,7 @@ static const struct daemon_program program = {
     .fini = fini,
     .slack_us = SLACK_US,
     .commit_gap_max_us = COMMIT_GAP_MAX_US,
+    .recent_octets_max = RECENT_OCTETS_MAX,
     .turn = turn,
     .tick = tick,
     .set_now = set_now,

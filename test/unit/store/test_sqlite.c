@@ -1,11 +1,13 @@
 /* The store on SQLite over real files: what was reported durable is there after a killed process, and nothing was reported that is not;
  * full and read-only disks; two processes; damage. */
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "store/sqlite.h"
 #include "testing.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,6 +22,7 @@ struct place {
     char events[4096]; /* event names that were logged */
     struct log log;
     unsigned wakes;
+    size_t recent_octets_max;
 };
 
 struct outcome {
@@ -75,8 +78,12 @@ static int tear_down(void **state)
 
 static int open_place(struct place *place, uint32_t pages_max, struct sqlite_store **ret_store)
 {
-    const struct sqlite_store_options options = {
-        .path = place->path, .log = &place->log, .wake = note_wake, .wake_arg = place, .pages_max = pages_max};
+    const struct sqlite_store_options options = {.path = place->path,
+                                                 .log = &place->log,
+                                                 .wake = note_wake,
+                                                 .wake_arg = place,
+                                                 .pages_max = pages_max,
+                                                 .recent_octets_max = place->recent_octets_max};
     return sqlite_store_open(&options, ret_store);
 }
 
@@ -125,7 +132,7 @@ static void test_reopen(void **state)
     assert_int_equal(kv_remove(kv, KV_NUMBERS, slice_str("k")), 0);
     sqlite_store_turn(store);
     assert_int_equal(sqlite_store_counters(store)->transactions, 2);
-    assert_int_equal(sqlite_store_counters(store)->rows_written, 5);
+    assert_int_equal(sqlite_store_counters(store)->rows_written, 4); /* the one that was put twice is written once */
     sqlite_store_close(store);
 
     struct stat status;
@@ -229,9 +236,8 @@ static void write_until_killed(struct place *place, int reports)
     }
 }
 
-static void test_nothing_reported_is_lost_when_killed(void **state)
+static void nothing_reported_is_lost_when_killed(struct place *place)
 {
-    struct place *place = *state;
     unsigned reported = 0;
     for (unsigned round = 0; round < 20; round++) {
         int reports[2];
@@ -269,9 +275,21 @@ static void test_nothing_reported_is_lost_when_killed(void **state)
     }
 }
 
-static void test_full_disk(void **state)
+static void test_nothing_reported_is_lost_when_killed(void **state)
+{
+    nothing_reported_is_lost_when_killed(*state);
+}
+
+/* So little may be recent that rows go to the table in the midst of a round, too. */
+static void test_nothing_recent_is_lost_when_killed(void **state)
 {
     struct place *place = *state;
+    place->recent_octets_max = 10 * 400;
+    nothing_reported_is_lost_when_killed(place);
+}
+
+static void full_disk(struct place *place)
+{
     struct sqlite_store *store;
     assert_int_equal(open_place(place, 20, &store), 0);
     const struct kv *kv = sqlite_store_kv(store);
@@ -320,6 +338,197 @@ static void test_full_disk(void **state)
     store = open_store(place);
     for (unsigned i = 1; i < durable; i++)
         assert_true(has_number(sqlite_store_kv(store), i));
+    sqlite_store_close(store);
+}
+
+static void test_full_disk(void **state)
+{
+    full_disk(*state);
+}
+
+static void test_full_disk_with_recent_rows(void **state)
+{
+    struct place *place = *state;
+    place->recent_octets_max = 12000;
+    full_disk(place);
+}
+
+/* ---- recent rows ---- */
+
+static int note_scanned(void *arg, struct slice key, struct slice value)
+{
+    struct buf *text = arg;
+    buf_slice_put(text, key);
+    buf_str(text, "=");
+    buf_slice_put(text, value);
+    buf_str(text, " ");
+    return 0;
+}
+
+static void assert_rows(const struct kv *kv, const char *expected)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    assert_int_equal(kv_scan(kv, KV_ROUTE, note_scanned, &text), 0);
+    assert_string_equal(buf_text(&text), expected);
+    buf_fini(&text);
+}
+
+static void put_text(const struct kv *kv, const char *key, const char *value)
+{
+    assert_int_equal(
+        value ? kv_put(kv, KV_ROUTE, slice_str(key), slice_str(value)) : kv_remove(kv, KV_ROUTE, slice_str(key)), 0);
+}
+
+static void assert_value(const struct kv *kv, const char *key, const char *value)
+{
+    struct slice found;
+    int err = kv_get(kv, KV_ROUTE, slice_str(key), &found);
+    assert_int_equal(err, value ? 0 : ERR_NOT_FOUND);
+    if (value)
+        assert_slice_text(found, value);
+}
+
+/* The newest of the three places where a row may be counts. */
+static void test_recent_rows_are_seen(void **state)
+{
+    struct place *place = *state;
+    struct sqlite_store *store = open_store(place);
+    put_text(sqlite_store_kv(store), "in the table", "1");
+    put_text(sqlite_store_kv(store), "removed soon", "1");
+    sqlite_store_close(store);
+
+    place->recent_octets_max = 1 << 20;
+    store = open_store(place);
+    const struct kv *kv = sqlite_store_kv(store);
+    put_text(kv, "recent", "1");
+    put_text(kv, "replaced", "1");
+    put_text(kv, "removed soon", NULL);
+    sqlite_store_turn(store);
+    put_text(kv, "replaced", "2");
+    put_text(kv, "pending", "1");
+    assert_value(kv, "in the table", "1");
+    assert_value(kv, "recent", "1");
+    assert_value(kv, "replaced", "2");
+    assert_value(kv, "pending", "1");
+    assert_value(kv, "removed soon", NULL);
+    assert_rows(kv, "in the table=1 pending=1 recent=1 replaced=2 ");
+    put_text(kv, "pending", NULL);
+    assert_value(kv, "recent", "1");
+    assert_value(kv, "pending", NULL);
+    sqlite_store_turn(store);
+    assert_rows(kv, "in the table=1 recent=1 replaced=2 ");
+    sqlite_store_close(store);
+}
+
+/* Dies with rows in each place. */
+static void die_with_recent_rows(struct place *place)
+{
+    struct sqlite_store *store;
+    if (open_place(place, 0, &store) != 0)
+        _exit(2);
+    const struct kv *kv = sqlite_store_kv(store);
+    static const char *const written[][2] = {{"b", "1"}, {"a", NULL}, {"b", "2"}, {"c", "1"}, {"c", NULL}, {"d", "1"}};
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        struct outcome outcome = {0, 1};
+        put_text(kv, written[i][0], written[i][1]);
+        kv_commit(kv, note, &outcome);
+        sqlite_store_turn(store);
+        if (outcome.err)
+            _exit(3);
+    }
+    put_text(kv, "e", "not durable");
+    _exit(0);
+}
+
+static void test_recent_rows_are_found_again(void **state)
+{
+    struct place *place = *state;
+    struct sqlite_store *store = open_store(place);
+    put_text(sqlite_store_kv(store), "a", "1");
+    sqlite_store_close(store);
+    place->recent_octets_max = 1 << 20;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        die_with_recent_rows(place);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    store = open_store(place);
+    assert_value(sqlite_store_kv(store), "a", NULL);
+    assert_value(sqlite_store_kv(store), "b", "2");
+    put_text(sqlite_store_kv(store), "d", "2");
+    assert_rows(sqlite_store_kv(store), "b=2 d=2 ");
+    sqlite_store_close(store);
+
+    /* Whoever keeps nothing recent finds all in the table. */
+    place->recent_octets_max = 0;
+    store = open_store(place);
+    assert_rows(sqlite_store_kv(store), "b=2 d=2 ");
+    sqlite_store_close(store);
+}
+
+/* What was written before a version with recent rows is taken on. */
+static void test_earlier_version(void **state)
+{
+    struct place *place = *state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TABLE kv (tbl INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+                                  " PRIMARY KEY (tbl, key)) WITHOUT ROWID;"
+                                  "INSERT INTO kv VALUES (50, x'61', x'31');"
+                                  "PRAGMA application_id = 0x494d4531; PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    for (unsigned i = 0; i < 2; i++) {
+        struct sqlite_store *store = open_store(place);
+        assert_rows(sqlite_store_kv(store), "a=1 ");
+        sqlite_store_close(store);
+    }
+}
+
+/* A string of recent rows that says nothing is damage. */
+static void test_damaged_recent_rows(void **state)
+{
+    static const char *const strings[] = {"x'3200000000016100000001'", "x'320200000001610000000131'", "x'32'"};
+    struct place *place = *state;
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        struct sqlite_store *store = open_store(place);
+        sqlite_store_close(store);
+        sqlite3 *db;
+        char sql[128];
+        snprintf(sql, sizeof sql, "DELETE FROM recent; INSERT INTO recent (rows) VALUES (%s)", strings[i]);
+        assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        assert_int_equal(open_place(place, 0, &store), ERR_SYNTAX);
+        assert_int_equal(unlink(place->path), 0);
+    }
+}
+
+/* More than may wait in memory goes to the transaction before its end, and is taken back with it. */
+static void test_large_turn(void **state)
+{
+    struct place *place = *state;
+    struct sqlite_store *store;
+    assert_int_equal(open_place(place, 3000, &store), 0);
+    const struct kv *kv = sqlite_store_kv(store);
+    static const uint8_t value[100000];
+    for (unsigned round = 0; round < 2; round++) {
+        struct outcome outcome = {0, 1};
+        for (unsigned i = 0; i < 60 + 60 * round; i++)
+            (void)put_number(kv, 1000 * round + i, slice_of(value, sizeof value));
+        assert_int_equal(has_number(kv, 1000 * round), round == 0);
+        kv_commit(kv, note, &outcome);
+        sqlite_store_turn(store);
+        assert_int_equal(outcome.calls, 1);
+        assert_int_equal(outcome.err, round ? ERR_NO_SPACE : 0);
+    }
+    assert_true(has_number(kv, 0) && has_number(kv, 59));
+    assert_int_equal(sqlite_store_counters(store)->rows_written, 60);
     sqlite_store_close(store);
 }
 
@@ -400,7 +609,7 @@ static void test_damage(void **state)
     for (unsigned i = 0; i < 200; i++)
         put_number(sqlite_store_kv(store), i, slice_str("a value of a few octets"));
     sqlite_store_close(store);
-    overwrite(place, 4096 * 2 + 10, "garbage in the middle of a page of the table");
+    overwrite(place, 4096 * 3 + 10, "garbage in the middle of a page of the table");
     assert_int_equal(open_place(place, 0, &store), ERR_SYNTAX);
 }
 
@@ -411,7 +620,7 @@ static void test_later_version(void **state)
     sqlite_store_close(store);
     /* The user version lies at octet 60 of the header (SQLite's file format, 1.3). */
     int fd = open(place->path, O_RDWR);
-    assert_int_equal(pwrite(fd, "\0\0\0\2", 4, 60), 4);
+    assert_int_equal(pwrite(fd, "\0\0\0\3", 4, 60), 4);
     close(fd);
     assert_int_equal(open_place(place, 0, &store), ERR_UNSUPPORTED);
     assert_non_null(strstr(place->events, "store.version"));
@@ -435,7 +644,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_group_commit_is_one_transaction, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_reported_is_lost_when_killed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_recent_is_lost_when_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_full_disk_with_recent_rows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_recent_rows_are_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_recent_rows_are_found_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_earlier_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_recent_rows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_processes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
