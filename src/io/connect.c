@@ -89,7 +89,7 @@ static int session_new(struct stream *stream, const struct stream_connect_option
             return ERR_NO_MEMORY;
         err = tls_srp_session_new(context, stream, options->srp_username, &stream->ssl);
     } else {
-        err = tls_session_new(context, options->peer_name, &stream->ssl);
+        err = tls_session_new(context, options->peer_name, &options->remote, &stream->ssl);
     }
     if (!err && SSL_set_fd(stream->ssl, stream->fd) != 1)
         err = ERR_NO_MEMORY;

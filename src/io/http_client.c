@@ -158,7 +158,7 @@ static int connection_new(struct http_call *call, const struct http_call_options
         if (!call->dns)
             return ERR_IO;
     }
-    int err = tls_session_new(options->tls, url->host, &ssl);
+    int err = tls_session_new(options->tls, url->host, NULL, &ssl);
     if (err)
         return err;
     SSL_up_ref(ssl);

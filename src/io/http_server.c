@@ -92,7 +92,7 @@ static struct bufferevent *connection_new(struct event_base *base, void *arg)
     struct http_server *server = arg;
     struct http_connection *connection = mem_alloc(sizeof *connection);
     SSL *ssl = NULL;
-    if (!connection || tls_session_new(server->options.tls, NULL, &ssl) != 0 ||
+    if (!connection || tls_session_new(server->options.tls, NULL, NULL, &ssl) != 0 ||
         SSL_set_ex_data(ssl, connection_index, connection) != 1) {
         SSL_free(ssl);
         mem_free(connection);

@@ -107,7 +107,7 @@ static int session_new(struct listener *listener, struct stream *stream)
     if (!context)
         return 0;
     int err = context->srp ? tls_srp_session_new(context, stream, NULL, &stream->ssl)
-                           : tls_session_new(context, NULL, &stream->ssl);
+                           : tls_session_new(context, NULL, NULL, &stream->ssl);
     if (!err && SSL_set_fd(stream->ssl, stream->fd) != 1)
         err = ERR_NO_MEMORY;
     return err;

@@ -245,6 +245,7 @@ static void conn_ready(void *arg, struct stream *stream)
         buf_str(&domains, c->hop.host);
     else if (certificate.n && cert_domains(certificate, &domains) != 0)
         buf_clear(&domains);
+    sip_net_set_identity(h->net, c->number, c->accepted ? stream_identity(stream) : 0);
     sip_net_up(h->net, loop_now(h->loop), c->number, &local, domains.n ? buf_text(&domains) : NULL);
     buf_fini(&domains);
     drain(h, true);

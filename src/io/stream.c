@@ -197,6 +197,8 @@ static void handshake(struct stream *stream)
         stream_fail(stream, STREAM_LOCAL_FAILURE, "no memory for the certificate");
         return;
     }
+    if (stream->counters && SSL_session_reused(stream->ssl))
+        stream->counters->resumed++;
     opened(stream);
 }
 
@@ -535,22 +537,4 @@ struct addr stream_peer_addr(const struct stream *stream)
 struct addr stream_local_addr(const struct stream *stream)
 {
     return stream->local;
-}
-
-struct slice stream_peer_certificate(const struct stream *stream)
-{
-    return buf_slice(&stream->certificate);
-}
-
-const char *stream_srp_password(const struct stream *stream)
-{
-    return stream->srp_password;
-}
-
-int stream_export(const struct stream *stream, const char *label, uint8_t *ret_octets, size_t n)
-{
-    if (!stream->ssl || stream->state != STREAM_OPEN)
-        return ERR_WRONG_STATE;
-    return SSL_export_keying_material(stream->ssl, ret_octets, n, label, strlen(label), NULL, 0, 0) == 1 ? 0
-                                                                                                         : ERR_CRYPTO;
 }

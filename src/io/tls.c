@@ -1,15 +1,14 @@
-/* TLS contexts and sessions on OpenSSL, and the names of all the ways in which a handshake fails. */
+/* TLS contexts and sessions on OpenSSL. */
 #include "io/tls_private.h"
 
 #include "base/mem.h"
 
-#include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
+#include <time.h>
 
-#define CERTIFICATES_MAX 16
+#define SECURITY_LEVEL 2                  /* OpenSSL's level of 112 bits: no SHA-1 in signatures, RSA from 2048 */
+#define CHAIN_SHOWN_OCTETS_MAX (32 << 10) /* that the other side may show us */
 
 int tls_ssl_context_new(enum tls_role role, SSL_CTX **ret_context)
 {
@@ -27,80 +26,91 @@ int tls_ssl_context_new(enum tls_role role, SSL_CTX **ret_context)
     return 0;
 }
 
-static bool is_pem(struct slice octets)
+/* ---- the state of an SSL_CTX ---- */
+
+static int state_index = -1;
+
+static void state_free(struct tls_state *s)
 {
-    static const char begin[] = "-----BEGIN";
-    return octets.n > sizeof begin && memmem(octets.p, octets.n, begin, sizeof begin - 1);
+    tls_resume_free(s->resume);
+    tls_identities_fini(s);
+    tls_trust_free(s->trust);
+    sk_X509_pop_free(s->seen, X509_free);
+    mem_free(s);
 }
 
-typedef int certificate_fn(void *arg, size_t index, X509 *certificate);
-
-/* Each certificate of PEM or DER octets. */
-static int each_certificate(struct slice octets, certificate_fn *fn, void *arg)
+static void state_gone(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long n, void *arg)
 {
-    if (octets.n > INT32_MAX)
-        return ERR_LIMIT;
-    BIO *bio = BIO_new_mem_buf(octets.p, (int)octets.n);
-    if (!bio)
+    (void)parent, (void)data, (void)index, (void)n, (void)arg;
+    if (value)
+        state_free(value);
+}
+
+struct tls_state *tls_state_of(const SSL_CTX *context)
+{
+    return state_index < 0 ? NULL : SSL_CTX_get_ex_data(context, state_index);
+}
+
+/* The SSL_CTX owns it. */
+static int state_new(const struct tls_options *options, SSL_CTX *context, struct tls_state **ret_state)
+{
+    struct tls_state *s = mem_alloc(sizeof *s);
+    if (!s)
         return ERR_NO_MEMORY;
-    bool pem = is_pem(octets);
-    int err = 0;
-    size_t n = 0;
-    for (; n < CERTIFICATES_MAX && !err; n++) {
-        X509 *certificate = pem ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : n == 0 ? d2i_X509_bio(bio, NULL) : NULL;
-        if (!certificate)
-            break;
-        err = fn(arg, n, certificate);
-        X509_free(certificate);
+    s->role = options->role;
+    s->peer = options->peer;
+    s->purpose = options->purpose;
+    s->seen = sk_X509_new_null();
+    if (state_index < 0)
+        state_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, state_gone);
+    if (!s->seen || SSL_CTX_set_ex_data(context, state_index, s) != 1) {
+        state_free(s);
+        return ERR_NO_MEMORY;
     }
-    BIO_free(bio);
-    ERR_clear_error(); /* the end of the text is an error to the reader */
-    return err ? err : n ? 0 : ERR_SYNTAX;
-}
-
-static int use_certificate(void *arg, size_t index, X509 *certificate)
-{
-    SSL_CTX *context = arg;
-    if (index == 0)
-        return SSL_CTX_use_certificate(context, certificate) == 1 ? 0 : ERR_CRYPTO;
-    return SSL_CTX_add1_chain_cert(context, certificate) == 1 ? 0 : ERR_CRYPTO;
-}
-
-static int trust_certificate(void *arg, size_t index, X509 *certificate)
-{
-    SSL_CTX *context = arg;
-    (void)index;
-    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate) != 1)
-        return ERR_CRYPTO;
-    /* A server tells clients which authorities it takes, so that they can choose a certificate. */
-    return SSL_CTX_add_client_CA(context, certificate) == 1 ? 0 : ERR_CRYPTO;
-}
-
-static int no_passphrase(char *text, int size, int writing, void *arg)
-{
-    (void)text;
-    (void)size;
-    (void)writing;
-    (void)arg;
+    *ret_state = s;
     return 0;
 }
 
-static int use_identity(SSL_CTX *context, const struct tls_options *options)
+struct wall tls_wall(void)
 {
-    int err = each_certificate(options->certificate, use_certificate, context);
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (struct wall){(int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000};
+}
+
+struct wall tls_time(const ASN1_TIME *t)
+{
+    struct tm tm;
+    if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
+        return (struct wall){0};
+    return (struct wall){
+        1000 * calendar_seconds(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)};
+}
+
+/* ---- contexts ---- */
+
+static int fill(SSL_CTX *context, const struct tls_options *options)
+{
+    struct tls_state *s;
+    int err = state_new(options, context, &s);
+    /* TLS 1.2 only with forward secrecy and AEAD; 1.3 has nothing else. */
+    if (!err && (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+                 SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+                 SSL_CTX_set1_groups_list(context, "X25519:P-256") != 1))
+        err = ERR_CRYPTO;
     if (err)
         return err;
-    BIO *bio = BIO_new_mem_buf(options->key_pem.p, (int)options->key_pem.n);
-    if (!bio)
-        return ERR_NO_MEMORY;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    if (!key)
-        err = ERR_SYNTAX;
-    else if (SSL_CTX_use_PrivateKey(context, key) != 1 || SSL_CTX_check_private_key(context) != 1)
-        err = ERR_CONFLICT;
-    EVP_PKEY_free(key);
-    ERR_clear_error();
+    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
+    SSL_CTX_set_max_cert_list(context, CHAIN_SHOWN_OCTETS_MAX);
+    err = tls_identities_set(s, options, context);
+    if (!err && options->trust_of)
+        s->trust = tls_trust_use(tls_state_of(options->trust_of->ssl_context)->trust);
+    else if (!err)
+        err = tls_trust_new(options, &s->trust);
+    if (!err)
+        err = tls_resume_set(s, options, context);
+    if (!err)
+        tls_verify_set(s, context);
     return err;
 }
 
@@ -110,21 +120,8 @@ static int ssl_context_build(const struct tls_options *options, SSL_CTX **ret_co
     int err = tls_ssl_context_new(options->role, &context);
     if (err)
         return err;
-    /* TLS 1.2 only with forward secrecy and AEAD; 1.3 has nothing else. */
-    if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519:P-256") != 1)
-        err = ERR_CRYPTO;
-    if (!err && options->certificate.n)
-        err = use_identity(context, options);
-    for (size_t i = 0; i < options->trust_count && !err; i++)
-        err = each_certificate(options->trust[i], trust_certificate, context);
-    int mode = SSL_VERIFY_PEER;
-    if (options->role == TLS_SERVER && options->peer == TLS_PEER_REQUIRED)
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    else if (options->role == TLS_SERVER && options->peer == TLS_PEER_NONE)
-        mode = SSL_VERIFY_NONE;
-    SSL_CTX_set_verify(context, mode, NULL);
+    err = fill(context, options);
+    ERR_clear_error();
     if (err) {
         SSL_CTX_free(context);
         return err;
@@ -161,12 +158,20 @@ int tls_context_reload(struct tls_context *context, const struct tls_options *op
 
 struct wall tls_context_ends_at(const struct tls_context *context)
 {
-    const X509 *own = SSL_CTX_get0_certificate(context->ssl_context);
-    struct tm tm;
-    if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
-        return (struct wall){0};
-    return (struct wall){
-        1000 * calendar_seconds(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)};
+    const struct tls_state *s = tls_state_of(context->ssl_context);
+    struct wall first = {0};
+    for (unsigned i = 0; s && i < s->shown_count; i++) {
+        struct wall end = tls_time(X509_get0_notAfter(s->shown[i].certificate));
+        if (!first.ms || end.ms < first.ms)
+            first = end;
+    }
+    return first;
+}
+
+struct wall tls_context_crl_ends_at(const struct tls_context *context)
+{
+    const struct tls_state *s = tls_state_of(context->ssl_context);
+    return s && s->trust->crls ? crl_set_ends_at(s->trust->crls) : (struct wall){0};
 }
 
 void tls_context_free(struct tls_context *context)
@@ -178,30 +183,49 @@ void tls_context_free(struct tls_context *context)
     mem_free(context);
 }
 
-/* The certificate must be for this name; addresses are compared as addresses. */
-static bool expect_name(SSL *ssl, const char *peer_name)
+/* ---- sessions ---- */
+
+/* The certificate must be for this name; addresses are compared as addresses. A domain of SIP is given back: it is for
+ * tls_verify.c to look for. */
+static bool expect_name(const struct tls_state *s, SSL *ssl, const char *name, const char **ret_domain)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(param, peer_name) == 1)
+    *ret_domain = NULL;
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
         return true;
     ERR_clear_error();
+    if (SSL_set_tlsext_host_name(ssl, name) != 1)
+        return false;
+    if (s->purpose == TLS_PURPOSE_SIP) {
+        *ret_domain = name;
+        return true;
+    }
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(ssl, peer_name) == 1 && X509_VERIFY_PARAM_set1_host(param, peer_name, 0) == 1;
+    return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1;
 }
 
-int tls_session_new(const struct tls_context *context, const char *peer_name, SSL **ret_ssl)
+static int begin_client(const struct tls_state *s, SSL *ssl, const char *peer_name, const struct addr *remote)
+{
+    const char *domain = NULL;
+    SSL_set_connect_state(ssl);
+    if (!s) /* TLS-SRP */
+        return 0;
+    if (peer_name && !expect_name(s, ssl, peer_name, &domain))
+        return ERR_RANGE;
+    return tls_resume_begin(s, ssl, peer_name, domain, remote);
+}
+
+int tls_session_new(const struct tls_context *context, const char *peer_name, const struct addr *remote, SSL **ret_ssl)
 {
     SSL *ssl = SSL_new(context->ssl_context);
-    if (!ssl)
-        return ERR_NO_MEMORY;
-    if (context->role == TLS_SERVER) {
+    int err = ssl ? 0 : ERR_NO_MEMORY;
+    if (ssl && context->role == TLS_SERVER)
         SSL_set_accept_state(ssl);
-    } else {
-        SSL_set_connect_state(ssl);
-        if (peer_name && !expect_name(ssl, peer_name)) {
-            SSL_free(ssl);
-            return ERR_RANGE;
-        }
+    else if (ssl)
+        err = begin_client(tls_state_of(context->ssl_context), ssl, peer_name, remote);
+    if (err) {
+        SSL_free(ssl);
+        return err;
     }
     *ret_ssl = ssl;
     return 0;
@@ -218,93 +242,4 @@ int tls_peer_certificate(SSL *ssl, struct buf *ret_der)
         buf_put(ret_der, der, (size_t)n);
     OPENSSL_free(der);
     return n > 0 ? ret_der->err : ERR_CRYPTO;
-}
-
-static enum stream_reason verification_failure(long result)
-{
-    switch (result) {
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        return STREAM_TLS_SELF_SIGNED;
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* an authority of the same name with another key */
-    case X509_V_ERR_CERT_UNTRUSTED:
-        return STREAM_TLS_UNKNOWN_CA;
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return STREAM_TLS_EXPIRED;
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        return STREAM_TLS_WRONG_NAME;
-    default:
-        return STREAM_TLS_BAD_CERTIFICATE;
-    }
-}
-
-/* The alerts with which the other side refuses a certificate of ours (RFC 8446 6.2). */
-static bool is_certificate_alert(int reason)
-{
-    switch (reason) {
-    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The handshake got as far as the first message under keys from the password, and that did not decrypt: on either side of the alert. */
-static bool is_wrong_password(int reason)
-{
-    switch (reason) {
-    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
-    case SSL_R_DIGEST_CHECK_FAILED:
-    case SSL_R_SSLV3_ALERT_BAD_RECORD_MAC:
-    case SSL_R_TLSV1_ALERT_DECRYPTION_FAILED:
-    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-    case SSL_R_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY:
-        return true;
-    default:
-        return false;
-    }
-}
-
-enum stream_reason tls_failure(SSL *ssl, int ssl_error, bool srp, bool established, char *detail, size_t octets)
-{
-    int number = errno;
-    unsigned long code = ERR_peek_error();
-    int reason = ERR_GET_REASON(code);
-    ERR_clear_error();
-    if (code == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-        bool broken = code == 0 && ssl_error == SSL_ERROR_SYSCALL && number != 0;
-        snprintf(detail, octets, "%s",
-                 broken        ? strerror(number)
-                 : established ? "ended without notice"
-                               : "ended in the handshake");
-        return broken || established ? STREAM_RESET : STREAM_PEER_CLOSED;
-    }
-    const char *text = ERR_reason_error_string(code);
-    snprintf(detail, octets, "%s", text ? text : "TLS failed");
-    if (ERR_GET_LIB(code) == ERR_LIB_SYS)
-        return STREAM_RESET;
-    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        long result = SSL_get_verify_result(ssl);
-        snprintf(detail, octets, "%s", X509_verify_cert_error_string(result));
-        return verification_failure(result);
-    }
-    if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-        return STREAM_TLS_NO_CERTIFICATE;
-    if (is_certificate_alert(reason))
-        return STREAM_TLS_REFUSED_BY_PEER;
-    if (srp && !established && is_wrong_password(reason))
-        return STREAM_SRP_FAILED;
-    return STREAM_TLS_PROTOCOL;
 }

@@ -43,8 +43,10 @@ struct tls_options {
     struct slice key_pem;     /* the private key, PKCS#8 or traditional PEM */
     const struct tls_identity *identities;
     size_t identity_count;
-    const struct slice *
-        trust; /* up to TLS_TRUST_MAX certificates in all. Servers name up to TLS_TRUST_NAMED_MAX of them to clients, else none */
+    /* Not NULL: trust and lists are those of this context, as they are now; the fields about them do not count. */
+    const struct tls_context *trust_of;
+    /* Up to TLS_TRUST_MAX certificates in all. Servers name up to TLS_TRUST_NAMED_MAX of them to clients, else none. */
+    const struct slice *trust;
     size_t trust_count;
     /* Revocation lists, PEM (one or more) or DER (one) each; crypt/crl.h says which are understood. All certificates of a chain are looked for. */
     const struct slice *crls;

@@ -143,7 +143,7 @@ int tls_srp_session_new(const struct tls_context *context, struct stream *stream
             return ERR_CRYPTO;
     }
     SSL *ssl;
-    int err = tls_session_new(context, NULL, &ssl);
+    int err = tls_session_new(context, NULL, NULL, &ssl);
     if (err)
         return err;
     SSL_set_app_data(ssl, stream);
