@@ -30,9 +30,17 @@ static void count_reason(struct stream *stream, enum stream_reason reason)
         ((uint64_t *)stream->counters)[reason]++;
 }
 
+/* A connection that ends without a word says nothing against its session: OpenSSL would not let another go on with that. */
+static void free_session(SSL *ssl)
+{
+    if (ssl && SSL_is_init_finished(ssl))
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(ssl);
+}
+
 static void stream_free(struct stream *stream)
 {
-    SSL_free(stream->ssl);
+    free_session(stream->ssl);
     buf_fini_secret(&stream->queue);
     buf_fini(&stream->certificate);
     if (stream->srp_password) {

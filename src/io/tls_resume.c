@@ -110,14 +110,16 @@ static SSL_TICKET_RETURN ticket_read(SSL *ssl, SSL_SESSION *session, const unsig
     const struct tls_resume *r = arg;
     struct wall until;
     unsigned identity;
-    (void)ssl, (void)name, (void)name_octets;
+    (void)name, (void)name_octets;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     if (!get_note(session, &until, &identity) || until.ms <= tls_wall().ms)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     if (r->state->peer == TLS_PEER_REQUIRED && !SSL_SESSION_get0_peer(session))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    /* Under TLS 1.3 clients use a ticket once and need another. */
+    return status == SSL_TICKET_SUCCESS && SSL_version(ssl) < TLS1_3_VERSION ? SSL_TICKET_RETURN_USE
+                                                                             : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 /* A key makes tickets for as long as they last, and reads them for as long again. */

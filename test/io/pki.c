@@ -35,23 +35,12 @@ void authority_fini(struct authority *authority)
     key_free(authority->key);
 }
 
-static void issue(struct identity *identity, const struct authority *authority, const char *user,
-                  const char *const *names, size_t name_count, int from_days, int until_days)
+/* With a key of its own, and a serial number. */
+static void issue_request(struct identity *identity, const struct authority *authority, struct cert_request request)
 {
     struct key *key;
-    const struct id node_id = {{1, 2, 3}};
     assert_int_equal(key_generate(KEY_EC_P256, &key), 0);
-    struct cert_request request = {
-        .public_key = key,
-        .overlay = slice_str(PKI_OVERLAY),
-        .node_ids = &node_id,
-        .node_id_count = 1,
-        .user = user,
-        .names = names,
-        .name_count = name_count,
-        .not_before = wall_after_ms(pki_now(), from_days * PKI_DAY_MS),
-        .not_after = wall_after_ms(pki_now(), until_days * PKI_DAY_MS),
-    };
+    request.public_key = key;
     next_serial(request.serial);
     assert_int_equal(cert_issue(authority->key, authority->cert, &request, &identity->cert), 0);
     buf_init(&identity->certificate_pem, 1u << 16);
@@ -59,6 +48,49 @@ static void issue(struct identity *identity, const struct authority *authority, 
     assert_int_equal(cert_to_pem(identity->cert, &identity->certificate_pem), 0);
     assert_int_equal(key_to_pem(key, &identity->key_pem), 0);
     key_free(key);
+}
+
+static void issue(struct identity *identity, const struct authority *authority, const char *user,
+                  const char *const *names, size_t name_count, int from_days, int until_days)
+{
+    const struct id node_id = {{1, 2, 3}};
+    issue_request(identity, authority,
+                  (struct cert_request){
+                      .overlay = slice_str(PKI_OVERLAY),
+                      .node_ids = &node_id,
+                      .node_id_count = 1,
+                      .user = user,
+                      .names = names,
+                      .name_count = name_count,
+                      .not_before = wall_after_ms(pki_now(), from_days * PKI_DAY_MS),
+                      .not_after = wall_after_ms(pki_now(), until_days * PKI_DAY_MS),
+                  });
+}
+
+void identity_init_usage(struct identity *identity, const struct authority *authority, const char *name,
+                         const char *usage)
+{
+    issue_request(identity, authority,
+                  (struct cert_request){
+                      .names = &name,
+                      .name_count = 1,
+                      .usage = usage,
+                      .not_before = wall_after_ms(pki_now(), -PKI_DAY_MS),
+                      .not_after = wall_after_ms(pki_now(), PKI_DAY_MS),
+                  });
+}
+
+void pki_crl(const struct authority *authority, const struct cert *revoked, int from_days, int until_days,
+             struct buf *ret_der)
+{
+    const char *serial = revoked ? cert_serial(revoked) : NULL;
+    const struct crl_request request = {.serials = &serial,
+                                        .serial_count = revoked != NULL,
+                                        .this_update = wall_after_ms(pki_now(), from_days * PKI_DAY_MS),
+                                        .next_update = wall_after_ms(pki_now(), until_days * PKI_DAY_MS),
+                                        .number = 1};
+    buf_init(ret_der, 1u << 16);
+    assert_int_equal(crl_issue(authority->key, authority->cert, &request, ret_der), 0);
 }
 
 void identity_init(struct identity *identity, const struct authority *authority, const char *user, const char *name,

@@ -3,7 +3,7 @@
 #define TEST_PKI_H
 
 #include "base/buf.h"
-#include "crypt/cert.h"
+#include "crypt/crl.h"
 #include "io/tls.h"
 
 #define PKI_OVERLAY "overlay.example"
@@ -31,9 +31,16 @@ void identity_init(struct identity *identity, const struct authority *authority,
 /* Valid now, for all these names. */
 void identity_init_names(struct identity *identity, const struct authority *authority, const char *const *names,
                          size_t name_count);
+/* The same, good for these purposes only: as cert_request.usage. */
+void identity_init_usage(struct identity *identity, const struct authority *authority, const char *name,
+                         const char *usage);
 /* Signed by its own key, not by an authority. */
 void identity_init_self_signed(struct identity *identity);
 void identity_fini(struct identity *identity);
+
+/* A revocation list of the authority, valid from and until so many days from now, with this certificate; NULL: with none. */
+void pki_crl(const struct authority *authority, const struct cert *revoked, int from_days, int until_days,
+             struct buf *ret_der);
 
 /* A context with this identity (NULL: none) and this authority trusted (NULL: none). */
 struct tls_context *pki_context(enum tls_role role, enum tls_peer peer, const struct identity *identity,
