@@ -75,7 +75,7 @@ double emodel_delay_impairment(double delay_ms)
     double re = 80 + 2.5 * (terv - 14);
     double roe = -1.5 * (NO - RLR);
     double half = (roe - re) / 2;
-    double idte = fmax(0, (half + sqrt(half * half + 100) - 1) * (1 - exp(-t)));
+    double idte = bounded((half + sqrt(half * half + 100) - 1) * (1 - exp(-t)), 0, IE_MAX);
     /* 7.4.2, listener echo: the round trip of the four-wire loop */
     double rle = 10.5 * (WEPL + 7) * pow(2 * t + 1, -0.25);
     double low = (RO - rle) / 2;

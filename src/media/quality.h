@@ -30,8 +30,8 @@
 /* RFC 3611 4.7.2: so many packets in a row must arrive for a burst to have ended. */
 #define QUALITY_GMIN 16
 
-/* The receiver that is assumed: a playout buffer whose depth is four times the interarrival jitter within these bounds, counted from the fastest packets of
- * the last two to four seconds. What comes later than that is lost to the listener. */
+/* The receiver that is assumed: a playout buffer whose depth is four times the interarrival jitter within these bounds, counted from the fastest packet of
+ * the last whole stretch of QUALITY_BASE_US. What comes later than that is lost to the listener. */
 #define QUALITY_DEPTH_MIN_US 40000
 #define QUALITY_DEPTH_MIN_VIDEO_US 200000
 #define QUALITY_DEPTH_MAX_US 200000
@@ -130,7 +130,7 @@ struct quality_totals {
     uint64_t gap_lost;                          /* losses that are not in bursts */
     uint32_t longest_burst;                     /* packets from its first lost one to its last */
 
-    uint64_t total_s, concealed_s, severely_concealed_s; /* of media time: pauses do not count */
+    uint64_t total_s, concealed_s, severely_concealed_s; /* whole ones, of media time: pauses do not count */
     uint64_t starved_us;                                 /* silence that no sequence number tells about */
 
     uint64_t variation_count, variation_sum_us;

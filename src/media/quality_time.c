@@ -8,7 +8,7 @@
 
 static int64_t ticks_us(int64_t ticks, uint64_t tick)
 {
-    return (int64_t)((__int128)ticks * tick >> 32);
+    return (int64_t)(((__int128)ticks * tick + (UINT32_C(1) << 31)) >> 32);
 }
 
 /* Delays are counted from this packet on. */
@@ -53,12 +53,7 @@ static void learn_packet(struct quality *q, struct quality_source *s, uint32_t s
         q->pauses = true;
 }
 
-static int64_t fastest_us(const struct quality_source *s)
-{
-    return s->base_us < s->base_before_us ? s->base_us : s->base_before_us;
-}
-
-/* The smallest delay of the last one or two stretches of QUALITY_BASE_US: old enough to be robust, young enough to follow a clock that runs at another
+/* The smallest delay of this stretch of QUALITY_BASE_US or the one before: old enough to be robust, young enough to follow a clock that runs at another
  * speed. */
 static int64_t follow_base(const struct quality *q, struct quality_source *s)
 {
@@ -70,7 +65,14 @@ static int64_t follow_base(const struct quality *q, struct quality_source *s)
     } else if (s->delay_us < s->base_us) {
         s->base_us = s->delay_us;
     }
-    return fastest_us(s);
+    return s->base_us < s->base_before_us ? s->base_us : s->base_before_us;
+}
+
+/* How far behind its place in the playout buffer. That is counted from the stretch before: a receiver does not play faster at once because packets come
+ * earlier. */
+static int64_t behind_playout_us(const struct quality_source *s, int64_t delay_us, int64_t depth_us)
+{
+    return delay_us - s->base_before_us - depth_us;
 }
 
 static void note_variation(struct quality *q, int64_t variation_us)
@@ -106,7 +108,7 @@ static bool is_still_late(struct quality *q, struct quality_source *s, int64_t d
     s->base_until_us = q->now_us + QUALITY_BASE_US;
     s->late_since_us = INT64_MAX;
     q->totals.reroutes++;
-    return s->delay_us - s->base_us > depth_us;
+    return behind_playout_us(s, s->delay_us, depth_us) > 0;
 }
 
 /* The timestamp does not go on from the last one. A marker says that the sender knows: it was silent without counting time. Otherwise packets were held
@@ -140,14 +142,13 @@ bool quality_is_late(struct quality *q, struct quality_source *s, const struct r
     if (in_order)
         learn_packet(q, s, step);
     if (step == 0) /* one more packet of the same frame */
-        return delay_us - fastest_us(s) > depth_us;
+        return behind_playout_us(s, delay_us, depth_us) > 0;
     s->timestamp = p->timestamp;
     s->ticks = ticks;
     s->delay_us = delay_us;
     s->jitter16 += llabs(by_us) - ((s->jitter16 + 8) >> 4);
-    int64_t variation_us = delay_us - follow_base(q, s);
-    note_variation(q, variation_us);
-    if (variation_us > depth_us)
+    note_variation(q, delay_us - follow_base(q, s));
+    if (behind_playout_us(s, delay_us, depth_us) > 0)
         return is_still_late(q, s, depth_us);
     s->late_since_us = INT64_MAX;
     return false;
