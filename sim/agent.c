@@ -248,6 +248,9 @@ static void take(struct sim_node *node, const struct vap_client_effect *e)
     case VAP_CLIENT_ALARM:
     case VAP_CLIENT_REVOKED:
     case VAP_CLIENT_SUBSCRIBED:
+    case VAP_CLIENT_KEYS_SUBSCRIBED: /* of border elements */
+    case VAP_CLIENT_KEYS_REFUSED:
+    case VAP_CLIENT_KEYS:
     case VAP_CLIENT_STOPPED:
         break;
     }

@@ -414,6 +414,10 @@ static bool take_effect(struct agent_service *s, const struct vap_client_effect 
     case VAP_CLIENT_DISCONNECT:
         *ret_effect = (struct agent_service_effect){.kind = AGENT_SERVICE_DISCONNECT, .server = e->server};
         return true;
+    case VAP_CLIENT_KEYS_SUBSCRIBED: /* of border elements */
+    case VAP_CLIENT_KEYS_REFUSED:
+    case VAP_CLIENT_KEYS:
+        break;
     case VAP_CLIENT_STOPPED:
         *ret_effect = (struct agent_service_effect){.kind = AGENT_SERVICE_STOPPED};
         return true;

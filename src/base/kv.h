@@ -25,6 +25,7 @@ enum kv_table {
     KV_PVP_ATTEMPTS = 34,
     KV_TICKET_EPOCH = 40,
     KV_TICKET_REVOKED = 41,
+    KV_TICKET_CONFIRMED = 42, /* when the source of copied keys said the last time that they hold */
     KV_ROUTE = 50,
     KV_VALIDATION = 51,
     KV_SETTING = 60, /* what imectl set */

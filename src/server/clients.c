@@ -13,6 +13,15 @@ struct upload {
     enum pvp_direction direction;
 };
 
+static int add_account(struct server *s, const struct server_account *account)
+{
+    struct slice user = slice_str(account->user);
+    int err = vap_server_set_account(s->vap, user, slice_str(account->password));
+    for (size_t i = 0; !err && i < account->key_domain_count; i++)
+        err = vap_server_grant_keys(s->vap, user, slice_str(account->key_domains[i]));
+    return err;
+}
+
 int clients_init(struct server *s)
 {
     const struct server_options *o = s->options;
@@ -26,7 +35,7 @@ int clients_init(struct server *s)
     config.publishes_queued_max = o->vap_publishes_queued_max;
     int err = vap_server_new(&config, s->ports.entropy, s->ports.log, &s->vap);
     for (size_t i = 0; !err && i < o->account_count; i++)
-        err = vap_server_set_account(s->vap, slice_str(o->accounts[i].user), slice_str(o->accounts[i].password));
+        err = add_account(s, &o->accounts[i]);
     return err;
 }
 
@@ -185,8 +194,15 @@ void clients_effect(struct server *s, const struct vap_server_effect *e)
     case VAP_SERVER_SUBSCRIBED:
         clients_deliver(s, e->vservice_id);
         break;
+    case VAP_SERVER_KEYS_WANTED:
+        keys_wanted(s, e);
+        break;
+    case VAP_SERVER_KEYS_UNWANTED:
+        keys_unwanted(s, e);
+        break;
     case VAP_SERVER_NOTIFY_DONE:
-        notified(s, e);
+        if (!keys_answered(s, e))
+            notified(s, e);
         break;
     case VAP_SERVER_VSERVICE: {
         struct vap_vservice_view view;

@@ -90,6 +90,7 @@ struct keyring_slot {
     char *domain;
     struct keyring *keyring;
     bool generating;
+    struct mono activate_at; /* a new epoch waits for border elements until then; MONO_NEVER: none waits */
 };
 
 /* The key of a password on its way through a worker thread. */
@@ -203,6 +204,7 @@ struct server {
     struct keyring_slot keyrings[KEYRINGS_MAX];
     size_t keyring_count;
     struct list derivations; /* struct derivation */
+    struct list key_edges;   /* keys.c: border elements that have subscribed to keys */
 
     struct map conns; /* id → struct conn */
     uint64_t next_conn;
@@ -339,8 +341,20 @@ int tickets_init(struct server *s);
 void tickets_fini(struct server *s);
 struct keyring *tickets_keyring(struct server *s, struct slice domain);       /* made if need be */
 struct keyring *tickets_keyring_known(struct server *s, struct slice domain); /* NULL if there is none */
+struct keyring_slot *tickets_slot(struct server *s, struct slice domain);     /* NULL if there is none */
 int tickets_install(struct server *s, struct derivation *d);                  /* of the configuration file */
 void tickets_expire(struct server *s);
+
+/* keys.c: the keys of tickets at border elements */
+void keys_slot_made(struct server *s, struct keyring_slot *slot);
+void keys_wanted(struct server *s, const struct vap_server_effect *e);
+void keys_unwanted(struct server *s, const struct vap_server_effect *e);
+bool keys_answered(struct server *s, const struct vap_server_effect *e); /* false: it was another notification */
+bool keys_run(struct server *s);                                         /* true if something was told */
+struct mono keys_deadline(const struct server *s);
+void keys_fini(struct server *s);
+/* Accounts of border elements that have all epochs of a domain, of those that may. */
+void keys_count(const struct server *s, const struct keyring_slot *slot, size_t *ret_have, size_t *ret_expected);
 
 /* setting.c */
 int setting_load(struct server *s);

@@ -34,6 +34,7 @@ void server_options_default(struct server_options *options)
         .vcrs_max = 1000000,
         .ticket_lifetime_ms = 365 * DAY,
         .ticket_grace_ms = 365 * DAY,
+        .ticket_edge_wait_ms = 10 * MINUTE,
         .route_lifetime_ms = 365 * DAY,
     };
 }
@@ -49,6 +50,9 @@ static void account_fini(struct server_account *account)
 {
     mem_free(account->name);
     mem_free(account->user);
+    for (size_t i = 0; i < account->key_domain_count; i++)
+        mem_free(account->key_domains[i]);
+    mem_free(account->key_domains);
     wipe_text(account->password);
 }
 
@@ -71,11 +75,27 @@ int server_options_account(struct server_options *options, const char *name, con
     if (!accounts)
         return ERR_NO_MEMORY;
     options->accounts = accounts;
-    struct server_account a = {mem_strdup(name), mem_strdup(user), mem_strdup(password)};
+    struct server_account a = {.name = mem_strdup(name), .user = mem_strdup(user), .password = mem_strdup(password)};
     if (!a.name || !a.user || !a.password) {
         account_fini(&a);
         return ERR_NO_MEMORY;
     }
     accounts[options->account_count++] = a;
+    return 0;
+}
+
+int server_options_account_keys(struct server_options *options, const char *domain)
+{
+    struct server_account *a = &options->accounts[options->account_count - 1];
+    if (a->key_domain_count == SERVER_KEY_DOMAINS_MAX)
+        return ERR_LIMIT;
+    char **domains = mem_resize(a->key_domains, (a->key_domain_count + 1) * sizeof *domains);
+    if (!domains)
+        return ERR_NO_MEMORY;
+    a->key_domains = domains;
+    domains[a->key_domain_count] = mem_strdup(domain);
+    if (!domains[a->key_domain_count])
+        return ERR_NO_MEMORY;
+    a->key_domain_count++;
     return 0;
 }

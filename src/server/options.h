@@ -5,12 +5,15 @@
 #include "base/addr.h"
 #include "base/id.h"
 
-#define SERVER_NODES_MAX 16 /* Node-IDs of one server */
+#define SERVER_NODES_MAX 16       /* Node-IDs of one server */
+#define SERVER_KEY_DOMAINS_MAX 32 /* of one border element */
 
 struct server_account {
-    char *name;     /* of the client, as configured */
-    char *user;     /* VAP user name */
-    char *password; /* a secret; wiped by server_options_fini */
+    char *name;         /* of the client, as configured */
+    char *user;         /* VAP user name */
+    char *password;     /* a secret; wiped by server_options_fini */
+    char **key_domains; /* of a border element: whose tickets' keys it has; then it may do nothing else */
+    size_t key_domain_count;
 };
 
 struct server_options {
@@ -55,6 +58,8 @@ struct server_options {
     /* Tickets and routes. */
     int64_t ticket_lifetime_ms;
     int64_t ticket_grace_ms;
+    int64_t
+        ticket_edge_wait_ms; /* so long a new epoch waits for border elements that do not have its key; 0: not at all */
     int64_t route_lifetime_ms;
 };
 
@@ -66,5 +71,8 @@ void server_options_fini(struct server_options *options);
 
 /* Adds an account; everything is copied. ERR_EXISTS for a user name given twice. */
 int server_options_account(struct server_options *options, const char *name, const char *user, const char *password);
+
+/* Makes the account that was added last one of a border element, for one more domain. ERR_LIMIT. */
+int server_options_account_keys(struct server_options *options, const char *domain);
 
 #endif

@@ -149,6 +149,7 @@ int server_new(const struct server_options *options, const struct server_ports *
     list_init(&s->lookups);
     list_init(&s->waiters);
     list_init(&s->derivations);
+    list_init(&s->key_edges);
     list_init(&s->out);
     region_init(&s->scratch, 1u << 20);
     map_init(&s->conns, CONNS_MAX, entropy_u64(ports->entropy));
@@ -222,6 +223,7 @@ void server_free(struct server *s)
     vap_server_free(s->vap);
     ring_fini(s);
     nodes_free(s);
+    keys_fini(s);
     tickets_fini(s);
     route_table_free(s->routes);
     journal_free(s->journal);
@@ -424,6 +426,7 @@ struct mono server_deadline(const struct server *s)
     due = mono_min(due, vap_server_deadline(s->vap));
     due = mono_min(due, pvp_terminator_deadline(s->terminator));
     due = mono_min(due, server_control_deadline(s));
+    due = mono_min(due, keys_deadline(s));
     return mono_min(due, validate_deadline(s));
 }
 
@@ -479,7 +482,7 @@ bool server_next(struct server *s, struct now now, struct server_effect *ret_eff
         } else if (next_of_vap(s, ret_effect, &inside)) {
             if (!inside)
                 return true;
-        } else if (!answer_effect(s) && !ring_numbers(s)) {
+        } else if (!answer_effect(s) && !ring_numbers(s) && !keys_run(s)) {
             return next_of_ours(s, ret_effect);
         }
     }

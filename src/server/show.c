@@ -440,6 +440,13 @@ void show_settings(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
+static const char *state_of(const struct keyring *k, const struct keyring_epoch_info *info)
+{
+    if (info->epoch == keyring_issuing(k))
+        return info->is_current ? "current" : "of new tickets, until the edges have the next one";
+    return info->is_current ? "waits for edges" : "old, still valid";
+}
+
 void show_tickets(void *ctx, struct ctl_request *request)
 {
     struct server *s = ctx;
@@ -447,16 +454,19 @@ void show_tickets(void *ctx, struct ctl_request *request)
     ctl_open_array(w, "epochs");
     for (size_t k = 0; k < s->keyring_count; k++) {
         struct keyring_epoch_info infos[255];
-        size_t n = keyring_list(s->keyrings[k].keyring, infos, 255);
+        size_t have, expected, n = keyring_list(s->keyrings[k].keyring, infos, 255);
+        keys_count(s, &s->keyrings[k], &have, &expected);
         for (size_t i = 0; i < n; i++) {
             ctl_open_object(w, NULL);
             ctl_put_text(w, "domain", s->keyrings[k].domain);
             ctl_put_integer(w, "epoch", infos[i].epoch);
-            ctl_put_text(w, "state", infos[i].is_current ? "current" : "old, still valid");
+            ctl_put_text(w, "state", state_of(s->keyrings[k].keyring, &infos[i]));
             ctl_put_text(w, "origin", infos[i].is_derived ? "password" : "generated");
             ctl_put_time(w, "installed_at", infos[i].installed);
             ctl_put_time(w, "valid_until_at", infos[i].is_current ? (struct wall){0} : infos[i].valid_until);
             ctl_put_hex(w, "fingerprint", slice_of(infos[i].fingerprint, sizeof infos[i].fingerprint));
+            if (expected && infos[i].is_current)
+                ctl_put_printf(w, "edges", "%zu of %zu", have, expected);
             ctl_close(w);
         }
     }

@@ -61,7 +61,7 @@ static void generate(struct server *s, struct keyring_slot *slot)
         generated(g, err);
 }
 
-static struct keyring_slot *find_keyring(struct server *s, struct slice domain)
+struct keyring_slot *tickets_slot(struct server *s, struct slice domain)
 {
     for (size_t i = 0; i < s->keyring_count; i++)
         if (text_equal_nocase(slice_str(s->keyrings[i].domain), domain))
@@ -79,6 +79,7 @@ static struct keyring_slot *add_keyring(struct server *s, struct slice domain)
         .granting_node = s->self,
         .grace_ms = s->options->ticket_grace_ms,
         .revocations_max = KEYRING_REVOCATIONS_MAX_DEFAULT,
+        .is_passed_on = true,
         .hash_seed = entropy_u64(s->ports.entropy),
         .kv = s->ports.kv,
         .entropy = s->ports.entropy,
@@ -96,6 +97,7 @@ static struct keyring_slot *add_keyring(struct server *s, struct slice domain)
     }
     slot->domain = name;
     slot->generating = false;
+    keys_slot_made(s, slot);
     s->keyring_count++;
     return slot;
 }
@@ -113,13 +115,13 @@ static void remember(struct server *s, const struct keyring_slot *slot)
 
 struct keyring *tickets_keyring_known(struct server *s, struct slice domain)
 {
-    struct keyring_slot *slot = find_keyring(s, domain);
+    struct keyring_slot *slot = tickets_slot(s, domain);
     return slot ? slot->keyring : NULL;
 }
 
 struct keyring *tickets_keyring(struct server *s, struct slice domain)
 {
-    struct keyring_slot *slot = find_keyring(s, domain);
+    struct keyring_slot *slot = tickets_slot(s, domain);
     if (!slot) {
         slot = add_keyring(s, domain);
         if (!slot)
@@ -166,7 +168,7 @@ static int derive(struct server *s, struct keyring_slot *slot, uint8_t epoch, co
 int server_ticket_password(struct server *s, struct now now, const char *domain, uint8_t epoch, const char *password)
 {
     s->now = now;
-    struct keyring_slot *slot = find_keyring(s, slice_str(domain));
+    struct keyring_slot *slot = tickets_slot(s, slice_str(domain));
     if (!slot) {
         slot = add_keyring(s, slice_str(domain));
         if (!slot)

@@ -26,7 +26,7 @@ bool keyring_row_is_ours(const struct keyring *k, struct slice row_key, struct s
     return true;
 }
 
-static int put_epoch(struct keyring *k, uint8_t epoch, const struct keyring_epoch *e)
+int keyring_epoch_put(const struct keyring *k, uint8_t epoch, const struct keyring_epoch *e)
 {
     struct buf key;
     struct buf value;
@@ -47,7 +47,7 @@ static int put_epoch(struct keyring *k, uint8_t epoch, const struct keyring_epoc
     return err;
 }
 
-static int remove_epoch(struct keyring *k, uint8_t epoch)
+int keyring_epoch_delete(const struct keyring *k, uint8_t epoch)
 {
     struct buf key;
     buf_init(&key, ROW_OCTETS_MAX);
@@ -76,7 +76,7 @@ static int load_row(void *arg, struct slice row_key, struct slice value)
         return ERR_SYNTAX;
     k->epochs[rest.p[0]] = e;
     if (e.valid_until.ms == INT64_MAX)
-        k->current = rest.p[0];
+        k->current = k->issuing = rest.p[0];
     mem_wipe(&e, sizeof e);
     return 0;
 }
@@ -111,10 +111,14 @@ int keyring_new(const struct keyring_config *config, struct wall now, struct key
     k->kv = config->kv;
     k->entropy = config->entropy;
     k->log = config->log;
+    k->is_passed_on = config->is_passed_on;
+    k->epochs_version = 1;
     keyring_revocations_init(k, config->hash_seed);
     int err = kv_scan(k->kv, KV_TICKET_EPOCH, load_row, k);
     if (!err)
         err = keyring_revocations_load(k);
+    if (!err)
+        err = keyring_confirmed_load(k);
     if (err) {
         keyring_free(k);
         return err;
@@ -130,6 +134,7 @@ void keyring_free(struct keyring *k)
         return;
     if (k->changing)
         free_installation(k->changing);
+    keyring_import_drop(k);
     keyring_revocations_free(k);
     mem_wipe(k, sizeof *k);
     mem_free(k);
@@ -138,6 +143,41 @@ void keyring_free(struct keyring *k)
 uint8_t keyring_epoch(const struct keyring *k)
 {
     return k->current;
+}
+
+void keyring_set_waits(struct keyring *k, bool waits)
+{
+    k->waits = waits;
+}
+
+void keyring_hold_back(struct keyring *k, struct wall now)
+{
+    uint8_t before = 0;
+    for (unsigned epoch = TICKET_EPOCH_MIN; epoch <= TICKET_EPOCH_MAX; epoch++) {
+        const struct keyring_epoch *e = &k->epochs[epoch];
+        if (epoch != k->current && keyring_key(k, (uint8_t)epoch, now) &&
+            (!before || e->installed.ms > k->epochs[before].installed.ms))
+            before = (uint8_t)epoch;
+    }
+    if (before)
+        k->issuing = before;
+}
+
+bool keyring_is_waiting(const struct keyring *k)
+{
+    return k->issuing != k->current;
+}
+
+uint8_t keyring_issuing(const struct keyring *k)
+{
+    return k->issuing;
+}
+
+void keyring_activate(struct keyring *k)
+{
+    if (keyring_is_waiting(k))
+        log_event(k->log, LEVEL_NOTICE, "ticket.epoch.used", "domain=%s epoch=%u", k->domain, k->current);
+    k->issuing = k->current;
 }
 
 const uint8_t *keyring_key(const struct keyring *k, uint8_t epoch, struct wall now)
@@ -156,6 +196,9 @@ static void installed(void *arg, int err)
             k->epochs[k->current].valid_until = i->old_valid_until;
         k->epochs[i->epoch] = i->entry;
         k->current = i->epoch;
+        if (!k->waits || !k->issuing)
+            k->issuing = k->current;
+        k->epochs_version++;
         log_event(k->log, LEVEL_NOTICE, "ticket.epoch.changed", "domain=%s epoch=%u", k->domain, i->epoch);
     } else {
         log_event(k->log, LEVEL_ERROR, "ticket.epoch.lost", "domain=%s epoch=%u error=%s", k->domain, i->epoch,
@@ -181,14 +224,14 @@ static int install(struct keyring *k, uint8_t epoch, bool is_derived, const uint
     *i = (struct installation){
         k, epoch, {true, is_derived, now, KEYRING_FOREVER, {0}}, wall_after_ms(now, k->grace_ms), done, arg};
     memcpy(i->entry.key, key, sizeof i->entry.key);
-    int err = put_epoch(k, epoch, &i->entry);
+    int err = keyring_epoch_put(k, epoch, &i->entry);
     if (!err && k->current) {
         struct keyring_epoch old = k->epochs[k->current];
         old.valid_until = i->old_valid_until;
-        err = put_epoch(k, k->current, &old);
+        err = keyring_epoch_put(k, k->current, &old);
         mem_wipe(&old, sizeof old);
         if (err)
-            remove_epoch(k, epoch); /* nothing of it may go into somebody else's commit */
+            keyring_epoch_delete(k, epoch); /* nothing of it may go into somebody else's commit */
     }
     if (err) {
         free_installation(i);
@@ -303,7 +346,10 @@ struct wall keyring_expire(struct keyring *k, struct wall now)
             continue;
         if (e->valid_until.ms < now.ms) {
             mem_wipe(e, sizeof *e);
-            removed = remove_epoch(k, (uint8_t)epoch) == 0 || removed;
+            k->epochs_version++;
+            if (k->issuing == epoch)
+                k->issuing = k->current;
+            removed = keyring_epoch_delete(k, (uint8_t)epoch) == 0 || removed;
             log_event(k->log, LEVEL_NOTICE, "ticket.epoch.expired", "domain=%s epoch=%u", k->domain, epoch);
         } else if (e->valid_until.ms < next.ms) {
             next = e->valid_until;
@@ -335,13 +381,13 @@ int keyring_issue_as(const struct keyring *k, struct id granting_node, const str
                      struct slice granted_to, struct wall not_before, struct wall not_after, struct buf *ret_text,
                      struct ticket *ret_ticket)
 {
-    if (!k->current)
+    if (!k->issuing)
         return ERR_WRONG_STATE;
     if (keyring_is_revoked(k, REVOKED_NUMBER, e164_slice(number)) || keyring_is_revoked(k, REVOKED_DOMAIN, granted_to))
         return ERR_FORBIDDEN;
     struct ticket_grant grant = {*number, granting_node, slice_str(k->domain), granted_to, not_before, not_after};
     struct ticket ticket;
-    int err = ticket_make(&grant, k->current, k->epochs[k->current].key, k->entropy, &ticket);
+    int err = ticket_make(&grant, k->issuing, k->epochs[k->issuing].key, k->entropy, &ticket);
     if (!err)
         err = ticket_format(&ticket, ret_text);
     if (!err && ret_ticket)

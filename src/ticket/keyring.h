@@ -24,6 +24,7 @@ struct keyring_config {
     struct id granting_node;
     int64_t grace_ms;       /* how long a replaced epoch's tickets stay valid */
     size_t revocations_max; /* more: ERR_LIMIT */
+    bool is_passed_on;      /* others are told of changes (keyset.h): they are remembered in their order */
     uint64_t hash_seed;
     const struct kv *kv; /* borrowed, as the following */
     const struct entropy *entropy;
@@ -37,8 +38,26 @@ int keyring_new(const struct keyring_config *config, struct wall now, struct key
 /* Wipes the keys. The store must not complete any more what is under way. */
 void keyring_free(struct keyring *k);
 
-/* The epoch of new tickets; 0 while there is none. */
+/* The newest epoch; 0 while there is none. */
 uint8_t keyring_epoch(const struct keyring *k);
+
+/* ---- a new epoch, and those who check with it ----
+ * Where border elements have copies of the keys, a new epoch waits: it is durable and its tickets would be good, but new ones are sealed with the
+ * epoch before it, so that no ticket comes to a border element before its key. The first epoch of all waits for nobody. */
+
+/* Whether those installed from now on wait. */
+void keyring_set_waits(struct keyring *k, bool waits);
+
+/* After a restart: the newest epoch waits again, if the one before it is still valid. */
+void keyring_hold_back(struct keyring *k, struct wall now);
+
+bool keyring_is_waiting(const struct keyring *k);
+
+/* The epoch of new tickets; 0 while there is none. */
+uint8_t keyring_issuing(const struct keyring *k);
+
+/* The newest epoch is that of new tickets from now on. */
+void keyring_activate(struct keyring *k);
 
 /* The key of an epoch that is valid now, or NULL. For export to a border element: a secret. */
 const uint8_t *keyring_key(const struct keyring *k, uint8_t epoch, struct wall now);
@@ -87,6 +106,8 @@ int keyring_revoke(struct keyring *k, enum keyring_revocation kind, struct slice
 
 /* Takes a revocation back. ERR_NOT_FOUND. */
 int keyring_unrevoke(struct keyring *k, enum keyring_revocation kind, struct slice value, kv_done_fn *done, void *arg);
+
+size_t keyring_revoked_count(const struct keyring *k);
 
 typedef void keyring_revoked_fn(void *arg, enum keyring_revocation kind, struct slice value, struct wall since);
 void keyring_each_revoked(const struct keyring *k, keyring_revoked_fn *each, void *arg);

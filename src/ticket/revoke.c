@@ -5,20 +5,6 @@
 #include "base/text.h"
 #include "ticket/keyring_private.h"
 
-/* Key of the map: the kind and the value in canonical form. */
-enum { NAME_OCTETS_MAX = 1 + TICKET_DOMAIN_OCTETS_MAX };
-
-struct revocation {
-    struct wall since;
-    size_t octets;
-    uint8_t name[]; /* kind ‖ value */
-};
-
-struct name {
-    size_t n;
-    uint8_t octets[NAME_OCTETS_MAX];
-};
-
 static bool is_value(enum keyring_revocation kind, struct slice value)
 {
     switch (kind) {
@@ -32,7 +18,7 @@ static bool is_value(enum keyring_revocation kind, struct slice value)
     return false;
 }
 
-static int make_name(enum keyring_revocation kind, struct slice value, struct name *ret_name)
+int keyring_name_make(enum keyring_revocation kind, struct slice value, struct keyring_name *ret_name)
 {
     if (!is_value(kind, value))
         return ERR_SYNTAX;
@@ -48,29 +34,40 @@ static int make_name(enum keyring_revocation kind, struct slice value, struct na
     return 0;
 }
 
-static struct slice name_slice(const struct name *name)
+static struct revocation *revocation_new(struct slice name, struct wall since)
 {
-    return slice_of(name->octets, name->n);
+    struct revocation *r = mem_alloc(sizeof *r + name.n);
+    if (!r)
+        return NULL;
+    r->since = since;
+    r->octets = name.n;
+    memcpy(r->name, name.p, name.n);
+    return r;
 }
 
-/* Takes the place of an entry of the same name. */
-static int insert(struct keyring *k, struct slice name, struct wall since)
+int keyring_revocation_insert(struct keyring *k, struct slice name, struct wall since)
 {
     struct revocation *old = map_get(&k->revoked, name);
     if (old) {
         old->since = since;
         return 0;
     }
-    struct revocation *r = mem_alloc(sizeof *r + name.n);
-    if (!r)
-        return ERR_NO_MEMORY;
-    r->since = since;
-    r->octets = name.n;
-    memcpy(r->name, name.p, name.n);
-    int err = map_set(&k->revoked, name, r);
+    struct revocation *r = revocation_new(name, since);
+    int err = r ? keyring_changes_make_room(k) : ERR_NO_MEMORY;
+    if (!err)
+        err = map_set(&k->revoked, name, r);
     if (err)
         mem_free(r);
+    else
+        keyring_changes_append(k, r);
     return err;
+}
+
+void keyring_revocation_remove(struct keyring *k, struct slice name)
+{
+    struct revocation *r = map_remove(&k->revoked, name);
+    if (r)
+        keyring_changes_withdraw(k, r);
 }
 
 static int load_row(void *arg, struct slice row_key, struct slice value)
@@ -82,10 +79,10 @@ static int load_row(void *arg, struct slice row_key, struct slice value)
     struct reader r;
     reader_init(&r, value);
     struct wall since = {(int64_t)read_u64(&r, "revocation time")};
-    if (reader_end(&r, "revocation end") || name.n < 1 || name.n > NAME_OCTETS_MAX ||
+    if (reader_end(&r, "revocation end") || name.n < 1 || name.n > KEYRING_NAME_OCTETS_MAX ||
         !is_value((enum keyring_revocation)name.p[0], slice_of(name.p + 1, name.n - 1)))
         return ERR_SYNTAX;
-    return insert(k, name, since);
+    return keyring_revocation_insert(k, name, since);
 }
 
 void keyring_revocations_init(struct keyring *k, uint64_t hash_seed)
@@ -104,7 +101,7 @@ struct change {
     struct list link;
     struct keyring *keyring;
     bool is_revocation;
-    struct name name;
+    struct keyring_name name;
     struct wall since;
     kv_done_fn *done;
     void *arg;
@@ -113,6 +110,7 @@ struct change {
 void keyring_revocations_free(struct keyring *k)
 {
     struct map_iter it;
+    keyring_changes_free(k); /* looks at what is in the map */
     map_iter_init(&it);
     while (map_iter_next(&k->revoked, &it))
         mem_free(it.value);
@@ -123,8 +121,9 @@ void keyring_revocations_free(struct keyring *k)
 
 bool keyring_is_revoked(const struct keyring *k, enum keyring_revocation kind, struct slice value)
 {
-    struct name name;
-    return k->revoked.n && make_name(kind, value, &name) == 0 && map_get(&k->revoked, name_slice(&name));
+    struct keyring_name name;
+    return k->revoked.n && keyring_name_make(kind, value, &name) == 0 &&
+           map_get(&k->revoked, keyring_name_slice(&name));
 }
 
 static void changed(void *arg, int err)
@@ -134,9 +133,9 @@ static void changed(void *arg, int err)
     if (c->is_revocation) {
         k->revocations_pending--;
         if (!err)
-            err = insert(k, name_slice(&c->name), c->since);
+            err = keyring_revocation_insert(k, keyring_name_slice(&c->name), c->since);
     } else if (!err) {
-        mem_free(map_remove(&k->revoked, name_slice(&c->name)));
+        keyring_revocation_remove(k, keyring_name_slice(&c->name));
     }
     if (err)
         log_event(k->log, LEVEL_ERROR, "ticket.revocation.lost", "domain=%s error=%s", k->domain, err_name(err));
@@ -146,25 +145,45 @@ static void changed(void *arg, int err)
     mem_free(c);
 }
 
-static int write_change(struct keyring *k, const struct change *change)
+static void row_key(const struct keyring *k, struct slice name, struct buf *key)
+{
+    buf_init(key, 2 * KEYRING_NAME_OCTETS_MAX);
+    keyring_row_prefix(k, key);
+    buf_slice_put(key, name);
+}
+
+int keyring_revocation_put(const struct keyring *k, struct slice name, struct wall since)
 {
     struct buf key;
     struct buf value;
+    row_key(k, name, &key);
+    buf_init(&value, 8);
+    buf_u64(&value, (uint64_t)since.ms);
+    int err = key.err ? key.err : value.err;
+    if (!err)
+        err = kv_put(k->kv, KV_TICKET_REVOKED, buf_slice(&key), buf_slice(&value));
+    buf_fini(&key);
+    buf_fini(&value);
+    return err;
+}
+
+int keyring_revocation_delete(const struct keyring *k, struct slice name)
+{
+    struct buf key;
+    row_key(k, name, &key);
+    int err = key.err ? key.err : kv_remove(k->kv, KV_TICKET_REVOKED, buf_slice(&key));
+    buf_fini(&key);
+    return err;
+}
+
+static int write_change(struct keyring *k, const struct change *change)
+{
     struct change *c = mem_alloc(sizeof *c);
     if (!c)
         return ERR_NO_MEMORY;
     *c = *change;
-    buf_init(&key, 2 * NAME_OCTETS_MAX);
-    buf_init(&value, 8);
-    keyring_row_prefix(k, &key);
-    buf_slice_put(&key, name_slice(&c->name));
-    buf_u64(&value, (uint64_t)c->since.ms);
-    int err = key.err ? key.err : value.err;
-    if (!err)
-        err = c->is_revocation ? kv_put(k->kv, KV_TICKET_REVOKED, buf_slice(&key), buf_slice(&value))
-                               : kv_remove(k->kv, KV_TICKET_REVOKED, buf_slice(&key));
-    buf_fini(&key);
-    buf_fini(&value);
+    struct slice name = keyring_name_slice(&c->name);
+    int err = c->is_revocation ? keyring_revocation_put(k, name, c->since) : keyring_revocation_delete(k, name);
     if (err) {
         mem_free(c);
         return err;
@@ -179,10 +198,10 @@ int keyring_revoke(struct keyring *k, enum keyring_revocation kind, struct slice
                    kv_done_fn *done, void *arg)
 {
     struct change c = {.keyring = k, .is_revocation = true, .since = now, .done = done, .arg = arg};
-    int err = make_name(kind, value, &c.name);
+    int err = keyring_name_make(kind, value, &c.name);
     if (err)
         return err;
-    if (map_get(&k->revoked, name_slice(&c.name)))
+    if (map_get(&k->revoked, keyring_name_slice(&c.name)))
         return ERR_EXISTS;
     if (k->revoked.n + k->revocations_pending >= k->revocations_max)
         return ERR_LIMIT;
@@ -192,12 +211,17 @@ int keyring_revoke(struct keyring *k, enum keyring_revocation kind, struct slice
 int keyring_unrevoke(struct keyring *k, enum keyring_revocation kind, struct slice value, kv_done_fn *done, void *arg)
 {
     struct change c = {.keyring = k, .done = done, .arg = arg};
-    int err = make_name(kind, value, &c.name);
+    int err = keyring_name_make(kind, value, &c.name);
     if (err)
         return err;
-    if (!map_get(&k->revoked, name_slice(&c.name)))
+    if (!map_get(&k->revoked, keyring_name_slice(&c.name)))
         return ERR_NOT_FOUND;
     return write_change(k, &c);
+}
+
+size_t keyring_revoked_count(const struct keyring *k)
+{
+    return k->revoked.n;
 }
 
 void keyring_each_revoked(const struct keyring *k, keyring_revoked_fn *each, void *arg)

@@ -14,6 +14,9 @@
 #define SUBSERVICE_NUMBER 3
 #define SUBSERVICE_VSERVICE 4
 
+/* Ours, beyond the draft: the keys of a granting domain's tickets (doc/profile.md). The VServiceID is 0, the domain stands in an attribute of its own. */
+#define SUBSERVICE_TICKET_KEYS 0xf001
+
 /* The instance of subscriptions and notifications (sections 8.7, 9.9). */
 #define SERVICE_INSTANCE_ALL UINT64_MAX
 

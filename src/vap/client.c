@@ -34,6 +34,7 @@ const char *vap_alarm_name(enum vap_alarm alarm)
         [VAP_ALARM_PUBLISH_FAILED] = "PublishFailed",
         [VAP_ALARM_RING_INACTIVE] = "IMEDistributedCacheInactive",
         [VAP_ALARM_UNSUPPORTED_VERSION] = "UnsupportedVersion",
+        [VAP_ALARM_FORBIDDEN] = "Forbidden",
     };
     return (size_t)alarm < sizeof names / sizeof names[0] ? names[alarm] : "unknown";
 }
@@ -91,6 +92,8 @@ int vap_client_new(const struct vap_client_config *config, const struct entropy 
     for (unsigned i = 0; i < VAP_SERVERS_MAX; i++)
         vap_session_init(&c->sessions[i], c, i, now);
     int err = set_texts(c, config);
+    if (!err)
+        err = vap_keys_init(c, config);
     if (!err && config->description)
         err = format_description(c, config->description);
     if (err) {
@@ -133,6 +136,7 @@ void vap_client_free(struct vap_client *c)
             mem_free(note);
     }
     vap_number_free_all(c);
+    vap_keys_fini(c);
     map_fini(&c->numbers);
     buf_fini(&c->description);
     buf_fini(&c->lent);
@@ -180,8 +184,10 @@ void vap_client_dispatch(struct vap_client *c, struct now now)
     if (c->stopping)
         return;
     const struct session *acting = vap_client_acting(c);
-    for (unsigned i = 0; i < c->config.servers; i++)
+    for (unsigned i = 0; i < c->config.servers; i++) {
         vap_subscription_update(&c->sessions[i], now, c->config.subscribe && &c->sessions[i] == acting);
+        vap_keys_update(&c->sessions[i], now, &c->sessions[i] == acting);
+    }
     vap_upload_dispatch(c, now);
     for (unsigned i = 0; i < c->config.servers; i++)
         vap_number_dispatch(&c->sessions[i], now);

@@ -33,6 +33,8 @@ struct vap_client_config {
     uint64_t vservice_id;
     const struct vap_description *description; /* NULL: another client publishes the VService. Copied */
     bool subscribe;
+    const char *const *key_domains; /* of a border element: whose tickets' keys it wants of the acting server. Copied */
+    size_t key_domain_count;
     int64_t reconnect_ms;   /* longest pause between attempts: 60–600 s */
     int64_t transaction_ms; /* Ti */
     size_t window;          /* requests to one server not yet answered */
@@ -48,7 +50,7 @@ void vap_client_config_init(struct vap_client_config *config);
 #define VAP_CLIENT_COUNTERS(X) \
     X(connects) X(connect_failures) X(connections_lost) X(registered) X(refreshed) X(register_failures) \
     X(vservice_published) X(vservice_failures) X(vservice_revoked) X(subscribed) X(vcrs_acked) X(vcrs_failed) \
-    X(vcrs_copied) X(vcrs_retried) X(numbers_published) X(numbers_failed) X(notifies) X(notifies_refused) \
+    X(vcrs_copied) X(vcrs_retried) X(numbers_published) X(numbers_failed) X(notifies) X(notifies_refused) X(keys_subscribed) X(keys_refused) \
     X(timeouts) X(responses_discarded) X(requests_refused) X(alarms)
 /* clang-format on */
 
@@ -80,7 +82,7 @@ int vap_client_publish_number(struct vap_client *c, struct now now, const struct
 /* No longer refreshed: the ring forgets it when its lifetime is over (8.4.2). Its result, if still due, is ERR_CLOSED. */
 int vap_client_forget_number(struct vap_client *c, const struct e164 *number);
 
-/* Answers a NOTIFY effect: good once the route is kept for sure. */
+/* Answers a NOTIFY or KEYS effect: good once it is kept for sure. */
 void vap_client_notify_done(struct vap_client *c, struct now now, uint64_t notify, bool good);
 
 /* Unregisters everywhere, then disconnects; open results come as ERR_CLOSED. STOPPED follows. */
@@ -92,12 +94,15 @@ enum vap_client_effect_kind {
     VAP_CLIENT_DISCONNECT, /* server: after what was sent */
     VAP_CLIENT_ONLINE,     /* server: registered and, if there is one, the VService published */
     VAP_CLIENT_OFFLINE, /* server, reason, retry_ms; final: it will not be tried again (wrong user or password, version) */
-    VAP_CLIENT_UPLOADED,   /* token, err, code, reason */
-    VAP_CLIENT_PUBLISHED,  /* token, err, code, reason; quota */
-    VAP_CLIENT_SUBSCRIBED, /* server */
-    VAP_CLIENT_NOTIFY,     /* server, notify, octets: the ValInfo document; answer with vap_client_notify_done */
-    VAP_CLIENT_REVOKED,    /* server: the ring is gone; it will be published again later */
-    VAP_CLIENT_ALARM,      /* server, alarm, reason: for the operator */
+    VAP_CLIENT_UPLOADED,        /* token, err, code, reason */
+    VAP_CLIENT_PUBLISHED,       /* token, err, code, reason; quota */
+    VAP_CLIENT_SUBSCRIBED,      /* server */
+    VAP_CLIENT_NOTIFY,          /* server, notify, octets: the ValInfo document; answer with vap_client_notify_done */
+    VAP_CLIENT_KEYS_SUBSCRIBED, /* server, domain: what comes begins anew */
+    VAP_CLIENT_KEYS_REFUSED,    /* server, domain, reason: it is tried again later */
+    VAP_CLIENT_KEYS, /* server, domain, notify, octets: a page for keyset_receive, a secret; answer with vap_client_notify_done */
+    VAP_CLIENT_REVOKED, /* server: the ring is gone; it will be published again later */
+    VAP_CLIENT_ALARM,   /* server, alarm, reason: for the operator */
     VAP_CLIENT_STOPPED
 };
 
@@ -110,7 +115,8 @@ enum vap_alarm {
     VAP_ALARM_OVER_QUOTA,
     VAP_ALARM_PUBLISH_FAILED,
     VAP_ALARM_RING_INACTIVE,
-    VAP_ALARM_UNSUPPORTED_VERSION
+    VAP_ALARM_UNSUPPORTED_VERSION,
+    VAP_ALARM_FORBIDDEN /* 403: the account may not do this, or not over this connection */
 };
 const char *vap_alarm_name(enum vap_alarm alarm);
 
@@ -125,6 +131,7 @@ struct vap_client_effect {
     int err;       /* 0; ERR_FORBIDDEN: refused with code; ERR_TIMEOUT; ERR_CLOSED */
     unsigned code; /* enum vap_code */
     uint64_t notify;
+    size_t domain; /* of key_domains */
     enum vap_alarm alarm;
     uint32_t quota_limit;
     uint32_t quota_current;

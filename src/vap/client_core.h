@@ -36,6 +36,8 @@ enum request_kind {
     REQUEST_VSERVICE,
     REQUEST_SUBSCRIBE,
     REQUEST_UNSUBSCRIBE,
+    REQUEST_KEYS, /* to subscribe */
+    REQUEST_KEYS_NO_MORE,
     REQUEST_UPLOAD,
     REQUEST_COPY, /* of a call record, to the server that does not act */
     REQUEST_NUMBER
@@ -75,6 +77,16 @@ struct request {
     struct mono deadline;
     struct upload *upload;
     struct number *number;
+    size_t key; /* which subscription to keys */
+};
+
+/* A subscription to the keys of one domain's tickets. */
+struct key_subscription {
+    bool subscribed;
+    bool asking; /* a request about it is under way */
+    uint32_t id;
+    struct mono retry_at; /* after a refusal */
+    struct note subscription, refused;
 };
 
 /* A Notify that its taker has not answered yet. */
@@ -114,6 +126,7 @@ struct session {
     struct heap numbers; /* of struct publication, by when they are due */
     struct list notifies;
     size_t notify_count;
+    struct key_subscription *keys; /* one for each of config.key_domains */
     struct note connect, send, disconnect, online, offline, subscription, revoked;
 };
 
@@ -122,6 +135,7 @@ struct vap_client {
     char *name;
     char *label;
     char *user;
+    char **key_domains;
     struct vap_key key;
     const struct entropy *entropy;
     const struct log *log;
@@ -179,6 +193,19 @@ void vap_session_hold(struct session *s, struct now now);
 void vap_subscription_update(struct session *s, struct now now, bool wanted);
 void vap_server_request_receive(struct session *s, struct now now, const struct vap_message *m, int err);
 void vap_notify_drop_all(struct session *s);
+void vap_notify_refuse(struct session *s, const struct vap_message *m, unsigned code, const char *reason);
+/* Hands the content of a Notify up, as an effect of that kind. */
+void vap_notify_pass(struct session *s, const struct vap_message *m, enum vap_client_effect_kind kind, size_t domain);
+
+/* client_keys.c: subscriptions to keys of tickets. */
+int vap_keys_init(struct vap_client *c, const struct vap_client_config *config);
+void vap_keys_fini(struct vap_client *c);
+void vap_keys_reset(struct session *s);
+void vap_keys_update(struct session *s, struct now now, bool wanted);
+void vap_keys_answered(struct session *s, struct now now, const struct request *request, const struct vap_message *m,
+                       unsigned code, const char *reason);
+void vap_keys_receive(struct session *s, const struct vap_message *m);
+struct mono vap_keys_deadline(const struct session *s);
 
 /* client_upload.c */
 void vap_upload_dispatch(struct vap_client *c, struct now now);

@@ -28,7 +28,7 @@ static size_t answer_begin(struct session *s, uint16_t method, enum vap_class ki
     return mark;
 }
 
-static void refuse(struct session *s, const struct vap_message *m, unsigned code, const char *reason)
+void vap_notify_refuse(struct session *s, const struct vap_message *m, unsigned code, const char *reason)
 {
     size_t mark = answer_begin(s, m->method, VAP_ERROR, &m->transaction);
     vap_put_error(&s->out, code, reason ? reason : vap_code_reason(code));
@@ -47,7 +47,8 @@ static void refuse_stranger(struct session *s, const struct vap_message *m, unsi
     s->client->counters.requests_refused++;
 }
 
-static struct notify *notify_new(struct session *s, const struct vap_message *m)
+static struct notify *notify_new(struct session *s, const struct vap_message *m, enum vap_client_effect_kind kind,
+                                 size_t domain)
 {
     struct notify *notify = mem_alloc(sizeof *notify);
     if (!notify)
@@ -62,8 +63,9 @@ static struct notify *notify_new(struct session *s, const struct vap_message *m)
         return NULL;
     }
     notify->note.e = (struct vap_client_effect){
-        .kind = VAP_CLIENT_NOTIFY,
+        .kind = kind,
         .server = s->index,
+        .domain = domain,
         .notify = notify->id,
         .octets = buf_slice(&notify->content),
     };
@@ -73,8 +75,23 @@ static struct notify *notify_new(struct session *s, const struct vap_message *m)
 static void notify_free(struct notify *notify)
 {
     list_remove(&notify->note.link);
-    buf_fini(&notify->content);
+    buf_fini_secret(&notify->content);
     mem_free(notify);
+}
+
+void vap_notify_pass(struct session *s, const struct vap_message *m, enum vap_client_effect_kind kind, size_t domain)
+{
+    struct vap_client *c = s->client;
+    struct notify *notify = s->notify_count < NOTIFIES_MAX ? notify_new(s, m, kind, domain) : NULL;
+    if (!notify) {
+        c->counters.notifies_refused++;
+        vap_notify_refuse(s, m, VAP_OVERLOADED, NULL);
+        return;
+    }
+    c->counters.notifies++;
+    s->notify_count++;
+    list_append(&s->notifies, &notify->link);
+    vap_note_push(c, &notify->note, NULL);
 }
 
 static void receive_notify(struct session *s, const struct vap_message *m)
@@ -82,29 +99,24 @@ static void receive_notify(struct session *s, const struct vap_message *m)
     struct vap_client *c = s->client;
     const uint32_t needed = VAP_HAS_SUBSCRIPTION | VAP_HAS_SERVICE | VAP_HAS_CONTENT;
     if ((m->has & needed) != needed) {
-        refuse(s, m, VAP_BAD_REQUEST, "SubscriptionID, ServiceIdentity or ServiceContent is missing");
+        vap_notify_refuse(s, m, VAP_BAD_REQUEST, "SubscriptionID, ServiceIdentity or ServiceContent is missing");
+        return;
+    }
+    if (c->config.key_domain_count && m->service.subservice == SUBSERVICE_TICKET_KEYS) {
+        vap_keys_receive(s, m);
         return;
     }
     if (!s->subscribed || m->subscription_id != s->subscription_id) {
         vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, "Notify for an unknown subscription");
-        refuse(s, m, VAP_UNKNOWN_SUBSCRIPTION, NULL);
+        vap_notify_refuse(s, m, VAP_UNKNOWN_SUBSCRIPTION, NULL);
         return;
     }
     if (!service_is_vipr(&m->service) || m->service.subservice != SUBSERVICE_NUMBER ||
         m->service.vservice_id != c->config.vservice_id) {
-        refuse(s, m, VAP_BAD_REQUEST, "ServiceIdentity is not what was subscribed to");
+        vap_notify_refuse(s, m, VAP_BAD_REQUEST, "ServiceIdentity is not what was subscribed to");
         return;
     }
-    struct notify *notify = s->notify_count < NOTIFIES_MAX ? notify_new(s, m) : NULL;
-    if (!notify) {
-        c->counters.notifies_refused++;
-        refuse(s, m, VAP_OVERLOADED, NULL);
-        return;
-    }
-    c->counters.notifies++;
-    s->notify_count++;
-    list_append(&s->notifies, &notify->link);
-    vap_note_push(c, &notify->note, NULL);
+    vap_notify_pass(s, m, VAP_CLIENT_NOTIFY, 0);
 }
 
 void vap_notify_drop_all(struct session *s)
@@ -126,7 +138,7 @@ void vap_client_notify_done(struct vap_client *c, struct now now, uint64_t notif
                 continue;
             size_t mark = answer_begin(s, VAP_NOTIFY, good ? VAP_SUCCESS : VAP_ERROR, &notify->transaction);
             if (!good)
-                vap_put_error(&s->out, VAP_SERVER_ERROR, "the route was not kept");
+                vap_put_error(&s->out, VAP_SERVER_ERROR, "it was not kept");
             vap_request_send(s, mark);
             s->notify_count--;
             list_remove(&notify->link);
@@ -141,11 +153,11 @@ static void receive_revoke(struct session *s, struct now now, const struct vap_m
 {
     struct vap_client *c = s->client;
     if (!(m->has & VAP_HAS_SERVICE)) {
-        refuse(s, m, VAP_BAD_REQUEST, "ServiceIdentity is missing");
+        vap_notify_refuse(s, m, VAP_BAD_REQUEST, "ServiceIdentity is missing");
         return;
     }
     if (m->service.vservice_id != c->config.vservice_id || m->service.instance != c->instance || !c->version) {
-        refuse(s, m, VAP_UNREGISTERED, "no such VService");
+        vap_notify_refuse(s, m, VAP_UNREGISTERED, "no such VService");
         return;
     }
     vap_request_send(s, answer_begin(s, m->method, VAP_SUCCESS, &m->transaction));
@@ -166,11 +178,11 @@ void vap_server_request_receive(struct session *s, struct now now, const struct 
     else if (integrity < 0)
         refuse_stranger(s, m, VAP_INTEGRITY_CHECK_FAILURE);
     else if (err)
-        refuse(s, m, VAP_BAD_REQUEST, NULL);
+        vap_notify_refuse(s, m, VAP_BAD_REQUEST, NULL);
     else if (m->method == VAP_NOTIFY)
         receive_notify(s, m);
     else if (m->method == VAP_PUBLISH_REVOKE)
         receive_revoke(s, now, m);
     else
-        refuse(s, m, VAP_BAD_REQUEST, "no such method at a client");
+        vap_notify_refuse(s, m, VAP_BAD_REQUEST, "no such method at a client");
 }

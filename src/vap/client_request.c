@@ -115,8 +115,8 @@ static void register_refused(struct session *s, struct now now, const struct vap
     }
     if (code == VAP_ALREADY_REGISTERED || code == VAP_BAD_CLIENT_HANDLE || code == VAP_UNREGISTERED)
         vap_alarm_raise(s, VAP_ALARM_OUT_OF_STEP, reason);
-    else if (code == VAP_BAD_REQUEST)
-        vap_alarm_raise(s, VAP_ALARM_BAD_REQUEST, reason);
+    else if (code == VAP_BAD_REQUEST || code == VAP_FORBIDDEN)
+        vap_alarm_raise(s, code == VAP_FORBIDDEN ? VAP_ALARM_FORBIDDEN : VAP_ALARM_BAD_REQUEST, reason);
     vap_session_fail(s, now, reason);
 }
 
@@ -167,6 +167,10 @@ static void answered(struct session *s, struct now now, const struct request *re
     case REQUEST_UNSUBSCRIBE: /* 476 is as good as success (8.8) */
         s->subscribing = false;
         s->subscribed = false;
+        break;
+    case REQUEST_KEYS:
+    case REQUEST_KEYS_NO_MORE:
+        vap_keys_answered(s, now, request, m, code, reason);
         break;
     case REQUEST_UPLOAD:
         vap_upload_answered(s, now, request->upload, code, reason);

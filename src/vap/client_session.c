@@ -72,6 +72,7 @@ static void reset(struct session *s, struct now now)
     s->publishing = false;
     s->subscribed = false;
     s->subscribing = false;
+    vap_keys_reset(s);
     s->refresh_at = MONO_NEVER;
     s->publish_at = MONO_NEVER;
 }
@@ -343,7 +344,7 @@ struct mono vap_session_deadline(const struct session *s)
         deadline = mono_min(deadline, CONTAINER_OF(s->requests.next, struct request, link)->deadline);
     if (!vap_session_is_registered(s))
         return deadline;
-    deadline = mono_min(deadline, s->refresh_at);
+    deadline = mono_min(deadline, mono_min(s->refresh_at, vap_keys_deadline(s)));
     if (!s->publishing)
         deadline = mono_min(deadline, s->publish_at);
     if (s->holding)

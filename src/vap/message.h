@@ -36,10 +36,11 @@ enum vap_method {
 /* The class bits C1 C0; 01 is not used. */
 enum vap_class { VAP_REQUEST = 0, VAP_SUCCESS = 2, VAP_ERROR = 3 };
 
-/* Section 10.3.4; the last three, for our limits, in the sense that RFC 3261 gives them. */
+/* Section 10.3.4; 403, 413, 500 and 503, for our rules and limits, in the sense that RFC 3261 gives them. */
 enum vap_code {
     VAP_CODE_NONE = 0,
     VAP_BAD_REQUEST = 400,
+    VAP_FORBIDDEN = 403,
     VAP_TOO_LARGE = 413,
     VAP_INTEGRITY_CHECK_FAILURE = 431,
     VAP_UNKNOWN_USERNAME = 436,

@@ -39,6 +39,7 @@ const char *vap_code_reason(unsigned code)
         const char *reason;
     } reasons[] = {
         {VAP_BAD_REQUEST, "Bad Request"},
+        {VAP_FORBIDDEN, "Forbidden"},
         {VAP_TOO_LARGE, "Message Too Large"},
         {VAP_INTEGRITY_CHECK_FAILURE, "Integrity Check Failure"},
         {VAP_UNKNOWN_USERNAME, "Unknown Username"},

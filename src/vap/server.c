@@ -46,6 +46,7 @@ int vap_server_new(const struct vap_server_config *config, const struct entropy 
     map_init(&s->vservices, MAP_MAX, entropy_u64(entropy));
     map_init(&s->requests, MAP_MAX, entropy_u64(entropy));
     list_init(&s->dhts);
+    list_init(&s->key_domains);
     list_init(&s->effects);
     heap_init(&s->conn_timers);
     heap_init(&s->call_timers);
@@ -131,6 +132,7 @@ void vap_server_free(struct vap_server *s)
     accounts_free(s);
     while ((dht = list_pop(&s->dhts)))
         mem_free(CONTAINER_OF(dht, struct dht, link));
+    vap_keys_free(s);
     map_fini(&s->conns);
     map_fini(&s->clients);
     map_fini(&s->vservices);

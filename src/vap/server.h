@@ -45,7 +45,8 @@ void vap_server_config_init(struct vap_server_config *config);
     X(connections) X(connections_refused) X(messages_received) X(messages_sent) X(malformed) X(not_vap) X(oversized) \
     X(unknown_user) X(bad_integrity) X(missing_integrity) X(registered) X(refreshed) X(unregistered) X(expired) \
     X(vservices_published) X(vservices_unpublished) X(vservices_revoked) X(numbers_published) X(numbers_failed) \
-    X(vcrs_uploaded) X(vcrs_failed) X(subscribed) X(unsubscribed) X(notifies_sent) X(notifies_acked) \
+    X(vcrs_uploaded) X(vcrs_failed) X(subscribed) X(unsubscribed) \
+    X(keys_subscribed) X(keys_refused) X(account_not_over_tls) X(notifies_sent) X(notifies_acked) \
     X(notifies_failed) X(limit_in_flight) X(limit_publishes) X(limit_vcr_rate) X(limit_notifies) \
     X(limit_subscriptions) X(limit_instances) X(errors_sent) X(responses_discarded) X(completions_late)
 /* clang-format on */
@@ -63,6 +64,10 @@ void vap_server_set_config(struct vap_server *s, const struct vap_server_config 
 /* Who may connect. Only the derived key is kept. Setting an account again changes its password: connections go on and the next
  * request is checked with the new one. Removing it closes its connections. */
 int vap_server_set_account(struct vap_server *s, struct slice user, struct slice password);
+/* Makes an account that of a border element: it may subscribe to the keys of these domains' tickets, over TLS only, and may do nothing else.
+ * Before its first connection. ERR_NOT_FOUND, ERR_LIMIT, ERR_NO_MEMORY. */
+#define VAP_KEY_DOMAINS_MAX 32
+int vap_server_grant_keys(struct vap_server *s, struct slice user, struct slice domain);
 void vap_server_remove_account(struct vap_server *s, struct slice user);
 
 /* A ring that VServices may be published into, with its quota of numbers and the lifetime of its data (9.4.1). A VService for any other
@@ -91,6 +96,8 @@ enum vap_server_effect_kind {
     VAP_SERVER_VSERVICE_GONE, /* vservice_id: the last instance is gone */
     VAP_SERVER_SUBSCRIBED,   /* client, vservice_id, subscription_id; already answered, so it may be notified at once */
     VAP_SERVER_UNSUBSCRIBED, /* the same */
+    VAP_SERVER_KEYS_WANTED, /* client, user, subscription_id, key_domain: as SUBSCRIBED, to the keys of that domain's tickets */
+    VAP_SERVER_KEYS_UNWANTED, /* client, subscription_id */
     VAP_SERVER_PUBLISH_NUMBER, /* request, client, vservice_id, number, dht: store it in the ring, then vap_server_complete */
     VAP_SERVER_UPLOAD_VCR, /* request, client, user, vcr: make it durable, then vap_server_complete */
     VAP_SERVER_NOTIFY_DONE /* token, client, subscription_id, err, code: the client's answer, or why there will be none. Once per Notify */
@@ -101,8 +108,9 @@ struct vap_server_effect {
     uint64_t conn;
     struct slice octets;
     const char *reason;
-    uint32_t client;  /* Client-Handle */
-    const char *user; /* UPLOAD_VCR: of the client's account */
+    uint32_t client;        /* Client-Handle */
+    const char *user;       /* UPLOAD_VCR, KEYS_WANTED: of the client's account */
+    const char *key_domain; /* lower case; static until the server is freed */
     uint64_t vservice_id;
     uint32_t subscription_id;
     uint64_t request;
@@ -129,6 +137,10 @@ size_t vap_server_notify(struct vap_server *s, struct now now, uint64_t vservice
 /* The same to one subscription. ERR_NOT_FOUND; ERR_LIMIT: try again after a NOTIFY_DONE of this client; ERR_RANGE: too long. */
 int vap_server_notify_one(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id,
                           struct slice valinfo, uint64_t token);
+
+/* The same with octets of keyset_write, to a subscription to keys: a secret. */
+int vap_server_notify_keys(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id,
+                           struct slice page, uint64_t token);
 
 /* Views. */
 struct vap_vservice_view {

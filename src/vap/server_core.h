@@ -25,6 +25,14 @@ struct account {
     char *user;
     struct vap_key key;
     size_t clients;
+    const char *key_domains[VAP_KEY_DOMAINS_MAX]; /* whose tickets' keys it may have: then it may do nothing else */
+    size_t key_domain_count;
+};
+
+/* A domain whose keys somebody may have. Never freed before the server, as a ring. */
+struct key_domain {
+    struct list link;
+    char name[]; /* lower case */
 };
 
 /* A ring. Never freed before the server, so effects may point to its name. */
@@ -101,6 +109,7 @@ struct subscription {
     struct list link;
     uint32_t id;
     uint64_t vservice_id;
+    const char *key_domain; /* to the keys of its tickets; NULL: to the VService */
     struct client *client;
     struct effect *gone; /* prepared */
 };
@@ -136,6 +145,7 @@ struct vap_server {
     struct map vservices;     /* VServiceID → struct vservice */
     struct map requests;      /* number → struct request */
     struct list dhts;
+    struct list key_domains;
     size_t publishes_queued;
     uint64_t next_request;
     struct heap conn_timers;
@@ -182,8 +192,16 @@ void vap_service_upload(struct conn *c, struct now now, const struct vap_message
 void vap_instance_destroy(struct instance *instance);
 struct vservice *vap_vservice_find(const struct vap_server *s, uint64_t id);
 
+/* server_keys.c: the keys of tickets, and who may have them. */
+void vap_keys_subscribe(struct conn *c, const struct vap_message *m);
+bool vap_keys_may_ask(const struct conn *c, const struct account *account, const struct vap_message *m,
+                      const char **ret_reason);
+void vap_keys_free(struct vap_server *s);
+
 /* server_notify.c: subscriptions and our requests. */
 void vap_subscription_add(struct conn *c, const struct vap_message *m);
+struct subscription *vap_subscription_begin(struct conn *c, const struct vap_message *m, uint64_t vservice_id,
+                                            const char *key_domain);
 void vap_subscription_remove(struct conn *c, const struct vap_message *m);
 void vap_subscription_destroy(struct subscription *subscription);
 void vap_call_answered(struct conn *c, const struct vap_message *m);

@@ -12,11 +12,11 @@ static struct subscription *subscription_find(const struct client *client, uint3
     return NULL;
 }
 
-static struct subscription *subscription_to(const struct client *client, uint64_t vservice_id)
+static struct subscription *subscription_to(const struct client *client, uint64_t vservice_id, const char *key_domain)
 {
     LIST_EACH(it, &client->subscriptions) {
         struct subscription *subscription = CONTAINER_OF(it, struct subscription, link);
-        if (subscription->vservice_id == vservice_id)
+        if (subscription->vservice_id == vservice_id && subscription->key_domain == key_domain)
             return subscription;
     }
     return NULL;
@@ -27,20 +27,22 @@ static void set_subscription(struct effect *effect, const struct subscription *s
     effect->e.client = subscription->client->handle;
     effect->e.subscription_id = subscription->id;
     effect->e.vservice_id = subscription->vservice_id;
+    effect->e.key_domain = subscription->key_domain;
 }
 
-static struct subscription *subscription_new(struct client *client, uint64_t vservice_id)
+static struct subscription *subscription_new(struct client *client, uint64_t vservice_id, const char *key_domain)
 {
     struct subscription *subscription = mem_alloc(sizeof *subscription);
     if (!subscription)
         return NULL;
-    subscription->gone = vap_effect_new(VAP_SERVER_UNSUBSCRIBED);
+    subscription->gone = vap_effect_new(key_domain ? VAP_SERVER_KEYS_UNWANTED : VAP_SERVER_UNSUBSCRIBED);
     if (!subscription->gone) {
         mem_free(subscription);
         return NULL;
     }
     subscription->id = ++client->next_subscription_id;
     subscription->vservice_id = vservice_id;
+    subscription->key_domain = key_domain;
     subscription->client = client;
     list_append(&client->subscriptions, &subscription->link);
     client->subscription_count++;
@@ -58,38 +60,45 @@ void vap_subscription_destroy(struct subscription *subscription)
 }
 
 /* "It is not permitted for there to be multiple subscriptions from a client with identical VServices": asking again gives the same one
- * (9.6). */
-void vap_subscription_add(struct conn *c, const struct vap_message *m)
+ * (9.6). The answer is written; NULL if it is an error. */
+struct subscription *vap_subscription_begin(struct conn *c, const struct vap_message *m, uint64_t vservice_id,
+                                            const char *key_domain)
 {
     struct vap_server *s = c->server;
-    if (!c->client) {
-        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
-        return;
-    }
-    if (!(m->has & VAP_HAS_SERVICE) || !service_is_vipr(&m->service) || m->service.subservice != SUBSERVICE_NUMBER) {
-        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only the number service can be subscribed to");
-        return;
-    }
-    struct subscription *subscription = subscription_to(c->client, m->service.vservice_id);
+    struct subscription *subscription = subscription_to(c->client, vservice_id, key_domain);
     if (!subscription && c->client->subscription_count >= s->config.subscriptions_max) {
         s->counters.limit_subscriptions++;
         vap_reply_error(c, m->method, &m->transaction, VAP_OVERLOADED, "too many subscriptions of one client");
-        return;
+        return NULL;
     }
-    struct effect *subscribed = vap_effect_new(VAP_SERVER_SUBSCRIBED);
+    struct effect *subscribed = vap_effect_new(key_domain ? VAP_SERVER_KEYS_WANTED : VAP_SERVER_SUBSCRIBED);
     if (!subscription && subscribed)
-        subscription = subscription_new(c->client, m->service.vservice_id);
+        subscription = subscription_new(c->client, vservice_id, key_domain);
     if (!subscription || !subscribed) {
         mem_free(subscribed);
         vap_reply_error(c, m->method, &m->transaction, VAP_SERVER_ERROR, "out of memory");
-        return;
+        return NULL;
     }
     size_t mark = vap_reply_begin(c, m->method, VAP_SUCCESS, &m->transaction);
     tlv_put_u32(&c->out, TLV_SUBSCRIPTION_ID, subscription->id);
     vap_reply_end(c, mark);
-    s->counters.subscribed++;
     set_subscription(subscribed, subscription);
+    subscribed->e.user = c->client->account->user;
     vap_effect_push(s, subscribed);
+    return subscription;
+}
+
+void vap_subscription_add(struct conn *c, const struct vap_message *m)
+{
+    if (!c->client)
+        vap_reply_error(c, m->method, &m->transaction, VAP_UNREGISTERED, NULL);
+    else if (m->has & VAP_HAS_SERVICE && service_is_vipr(&m->service) &&
+             m->service.subservice == SUBSERVICE_TICKET_KEYS)
+        vap_keys_subscribe(c, m);
+    else if (!(m->has & VAP_HAS_SERVICE) || !service_is_vipr(&m->service) || m->service.subservice != SUBSERVICE_NUMBER)
+        vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "only the number service can be subscribed to");
+    else if (vap_subscription_begin(c, m, m->service.vservice_id, NULL))
+        c->server->counters.subscribed++;
 }
 
 void vap_subscription_remove(struct conn *c, const struct vap_message *m)
@@ -150,12 +159,12 @@ static struct call *call_begin(struct conn *c, struct now now, enum vap_method m
     return call;
 }
 
-static int notify(struct subscription *subscription, struct now now, struct slice valinfo, uint64_t token)
+static int notify(struct subscription *subscription, struct now now, struct slice content, uint64_t token)
 {
     struct conn *c = subscription->client->conn;
     struct vap_server *s = c->server;
     size_t mark;
-    if (valinfo.n > VAP_CONTENT_OCTETS_MAX)
+    if (content.n > VAP_CONTENT_OCTETS_MAX)
         return ERR_RANGE;
     if (c->call_count >= s->config.notifies_max) {
         s->counters.limit_notifies++;
@@ -171,10 +180,11 @@ static int notify(struct subscription *subscription, struct now now, struct slic
     done->e.token = token;
     call->done = done;
     tlv_put_u32(&c->out, TLV_SUBSCRIPTION_ID, subscription->id);
-    tlv_put_service(
-        &c->out, TLV_SERVICE_IDENTITY,
-        &(struct service_identity){SERVICE_VIPR, SUBSERVICE_NUMBER, subscription->vservice_id, SERVICE_INSTANCE_ALL});
-    tlv_put(&c->out, TLV_SERVICE_CONTENT, valinfo);
+    tlv_put_service(&c->out, TLV_SERVICE_IDENTITY,
+                    &(struct service_identity){SERVICE_VIPR,
+                                               subscription->key_domain ? SUBSERVICE_TICKET_KEYS : SUBSERVICE_NUMBER,
+                                               subscription->vservice_id, SERVICE_INSTANCE_ALL});
+    tlv_put(&c->out, TLV_SERVICE_CONTENT, content);
     vap_reply_end(c, mark);
     s->counters.notifies_sent++;
     return 0;
@@ -187,19 +197,33 @@ size_t vap_server_notify(struct vap_server *s, struct now now, uint64_t vservice
     size_t sent = 0;
     map_iter_init(&it);
     while (map_iter_next(&s->clients, &it)) {
-        struct subscription *subscription = subscription_to(it.value, vservice_id);
+        struct subscription *subscription = subscription_to(it.value, vservice_id, NULL);
         if (subscription && notify(subscription, now, valinfo, token) == 0)
             sent++;
     }
     return sent;
 }
 
-int vap_server_notify_one(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id,
-                          struct slice valinfo, uint64_t token)
+static int notify_one(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id, bool is_keys,
+                      struct slice content, uint64_t token)
 {
     const struct client *of = map_get(&s->clients, slice_of(&client, sizeof client));
     struct subscription *subscription = of ? subscription_find(of, subscription_id) : NULL;
-    return subscription ? notify(subscription, now, valinfo, token) : ERR_NOT_FOUND;
+    if (!subscription || (subscription->key_domain != NULL) != is_keys)
+        return ERR_NOT_FOUND;
+    return notify(subscription, now, content, token);
+}
+
+int vap_server_notify_one(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id,
+                          struct slice valinfo, uint64_t token)
+{
+    return notify_one(s, now, client, subscription_id, false, valinfo, token);
+}
+
+int vap_server_notify_keys(struct vap_server *s, struct now now, uint32_t client, uint32_t subscription_id,
+                           struct slice page, uint64_t token)
+{
+    return notify_one(s, now, client, subscription_id, true, page, token);
 }
 
 /* PublishRevoke of one instance. The client need not hear of it for the server to forget the instance, so lack of memory is no error. */

@@ -154,8 +154,11 @@ void vap_request_receive(struct conn *c, struct now now, const struct vap_messag
         return;
     }
     c->last_seen = now.mono;
+    const char *forbidden;
     if (err)
         vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, reason);
+    else if (!vap_keys_may_ask(c, account, m, &forbidden))
+        vap_reply_error(c, m->method, &m->transaction, VAP_FORBIDDEN, forbidden);
     else if (!vap_realm_is_good(m->realm))
         vap_reply_error(c, m->method, &m->transaction, VAP_BAD_REQUEST, "REALM is \"ViPR\", VAP 10.3.2");
     else if (m->has & VAP_HAS_HANDLE && m->method != VAP_REGISTER && c->client && m->client_handle != c->client->handle)

@@ -759,6 +759,7 @@ void scene_free(struct scene *scene)
         struct company *c = &scene->companies[i];
         agent_stop(c);
         company_crash(c);
+        scene_edge_fini(c);
         memory_store_free(c->disk);
         for (unsigned node = 0; node < SCENE_NODES_MAX; node++)
             cert_free(c->certs[node]);

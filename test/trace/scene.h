@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "server/server.h"
 #include "store/memory.h"
+#include "ticket/keyset.h"
 #include "vap/client.h"
 
 #include <jansson.h>
@@ -55,6 +56,12 @@ struct agent {
     size_t number_count;
     struct told told[SCENE_ROUTES_MAX];
     size_t told_count;
+
+    /* In the agent's place, a border element with a copy of the keys of its company's tickets. */
+    struct memory_store *copy_disk; /* outlives edge_stop */
+    struct keyring *copy;
+    struct keyset_receiver receiver;
+    uint64_t keeping; /* the notification that waits for the disk */
 };
 
 struct company {
@@ -140,6 +147,13 @@ void company_renew(struct company *c, unsigned node, int64_t life_ms);
 void agent_start(struct company *c);
 void agent_stop(struct company *c);
 
+/* The same for a border element, in the agent's place: it wants the keys of its company's tickets, and keeps a copy. Its account is
+ * made by scene_grant_edge, before the server starts. */
+void scene_grant_edge(struct company *c);
+void edge_start(struct company *c);
+void edge_stop(struct company *c);
+void edge_told(struct company *c, const struct vap_client_effect *e);
+
 /* All servers run and have joined, all agents are online. Asserts it. */
 struct scene *scene_of(unsigned companies, uint64_t seed);
 
@@ -224,6 +238,7 @@ void scene_line(struct scene *scene, const struct company *c, const char *event,
 void company_drain(struct company *c);
 void agent_drain(struct company *c);
 void agent_tick(struct company *c);
+void scene_edge_fini(struct company *c);
 void scene_certify(struct company *c);
 void scene_cut(struct company *c, bool agent_too);
 int scene_hash(void *ctx, uint64_t job, const struct numbers_profile *profile, const struct e164 *number);

@@ -131,6 +131,11 @@ static void take(struct company *c, const struct vap_client_effect *e)
     case VAP_CLIENT_SUBSCRIBED:
         scene_line(c->scene, c, "agent.subscribed", "");
         break;
+    case VAP_CLIENT_KEYS_SUBSCRIBED:
+    case VAP_CLIENT_KEYS_REFUSED:
+    case VAP_CLIENT_KEYS:
+        edge_told(c, e);
+        break;
     case VAP_CLIENT_STOPPED:
         break;
     }

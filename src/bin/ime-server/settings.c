@@ -82,6 +82,9 @@ static const struct conf_key keys[] = {
     {"client", "password-file", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/pbx1.password",
      "File with the password in its first line; readable by this user only."},
 
+    {"client", "ticket-keys", CONF_DOMAIN, CONF_LIST, NULL, 0, 0, NULL, "example.com",
+     "Makes it the account of an edge: it gets the keys of these domains' tickets, over TLS only, and may do nothing else."},
+
     {"pvp", "listen", CONF_ADDR, CONF_LIST | CONF_REQUIRED, NULL, 8470, 0, NULL, "192.0.2.1:8470",
      "Where other servers connect to prove their calls."},
     {"pvp", "address", CONF_ADDR, 0, NULL, 8470, 0, NULL, "192.0.2.1:8470",
@@ -117,6 +120,8 @@ static const struct conf_key keys[] = {
     {"ticket", "lifetime", CONF_DURATION, 0, "1y", MINUTE, 3650 * DAY, NULL, NULL, "Of the tickets that we grant."},
     {"ticket", "grace", CONF_DURATION, 0, "1y", 0, 3650 * DAY, NULL, NULL,
      "How long tickets of an earlier epoch stay valid after the epoch has changed."},
+    {"ticket", "edge-wait", CONF_DURATION, 0, "10m", 0, DAY, NULL, NULL,
+     "A new epoch is used for new tickets as soon as all edges (clients with ticket-keys) have its key, so that none refuses such a ticket; one that is away is waited for this long. 0, or a grace that is shorter: nobody is waited for."},
 
     {"domain", "ticket-password-file", CONF_PATH, CONF_REQUIRED, NULL, 0, 0, NULL, "/etc/ime/ticket-password",
      "File with the password (10 to 64 printable characters without spaces) that the key of this domain's tickets is made of: with the same one on all of the company's servers, each takes the tickets that another has granted. Mode 0600."},
@@ -147,6 +152,11 @@ static int load_client(const struct conf_group *g, struct settings *s, struct bu
         err = server_options_account(&s->server, name, user, password);
         if (err)
             buf_printf(errors, "[client %s]: user %s: %s\n", name, user, err_text(err));
+    }
+    for (size_t i = 0; !err && i < conf_count(g, "ticket-keys"); i++) {
+        err = server_options_account_keys(&s->server, conf_text_at(g, "ticket-keys", i));
+        if (err)
+            buf_printf(errors, "[client %s] ticket-keys: %d domains at most\n", name, SERVER_KEY_DOMAINS_MAX);
     }
     buf_fini_secret(&contents);
     return err;
@@ -248,6 +258,7 @@ static void load_server_options(struct settings *s)
     o->route_lifetime_ms = conf_ms(validator, "route-lifetime");
     o->ticket_lifetime_ms = conf_ms(ticket, "lifetime");
     o->ticket_grace_ms = conf_ms(ticket, "grace");
+    o->ticket_edge_wait_ms = conf_ms(ticket, "edge-wait");
 }
 
 static unsigned highest_port(const struct settings *s)

@@ -284,6 +284,10 @@ static void take(struct link *l, const struct vap_client_effect *e)
     case VAP_CLIENT_ALARM:
         alarm_rang(l, server, e);
         break;
+    case VAP_CLIENT_KEYS_SUBSCRIBED: /* of border elements */
+    case VAP_CLIENT_KEYS_REFUSED:
+    case VAP_CLIENT_KEYS:
+        break;
     case VAP_CLIENT_STOPPED:
         l->stopped = true;
         loop_timer_set(l->patience, MONO_NEVER);

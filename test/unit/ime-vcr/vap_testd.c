@@ -120,6 +120,9 @@ static void take(const struct vap_server_effect *e)
     case VAP_SERVER_NOTIFY_DONE:
         printf("notified %s\n", err_name(e->err));
         break;
+    case VAP_SERVER_KEYS_WANTED:
+    case VAP_SERVER_KEYS_UNWANTED:
+        break;
     case VAP_SERVER_REGISTERED:
     case VAP_SERVER_UNREGISTERED:
     case VAP_SERVER_VSERVICE_GONE:

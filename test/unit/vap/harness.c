@@ -95,6 +95,9 @@ void world_drain(struct world *w)
         case VAP_SERVER_SUBSCRIBED:
             buf_printf(&w->trace, "subscribed:%llu ", (unsigned long long)e.vservice_id);
             break;
+        case VAP_SERVER_KEYS_WANTED:
+        case VAP_SERVER_KEYS_UNWANTED:
+            break; /* test_keys.c */
         case VAP_SERVER_UNSUBSCRIBED:
             buf_printf(&w->trace, "unsubscribed:%llu ", (unsigned long long)e.vservice_id);
             break;

@@ -80,7 +80,7 @@ static void client_effect(struct pair *p, struct vap_client_effect *e)
         side->conn = 0;
         if (side->reachable) {
             side->conn = ++side->next_conn;
-            assert_int_equal(vap_server_open(side->server, p->now, side->conn, true, "pipe"), 0);
+            assert_int_equal(vap_server_open(side->server, p->now, side->conn, !p->plain, "pipe"), 0);
             vap_client_connected(p->client, p->now, e->server);
         } else {
             vap_client_closed(p->client, p->now, e->server, "refused");
@@ -118,6 +118,17 @@ static void client_effect(struct pair *p, struct vap_client_effect *e)
         break;
     case VAP_CLIENT_NOTIFY:
         snprintf(p->route, sizeof p->route, "%.*s", SLICE_PRINT(e->octets));
+        vap_client_notify_done(p->client, p->now, e->notify, p->keep_routes);
+        break;
+    case VAP_CLIENT_KEYS_SUBSCRIBED:
+        p->keys_subscribed[e->domain]++;
+        break;
+    case VAP_CLIENT_KEYS_REFUSED:
+        p->keys_refused[e->domain]++;
+        snprintf(p->keys_reason, sizeof p->keys_reason, "%s", e->reason);
+        break;
+    case VAP_CLIENT_KEYS:
+        snprintf(p->keys[e->domain], sizeof p->keys[0], "%.*s", SLICE_PRINT(e->octets));
         vap_client_notify_done(p->client, p->now, e->notify, p->keep_routes);
         break;
     case VAP_CLIENT_REVOKED:
@@ -176,7 +187,16 @@ static void server_effect(struct pair *p, unsigned server, struct vap_server_eff
     case VAP_SERVER_UNSUBSCRIBED:
         side->subscriptions--;
         break;
+    case VAP_SERVER_KEYS_WANTED:
+        side->keys_client = e->client;
+        side->keys_subscription[side->keys_wanted++] = e->subscription_id;
+        snprintf(side->keys_domain, sizeof side->keys_domain, "%s %s", e->user, e->key_domain);
+        break;
+    case VAP_SERVER_KEYS_UNWANTED:
+        side->keys_wanted--;
+        break;
     case VAP_SERVER_NOTIFY_DONE:
+        assert_true((e->key_domain != NULL) == side->tells_keys);
         *(e->err ? &side->notify_failures : &side->notified) += 1;
         break;
     default:
@@ -247,7 +267,7 @@ void pair_restart_server(struct pair *p, unsigned server)
     struct side *side = &p->sides[server];
     vap_server_free(side->server);
     new_server(p, side);
-    side->subscriptions = 0;
+    side->subscriptions = side->keys_wanted = 0;
     side->waiting_count = 0;
     if (side->conn) {
         side->conn = 0;

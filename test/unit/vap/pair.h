@@ -29,6 +29,10 @@ struct side {
     unsigned notified; /* acknowledged by the client */
     unsigned notify_failures;
     unsigned subscriptions;
+    unsigned keys_wanted; /* subscriptions to keys of tickets */
+    uint32_t keys_client, keys_subscription[8];
+    char keys_domain[128];
+    bool tells_keys;      /* all notifications are of keys */
     uint64_t waiting[64]; /* requests that it sits on */
     size_t waiting_count;
 };
@@ -42,6 +46,9 @@ struct pair {
     struct now now;
     struct side sides[SERVERS];
     struct vap_client *client;
+    bool plain; /* connections are without TLS */
+    unsigned keys_subscribed[4], keys_refused[4];
+    char keys[4][64], keys_reason[128];
     bool keep_routes;       /* answer Notify with success */
     unsigned results[1024]; /* by token: how many */
     int errs[1024];         /* by token: the last */
