@@ -103,10 +103,10 @@ bool edge_next(struct edge *e, struct now now, struct edge_effect *ret_effect);
     X(tickets_good) X(ticket_missing) X(ticket_syntax) X(ticket_epoch) X(ticket_integrity) X(ticket_not_yet_valid) X(ticket_expired) \
     X(ticket_number) X(ticket_domain) X(ticket_revoked) X(ticket_no_keys) \
     X(refused_domain) X(refused_method) X(refused_headers) X(refused_certificate) X(refused_number) X(refused_route) X(refused_mapping) \
-    X(refused_calling_domain) X(refused_srtp) X(refused_sdp) X(refused_media) X(refused_calls) X(refused_domain_calls) X(refused_rate) \
+    X(refused_calling_domain) X(refused_address) X(refused_memory) X(refused_srtp) X(refused_sdp) X(refused_media) X(refused_calls) X(refused_domain_calls) X(refused_rate) \
     X(refused_busy) X(refused_requests) X(refused_hops) X(dropped_strangers) X(dropped_dialog) X(dropped_peer) \
     X(blocked_bye) X(blocked_ack) X(blocked_response) X(blocked_invite) X(blocked_cseq) X(blocked_prack) X(blocked_update) X(blocked_notify) \
-    X(blocked_request) X(blocked_cancel) \
+    X(blocked_request) X(blocked_cancel) X(blocked_offer) \
     X(requests_in) X(requests_out) X(responses_in) X(responses_out) X(subscriptions) X(quality_bad) X(quality_good) X(media_lost) X(media_silent) \
     X(agents_unreachable) X(far_unreachable) X(answers_late) X(probes)
 /* clang-format on */

@@ -152,6 +152,13 @@ int sip_server_respond(struct sip_layer *l, struct now now, uint64_t server, str
     return status ? respond(s, now, status, response) : ERR_SYNTAX;
 }
 
+void sip_server_forget(struct sip_layer *l, uint64_t server)
+{
+    struct server *s = find(l, server);
+    if (s)
+        sip_transaction_end(&s->t);
+}
+
 const struct sip_message *sip_server_request(const struct sip_layer *l, uint64_t server)
 {
     const struct server *s = find(l, server);

@@ -102,6 +102,9 @@ int sip_server_respond(struct sip_layer *l, struct now now, uint64_t server, str
 const struct sip_message *sip_server_request(const struct sip_layer *l, uint64_t server);
 const struct sip_flow *sip_server_flow(const struct sip_layer *l, uint64_t server);
 
+/* No answer, and nothing is kept of it: if it comes again it is new. For those who are to hear nothing. */
+void sip_server_forget(struct sip_layer *l, uint64_t server);
+
 /* A tag for the To of all our responses to that request; the user may take its own. The answer to a CANCEL has that of the last response. */
 struct slice sip_server_tag(const struct sip_layer *l, uint64_t server);
 

@@ -1,0 +1,45 @@
+/* Requests that went out: which of ours an event of the transaction layer is about. */
+#include "edge/internal.h"
+
+void edge_client_init(struct edge_client *c, edge_client_fn *heard, void *owner)
+{
+    *c = (struct edge_client){.heard = heard, .owner = owner};
+}
+
+int edge_client_send(struct edge *e, struct edge_client *c, const struct sip_hop *hop, struct slice octets)
+{
+    const uint64_t token = ++e->next_token;
+    edge_client_drop(e, c);
+    int err = map_set(&e->clients, slice_of(&token, sizeof token), c);
+    if (err)
+        return err;
+    c->token = token;
+    c->side = edge_side_of(hop->side);
+    err = sip_client_request(e->layer, e->now, hop, edge_point(e, c->side, hop->transport), octets, token, &c->id);
+    if (err)
+        edge_client_drop(e, c);
+    return err;
+}
+
+void edge_client_drop(struct edge *e, struct edge_client *c)
+{
+    if (c->token)
+        map_remove(&e->clients, slice_of(&c->token, sizeof c->token));
+    c->token = 0;
+}
+
+bool edge_client_event(struct edge *e, const struct sip_event *event)
+{
+    struct edge_client *c = map_get(&e->clients, slice_of(&event->token, sizeof event->token));
+    if (!c)
+        return false;
+    if (event->kind == SIP_RESPONSE && edge_side_of(event->flow->side) != c->side) {
+        e->counters.blocked_response++; /* it would have to know the branch */
+        return true;
+    }
+    const unsigned status = event->kind == SIP_RESPONSE  ? event->message->status
+                            : event->kind == SIP_TIMEOUT ? 408
+                                                         : 503;
+    c->heard(e, c->owner, status, event->kind == SIP_RESPONSE ? event->message : NULL);
+    return true;
+}

@@ -1,0 +1,97 @@
+/* Requests of our own in the dialogs of others: BYE when the edge ends a call, OPTIONS to ask whether an end is still there, REFER to tell the agent how a call
+ * sounds. Each takes a number; what the other end sends afterwards is shifted by it (dialog.c). */
+#include "edge/internal.h"
+
+static const char *const methods[] = {
+    [EDGE_ERRAND_BYE] = "BYE", [EDGE_ERRAND_PROBE] = "OPTIONS", [EDGE_ERRAND_QUALITY] = "REFER"};
+
+void edge_errand_free(struct edge_errand *errand)
+{
+    edge_client_drop(errand->call->edge, &errand->client);
+    list_remove(&errand->link);
+    mem_free(errand);
+}
+
+/* 481, or no answer at all: it has gone. */
+static void probed(struct edge_dialog *d, enum edge_side side, unsigned status, const struct sip_message *response)
+{
+    struct edge_call *c = d->call;
+    struct edge *e = c->edge;
+    d->ends[side].probing = false;
+    d->ends[side].heard = e->now.mono;
+    if ((response && status != 481 && status != 408) || c->state != EDGE_UP)
+        return;
+    e->counters.calls_stuck++;
+    edge_notice(&e->notices, e->ports.log, e->now, EDGE_NOTICE_CALL_STUCK, "gone=%s domain=%s call_id=\"%s\"",
+                side == EDGE_INSIDE ? "inside" : "outside", c->trunk->domain, c->call_id);
+    edge_call_end(c, 408, EDGE_CAUSE_NONE,
+                  side == c->from ? "the edge: the caller had gone" : "the edge: the called side had gone");
+}
+
+static void errand_heard(struct edge *e, void *owner, unsigned status, const struct sip_message *response)
+{
+    struct edge_errand *errand = owner;
+    struct edge_call *c = errand->call;
+    struct edge_dialog *d = errand->dialog;
+    const enum edge_side to = errand->to;
+    const enum edge_errand_kind kind = errand->kind;
+    (void)e;
+    if (status < 200)
+        return;
+    edge_errand_free(errand);
+    if (kind == EDGE_ERRAND_PROBE)
+        probed(d, to, status, response);
+    edge_call_check(c);
+}
+
+void edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
+                      const struct edge_field *fields, size_t count)
+{
+    struct edge_call *c = d->call;
+    struct edge *e = c->edge;
+    struct edge_errand *errand = mem_alloc(sizeof *errand);
+    if (!errand)
+        return;
+    const struct sip_hop hop = edge_dialog_hop(d, to);
+    errand->call = c;
+    errand->dialog = d;
+    errand->to = to;
+    errand->kind = kind;
+    edge_client_init(&errand->client, errand_heard, errand);
+    list_append(&c->errands, &errand->link);
+    if (edge_patch_own(d, to, methods[kind], edge_dialog_own_cseq(d, to), fields, count) ||
+        edge_client_send(e, &errand->client, &hop, buf_slice(&e->octets)) < 0)
+        edge_errand_free(errand);
+    else if (kind == EDGE_ERRAND_PROBE)
+        d->ends[to].probing = true;
+}
+
+void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
+{
+    struct edge *e = d->call->edge;
+    struct edge_end *end = &d->ends[to];
+    if (mono_since_us(e->now.mono, end->heard) < e->options->idle_ms * 1000)
+        return;
+    end->heard = e->now.mono; /* from now on its silence is another one */
+    if (end->probing || !end->target)
+        return;
+    e->counters.probes++;
+    edge_errand_send(d, to, EDGE_ERRAND_PROBE, NULL, 0);
+}
+
+void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *reason)
+{
+    struct edge *e = d->call->edge;
+    if (!d->ends[to].target)
+        return;
+    if (d->awaits_ack && d->answered_to != to) { /* it has answered an INVITE, and waits */
+        const struct sip_hop hop = edge_dialog_hop(d, to);
+        if (!edge_patch_own(d, to, "ACK", d->answered_sent, NULL, 0))
+            sip_layer_send_ack(e->layer, e->now, &hop, edge_point(e, to, hop.transport), buf_slice(&e->octets));
+        d->awaits_ack = false;
+    }
+    const struct slice value = edge_print(e, "X-IME ;cause=%d ;text=\"%s\"", (int)EDGE_CAUSE_UNKNOWN, reason);
+    const char *text = value.n ? region_text(&e->scratch, value) : NULL;
+    const struct edge_field field = {"Reason", text};
+    edge_errand_send(d, to, EDGE_ERRAND_BYE, &field, text != NULL);
+}
