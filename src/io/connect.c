@@ -91,9 +91,7 @@ static int session_new(struct stream *stream, const struct stream_connect_option
     } else {
         err = tls_session_new(context, options->peer_name, &options->remote, &stream->ssl);
     }
-    if (!err && SSL_set_fd(stream->ssl, stream->fd) != 1)
-        err = ERR_NO_MEMORY;
-    return err;
+    return stream_tls_attach(stream, err);
 }
 
 /* Begins to connect; what fails at once is called back like what fails later. */

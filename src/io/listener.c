@@ -97,8 +97,9 @@ static void refuse(struct listener *listener, int fd, const struct addr *peer, e
     if (listener->options.stream.counters)
         ((uint64_t *)listener->options.stream.counters)[reason]++;
     listener_log_refusal(listener, peer, reason,
-                         reason == STREAM_LIMIT_SOURCE ? "as many connections from there as there may be"
-                                                       : "as many connections as there may be");
+                         reason == STREAM_LIMIT_SOURCE       ? "as many connections from there as there may be"
+                         : reason == STREAM_LIMIT_HANDSHAKES ? "too many handshakes at once, or from there"
+                                                             : "as many connections as there may be");
 }
 
 static int session_new(struct listener *listener, struct stream *stream)
@@ -108,9 +109,17 @@ static int session_new(struct listener *listener, struct stream *stream)
         return 0;
     int err = context->srp ? tls_srp_session_new(context, stream, NULL, &stream->ssl)
                            : tls_session_new(context, NULL, NULL, &stream->ssl);
-    if (!err && SSL_set_fd(stream->ssl, stream->fd) != 1)
-        err = ERR_NO_MEMORY;
-    return err;
+    return stream_tls_attach(stream, err);
+}
+
+/* With an order of handshakes the session is made when its turn has come. */
+static int session_prepare(struct listener *listener, struct stream *stream, bool goes_first)
+{
+    struct handshakes *h = listener->options.handshakes;
+    if (!h || !stream->tls || stream->tls->srp)
+        return session_new(listener, stream);
+    handshakes_enter(h, stream, goes_first);
+    return 0;
 }
 
 static bool admits(const struct listener *listener, const struct addr *peer, uintptr_t same,
@@ -126,17 +135,32 @@ static bool admits(const struct listener *listener, const struct addr *peer, uin
     return same < options->per_source_max;
 }
 
+/* The order of handshakes may refuse it, too. */
+static bool admits_handshake(struct listener *listener, const struct addr *peer, bool *ret_goes_first,
+                             enum stream_reason *ret_reason)
+{
+    const struct listener_options *options = &listener->options;
+    *ret_goes_first = false;
+    if (!options->handshakes)
+        return true;
+    bool goes_first = options->goes_first && options->goes_first(listener->arg, peer);
+    *ret_reason = STREAM_LIMIT_HANDSHAKES;
+    return handshakes_admit(options->handshakes, peer, goes_first, ret_goes_first);
+}
+
 static void take(struct listener *listener, int fd, const struct addr *peer)
 {
-    uintptr_t same = peer->family ? source_count(listener, peer) : 0;
     enum stream_reason reason;
-    if (!admits(listener, peer, same, &reason)) {
+    bool goes_first;
+    uintptr_t same = peer->family ? source_count(listener, peer) : 0;
+    if (!admits(listener, peer, same, &reason) || !admits_handshake(listener, peer, &goes_first, &reason)) {
         refuse(listener, fd, peer, reason);
         return;
     }
     struct sockaddr_storage storage;
     socklen_t n = sizeof storage;
     struct addr local = {0};
+    same = peer->family ? source_count(listener, peer) : 0; /* one may have given way */
     if (peer->family && getsockname(fd, (struct sockaddr *)&storage, &n) == 0)
         local = addr_of_socket(&storage);
     struct stream *stream;
@@ -144,7 +168,8 @@ static void take(struct listener *listener, int fd, const struct addr *peer)
         return;
     stream->peer = *peer;
     stream->local = local;
-    if ((peer->family && source_set(listener, peer, same + 1) != 0) || session_new(listener, stream) != 0) {
+    if ((peer->family && source_set(listener, peer, same + 1) != 0) ||
+        session_prepare(listener, stream, goes_first) != 0) {
         if (peer->family)
             (void)source_set(listener, peer, same);
         stream_close(stream);

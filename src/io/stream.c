@@ -65,6 +65,7 @@ static void leave(struct stream *stream)
 static void tear_down(struct stream *stream)
 {
     stream->state = STREAM_DEAD;
+    handshakes_over(stream, false);
     event_del(&stream->read_event);
     event_del(&stream->write_event);
     event_del(&stream->timeout_event);
@@ -166,6 +167,7 @@ static bool tls_waits(struct stream *stream, int result, bool *ret_wants_read, b
 static void opened(struct stream *stream)
 {
     event_del(&stream->timeout_event);
+    handshakes_over(stream, stream->certificate.n > 0);
     if (stream->srp_password) {
         mem_wipe(stream->srp_password, strlen(stream->srp_password));
         mem_free(stream->srp_password);
@@ -187,6 +189,7 @@ static void handshake(struct stream *stream)
     bool wants_read, wants_write;
     errno = 0;
     ERR_clear_error();
+    stream_tls_may_read(stream);
     int result = SSL_do_handshake(stream->ssl);
     if (result != 1) {
         if (!tls_waits(stream, result, &wants_read, &wants_write))
@@ -210,10 +213,53 @@ static void handshake(struct stream *stream)
     opened(stream);
 }
 
+/* Its turn has come: now it costs more than a socket. */
+static void begin_handshake(struct stream *stream)
+{
+    int err = tls_session_new(stream->tls, NULL, NULL, &stream->ssl);
+    if (stream_tls_attach(stream, err) != 0)
+        stream_fail(stream, STREAM_LOCAL_FAILURE, "no memory for TLS");
+    else
+        handshake(stream);
+}
+
+void stream_handshake_begins(struct stream *stream)
+{
+    enter(stream);
+    begin_handshake(stream);
+    leave(stream);
+}
+
+#define TLS_RECORD_HANDSHAKE 22 /* RFC 8446 5.1: what the first octet of a client is */
+
+/* The first octets, or the end, of a connection whose handshake has not begun. */
+static void first_octets(struct stream *stream)
+{
+    uint8_t first;
+    ssize_t n = recv(stream->fd, &first, 1, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    event_del(&stream->read_event);
+    if (n < 0)
+        stream_fail(stream, STREAM_RESET, strerror(errno));
+    else if (n == 0)
+        stream_fail(stream, STREAM_PEER_CLOSED, "ended before the handshake");
+    else if (first != TLS_RECORD_HANDSHAKE)
+        stream_fail(stream, STREAM_TLS_PROTOCOL, "no TLS");
+    else if (handshakes_begin(stream->handshakes, stream))
+        begin_handshake(stream);
+    else if (stream->counters)
+        stream->counters->handshakes_put_off++;
+}
+
 void stream_start(struct stream *stream)
 {
     enter(stream);
-    if (stream->ssl) {
+    if (stream->handshakes) {
+        stream->state = STREAM_HANDSHAKING;
+        stream_set_timeout(stream, stream->handshake_timeout_ms);
+        want_read(stream);
+    } else if (stream->ssl) {
         stream->state = STREAM_HANDSHAKING;
         stream_set_timeout(stream, stream->handshake_timeout_ms);
         handshake(stream);
@@ -252,8 +298,14 @@ static ssize_t read_some(struct stream *stream, uint8_t *octets, size_t n)
     ERR_clear_error();
     int result = SSL_read_ex(stream->ssl, octets, n, &got);
     stream->read_wants_write = false;
-    if (result == 1)
+    if (stream_tls_is_flooded(stream)) {
+        stream_fail(stream, STREAM_TLS_FLOOD, "renegotiation or new keys again and again");
+        return -1;
+    }
+    if (result == 1) {
+        stream->data_octets += got;
         return (ssize_t)got;
+    }
     bool wants_read, wants_write;
     if (!tls_waits(stream, result, &wants_read, &wants_write))
         return -1;
@@ -266,6 +318,7 @@ static ssize_t read_some(struct stream *stream, uint8_t *octets, size_t n)
 static void read_input(struct stream *stream)
 {
     uint8_t octets[READ_OCTETS];
+    stream_tls_may_read(stream);
     for (int i = 0; i < READS_PER_EVENT; i++) {
         if (stream->state < STREAM_OPEN || stream->state == STREAM_DEAD || stream->paused)
             return;
@@ -277,8 +330,8 @@ static void read_input(struct stream *stream)
         if (stream->counters)
             stream->counters->octets_in += (uint64_t)n;
         stream->handler->input(stream->handler_arg, stream, slice_of(octets, (size_t)n));
-        if (!stream->ssl && (size_t)n < sizeof octets)
-            return; /* the socket is empty: saves asking it */
+        if ((size_t)n < sizeof octets && !(stream->ssl && SSL_has_pending(stream->ssl)))
+            return; /* the socket is empty, or tells of more: saves asking it */
     }
     if (stream->state == STREAM_OPEN && !stream->paused && stream->ssl && SSL_has_pending(stream->ssl))
         loop_post(stream->loop, &stream->resume_task, LOOP_STAGE_WORK);
@@ -458,6 +511,8 @@ static void socket_event(evutil_socket_t fd, short what, void *arg)
     enter(stream);
     if (stream->state == STREAM_CONNECTING) {
         connect_done(stream);
+    } else if (stream->state == STREAM_HANDSHAKING && !stream->ssl) {
+        first_octets(stream);
     } else if (stream->state == STREAM_HANDSHAKING) {
         event_del(&stream->read_event);
         handshake(stream);
@@ -510,6 +565,7 @@ int stream_new(struct loop *loop, int fd, const struct stream_options *options, 
     stream->log = options->log;
     stream->service = options->service ? options->service : "-";
     stream->srp = options->tls && options->tls->srp;
+    stream->tls = options->tls;
     stream->handshake_timeout_ms =
         options->handshake_timeout_ms ? options->handshake_timeout_ms : STREAM_HANDSHAKE_TIMEOUT_MS;
     buf_init(&stream->queue, options->queue_octets_max ? options->queue_octets_max : STREAM_QUEUE_OCTETS_DEFAULT);

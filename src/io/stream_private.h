@@ -3,6 +3,7 @@
 #define IO_STREAM_PRIVATE_H
 
 #include "base/buf.h"
+#include "io/handshakes.h"
 #include "io/stream.h"
 #include "io/tls_private.h"
 
@@ -36,7 +37,15 @@ struct stream {
     bool paused;
     bool read_wants_write; /* TLS must write before it can read on, and the reverse */
     bool write_wants_read;
-    SSL *ssl; /* NULL: plain */
+    SSL *ssl;                      /* NULL: plain, or the handshake has not begun */
+    const struct tls_context *tls; /* of an accepted stream whose handshake has not begun */
+    struct handshakes *handshakes; /* that decides when it does, until it is over; NULL: at once */
+    bool goes_first;
+    struct mono handshake_since;
+    struct list handshake_link, waiting_link; /* in lists of handshakes.c */
+    size_t read_budget;                       /* octets that TLS may take from the socket in this turn */
+    unsigned strays;                          /* messages of TLS that came after its handshake */
+    uint64_t data_octets;                     /* that came by TLS */
     struct event read_event;
     struct event write_event;
     struct event timeout_event;  /* connecting, handshaking, finishing */
@@ -68,6 +77,34 @@ void stream_fail(struct stream *stream, enum stream_reason reason, const char *d
 void stream_fail_later(struct stream *stream, enum stream_reason reason, const char *detail);
 
 void stream_set_timeout(struct stream *stream, int64_t ms);
+
+/* A handshake that waited for its turn. In the loop only. */
+void stream_handshake_begins(struct stream *stream);
+
+/* ---- stream_tls.c ---- */
+
+/* Puts the session, if err is 0, between the stream and its socket; passes err on. */
+int stream_tls_attach(struct stream *stream, int err);
+
+/* Before TLS reads: so much in this turn. */
+void stream_tls_may_read(struct stream *stream);
+
+/* The other side sends messages of TLS itself again and again. */
+bool stream_tls_is_flooded(const struct stream *stream);
+
+/* ---- handshakes.c ---- */
+
+/* Whether a connection is taken from there; who is known goes first, and so do others that it knows. May end another stream. */
+bool handshakes_admit(struct handshakes *h, const struct addr *peer, bool goes_first, bool *ret_goes_first);
+
+/* A stream was taken. handshakes_over follows. */
+void handshakes_enter(struct handshakes *h, struct stream *stream, bool goes_first);
+
+/* Its first octets are there: true: it begins; false: stream_handshake_begins follows. */
+bool handshakes_begin(struct handshakes *h, struct stream *stream);
+
+/* Its handshake is over, or it has ended. is_verified: the other side has shown a certificate that we believe. Harmless again. */
+void handshakes_over(struct stream *stream, bool is_verified);
 
 /* Reason for a failed connect or bind. */
 enum stream_reason stream_errno_reason(int number);
