@@ -15,6 +15,7 @@ void sip_host_options_init(struct sip_host_options *options)
     sip_locate_config_init(&options->locate);
     dns_options_init(&options->dns);
     udp_limits_init(&options->udp);
+    handshakes_config_init(&options->handshakes);
 }
 
 static struct stream_options stream_options(struct sip_host *h, struct tls_context *tls)
@@ -33,7 +34,7 @@ static struct stream_options stream_options(struct sip_host *h, struct tls_conte
 
 /* ---- connections ---- */
 
-static struct host_conn *find(const struct sip_host *h, uint64_t number)
+struct host_conn *sip_host_conn_find(const struct sip_host *h, uint64_t number)
 {
     size_t slot = sip_conn_slot(number);
     struct host_conn *c = slot < h->conn_slots ? h->conns[slot] : NULL;
@@ -61,7 +62,7 @@ static struct host_conn *conn_new(struct sip_host *h, uint64_t number)
     return c;
 }
 
-static void conn_free(struct host_conn *c)
+void sip_host_conn_free(struct host_conn *c)
 {
     c->host->conns[sip_conn_slot(c->number)] = NULL;
     mem_free(c);
@@ -122,20 +123,21 @@ static int connect_to(struct sip_host *h, uint64_t number, const struct sip_hop 
         options.local.port = 0;
     }
     c->hop = *hop;
+    c->tls = options.stream.tls;
     int err = stream_connect(h->loop, &options, &conn_handler, c, &c->stream);
     if (err)
-        conn_free(c);
+        sip_host_conn_free(c);
     return err;
 }
 
 static void write_to(struct sip_host *h, uint64_t number, struct slice octets)
 {
-    struct host_conn *c = find(h, number);
+    struct host_conn *c = sip_host_conn_find(h, number);
     if (!c || stream_write(c->stream, octets) == 0)
         return;
     /* Who does not read what is sent does not get half of it either. */
     stream_close(c->stream);
-    conn_free(c);
+    sip_host_conn_free(c);
     sip_net_down(h->net, loop_now(h->loop), number);
 }
 
@@ -160,11 +162,11 @@ static void send_datagram(struct sip_host *h, const struct sip_hop *hop, struct 
 
 static void finish(struct sip_host *h, uint64_t number)
 {
-    struct host_conn *c = find(h, number);
+    struct host_conn *c = sip_host_conn_find(h, number);
     if (!c)
         return;
     stream_finish(c->stream);
-    conn_free(c);
+    sip_host_conn_free(c);
 }
 
 /* Carries out what the core wants. From within a function of ours nothing is called back. */
@@ -200,6 +202,11 @@ static void drain(struct sip_host *h, bool in_loop)
     }
     h->draining = false;
     loop_timer_set(h->net_timer, sip_net_deadline(h->net));
+}
+
+void sip_host_drain(struct sip_host *h)
+{
+    drain(h, true);
 }
 
 static void tell_unreachable(void *arg)
@@ -270,7 +277,7 @@ static void conn_closed(void *arg, struct stream *stream, enum stream_reason rea
         log_event(h->options.log, LEVEL_DEBUG, "sip.connection.closed", "peer=%s reason=%s detail=\"%s\"",
                   addr_format(&addr, peer), stream_reason_name(reason), detail);
     uint64_t number = c->number;
-    conn_free(c);
+    sip_host_conn_free(c);
     sip_net_down(h->net, loop_now(h->loop), number);
     drain(h, true);
 }
@@ -285,6 +292,11 @@ static bool is_known(const struct host_point *p, const struct addr *peer)
 {
     const struct sip_host *h = p->host;
     return h->handler->is_known && h->handler->is_known(h->arg, p->side, peer);
+}
+
+static bool goes_first(void *arg, const struct addr *peer)
+{
+    return is_known(arg, peer);
 }
 
 /* Before anything is spent on the connection. */
@@ -310,6 +322,7 @@ static void accepted(void *arg, struct stream *stream)
     struct host_conn *c = conn_new(h, number);
     if (c) {
         c->stream = stream;
+        c->tls = p->tls;
         c->accepted = true;
         stream_set_handler(stream, &conn_handler, c);
     } else {
@@ -354,13 +367,17 @@ int sip_host_new(struct loop *loop, const struct sip_host_options *options, cons
     h->arg = arg;
     h->options.net.seed = entropy_u64(options->entropy);
     h->options.locate.seed = entropy_u64(options->entropy);
+    h->options.handshakes.seed = entropy_u64(options->entropy);
     loop_task_init(&h->net_task, tell_unreachable, h);
+    sip_host_conns_init(h);
     buf_init(&h->unreachable, UNREACHABLE_MAX * sizeof(struct gone));
     int err = sip_host_locate_init(h);
     if (!err)
         err = sip_net_new(&h->options.net, options->log, &h->net);
     if (!err)
         err = loop_timer_new(loop, net_due, h, &h->net_timer);
+    if (!err)
+        err = handshakes_new(loop, &h->options.handshakes, &h->handshakes);
     if (err) {
         sip_host_free(h);
         return err;
@@ -384,9 +401,11 @@ void sip_host_free(struct sip_host *h)
         }
     }
     mem_free(h->conns);
+    handshakes_free(h->handshakes);
     sip_host_locate_fini(h);
     loop_timer_free(h->net_timer);
     loop_task_cancel(&h->net_task);
+    loop_task_cancel(&h->verify_task);
     buf_fini(&h->unreachable);
     sip_net_free(h->net);
     mem_free(h);
@@ -400,7 +419,7 @@ int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transp
     if (side >= SIP_HOST_SIDES_MAX || (transport == SIP_TLS && !tls))
         return ERR_RANGE;
     struct host_point *p = &h->points[h->point_count];
-    *p = (struct host_point){.host = h, .side = side, .transport = transport};
+    *p = (struct host_point){.host = h, .side = side, .transport = transport, .tls = transport == SIP_TLS ? tls : NULL};
     int err;
     if (transport == SIP_UDP) {
         struct udp_options options = {
@@ -411,7 +430,9 @@ int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transp
             .bind = *bind,
             .connections_max = h->options.net.conns_max,
             .admits = admits,
-            .stream = stream_options(h, transport == SIP_TLS ? tls : NULL),
+            .handshakes = h->handshakes,
+            .goes_first = goes_first,
+            .stream = stream_options(h, p->tls),
         };
         err = listener_open(h->loop, &options, accepted, p, &p->listener);
     }
@@ -473,6 +494,11 @@ const struct sip_net_counters *sip_host_net_counters(const struct sip_host *h)
 const struct stream_counters *sip_host_stream_counters(const struct sip_host *h)
 {
     return &h->stream_counters;
+}
+
+const struct handshakes *sip_host_handshakes(const struct sip_host *h)
+{
+    return h->handshakes;
 }
 
 const struct udp_counters *sip_host_udp_counters(const struct sip_host *h)

@@ -1,4 +1,5 @@
-/* The insides of a SIP host: sockets and connections (sip_host.c), names (sip_host_locate.c). */
+/* The insides of a SIP host: sockets and connections (sip_host.c), what is asked and thought of connections (sip_host_conns.c), names
+ * (sip_host_locate.c). */
 #ifndef IO_SIP_HOST_PRIVATE_H
 #define IO_SIP_HOST_PRIVATE_H
 
@@ -18,6 +19,7 @@ struct host_point {
     enum sip_transport transport;
     struct udp *udp; /* or */
     struct listener *listener;
+    struct tls_context *tls;
 };
 
 /* The stream of a connection of the core. */
@@ -25,7 +27,8 @@ struct host_conn {
     struct sip_host *host;
     uint64_t number;
     struct stream *stream;
-    struct sip_hop hop; /* ours: who was to be there */
+    struct tls_context *tls; /* NULL: none */
+    struct sip_hop hop;      /* ours: who was to be there */
     bool accepted;
 };
 
@@ -49,6 +52,9 @@ struct sip_host {
     size_t point_count;
     struct host_conn **conns; /* by sip_conn_slot */
     size_t conn_slots;
+    struct handshakes *handshakes;
+    struct loop_task verify_task; /* sip_host_verify_again */
+    size_t verify_at;             /* among the slots */
     struct stream_counters stream_counters;
     struct udp_counters udp_counters;
 };
@@ -61,7 +67,17 @@ void sip_host_locate_fini(struct sip_host *h);
 /* It listens or connects otherwise than before: tells the locator what it can do. */
 void sip_host_side_changed(struct sip_host *h, unsigned side);
 
+/* ---- sip_host_conns.c ---- */
+
+void sip_host_conns_init(struct sip_host *h);
+
 /* ---- sip_host.c ---- */
+
+struct host_conn *sip_host_conn_find(const struct sip_host *h, uint64_t number);
+void sip_host_conn_free(struct host_conn *c);
+
+/* In the loop only. */
+void sip_host_drain(struct sip_host *h);
 
 struct addr sip_host_point_addr(const struct host_point *p);
 
