@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define STREAM_PACKETS_MAX 40000
+#define STREAM_PACKETS_MAX 80000
 #define PTIME_US 20000
 #define PTIME_TICKS 160
 #define PCMA 8
