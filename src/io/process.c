@@ -5,6 +5,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,26 +55,44 @@ static void ask_kernel(uint8_t *p, size_t n)
 }
 
 /* Tags, branches and transaction numbers take eight octets at a time, many for each call: the kernel is asked for a block of them at once. What was
- * handed out is wiped, and keys are never of it. Each thread has its own block, and no program of ours forks and goes on with it. */
+ * handed out is wiped, and keys are never of it. Each thread has its own block, and a forked child begins a new one: it would hand out the same as its
+ * parent. */
 #define SMALL_OCTETS 8
+
+static _Thread_local uint8_t block[512];
+static _Thread_local size_t block_left; /* at the end of it */
+
+static void forget_block(void)
+{
+    explicit_bzero(block, sizeof block);
+    block_left = 0;
+}
+
+static void forget_after_fork(void)
+{
+    if (pthread_atfork(NULL, NULL, forget_block) != 0) {
+        fputs("no memory to fork safely\n", stderr);
+        abort();
+    }
+}
 
 static void kernel_fill(void *ctx, void *octets, size_t n)
 {
-    static _Thread_local uint8_t block[512];
-    static _Thread_local size_t left; /* at the end of it */
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)ctx;
     if (n > SMALL_OCTETS) {
         ask_kernel(octets, n);
         return;
     }
-    if (left < n) {
+    pthread_once(&once, forget_after_fork);
+    if (block_left < n) {
         ask_kernel(block, sizeof block);
-        left = sizeof block;
+        block_left = sizeof block;
     }
-    uint8_t *from = block + sizeof block - left;
+    uint8_t *from = block + sizeof block - block_left;
     memcpy(octets, from, n);
     explicit_bzero(from, n);
-    left -= n;
+    block_left -= n;
 }
 
 struct entropy kernel_entropy(void)

@@ -56,7 +56,7 @@ enum media_event_kind {
     MEDIA_LATCHED, /* the first accepted packet of a stream from a side, and whenever its source moves */
     MEDIA_QUALITY, /* of what comes from outside: bad for the length of the hold-down, or good again */
     MEDIA_SILENT, /* nothing accepted from a side in all streams that may send, for silence_ms; told again after each further stretch */
-    MEDIA_FIGURES, /* figures now and then, for live views */
+    MEDIA_FIGURES, /* figures now and then: they are kept for media_port.figures, and not passed on */
     MEDIA_SUMMARY, /* final figures; the last event of a session */
     MEDIA_LOST     /* the process that relayed the session died with it: no summary follows, and the session is gone */
 };
