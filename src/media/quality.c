@@ -227,16 +227,13 @@ static void take_earlier(struct quality *q, struct quality_source *s, const stru
     struct quality_slot *slot = &q->slots[q->slot];
     if (behind >= s->filled && s->filled < QUALITY_SETTLED)
         return; /* from before the count began */
-    if (behind < QUALITY_SETTLED && s->came >> behind & 1) {
+    if (behind >= QUALITY_SETTLED || s->came >> behind & 1) {
         q->totals.duplicates++;
         return;
     }
-    bool is_late = behind >= QUALITY_SETTLED ||
-                   (q->formats[format].kind == QUALITY_MEDIA && quality_is_late(q, s, p, format, false));
-    if (behind < QUALITY_SETTLED) {
-        s->came |= UINT64_C(1) << behind;
-        s->in_time |= (uint64_t)!is_late << behind;
-    }
+    bool is_late = q->formats[format].kind == QUALITY_MEDIA && quality_is_late(q, s, p, format, false);
+    s->came |= UINT64_C(1) << behind;
+    s->in_time |= (uint64_t)!is_late << behind;
     q->totals.received++;
     q->totals.late += is_late;
     if (s->is_repair)

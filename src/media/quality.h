@@ -118,10 +118,10 @@ struct quality_slot {
 struct quality_totals {
     uint64_t expected, received; /* packets; received ones without duplicates */
     uint64_t late;               /* of those received: after their time of playout */
-    uint64_t duplicates;
-    uint32_t sources;  /* senders that were heard */
-    uint32_t restarts; /* of one sender's counting */
-    uint32_t reroutes; /* the way became longer */
+    uint64_t duplicates;         /* or too old to tell */
+    uint32_t sources;            /* senders that were heard */
+    uint32_t restarts;           /* of one sender's counting */
+    uint32_t reroutes;           /* the way became longer */
 
     uint64_t settled;     /* packets of which it is certain whether they came in time */
     uint32_t longest_run; /* packets in a row that did not */
