@@ -5,7 +5,7 @@
  *
  * New keys are a new struct srtp. On a re-INVITE packets under the old key arrive for a moment: keep the old object beside the new one
  * until its grace time is over (there is no clock here), try the new one first, and the old one when that says SRTP_FORGED: a packet
- * that was not SRTP_GOOD is as it was. The same key must go on with the same object (or its state, by srtp_export and srtp_import):
+ * that was not SRTP_GOOD is as it was. srtp_follow gives the new one the numbering of the old one. The same key must go on with the same object (or its state, by srtp_export and srtp_import):
  * a second object of one key that protects would use key stream twice. Compare with srtp_master_equal. */
 #ifndef MEDIA_SRTP_H
 #define MEDIA_SRTP_H
@@ -73,6 +73,11 @@ int srtp_export(const struct srtp *s, struct buf *ret_state);
  * RTCP per SSRC may have been sent since the state was taken; their indexes are not used again. (RTP brings its numbers along.) 0,
  * ERR_SYNTAX, ERR_TRUNCATED, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
 int srtp_import(struct srtp *s, struct slice state, uint32_t rtcp_skip, struct fault *ret_fault);
+
+/* For new keys of the same stream: s, which has seen no packet yet (else ERR_WRONG_STATE), goes on with the rollover counters and indexes
+ * of the one before, as RFC 3711 section 3.3.1 and 3.4 want. A peer that begins again with 0 is understood as well. 0, ERR_NO_MEMORY;
+ * ERR_UNSUPPORTED with libsrtp2: every SSRC then begins with 0. */
+int srtp_follow(struct srtp *s, const struct srtp *before);
 
 /* A word for counters and logs; static storage. */
 const char *srtp_result_name(enum srtp_result result);

@@ -96,33 +96,58 @@ static enum srtp_result rtp_protect(struct srtp *s, struct srtp_source *source, 
     return SRTP_GOOD;
 }
 
+/* Checks and decrypts a packet whose index is thought to be this one. */
+static int rtp_open(struct srtp *s, uint32_t ssrc, uint64_t index, uint8_t *packet, size_t header, size_t plain)
+{
+    struct transform *t = &openssl_of(s)->rtp;
+    if (t->gcm) {
+        uint8_t nonce[AES_GCM_NONCE_OCTETS];
+        gcm_nonce(t, ssrc, index, nonce);
+        return aes_gcm_open(t->gcm, nonce, slice_of(packet, header), nothing(), packet + header, plain - header,
+                            packet + plain);
+    }
+    uint8_t counter[AES_BLOCK_OCTETS], mac[SHA1_OCTETS];
+    rtp_mac(t, packet, plain, index, mac);
+    if (!mem_equal_secret(mac, packet + plain, s->rtp_overhead))
+        return ERR_AUTH;
+    cm_counter(t, ssrc, index, counter);
+    return aes_ctr_apply(t->ctr, counter, packet + header, plain - header);
+}
+
+/* The first packet under a new key: its rollover counter goes on (RFC 3711 section 3.3.1), or its sender has begun again with 0. */
+static enum srtp_result rtp_unprotect_first(struct srtp *s, struct srtp_source *source, uint8_t *packet, size_t header,
+                                            size_t *octets)
+{
+    size_t plain = *octets - s->rtp_overhead;
+    uint16_t seq = srtp_get_u16(packet + 2);
+    uint64_t index = srtp_window_index(&source->rtp, seq);
+    int err = index > SRTP_RTP_INDEX_MAX ? ERR_AUTH : rtp_open(s, source->ssrc, index, packet, header, plain);
+    if (err == ERR_AUTH && index != seq) {
+        index = seq;
+        err = rtp_open(s, source->ssrc, index, packet, header, plain);
+    }
+    if (err)
+        return result_of(err);
+    *octets = plain;
+    source->rtp_follows = false;
+    srtp_window_begin(&source->rtp, index);
+    return SRTP_GOOD;
+}
+
 static enum srtp_result rtp_unprotect(struct srtp *s, struct srtp_source *source, uint8_t *packet, size_t header,
                                       size_t *octets)
 {
-    struct transform *t = &openssl_of(s)->rtp;
+    if (source->rtp_follows)
+        return rtp_unprotect_first(s, source, packet, header, octets);
     uint64_t index = srtp_window_index(&source->rtp, srtp_get_u16(packet + 2));
     if (!srtp_window_is_fresh(&source->rtp, index))
         return SRTP_REPLAYED;
     if (index > SRTP_RTP_INDEX_MAX)
         return SRTP_OVER;
-    size_t plain = *octets - s->rtp_overhead;
-    int err;
-    if (t->gcm) {
-        uint8_t nonce[AES_GCM_NONCE_OCTETS];
-        gcm_nonce(t, source->ssrc, index, nonce);
-        err = aes_gcm_open(t->gcm, nonce, slice_of(packet, header), nothing(), packet + header, plain - header,
-                           packet + plain);
-    } else {
-        uint8_t counter[AES_BLOCK_OCTETS], mac[SHA1_OCTETS];
-        rtp_mac(t, packet, plain, index, mac);
-        if (!mem_equal_secret(mac, packet + plain, s->rtp_overhead))
-            return SRTP_FORGED;
-        cm_counter(t, source->ssrc, index, counter);
-        err = aes_ctr_apply(t->ctr, counter, packet + header, plain - header);
-    }
+    int err = rtp_open(s, source->ssrc, index, packet, header, *octets - s->rtp_overhead);
     if (err)
         return result_of(err);
-    *octets = plain;
+    *octets -= s->rtp_overhead;
     srtp_window_mark(&source->rtp, index);
     return SRTP_GOOD;
 }
@@ -190,14 +215,18 @@ static enum srtp_result rtcp_unprotect(struct srtp *s, struct srtp_source *sourc
     size_t plain = *octets - s->rtcp_overhead;
     const uint8_t *word = packet + plain + (t->gcm ? AES_GCM_TAG_OCTETS : 0);
     uint64_t index = srtp_get_u32(word) & SRTP_RTCP_INDEX_MAX;
-    if (!srtp_window_is_fresh(&source->rtcp, index))
+    if (!source->rtcp_follows && !srtp_window_is_fresh(&source->rtcp, index))
         return SRTP_REPLAYED;
     int err = t->gcm ? rtcp_open_gcm(t, source->ssrc, packet, plain, word)
                      : rtcp_open_cm(t, source->ssrc, packet, plain, word);
     if (err)
         return result_of(err);
     *octets = plain;
-    srtp_window_mark(&source->rtcp, index);
+    if (source->rtcp_follows)
+        srtp_window_begin(&source->rtcp, index);
+    else
+        srtp_window_mark(&source->rtcp, index);
+    source->rtcp_follows = false;
     return SRTP_GOOD;
 }
 

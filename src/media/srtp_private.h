@@ -19,6 +19,9 @@
 /* What is remembered of an SSRC. */
 struct srtp_source {
     uint32_t ssrc;
+    /* On the way in: the window is that of the key before; under this one nothing was seen yet. */
+    bool rtp_follows;
+    bool rtcp_follows;
     struct srtp_window rtp;
     struct srtp_window rtcp;
 };

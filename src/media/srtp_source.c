@@ -41,8 +41,9 @@ void srtp_sources_fini(struct srtp_sources *t)
 }
 
 /* Version, suite, direction, packets of RTP and of RTCP, first index of RTCP, number of sources, and for each its SSRC and two windows:
- * newest, two words of what was seen. */
+ * newest, two words of what was seen; then what of both follows another key. */
 #define STATE_VERSION 1
+enum { RTP_FOLLOWS = 1, RTCP_FOLLOWS = 2 };
 
 static void export_window(struct buf *b, const struct srtp_window *w)
 {
@@ -67,6 +68,8 @@ int srtp_export(const struct srtp *s, struct buf *ret_state)
         buf_u32(ret_state, source->ssrc);
         export_window(ret_state, &source->rtp);
         export_window(ret_state, &source->rtcp);
+        buf_u8(ret_state,
+               (uint8_t)((source->rtp_follows ? RTP_FOLLOWS : 0) | (source->rtcp_follows ? RTCP_FOLLOWS : 0)));
     }
     return ret_state->err;
 }
@@ -98,6 +101,11 @@ static void import_sources(struct reader *r, struct srtp_sources *ret_sources)
             return;
         import_window(r, SRTP_RTP_INDEX_MAX, &source->rtp);
         import_window(r, SRTP_RTCP_INDEX_MAX, &source->rtcp);
+        uint8_t follows = read_u8(r, "what follows another key");
+        if (follows > (RTP_FOLLOWS | RTCP_FOLLOWS))
+            reader_fail(r, ERR_SYNTAX, "what follows another key");
+        source->rtp_follows = follows & RTP_FOLLOWS;
+        source->rtcp_follows = follows & RTCP_FOLLOWS;
         srtp_sources_keep(ret_sources, source);
     }
 }
@@ -151,5 +159,40 @@ int srtp_import(struct srtp *s, struct slice state, uint32_t rtcp_skip, struct f
     s->rtcp_first = rtcp_first;
     if (s->direction == SRTP_PROTECTS)
         skip_rtcp(s, rtcp_skip);
+    return 0;
+}
+
+/* Sources that were not heard under the key before are not passed on to the next but one. */
+static bool was_heard(const struct srtp_source *source)
+{
+    return (srtp_window_begun(&source->rtp) && !source->rtp_follows) ||
+           (srtp_window_begun(&source->rtcp) && !source->rtcp_follows);
+}
+
+int srtp_follow(struct srtp *s, const struct srtp *before)
+{
+    if (!s->ops->gives_state || !before->ops->gives_state)
+        return ERR_UNSUPPORTED;
+    if (s->sources.count || s->direction != before->direction)
+        return ERR_WRONG_STATE;
+    bool arrives = s->direction == SRTP_UNPROTECTS;
+    struct srtp_sources sources = {NULL, 0, 0, 0};
+    for (unsigned i = 0; i < before->sources.count; i++) {
+        const struct srtp_source *old = &before->sources.all[i];
+        if (arrives && !was_heard(old))
+            continue;
+        struct srtp_source *source = srtp_sources_get(&sources, old->ssrc);
+        if (!source) {
+            srtp_sources_fini(&sources);
+            return ERR_NO_MEMORY;
+        }
+        *source = *old;
+        source->rtp_follows = arrives && srtp_window_begun(&old->rtp);
+        source->rtcp_follows = arrives && srtp_window_begun(&old->rtcp);
+        srtp_sources_keep(&sources, source);
+    }
+    srtp_sources_fini(&s->sources);
+    s->sources = sources;
+    s->rtcp_first = before->rtcp_first;
     return 0;
 }

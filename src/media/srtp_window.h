@@ -36,12 +36,18 @@ static inline bool srtp_window_is_fresh(const struct srtp_window *w, uint64_t in
     return behind < SRTP_WINDOW_PACKETS && !(w->seen[behind / 64] >> (behind % 64) & 1);
 }
 
+/* Forgets all others. */
+static inline void srtp_window_begin(struct srtp_window *w, uint64_t index)
+{
+    *w = (struct srtp_window){index, {1, 0}};
+}
+
 /* Only for an index that is fresh. */
 static inline void srtp_window_mark(struct srtp_window *w, uint64_t index)
 {
     uint64_t ahead = index - w->newest;
     if (!srtp_window_begun(w) || (index > w->newest && ahead >= SRTP_WINDOW_PACKETS)) {
-        *w = (struct srtp_window){index, {1, 0}};
+        srtp_window_begin(w, index);
     } else if (index <= w->newest) {
         uint64_t behind = w->newest - index;
         w->seen[behind / 64] |= (uint64_t)1 << (behind % 64);

@@ -554,7 +554,8 @@ static void test_state_is_checked(void **state)
         {23, 200, ERR_SYNTAX},   /* more than there may be */
         {28, 1, ERR_SYNTAX},     /* newest index above 2^48 */
         {43, 0, ERR_SYNTAX},     /* the newest was not seen */
-        {79, 1, ERR_SYNTAX},     /* the same SSRC twice */
+        {76, 4, ERR_SYNTAX},     /* what follows another key */
+        {80, 1, ERR_SYNTAX},     /* the same SSRC twice */
     };
     for (size_t i = 0; i < sizeof alterations / sizeof alterations[0]; i++) {
         uint8_t before = whole.p[alterations[i].octet];
@@ -578,6 +579,107 @@ static void test_state_is_checked(void **state)
     srtp_free(s);
     buf_fini(&whole);
     pair_free(pair);
+}
+
+static struct srtp *other_key(enum srtp_suite suite, enum srtp_direction direction)
+{
+    struct srtp_master master = packet_master(suite);
+    struct srtp *s;
+    master.octets[0] ^= 0xff;
+    assert_int_equal(srtp_new(&master, direction, SRTP_BACKEND_OPENSSL, &s), 0);
+    return s;
+}
+
+/* New keys in the middle of a stream. RFC 3711 wants the numbering to go on; some peers begin again, and both are understood. */
+static void check_new_keys(enum srtp_suite suite, bool peer_goes_on)
+{
+    struct pair old = pair_new(suite, SRTP_BACKEND_OPENSSL);
+    struct pair new = {other_key(suite, SRTP_PROTECTS), other_key(suite, SRTP_UNPROTECTS)};
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(pass(old, 1, (uint16_t)(i * 30000)), SRTP_GOOD);
+    struct packet late = sent(old, 1, (uint16_t)(9 * 30000 - 1)), report;
+    for (unsigned i = 0; i < 4; i++) {
+        report = packet_rtcp(1, 6);
+        assert_int_equal(packet_protect(old.out, &report, true), SRTP_GOOD);
+        assert_int_equal(packet_unprotect(old.in, &report, true), SRTP_GOOD);
+    }
+    assert_int_equal(pass(old, 2, 7), SRTP_GOOD);
+    if (peer_goes_on)
+        assert_int_equal(srtp_follow(new.out, old.out), 0);
+    assert_int_equal(srtp_follow(new.in, old.in), 0);
+
+    /* What is under the old key is the old object's, whichever was asked first. */
+    assert_int_equal(received(new, late), SRTP_FORGED);
+    assert_int_equal(received(old, late), SRTP_GOOD);
+    struct packet next = sent(new, 1, (uint16_t)(9 * 30000 + 1)), after = sent(new, 1, (uint16_t)(9 * 30000 + 2));
+    assert_int_equal(received(old, next), SRTP_FORGED);
+    assert_int_equal(received(new, after), SRTP_GOOD);
+    assert_int_equal(received(new, after), SRTP_REPLAYED);
+    assert_int_equal(received(new, next), SRTP_GOOD);
+    for (uint32_t i = 10; i < 15; i++)
+        assert_int_equal(pass(new, 1, (uint16_t)(i * 30000)), SRTP_GOOD);
+    assert_int_equal(new.in->sources.all[0].rtp.newest >> 16, peer_goes_on ? 6 : 2);
+    struct packet copy;
+    for (unsigned i = 0; i < 3; i++) {
+        report = packet_rtcp(1, 6);
+        assert_int_equal(packet_protect(new.out, &report, true), SRTP_GOOD);
+        copy = report;
+        assert_int_equal(packet_unprotect(new.in, &report, true), SRTP_GOOD);
+        assert_int_equal(packet_unprotect(new.in, &copy, true), SRTP_REPLAYED);
+    }
+    assert_int_equal(new.in->sources.all[0].rtcp.newest, peer_goes_on ? 6 : 2);
+
+    /* The second source was not heard under these keys: the next ones do not know it. */
+    struct srtp *third = packet_srtp(suite, SRTP_UNPROTECTS, SRTP_BACKEND_OPENSSL);
+    assert_int_equal(new.in->sources.count, 2);
+    assert_int_equal(srtp_follow(third, new.in), 0);
+    assert_int_equal(third->sources.count, 1);
+    assert_int_equal(srtp_follow(third, new.in), ERR_WRONG_STATE);
+    srtp_free(third);
+    pair_free(old);
+    pair_free(new);
+}
+
+static void test_new_keys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PACKET_SUITES; i++) {
+        check_new_keys(packet_suites[i], true);
+        check_new_keys(packet_suites[i], false);
+    }
+    struct srtp *ours = packet_srtp(SUITE_AEAD_AES_128_GCM, SRTP_PROTECTS, SRTP_BACKEND_OPENSSL);
+    struct srtp *theirs = packet_srtp(SUITE_AEAD_AES_128_GCM, SRTP_PROTECTS, SRTP_BACKEND_LIBSRTP);
+    struct srtp *in = packet_srtp(SUITE_AEAD_AES_128_GCM, SRTP_UNPROTECTS, SRTP_BACKEND_OPENSSL);
+    assert_int_equal(srtp_follow(ours, theirs), ERR_UNSUPPORTED);
+    assert_int_equal(srtp_follow(theirs, ours), ERR_UNSUPPORTED);
+    assert_int_equal(srtp_follow(in, ours), ERR_WRONG_STATE);
+    srtp_free(ours);
+    srtp_free(theirs);
+    srtp_free(in);
+}
+
+/* What follows is a part of the state: a stand-by understands the first packet under the new key as well. */
+static void test_new_keys_and_a_stand_by(void **state)
+{
+    (void)state;
+    enum srtp_suite suite = SUITE_AES_CM_128_HMAC_SHA1_80;
+    struct pair old = pair_new(suite, SRTP_BACKEND_OPENSSL);
+    struct pair new = {other_key(suite, SRTP_PROTECTS), other_key(suite, SRTP_UNPROTECTS)};
+    struct pair stand_by = {NULL, other_key(suite, SRTP_UNPROTECTS)};
+    struct buf octets;
+    buf_init(&octets, 1000);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(pass(old, 1, (uint16_t)(i * 30000)), SRTP_GOOD);
+    assert_int_equal(srtp_follow(new.in, old.in), 0);
+    assert_int_equal(srtp_export(new.in, &octets), 0);
+    assert_int_equal(srtp_import(stand_by.in, buf_slice(&octets), 0, NULL), 0);
+    struct packet first = sent(new, 1, 9);
+    assert_int_equal(received(new, first), SRTP_GOOD);
+    assert_int_equal(received(stand_by, first), SRTP_GOOD);
+    buf_fini(&octets);
+    srtp_free(stand_by.in);
+    pair_free(old);
+    pair_free(new);
 }
 
 static void test_suites(void **state)
@@ -616,6 +718,8 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_state_goes_on),
         cmocka_unit_test(test_state_is_checked),
+        cmocka_unit_test(test_new_keys),
+        cmocka_unit_test(test_new_keys_and_a_stand_by),
         cmocka_unit_test(test_suites),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
