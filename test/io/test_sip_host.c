@@ -7,8 +7,12 @@
 #include "sip/transaction.h"
 #include "testing.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define OPTIONS "OPTIONS sip:a SIP/2.0\r\nl: 0\r\n\r\n"
 #define OK "SIP/2.0 200 OK\r\nl: 0\r\n\r\n"
@@ -455,6 +459,162 @@ static void test_slow_reader(void **state)
     ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
 }
 
+/* ---- what edges need ---- */
+
+/* B serves three domains, and picks the certificate by the name that A asks for. */
+static void test_identities(void **state)
+{
+    struct world *w = *state;
+    struct identity c, d;
+    struct slice trust = cert_der(w->authority.cert);
+    identity_init_usage(&c, &w->authority, "c.example", NULL);
+    identity_init_usage(&d, &w->authority, "sip:d.example", NULL);
+    const struct tls_identity further[] = {{buf_slice(&c.certificate_pem), buf_slice(&c.key_pem)},
+                                           {buf_slice(&d.certificate_pem), buf_slice(&d.key_pem)}};
+    struct tls_options server = pki_options(TLS_SERVER, TLS_PEER_REQUIRED, &w->b_identity, &trust);
+    struct tls_options client = pki_options(TLS_CLIENT, TLS_PEER_REQUIRED, &w->a_identity, &trust);
+    server.purpose = client.purpose = TLS_PURPOSE_SIP;
+    server.identities = further;
+    server.identity_count = 2;
+    assert_int_equal(tls_context_reload(w->b_server, &server), 0);
+    assert_int_equal(tls_context_reload(w->a_client, &client), 0);
+    open_both(w, NULL);
+    static const char *const names[] = {"b.example", "c.example", "d.example"};
+    for (unsigned i = 0; i < 3; i++) {
+        char domain[64];
+        snprintf(domain, sizeof domain, "%s|%s", names[i], names[i]);
+        ask_and_answer(w, SIP_TLS, names[i], domain, "a.example|a.example");
+        assert_int_equal(w->b.flow.identity, i);
+        assert_int_equal(w->a.flow.identity, 0);
+    }
+    assert_int_equal(sip_host_conns(w->b.host), 3);
+    identity_fini(&c);
+    identity_fini(&d);
+}
+
+/* The first connection of a host; there must be one. */
+static struct sip_host_conn_info first_conn(const struct node *n)
+{
+    struct sip_host_conn_info info;
+    size_t at = 0;
+    assert_true(sip_host_next_conn(n->host, &at, &info));
+    return info;
+}
+
+static void test_what_is_shown(void **state)
+{
+    struct world *w = *state;
+    struct sip_host_conn_info info;
+    size_t at = 0;
+    open_both(w, NULL);
+    assert_false(sip_host_next_conn(w->a.host, &at, &info));
+    ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
+    info = first_conn(&w->a);
+    assert_true(info.conn.is_up && !info.conn.accepted && info.conn.transport == SIP_TLS && info.conn.side == 1);
+    assert_string_equal(info.conn.host, "b.example");
+    assert_string_equal(info.tls_version, "TLSv1.3");
+    assert_non_null(info.tls_cipher);
+    assert_int_equal(info.conn.messages_out, 1);
+    assert_int_equal(info.conn.messages_in, 1);
+    info = first_conn(&w->b);
+    assert_true(info.conn.is_up && info.conn.accepted && info.conn.side == 2);
+    assert_string_equal(info.conn.peer_domains, "a.example");
+    sip_host_hold(w->b.host, info.conn.conn);
+    assert_true(sip_host_conn(w->b.host, info.conn.conn, &info));
+    assert_int_equal(info.conn.holds, 1);
+    sip_host_release(w->b.host, info.conn.conn);
+    assert_true(sip_host_conn(w->b.host, info.conn.conn, &info));
+    assert_int_equal(info.conn.holds, 0);
+    assert_false(sip_host_conn(w->b.host, 12345, &info));
+}
+
+/* B's requests to A's domain go over the connection by which A came. */
+static void test_alias(void **state)
+{
+    struct world *w = *state;
+    struct addr listening = addr_of("127.0.0.1:5061"); /* nobody does */
+    struct sip_hop hop = {.transport = SIP_TLS, .side = 7, .addr = listening, .host = "a.example"};
+    open_both(w, NULL);
+    ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
+    uint64_t conn = first_conn(&w->b).conn.conn;
+    assert_int_equal(sip_host_alias(w->b.host, conn, 7, "b.example", &listening), ERR_FORBIDDEN);
+    assert_int_equal(sip_host_alias(w->b.host, conn, 7, "a.example", &listening), 0);
+    w->a.messages = 0;
+    sip_host_send(w->b.host, &hop, slice_str(OPTIONS));
+    TURN_UNTIL(&w->ends, w->a.messages == 1);
+    assert_int_equal(sip_host_conns(w->b.host), 1);
+    assert_string_equal(first_conn(&w->b).conn.alias, "a.example");
+}
+
+/* A list that comes later ends the connections of those that are on it; others live on. */
+static void test_revoked_later(void **state)
+{
+    struct world *w = *state;
+    struct buf crl;
+    struct slice trust = cert_der(w->authority.cert), list;
+    open_both(w, NULL);
+    ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
+    struct tls_options server = pki_options(TLS_SERVER, TLS_PEER_REQUIRED, &w->b_identity, &trust);
+    server.crls = &list;
+    server.crl_count = 1;
+    pki_crl(&w->authority, w->b_identity.cert, -1, 1, &crl);
+    list = buf_slice(&crl);
+    assert_int_equal(tls_context_reload(w->b_server, &server), 0);
+    sip_host_verify_again(w->b.host);
+    ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
+    assert_int_equal(sip_host_stream_counters(w->b.host)->accepted, 1);
+    buf_fini(&crl);
+    pki_crl(&w->authority, w->a_identity.cert, -1, 1, &crl);
+    list = buf_slice(&crl);
+    assert_int_equal(tls_context_reload(w->b_server, &server), 0);
+    sip_host_verify_again(w->b.host);
+    TURN_UNTIL(&w->ends, sip_host_conns(w->b.host) == 0);
+    assert_int_equal(sip_host_stream_counters(w->b.host)->tls_revoked, 1);
+    assert_true(w->b.unreachable > 0); /* it is told of */
+    buf_fini(&crl);
+}
+
+#define HALF_OPEN 1000
+
+/* As many sockets as the system allows, up to that number. */
+static size_t allowed_sockets(void)
+{
+    struct rlimit files;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    size_t half = files.rlim_cur / 2 - 64; /* both ends are ours */
+    return half < HALF_OPEN ? half : HALF_OPEN;
+}
+
+/* A thousand connections that say nothing, from many addresses: whoever comes after them is served. */
+static void test_half_open_flood(void **state)
+{
+    struct world *w = *state;
+    static int sockets[HALF_OPEN];
+    size_t n = allowed_sockets();
+    open_both(w, NULL);
+    struct addr to = sip_host_addr(w->b.host, 2, SIP_TLS, 4);
+    struct sockaddr_in far = {
+        .sin_family = AF_INET, .sin_port = htons(to.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (size_t i = 0; i < n; i++) {
+        struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000100 + (uint32_t)(i / 32))};
+        sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(sockets[i] >= 0);
+        assert_int_equal(bind(sockets[i], (const struct sockaddr *)&from, sizeof from), 0);
+        assert_int_equal(connect(sockets[i], (const struct sockaddr *)&far, sizeof far), 0);
+        if (i % 64 == 63) /* not more than the kernel keeps for us */
+            TURN_UNTIL(&w->ends, sip_host_stream_counters(w->b.host)->accepted > i);
+    }
+    TURN_UNTIL(&w->ends, sip_host_stream_counters(w->b.host)->accepted == n);
+    assert_int_equal(handshakes_at_once(sip_host_handshakes(w->b.host)), n);
+    ask_and_answer(w, SIP_TLS, "b.example", "b.example|b.example", "a.example|a.example");
+    assert_int_equal(sip_host_conns(w->b.host), n + 1);
+    for (size_t i = 0; i < n; i++)
+        close(sockets[i]);
+    TURN_UNTIL(&w->ends, sip_host_conns(w->b.host) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +632,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strangers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bare_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_shown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_revoked_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_half_open_flood, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
