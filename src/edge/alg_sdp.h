@@ -11,6 +11,7 @@
 
 #include "base/entropy.h"
 #include "edge/alg_check.h"
+#include "edge/alg_place.h"
 #include "media/port.h"
 #include "media/session.h"
 #include "sip/edit.h"
@@ -34,8 +35,8 @@ enum alg_sdp_kind {
     ALG_SDP_NONE,   /* no description in it: nothing changed */
     ALG_SDP_TAKEN,  /* one that means nothing there (RFC 3261 13.2.1): taken out of the message */
     ALG_SDP_OFFER,  /* rewritten; media as it was */
-    ALG_SDP_ANSWER, /* rewritten; what alg_sdp_session says is agreed: for media_port.set */
-    ALG_SDP_ENDED   /* the offer was refused or withdrawn by this message: media as it was */
+    ALG_SDP_ANSWER, /* alg_sdp_session has changed, and is for media_port.set: an answer, or the 2xx to an INVITE that was answered before */
+    ALG_SDP_ENDED   /* the offer was refused by this message, or left without its answer: media as it was */
 };
 
 /* A message passes, from that side; request is NULL if it is one itself, else the one that it answers, as it came from the other side. Call it for each
@@ -58,9 +59,5 @@ const struct media_session *alg_sdp_session(const struct alg_sdp *x);
 
 bool alg_sdp_waits(const struct alg_sdp *x);    /* an offer is not answered yet */
 size_t alg_sdp_memory(const struct alg_sdp *x); /* octets, for limits */
-
-/* For a stand-by: everything, keys included, so that the octets are secret. Appends. Decoding checks all of it: ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE, ERR_NO_MEMORY. */
-int alg_sdp_encode(const struct alg_sdp *x, struct buf *out);
-int alg_sdp_decode(struct slice octets, struct alg_sdp **ret_sdp, struct fault *ret_fault);
 
 #endif

@@ -99,6 +99,9 @@ struct sip_sdp_edit *sip_sdp_edit_new(struct region *region, const struct sip_sd
 void sip_sdp_edit_version(struct sip_sdp_edit *e, uint64_t version);
 void sip_sdp_edit_origin_address(struct sip_sdp_edit *e, const struct addr *address);
 
+/* Other octets behind the equals sign of any line. */
+void sip_sdp_edit_line(struct sip_sdp_edit *e, const struct sip_sdp_line *line, struct slice value);
+
 /* c= of that section, put in if it has none. The port of the address is not looked at. */
 void sip_sdp_edit_connection(struct sip_sdp_edit *e, int media, const struct addr *address);
 

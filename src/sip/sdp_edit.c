@@ -338,6 +338,11 @@ void sip_sdp_edit_value(struct sip_sdp_edit *e, const struct sip_sdp_attribute *
     change(e, index_of(e, attribute->line), attribute_text(e, attribute->name, value));
 }
 
+void sip_sdp_edit_line(struct sip_sdp_edit *e, const struct sip_sdp_line *line, struct slice value)
+{
+    change(e, index_of(e, line), JOIN(e, slice_of(line->line.p, 2), value));
+}
+
 void sip_sdp_edit_remove_line(struct sip_sdp_edit *e, const struct sip_sdp_line *line)
 {
     if (strchr("vostm", line->type))
