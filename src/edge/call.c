@@ -324,9 +324,9 @@ void edge_call_over(struct edge_call *c, const char *by)
     edge_timer_stop(e, &c->timer);
     LIST_EACH(it, &c->relays) {
         struct edge_relay *r = CONTAINER_OF(it, struct edge_relay, link);
-        if (r->lingers || !r->client.token)
+        if (r->lingers)
             edge_relay_free(r);
-        else if (r->method != SIP_BYE && r->method != SIP_NOTIFY && r != c->first)
+        else if (r->method != SIP_BYE && r->method != SIP_NOTIFY && r->dialog)
             edge_relay_fail(r, 487, EDGE_CAUSE_NONE, NULL);
     }
     LIST_EACH(it, &c->dialogs) {
