@@ -92,6 +92,7 @@ int stream_tls_attach(struct stream *stream, int err)
     BIO_set_data(bio, stream);
     BIO_set_init(bio, 1);
     SSL_set_bio(stream->ssl, bio, bio); /* which owns it */
+    SSL_set_read_ahead(stream->ssl, 1); /* one call of the kernel for a record, or for several: SSL_has_pending tells */
     SSL_set_msg_callback(stream->ssl, message_seen);
     SSL_set_msg_callback_arg(stream->ssl, stream);
     return 0;

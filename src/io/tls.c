@@ -102,7 +102,6 @@ static int fill(SSL_CTX *context, const struct tls_options *options)
         return err;
     SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     SSL_CTX_set_max_cert_list(context, CHAIN_SHOWN_OCTETS_MAX);
-    SSL_CTX_set_read_ahead(context, 1); /* one call of the kernel for a record, or for several */
     err = tls_identities_set(s, options, context);
     if (!err && options->trust_of)
         s->trust = tls_trust_use(tls_state_of(options->trust_of->ssl_context)->trust);

@@ -163,7 +163,8 @@ static void put_pem(struct buf *pem, struct slice der)
     buf_str(pem, "Of an authority\n-----BEGIN X509 CRL-----\n");
     for (size_t i = 0; i < der.n; i += 3) {
         size_t left = der.n - i;
-        unsigned v = (unsigned)der.p[i] << 16 | (left > 1 ? der.p[i + 1] << 8 : 0) | (left > 2 ? der.p[i + 2] : 0);
+        unsigned a = der.p[i], b = left > 1 ? der.p[i + 1] : 0, c = left > 2 ? der.p[i + 2] : 0,
+                 v = a << 16 | b << 8 | c;
         buf_u8(pem, (uint8_t)alphabet[v >> 18]);
         buf_u8(pem, (uint8_t)alphabet[v >> 12 & 63]);
         buf_u8(pem, (uint8_t)(left > 1 ? alphabet[v >> 6 & 63] : '='));
