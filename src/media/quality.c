@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #define FORMAT_UNKNOWN MEDIA_FORMATS_MAX
+#define PAYLOAD_TYPE_NONE 0xff
 
 void quality_init(struct quality *q, struct mono now)
 {
@@ -72,6 +73,8 @@ void quality_set_formats(struct quality *q, bool is_audio, const struct media_fo
     if (ptime_ms && ptime_ms <= 1000)
         q->packet_us = ptime_ms * 1000;
     q->last_format = q->format_of[q->payload_type & 0x7f];
+    for (unsigned i = 0; i < QUALITY_SOURCES; i++)
+        q->sources[i].payload_type = PAYLOAD_TYPE_NONE;
 }
 
 /* ---- time ---- */
@@ -80,8 +83,9 @@ static void next_slots(struct quality *q)
 {
     int64_t passed = (q->now_us - q->slot_until_us) / QUALITY_SLOT_US + 1;
     for (int64_t i = 0; i < passed && i < QUALITY_SLOTS; i++) {
-        q->slot = (uint8_t)((q->slot + 1) % QUALITY_SLOTS);
-        q->slots[q->slot] = (struct quality_slot){0};
+        q->newest = (uint8_t)((q->newest + 1) % QUALITY_SLOTS);
+        q->slots[q->newest] = q->slot;
+        q->slot = (struct quality_slot){0};
     }
     q->slot_until_us += passed * QUALITY_SLOT_US;
 }
@@ -113,10 +117,23 @@ static struct quality_source *find_source(struct quality *q, const struct rtp_vi
         .is_used = true,
         .probation = QUALITY_MIN_SEQUENTIAL,
         .highest = (uint16_t)(p->sequence - 1),
+        .payload_type = PAYLOAD_TYPE_NONE,
         .unlikely = QUALITY_NO_SEQUENCE,
         .heard_us = q->now_us,
     };
     return oldest;
+}
+
+/* Another payload type than the packet before. Delays cannot be compared across clocks of different speeds. */
+static void change_format(const struct quality *q, struct quality_source *s, uint8_t payload_type)
+{
+    s->payload_type = payload_type;
+    s->format = q->format_of[payload_type & 0x7f];
+    s->kind = q->formats[s->format].kind;
+    if (s->kind != QUALITY_MEDIA || s->tick == q->formats[s->format].tick)
+        return;
+    s->tick = q->formats[s->format].tick;
+    s->is_anchored = false;
 }
 
 /* Counting begins with this packet. What was silence before it cannot be told in packets. */
@@ -132,7 +149,7 @@ static void begin_sequence(struct quality *q, struct quality_source *s, const st
     s->in_time = s->came = 0;
     s->run_now = 0;
     s->is_anchored = false;
-    s->is_repair = q->formats[q->format_of[p->payload_type]].kind == QUALITY_REPAIR;
+    s->is_repair = s->kind == QUALITY_REPAIR;
     q->pauses = false;
 }
 
@@ -185,18 +202,17 @@ static void make_room(struct quality *q, struct quality_source *s, uint32_t coun
 
 static void note_run(struct quality *q, struct quality_source *s, uint32_t count)
 {
-    struct quality_slot *slot = &q->slots[q->slot];
+    struct quality_slot *slot = &q->slot;
     s->run_now += count;
     if (s->run_now > slot->longest_run)
         slot->longest_run = s->run_now;
 }
 
 /* step packets behind the highest: what lies between is missing. */
-static void take_next(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint16_t step,
-                      uint8_t format)
+static void take_next(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint16_t step)
 {
-    struct quality_slot *slot = &q->slots[q->slot];
-    bool is_late = q->formats[format].kind == QUALITY_MEDIA && quality_is_late(q, s, p, format, step == 1);
+    struct quality_slot *slot = &q->slot;
+    bool is_late = s->kind == QUALITY_MEDIA && quality_is_late(q, s, p, step == 1);
     make_room(q, s, step);
     s->highest = p->sequence;
     s->came |= 1;
@@ -221,17 +237,16 @@ static void take_next(struct quality *q, struct quality_source *s, const struct 
 }
 
 /* behind packets before the highest: reordered, or a duplicate. */
-static void take_earlier(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint16_t behind,
-                         uint8_t format)
+static void take_earlier(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint16_t behind)
 {
-    struct quality_slot *slot = &q->slots[q->slot];
+    struct quality_slot *slot = &q->slot;
     if (behind >= s->filled && s->filled < QUALITY_SETTLED)
         return; /* from before the count began */
     if (behind >= QUALITY_SETTLED || s->came >> behind & 1) {
         q->totals.duplicates++;
         return;
     }
-    bool is_late = q->formats[format].kind == QUALITY_MEDIA && quality_is_late(q, s, p, format, false);
+    bool is_late = s->kind == QUALITY_MEDIA && quality_is_late(q, s, p, false);
     s->came |= UINT64_C(1) << behind;
     s->in_time |= (uint64_t)!is_late << behind;
     q->totals.received++;
@@ -248,14 +263,15 @@ void quality_packet(struct quality *q, struct mono now, const struct rtp_view *p
     struct quality_source *s = &q->sources[q->current];
     if (s->ssrc != p->ssrc || !s->is_used)
         s = find_source(q, p);
-    uint8_t format = q->format_of[p->payload_type & 0x7f];
+    if (s->payload_type != p->payload_type)
+        change_format(q, s, p->payload_type);
     uint16_t step = (uint16_t)(p->sequence - s->highest);
     if (s->probation > 0) {
         if (!passes_probation(q, s, p))
             return;
-        take_next(q, s, p, 1, format);
+        take_next(q, s, p, 1);
     } else if (step != 0 && step < QUALITY_MAX_DROPOUT) {
-        take_next(q, s, p, step, format);
+        take_next(q, s, p, step);
     } else if (step != 0 && step <= UINT16_MAX + 1 - QUALITY_MAX_MISORDER) {
         /* A jump. Two packets in sequence are a sender that counts anew; one is nothing. */
         if (p->sequence != s->unlikely) {
@@ -264,16 +280,16 @@ void quality_packet(struct quality *q, struct mono now, const struct rtp_view *p
         }
         q->totals.restarts++;
         begin_sequence(q, s, p);
-        take_next(q, s, p, 1, format);
+        take_next(q, s, p, 1);
     } else {
-        take_earlier(q, s, p, (uint16_t)-step, format);
+        take_earlier(q, s, p, (uint16_t)-step);
     }
     s->heard_us = q->heard_us = q->now_us;
     q->current = (uint8_t)(s - q->sources);
-    q->is_paused = q->formats[format].kind == QUALITY_NOISE;
+    q->is_paused = s->kind == QUALITY_NOISE;
     q->pauses |= q->is_paused;
-    if (q->formats[format].kind == QUALITY_MEDIA) {
-        q->last_format = format;
+    if (s->kind == QUALITY_MEDIA) {
+        q->last_format = s->format;
         q->payload_type = p->payload_type;
     }
 }

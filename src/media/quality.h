@@ -69,40 +69,42 @@ struct quality_format {
     uint8_t negotiated; /* its place among the formats that were negotiated */
 };
 
-/* One sender. Losses become certain QUALITY_SETTLED packets later, when nothing in time can fill them any more. */
+/* One sender. Losses become certain QUALITY_SETTLED packets later, when nothing in time can fill them any more. What every packet needs comes first: streams
+ * are many, and memory is slow. */
 #define QUALITY_SETTLED 64
 struct quality_source {
     uint32_t ssrc;
+    uint16_t highest; /* sequence number */
     bool is_used;
     bool is_known; /* was counted among the sources */
     bool is_repair;
     bool is_anchored;
-    uint8_t probation; /* packets in sequence still wanted, A.1 */
-    uint8_t filled;    /* bits of the maps that stand for packets */
-    uint16_t highest;  /* sequence number */
-    uint32_t unlikely; /* the sequence number that would confirm a restart; beyond 16 bits: none */
-    uint64_t in_time;  /* bit i: highest - i came before its time of playout */
-    uint64_t came;     /* the same, at any time */
-
-    uint32_t run;        /* lost in a row, up to the packet that became certain last */
-    uint32_t run_now;    /* lost in a row, as it looks now */
-    uint64_t since_loss; /* arrived in a row since the last loss */
-    uint32_t burst_lost; /* of a burst that may go on, 0: none */
+    uint8_t probation;      /* packets in sequence still wanted, A.1 */
+    uint8_t filled;         /* bits of the maps that stand for packets */
+    uint8_t payload_type;   /* of the last packet, and what that is: */
+    uint8_t format;         /* index */
+    uint8_t kind;           /* enum quality_payload */
+    uint32_t timestamp;     /* of the last packet whose timing counts */
+    uint32_t step;          /* between the two before */
+    uint32_t jitter16;      /* RFC 3550 A.8, in microseconds, times 16 */
+    uint64_t in_time;       /* bit i: highest - i came before its time of playout */
+    uint64_t came;          /* the same, at any time */
+    uint64_t tick;          /* of what delays are counted in */
+    int64_t heard_us;       /* last packet */
+    int64_t ticks;          /* since the anchor, in units of the timestamp */
+    int64_t anchor_us;      /* arrival of the packet that delays are counted from */
+    int64_t delay_us;       /* of the last packet, beyond the anchor's */
+    int64_t base_us;        /* the smallest of this stretch of time */
+    int64_t base_before_us; /* and of the one before */
+    int64_t base_until_us;  /* when this stretch ends */
+    int64_t late_since_us;  /* everything is late since then; INT64_MAX: no */
+    uint32_t run;           /* lost in a row, up to the packet that became certain last */
+    uint32_t run_now;       /* lost in a row, as it looks now */
+    uint32_t since_loss;    /* arrived in a row since the last loss */
+    uint32_t burst_lost;    /* of a burst that may go on, 0: none */
     uint32_t burst_span;
-
-    uint32_t timestamp; /* of the last packet whose timing counts */
-    uint32_t step;      /* between the two before */
-    uint64_t tick;
-    int64_t heard_us;        /* last packet */
-    int64_t ticks;           /* since the anchor, in units of the timestamp */
-    int64_t anchor_us;       /* arrival of the packet that delays are counted from */
-    int64_t delay_us;        /* of the last packet, beyond the anchor's */
-    int64_t base_us;         /* the smallest of this stretch of time */
-    int64_t base_before_us;  /* and of the one before */
-    int64_t base_until_us;   /* when this stretch ends */
-    int64_t late_since_us;   /* everything is late since then; INT64_MAX: no */
-    int64_t late_fastest_us; /* smallest delay since then */
-    int64_t jitter16;        /* RFC 3550 A.8, in microseconds, times 16 */
+    uint32_t unlikely;       /* the sequence number that would confirm a restart; beyond 16 bits: none */
+    int64_t late_fastest_us; /* smallest delay since everything is late */
 };
 
 struct quality_slot {
@@ -117,24 +119,22 @@ struct quality_slot {
 /* Since the beginning. Runs, bursts and seconds lag behind by QUALITY_SETTLED packets until quality_end. */
 struct quality_totals {
     uint64_t expected, received; /* packets; received ones without duplicates */
-    uint64_t late;               /* of those received: after their time of playout */
-    uint64_t duplicates;         /* or too old to tell */
-    uint32_t sources;            /* senders that were heard */
-    uint32_t restarts;           /* of one sender's counting */
-    uint32_t reroutes;           /* the way became longer */
-
-    uint64_t settled;     /* packets of which it is certain whether they came in time */
-    uint32_t longest_run; /* packets in a row that did not */
-    uint64_t runs, run_packets;
-    uint64_t bursts, burst_packets, burst_lost; /* RFC 3611 4.7.2 */
-    uint64_t gap_lost;                          /* losses that are not in bursts */
-    uint32_t longest_burst;                     /* packets from its first lost one to its last */
-
+    uint64_t settled;            /* of which it is certain whether they came in time */
+    uint64_t variation_count, variation_sum_us;
+    uint32_t variation_min_us, variation_max_us;
     uint64_t total_s, concealed_s, severely_concealed_s; /* whole ones, of media time: pauses do not count */
     uint64_t starved_us;                                 /* silence that no sequence number tells about */
 
-    uint64_t variation_count, variation_sum_us;
-    uint32_t variation_min_us, variation_max_us;
+    uint64_t late;       /* of those received: after their time of playout */
+    uint64_t duplicates; /* or too old to tell */
+    uint64_t runs, run_packets;
+    uint64_t bursts, burst_packets, burst_lost; /* RFC 3611 4.7.2 */
+    uint64_t gap_lost;                          /* losses that are not in bursts */
+    uint32_t longest_run;                       /* packets in a row that did not come in time */
+    uint32_t longest_burst;                     /* packets from its first lost one to its last */
+    uint32_t sources;                           /* senders that were heard */
+    uint32_t restarts;                          /* of one sender's counting */
+    uint32_t reroutes;                          /* the way became longer */
 };
 
 struct quality {
@@ -143,28 +143,28 @@ struct quality {
     bool pauses;    /* this sender has been seen to pause when nobody speaks */
     bool is_paused; /* it said that it sends nothing at the moment, by comfort noise or RTCP */
     bool has_sender, has_far;
-    uint8_t current;      /* the source that was heard last */
-    uint8_t slot;         /* the current one */
-    uint8_t last_format;  /* of the last media packet */
-    uint8_t payload_type; /* of that packet */
-    uint8_t far_fraction; /* what the other end reports about what it gets from here, in 1/256 */
-    uint32_t packet_us;   /* what one packet stands for */
-    int64_t now_us;       /* the latest time that was handed in */
-    int64_t began_us;
-    int64_t slot_until_us; /* end of the current slot */
-    int64_t heard_us;      /* last packet of any source, or since when packets are expected */
-    int64_t heard_rtcp_us;
+    uint8_t current;                         /* the source that was heard last */
+    uint8_t newest;                          /* of the slots that are over */
+    uint8_t last_format;                     /* of the last media packet */
+    uint8_t payload_type;                    /* of that packet */
+    uint8_t far_fraction;                    /* what the other end reports about what it gets from here, in 1/256 */
+    uint32_t packet_us;                      /* what one packet stands for */
     uint32_t second_us, second_concealed_us; /* of the second of media time that is under way */
+    int64_t now_us;                          /* the latest time that was handed in */
+    int64_t heard_us;                        /* last packet of any source, or since when packets are expected */
+    int64_t slot_until_us;                   /* end of the current slot */
+    struct quality_slot slot;
+    struct quality_totals totals;
+    struct quality_source sources[QUALITY_SOURCES];
+    struct quality_slot slots[QUALITY_SLOTS]; /* a ring of those that are over */
 
-    uint32_t sender_ssrc, sender_packets; /* of the last SR */
-    int64_t sender_us;
+    int64_t began_us;
+    int64_t heard_rtcp_us;
+    int64_t sender_us; /* of the last SR */
+    uint32_t sender_ssrc, sender_packets;
     uint32_t far_jitter;    /* as reported, in units of the timestamp */
     uint32_t round_trip_us; /* 0: not known */
     struct rtcp_round_trip round_trip;
-
-    struct quality_totals totals;
-    struct quality_slot slots[QUALITY_SLOTS];
-    struct quality_source sources[QUALITY_SOURCES];
     struct quality_format formats[MEDIA_FORMATS_MAX + 1]; /* the last one is for what was not negotiated */
     uint8_t format_of[128];
 };

@@ -16,10 +16,15 @@ static inline uint32_t quality_packet_us(const struct quality *q)
     return q->packet_us ? q->packet_us : q->is_audio ? QUALITY_PACKET_US : QUALITY_PACKET_VIDEO_US;
 }
 
+/* The index of the slot before the current one (1), of that before (2), … up to QUALITY_SLOTS. */
+static inline unsigned quality_slot_before(const struct quality *q, unsigned back)
+{
+    return (q->newest + QUALITY_SLOTS + 1u - back) % QUALITY_SLOTS;
+}
+
 /* quality_time.c: whether the packet came after its time of playout; keeps delays, jitter and the length of packets. in_order: it follows the last one
  * of its source. */
-bool quality_is_late(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint8_t format,
-                     bool in_order);
+bool quality_is_late(struct quality *q, struct quality_source *s, const struct rtp_view *p, bool in_order);
 uint32_t quality_depth_us(const struct quality *q, const struct quality_source *s);
 
 /* quality_loss.c: the next packets of a source have become certain. */

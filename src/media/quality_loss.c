@@ -65,7 +65,7 @@ static void end_burst(struct quality *q, struct quality_source *s)
 
 void quality_settle_lost(struct quality *q, struct quality_source *s, uint32_t count)
 {
-    struct quality_slot *slot = &q->slots[q->slot];
+    struct quality_slot *slot = &q->slot;
     if (s->run == 0) {
         slot->runs++;
         q->totals.runs++;
@@ -80,7 +80,7 @@ void quality_settle_lost(struct quality *q, struct quality_source *s, uint32_t c
     if (s->since_loss >= QUALITY_GMIN)
         end_burst(q, s);
     if (s->burst_lost > 0)
-        s->burst_span += (uint32_t)s->since_loss;
+        s->burst_span += s->since_loss;
     s->burst_lost += count;
     s->burst_span += count;
     s->since_loss = 0;
@@ -111,8 +111,9 @@ void quality_slots_lost(struct quality *q, uint32_t count, int64_t silent_us)
     } else if (silent_us > QUALITY_SLOT_US) {
         slots = (unsigned)(silent_us / QUALITY_SLOT_US);
     }
-    for (unsigned i = 0; i < slots; i++) /* the remainder to the latest */
-        q->slots[(q->slot + QUALITY_SLOTS - i) % QUALITY_SLOTS].expected += count / slots + (i < count % slots);
+    q->slot.expected += count / slots + count % slots;
+    for (unsigned i = 1; i < slots; i++)
+        q->slots[quality_slot_before(q, i)].expected += count / slots;
 }
 
 int64_t quality_silence_us(const struct quality *q, int64_t now_us)
@@ -130,7 +131,7 @@ int64_t quality_silence_us(const struct quality *q, int64_t now_us)
 
 void quality_starved(struct quality *q, int64_t us)
 {
-    struct quality_slot *slot = &q->slots[q->slot];
+    struct quality_slot *slot = &q->slot;
     uint64_t packets = (uint64_t)us / quality_packet_us(q);
     uint32_t count = (uint32_t)(packets < UINT32_MAX / 2 ? packets : UINT32_MAX / 2);
     quality_slots_lost(q, count, us);

@@ -2,25 +2,31 @@
 #include "media/emodel.h"
 #include "media/quality_core.h"
 
+static void add_slot(struct quality_slot *sum, const struct quality_slot *s)
+{
+    sum->expected += s->expected;
+    sum->in_time += s->in_time;
+    sum->late += s->late;
+    sum->runs += s->runs;
+    sum->run_packets += s->run_packets;
+    sum->variation_count += s->variation_count;
+    sum->variation_sum_us += s->variation_sum_us;
+    if (s->variation_max_us > sum->variation_max_us)
+        sum->variation_max_us = s->variation_max_us;
+    if (s->longest_run > sum->longest_run)
+        sum->longest_run = s->longest_run;
+}
+
 /* Of the newest slots, as far as they are not older than that by now: nobody turns slots while nothing comes. */
 static struct quality_slot sum_slots(const struct quality *q, int64_t now_us, unsigned slots)
 {
     struct quality_slot sum = {0};
     int64_t behind = now_us < q->slot_until_us ? 0 : (now_us - q->slot_until_us) / QUALITY_SLOT_US + 1;
-    for (int64_t i = behind; i < slots; i++) {
-        const struct quality_slot *s = &q->slots[(q->slot + QUALITY_SLOTS - (unsigned)(i - behind)) % QUALITY_SLOTS];
-        sum.expected += s->expected;
-        sum.in_time += s->in_time;
-        sum.late += s->late;
-        sum.runs += s->runs;
-        sum.run_packets += s->run_packets;
-        sum.variation_count += s->variation_count;
-        sum.variation_sum_us += s->variation_sum_us;
-        if (s->variation_max_us > sum.variation_max_us)
-            sum.variation_max_us = s->variation_max_us;
-        if (s->longest_run > sum.longest_run)
-            sum.longest_run = s->longest_run;
-    }
+    if (behind >= slots)
+        return sum;
+    add_slot(&sum, &q->slot);
+    for (unsigned i = 1; i < slots - (unsigned)behind; i++)
+        add_slot(&sum, &q->slots[quality_slot_before(q, i)]);
     return sum;
 }
 

@@ -12,10 +12,9 @@ static int64_t ticks_us(int64_t ticks, uint64_t tick)
 }
 
 /* Delays are counted from this packet on. */
-static void set_anchor(const struct quality *q, struct quality_source *s, const struct rtp_view *p, uint64_t tick)
+static void set_anchor(const struct quality *q, struct quality_source *s, const struct rtp_view *p)
 {
     s->is_anchored = true;
-    s->tick = tick;
     s->timestamp = p->timestamp;
     s->step = 0;
     s->ticks = 0;
@@ -78,7 +77,7 @@ static int64_t behind_playout_us(const struct quality_source *s, int64_t delay_u
 static void note_variation(struct quality *q, int64_t variation_us)
 {
     uint32_t us = (uint32_t)(variation_us < VARIATION_MAX_US ? variation_us : VARIATION_MAX_US);
-    struct quality_slot *slot = &q->slots[q->slot];
+    struct quality_slot *slot = &q->slot;
     struct quality_totals *t = &q->totals;
     slot->variation_count++;
     slot->variation_sum_us += us;
@@ -113,29 +112,27 @@ static bool is_still_late(struct quality *q, struct quality_source *s, int64_t d
 
 /* The timestamp does not go on from the last one. A marker says that the sender knows: it was silent without counting time. Otherwise packets were held
  * up for longer than anybody waits. */
-static void begin_anew(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint64_t tick,
-                       int64_t by_us, bool in_order)
+static void begin_anew(struct quality *q, struct quality_source *s, const struct rtp_view *p, int64_t by_us,
+                       bool in_order)
 {
     if (by_us > QUALITY_STEP_MAX_US && in_order && !p->marker && q->flows &&
         q->now_us - s->heard_us > QUALITY_STARVED_US)
         quality_starved(q, q->now_us - s->heard_us);
-    set_anchor(q, s, p, tick);
+    set_anchor(q, s, p);
 }
 
-bool quality_is_late(struct quality *q, struct quality_source *s, const struct rtp_view *p, uint8_t format,
-                     bool in_order)
+bool quality_is_late(struct quality *q, struct quality_source *s, const struct rtp_view *p, bool in_order)
 {
-    uint64_t tick = q->formats[format].tick;
-    if (!s->is_anchored || tick != s->tick) {
-        set_anchor(q, s, p, tick);
+    if (!s->is_anchored) {
+        set_anchor(q, s, p);
         return false;
     }
     uint32_t step = p->timestamp - s->timestamp;
     int64_t ticks = s->ticks + (int32_t)step;
-    int64_t delay_us = q->now_us - s->anchor_us - ticks_us(ticks, tick);
+    int64_t delay_us = q->now_us - s->anchor_us - ticks_us(ticks, s->tick);
     int64_t by_us = delay_us - s->delay_us;
     if (llabs(by_us) > QUALITY_STEP_MAX_US || (p->marker && q->is_audio && by_us > QUALITY_STARVED_US)) {
-        begin_anew(q, s, p, tick, by_us, in_order);
+        begin_anew(q, s, p, by_us, in_order);
         return false;
     }
     int64_t depth_us = quality_depth_us(q, s);
@@ -146,7 +143,7 @@ bool quality_is_late(struct quality *q, struct quality_source *s, const struct r
     s->timestamp = p->timestamp;
     s->ticks = ticks;
     s->delay_us = delay_us;
-    s->jitter16 += llabs(by_us) - ((s->jitter16 + 8) >> 4);
+    s->jitter16 += (uint32_t)llabs(by_us) - ((s->jitter16 + 8) >> 4); /* by at most QUALITY_STEP_MAX_US */
     note_variation(q, delay_us - follow_base(q, s));
     if (behind_playout_us(s, delay_us, depth_us) > 0)
         return is_still_late(q, s, depth_us);
