@@ -187,10 +187,15 @@ static void answer_refused(struct edge_relay *r, struct edge_dialog *d, const st
         d->answered_to = r->from;
         d->answered_sent = r->sent_cseq;
         d->awaits_ack = true;
+        const enum edge_side answered = edge_other(r->from);
         edge_relay_free(r);
-        edge_call_end(c, status, EDGE_CAUSE_NONE, "the edge: the answer was refused");
-        if (c->state != EDGE_OVER) /* it was not up yet */
+        if (c->state == EDGE_SETTING_UP) {
+            c->status = status;
+            edge_dialog_goodbye(d, answered, "the answer was refused");
             edge_call_over(c, "the edge: the answer was refused");
+        } else {
+            edge_call_end(c, status, EDGE_CAUSE_NONE, "the edge: the answer was refused");
+        }
         return;
     }
     if (!r->dialog)

@@ -108,6 +108,7 @@ static void written(void *ctx, enum log_level level, const char *event, const ch
     struct stage *s = ctx;
     (void)level;
     s->notices++;
+    memcpy(s->event_before, s->last_event, sizeof s->last_event);
     snprintf(s->last_event, sizeof s->last_event, "%s", event);
     snprintf(s->last_line, sizeof s->last_line, "%s", text);
 }
@@ -230,7 +231,8 @@ static void drain(struct stage *s)
                 s->stopped = true;
         }
         if (s->closed_count) {
-            struct media_event event = {.kind = MEDIA_SUMMARY, .session = s->closed[--s->closed_count]};
+            struct media_event event = {
+                .kind = MEDIA_SUMMARY, .session = s->closed[--s->closed_count], .summary = s->summary};
             edge_media(s->edge, s->now, &event);
             continue;
         }

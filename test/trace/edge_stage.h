@@ -74,11 +74,12 @@ struct stage {
     bool media_full;
     uint64_t closed[STAGE_SESSIONS]; /* whose last word is still to be said */
     unsigned closed_count;
+    struct media_summary summary; /* of each session at its end */
     uint64_t last_closed_conn;
     unsigned branch;
     bool stopped;
     unsigned notices; /* lines of the log, and the last one */
-    char last_event[64], last_line[1024];
+    char event_before[64], last_event[64], last_line[1024];
     struct log log;
 };
 
