@@ -60,4 +60,9 @@ const struct media_session *alg_sdp_session(const struct alg_sdp *x);
 bool alg_sdp_waits(const struct alg_sdp *x);    /* an offer is not answered yet */
 size_t alg_sdp_memory(const struct alg_sdp *x); /* octets, for limits */
 
+/* For a stand-by: what is agreed, keys included, so that the octets are secret. An offer that waits is not in it: its negotiation ends with the
+ * process. Appends. Decoding checks all of it: ERR_SYNTAX, ERR_TRUNCATED, ERR_RANGE, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
+int alg_sdp_encode(const struct alg_sdp *x, struct buf *out);
+int alg_sdp_decode(struct slice octets, struct alg_sdp **ret_sdp, struct fault *ret_fault);
+
 #endif

@@ -785,6 +785,36 @@ static void test_no_memory(void **state)
     assert_true(offered && answered);
 }
 
+/* A call goes on elsewhere: a re-INVITE finds the session, its keys and its version as they were. No shorter row is one. */
+static void test_row(void **state)
+{
+    (void)state;
+    struct alg_call c;
+    struct alg_sdp *copy;
+    struct fault fault = {0};
+    alg_call_init(&c);
+    establish(&c);
+    const struct srtp_master key = alg_sdp_session(c.x)->streams[0].ends[MEDIA_OUTSIDE].out;
+    buf_clear(&c.w.in);
+    OK(alg_sdp_encode(c.x, &c.w.in));
+    for (size_t n = 0; n < c.w.in.n; n++) {
+        int err = alg_sdp_decode(slice_of(c.w.in.p, n), &copy, &fault);
+        assert_true(err < 0 && fault.rule && fault.octet <= n);
+    }
+    OK(alg_sdp_decode(buf_slice(&c.w.in), &copy, &fault));
+    c.w.in.p[0]++;
+    assert_int_equal(alg_sdp_decode(buf_slice(&c.w.in), &copy, &fault), ERR_UNSUPPORTED);
+    alg_sdp_free(c.x);
+    c.x = copy;
+    assert_true(srtp_master_equal(&key, &alg_sdp_session(copy)->streams[0].ends[MEDIA_OUTSIDE].out));
+    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 2, REOFFER("other", "9 9000", "17036", "")));
+    assert_non_null(strstr(alg_call_body(&c), "o=- 1467 7722 IN IP4 198.51.100.7\r\n"));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+    assert_true(srtp_master_equal(&key, &alg_sdp_session(copy)->streams[0].ends[MEDIA_OUTSIDE].out));
+    assert_false(alg_sdp_session(copy)->is_early);
+    alg_call_fini(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -809,6 +839,7 @@ int main(void)
         cmocka_unit_test(test_hidden),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_row),
     };
     return cmocka_run_group_tests_name("alg_sdp", tests, NULL, NULL);
 }
