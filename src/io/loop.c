@@ -35,7 +35,8 @@ struct loop_timer {
     void *arg;
 };
 
-int loop_new(struct loop **ret_loop)
+/* Libevent's precise timers are set in the kernel before each wait. */
+static int new_loop(int timer_flag, struct loop **ret_loop)
 {
     struct loop *loop = mem_alloc(sizeof *loop);
     struct event_config *config = event_config_new();
@@ -45,8 +46,7 @@ int loop_new(struct loop **ret_loop)
         list_init(&loop->stages[i]);
     list_init(&loop->at_end);
     /* One thread; deadlines are compared with the clock itself and not with a copy that is a turn old. */
-    event_config_set_flag(config,
-                          EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_PRECISE_TIMER);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | timer_flag);
     loop->base = event_base_new_with_config(config);
     if (!loop->base)
         goto out;
@@ -59,6 +59,16 @@ out:
         event_config_free(config);
     mem_free(loop);
     return ERR_NO_MEMORY;
+}
+
+int loop_new(struct loop **ret_loop)
+{
+    return new_loop(EVENT_BASE_FLAG_PRECISE_TIMER, ret_loop);
+}
+
+int loop_new_coarse(struct loop **ret_loop)
+{
+    return new_loop(0, ret_loop);
 }
 
 static void run_stage(struct list *stage)
@@ -177,7 +187,7 @@ void loop_task_cancel(struct loop_task *task)
     list_remove(&task->link);
 }
 
-/* Libevent waits for a span; rounding may end it a little early, and a core must not be called before its deadline. */
+/* Libevent waits for a span; rounding, or a coarse clock, may end it a little early, and a core must not be called before its deadline. */
 static void timer_arm(struct loop_timer *timer)
 {
     int64_t now_us = loop_clock().us;

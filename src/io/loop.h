@@ -16,6 +16,9 @@ struct event_base;
 /* 0 or ERR_NO_MEMORY / ERR_IO. SIGPIPE is ignored from then on. */
 int loop_new(struct loop **ret_loop);
 
+/* The same, with timers that may be late by some milliseconds and cost nothing in turns in which none is due. */
+int loop_new_coarse(struct loop **ret_loop);
+
 /* Everything that belongs to the loop (streams, timers, tasks) must be gone before, but for streams that were finished. NULL is allowed. */
 void loop_free(struct loop *loop);
 

@@ -205,7 +205,7 @@ static int prepare(struct daemon *d)
 {
     d->log = stderr_log(log_level_of(d));
     d->entropy = kernel_entropy();
-    int err = loop_new(&d->loop);
+    int err = d->program->slack_us ? loop_new_coarse(&d->loop) : loop_new(&d->loop);
     if (err)
         return err;
     loop_task_init(&d->work, turn, d);
