@@ -133,7 +133,7 @@ static void change_format(const struct quality *q, struct quality_source *s, uin
     if (s->kind != QUALITY_MEDIA || s->tick == q->formats[s->format].tick)
         return;
     s->tick = q->formats[s->format].tick;
-    s->is_anchored = false;
+    s->is_anchored = s->is_unclocked = false;
 }
 
 /* Counting begins with this packet. What was silence before it cannot be told in packets. */
@@ -148,7 +148,7 @@ static void begin_sequence(struct quality *q, struct quality_source *s, const st
     s->filled = 0;
     s->in_time = s->came = 0;
     s->run_now = 0;
-    s->is_anchored = false;
+    s->is_anchored = s->is_unclocked = false;
     s->is_repair = s->kind == QUALITY_REPAIR;
     q->pauses = false;
 }

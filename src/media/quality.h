@@ -43,6 +43,11 @@
 #define QUALITY_REROUTED_US 200000
 #define QUALITY_STEP_MAX_US 2000000
 
+/* Timestamps that are wrong by more than an eighth after ten seconds count in another clock than was negotiated: such a sender is measured by its sequence
+ * numbers alone. */
+#define QUALITY_CLOCK_US 10000000
+#define QUALITY_CLOCK_PART 8
+
 /* Nothing has ever come: not worth mentioning for so long. */
 #define QUALITY_FIRST_US 2000000
 
@@ -79,6 +84,7 @@ struct quality_source {
     bool is_known; /* was counted among the sources */
     bool is_repair;
     bool is_anchored;
+    bool is_unclocked;      /* its timestamps keep another time than was negotiated */
     uint8_t probation;      /* packets in sequence still wanted, A.1 */
     uint8_t filled;         /* bits of the maps that stand for packets */
     uint8_t payload_type;   /* of the last packet, and what that is: */

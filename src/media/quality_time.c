@@ -15,6 +15,7 @@ static int64_t ticks_us(int64_t ticks, uint64_t tick)
 static void set_anchor(const struct quality *q, struct quality_source *s, const struct rtp_view *p)
 {
     s->is_anchored = true;
+    s->is_unclocked = false;
     s->timestamp = p->timestamp;
     s->step = 0;
     s->ticks = 0;
@@ -52,6 +53,16 @@ static void learn_packet(struct quality *q, struct quality_source *s, uint32_t s
         q->pauses = true;
 }
 
+/* A sender that counts in another clock than the one negotiated seems to come later and later, or earlier. What it says about time is worth nothing. */
+static void doubt_clock(const struct quality *q, struct quality_source *s)
+{
+    int64_t elapsed_us = q->now_us - s->anchor_us;
+    if (elapsed_us < QUALITY_CLOCK_US || llabs(s->delay_us) <= elapsed_us / QUALITY_CLOCK_PART)
+        return;
+    s->is_unclocked = true;
+    s->jitter16 = 0;
+}
+
 /* The smallest delay of this stretch of QUALITY_BASE_US or the one before: old enough to be robust, young enough to follow a clock that runs at another
  * speed. */
 static int64_t follow_base(const struct quality *q, struct quality_source *s)
@@ -61,6 +72,7 @@ static int64_t follow_base(const struct quality *q, struct quality_source *s)
         s->base_before_us = is_stale ? s->delay_us : s->base_us;
         s->base_us = s->delay_us;
         s->base_until_us = q->now_us + QUALITY_BASE_US;
+        doubt_clock(q, s);
     } else if (s->delay_us < s->base_us) {
         s->base_us = s->delay_us;
     }
@@ -107,7 +119,8 @@ static bool is_still_late(struct quality *q, struct quality_source *s, int64_t d
     s->base_until_us = q->now_us + QUALITY_BASE_US;
     s->late_since_us = INT64_MAX;
     q->totals.reroutes++;
-    return behind_playout_us(s, s->delay_us, depth_us) > 0;
+    doubt_clock(q, s);
+    return !s->is_unclocked && behind_playout_us(s, s->delay_us, depth_us) > 0;
 }
 
 /* The timestamp does not go on from the last one. A marker says that the sender knows: it was silent without counting time. Otherwise packets were held
@@ -123,6 +136,8 @@ static void begin_anew(struct quality *q, struct quality_source *s, const struct
 
 bool quality_is_late(struct quality *q, struct quality_source *s, const struct rtp_view *p, bool in_order)
 {
+    if (s->is_unclocked)
+        return false;
     if (!s->is_anchored) {
         set_anchor(q, s, p);
         return false;

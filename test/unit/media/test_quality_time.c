@@ -391,6 +391,42 @@ static void test_video(void **state)
     free(s);
 }
 
+/* Half or twice as many ticks as were negotiated: for a while it looks as if everything came too late, or ever earlier; then it is not believed any more. */
+static void test_wrong_clock(void **state)
+{
+    (void)state;
+    for (unsigned ticks = 80; ticks <= 320; ticks *= 4) {
+        struct stream *s = stream_new(5);
+        struct quality_figures f;
+        int64_t t = 0;
+        for (unsigned i = 0; i < 1500; i++, t += PTIME_US) {
+            stream_add(s, t);
+            s->sequence++;
+            s->timestamp += ticks;
+        }
+        stream_give(s, 700 * PTIME_US);
+        uint64_t late = s->q.totals.late;
+        stream_give_all(s);
+        assert_int_equal(s->q.totals.late, late);
+        quality_sample(&s->q, at(t), &f);
+        assert_near(f.loss_ratio + f.late_ratio, 0, 1e-9);
+        assert_int_equal(f.jitter_us, 0);
+        /* with the right clock again it is measured as ever */
+        static const struct media_format narrow = {PCMA, 4000, "PCMA"}, wide = {PCMA, 16000, "PCMA"};
+        quality_set_formats(&s->q, true, ticks == 80 ? &narrow : &wide, 1, 20);
+        for (unsigned i = 0; i < 500; i++, t += PTIME_US) {
+            stream_add(s, t + (int64_t)(chance(s) * 15000));
+            s->sequence++;
+            s->timestamp += ticks;
+        }
+        stream_give_all(s);
+        quality_sample(&s->q, at(t), &f);
+        assert_in_range(f.jitter_us, 2000, 9000);
+        assert_near(f.loss_ratio + f.late_ratio, 0, 1e-9);
+        free(s);
+    }
+}
+
 /* ---- reports ---- */
 
 static void put_u32(uint8_t *p, uint32_t value)
@@ -487,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_codec_change),
         cmocka_unit_test(test_video),
+        cmocka_unit_test(test_wrong_clock),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_muted),
     };
