@@ -66,9 +66,10 @@ static const struct ctl_command commands[] = {
         .help = "read edge.conf again, while calls go on, and say what is different",
         .detail =
             "It is taken as a whole or, if a line is wrong or changes what only a restart can change, not at all. "
-            "Domains, agents, limits, thresholds and suites can change; certificates, authorities and "
-            "revocation lists are read again. Listeners, addresses of media, workers and IME servers need a "
-            "restart: systemctl restart ime-edge. SIGHUP does the same and says it in the log.",
+            "Agents, networks, thresholds, suites and rates can change; certificates, authorities and revocation lists "
+            "are read again, and connections whose certificate is no longer believed end. Served domains, listeners, "
+            "addresses of media, workers and IME servers need a restart: systemctl restart ime-edge. SIGHUP does the "
+            "same and says it in the log.",
         .raw = "differences",
     },
 };

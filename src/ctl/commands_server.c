@@ -112,7 +112,8 @@ static const struct ctl_command commands[] = {
         .help = "the epochs of the ticket keys, by granting domain",
         .rows = "epochs",
         .columns = COLUMNS({"domain", "DOMAIN"}, {"epoch", "EPOCH"}, {"state", "STATE"}, {"origin", "KEY"},
-                           {"installed_at", "SINCE"}, {"valid_until_at", "UNTIL"}, {"fingerprint", "FINGERPRINT"}, {"edges", "EDGES"}),
+                           {"installed_at", "SINCE"}, {"valid_until_at", "UNTIL"}, {"fingerprint", "FINGERPRINT"},
+                           {"edges", "EDGES"}),
         .empty = "no domain grants tickets here yet",
     },
     {
