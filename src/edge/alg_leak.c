@@ -95,7 +95,8 @@ static void look_at_sdp(struct search *s, struct region *region, const struct si
     struct sip_sdp sdp;
     if (sip_body_find(region, m, "application", "sdp", &body, NULL) < 0)
         return;
-    look(s, body.octets);
+    if (!s->found.n)
+        s->found = alg_find_hidden_in_sdp(s->options, body.octets);
     if (sip_sdp_parse(region, body.octets, &sdp, NULL) < 0) {
         s->found = s->found.n ? s->found : body.octets;
         return;

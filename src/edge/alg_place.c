@@ -317,7 +317,7 @@ static bool is_host(const uint8_t *begin, const uint8_t *p, const uint8_t *end)
     if (p[-1] == '@')
         return true;
     return ((p[-1] == ':' && (is_behind(begin, p, "sip:") || is_behind(begin, p, "sips:"))) ||
-            (p[-1] == '/' && is_behind(begin, p, "//"))) &&
+            (p[-1] == '/' && is_behind(begin, p, "://"))) &&
            !is_user(p, end);
 }
 
@@ -344,4 +344,16 @@ struct slice alg_find_hidden(const struct edge_options *options, struct slice te
         }
     }
     return (struct slice){0};
+}
+
+struct slice alg_find_hidden_in_sdp(const struct edge_options *options, struct slice text)
+{
+    static const char key[] = "a=crypto:";
+    struct slice found = {0};
+    while (text.n && !found.n) {
+        struct slice line = text_cut(&text, '\n');
+        if (line.n < sizeof key - 1 || memcmp(line.p, key, sizeof key - 1) != 0)
+            found = alg_find_hidden(options, line);
+    }
+    return found;
 }

@@ -32,7 +32,10 @@ bool alg_is_point(const struct edge_options *options, enum edge_side side, struc
 struct slice alg_point(const struct edge_options *options, enum edge_side side, enum sip_transport transport);
 
 /* The first hidden address in free text, wherever it stands, or hidden name where a host can be told from a word: behind an "@", "sip:", "sips:" or
- * "//". Empty: none. */
+ * "://". Empty: none. */
 struct slice alg_find_hidden(const struct edge_options *options, struct slice text);
+
+/* The same in a session description, but for a=crypto: what stands there was drawn by lot, and may look like anything. */
+struct slice alg_find_hidden_in_sdp(const struct edge_options *options, struct slice text);
 
 #endif

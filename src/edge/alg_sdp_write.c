@@ -219,7 +219,7 @@ int alg_sdp_write(const struct alg_sdp_out *out, const struct sip_sdp *sdp, stru
         err = write_line(&w, media);
     if (!err)
         err = sip_sdp_edit_write(w.e, &text);
-    if (!err && is_hidden(&w, buf_slice(&text)))
+    if (!err && out->to == EDGE_OUTSIDE && alg_find_hidden_in_sdp(out->options, buf_slice(&text)).n)
         err = ERR_FORBIDDEN;
     if (!err) {
         *ret_text = region_copy(region, buf_slice(&text));

@@ -174,11 +174,28 @@ static void test_text(void **state)
     alg_world_fini(&w);
 }
 
+/* A key may have any letters, slashes among them. */
+static void test_descriptions(void **state)
+{
+    static const char crypto[] = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline://pbx/+//phone.lan|2^31\r\n";
+    static const char tool[] = "a=tool:http://pbx/\r\n",
+                      sprop[] = "a=fmtp:96 sprop-parameter-sets=Z0//KeKQ,aM4//pbx\r\n";
+    char text[256];
+    struct alg_world w;
+    (void)state;
+    alg_world_init(&w);
+    snprintf(text, sizeof text, "v=0\r\n%s%s", crypto, sprop);
+    assert_int_equal(alg_find_hidden_in_sdp(&w.options, slice_str(text)).n, 0);
+    snprintf(text, sizeof text, "v=0\r\n%s%s", crypto, tool);
+    assert_slice_text(alg_find_hidden_in_sdp(&w.options, slice_str(text)), "pbx");
+    alg_world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places), cmocka_unit_test(test_options), cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_points), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_points), cmocka_unit_test(test_text),    cmocka_unit_test(test_descriptions),
     };
     return cmocka_run_group_tests_name("alg_place", tests, NULL, NULL);
 }
