@@ -22,9 +22,29 @@ static void check_cert(const struct cert *cert)
         abort();
 }
 
+/* Domains come out one by one and valid, whatever the names are; what is no certificate is good for nothing. */
+static void check_domains(struct slice octets)
+{
+    struct buf domains;
+    buf_init(&domains, CERT_DER_OCTETS_MAX);
+    int err = cert_domains(octets, &domains);
+    if (err == 0) {
+        struct slice rest = buf_slice(&domains);
+        if (!rest.n)
+            rest.p = NULL;
+        while (rest.p)
+            if (!domain_is_valid(text_cut(&rest, ' ')))
+                abort();
+    } else if (err == ERR_SYNTAX && cert_is_for_sip(octets, CERT_SIP_CLIENT)) {
+        abort();
+    }
+    buf_fini(&domains);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice octets = slice_of(data, size);
+    check_domains(octets);
     struct cert *cert;
     struct key *key;
     if (cert_from_der(octets, &cert) == 0 || cert_from_pem(octets, &cert) == 0) {

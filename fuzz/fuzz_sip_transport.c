@@ -108,11 +108,31 @@ static void send_large(struct story *s)
     sip_net_send(s->net, s->now, &hop, slice_of(text, sizeof text));
 }
 
+/* All that are there are told of, and what is told is what one gets by its number. */
+static void check_list(struct story *s)
+{
+    struct sip_conn_info info, same;
+    size_t n = 0;
+    for (size_t at = 0; sip_net_next_conn(s->net, &at, &info); n++)
+        if (!sip_net_conn(s->net, info.conn, &same) || same.since.us != info.since.us)
+            abort();
+    if (n != sip_net_conns(s->net))
+        abort();
+}
+
+static void release_all(struct story *s)
+{
+    struct sip_conn_info info;
+    for (size_t at = 0; sip_net_next_conn(s->net, &at, &info);)
+        for (; info.holds; info.holds--)
+            sip_net_release(s->net, s->now, info.conn);
+}
+
 static void step(struct story *s)
 {
     uint64_t conn;
     struct sip_hop hop;
-    switch (take(s) % 10) {
+    switch (take(s) % 14) {
     case 0:
         hop = take_hop(s);
         if (sip_net_accepted(s->net, s->now, hop.transport ? hop.transport : SIP_TCP, 1, &hop.addr, &local, hop.tcp_too,
@@ -142,6 +162,20 @@ static void step(struct story *s)
         s->now.mono = mono_after_ms(s->now.mono, (int64_t)take(s) * 500);
         sip_net_tick(s->net, s->now);
         break;
+    case 10:
+        sip_net_hold(s->net, s->now, take_conn(s));
+        break;
+    case 11:
+        sip_net_release(s->net, s->now, take_conn(s));
+        break;
+    case 12:
+        hop = take_hop(s);
+        conn = take_conn(s);
+        (void)sip_net_alias(s->net, conn, hop.side, take(s) % 2 ? "a.example" : "c.example", &hop.addr);
+        break;
+    case 13:
+        check_list(s);
+        break;
     case 8:
         sip_net_close(s->net, s->now, take_conn(s));
         break;
@@ -169,6 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     while (s.left)
         step(&s);
+    release_all(&s);
     /* Left alone, all connections end. */
     for (int i = 0; i < 10000 && sip_net_deadline(s.net).us != MONO_NEVER.us; i++) {
         s.now.mono = mono_max(s.now.mono, sip_net_deadline(s.net));
