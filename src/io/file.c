@@ -65,6 +65,20 @@ int file_read(const char *path, struct buf *ret_contents)
     return err;
 }
 
+/* Time and size tell that it was written, device and inode that another one took its place. */
+uint64_t file_stamp(const char *path)
+{
+    struct stat status;
+    uint64_t stamp = UINT64_C(0xcbf29ce484222325);
+    if (stat(path, &status) != 0)
+        return 0;
+    const uint64_t parts[] = {(uint64_t)status.st_dev, (uint64_t)status.st_ino, (uint64_t)status.st_size,
+                              (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        stamp = (stamp ^ parts[i]) * UINT64_C(0x100000001b3) + (stamp >> 31);
+    return stamp ? stamp : 1;
+}
+
 int file_read_secret(const char *path, struct buf *ret_contents)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

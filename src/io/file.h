@@ -12,6 +12,9 @@ int file_read(const char *path, struct buf *ret_contents);
 /* The same for a secret: ERR_FORBIDDEN unless the file is a regular one, ours or root's, and closed to group and others. */
 int file_read_secret(const char *path, struct buf *ret_contents);
 
+/* A number that is another one when the file has been written or replaced since; 0: it cannot be looked at. */
+uint64_t file_stamp(const char *path);
+
 /* Replaces the file as a whole, durably: written beside it, synchronized, renamed, the folder synchronized. ERR_NO_SPACE (full or read-only),
  * ERR_FORBIDDEN, ERR_NOT_FOUND (no such folder), ERR_IO. */
 int file_write(const char *path, struct slice contents, mode_t mode);

@@ -135,6 +135,23 @@ static void test_lock(void **state)
     snprintf(path, sizeof path, "%s/lock", folder);
 }
 
+static void test_stamp(void **state)
+{
+    (void)state;
+    assert_int_equal(file_stamp(path), 0);
+    assert_int_equal(file_write(path, slice_str("one"), 0600), 0);
+    uint64_t stamp = file_stamp(path);
+    assert_int_not_equal(stamp, 0);
+    assert_int_equal(file_stamp(path), stamp);
+    assert_int_equal(file_write(path, slice_str("two"), 0600),
+                     0); /* as long as before, and maybe within a tick: another file */
+    assert_int_not_equal(file_stamp(path), stamp);
+    stamp = file_stamp(path);
+    FILE *file = fopen(path, "a");
+    assert_true(file && fputs("more", file) >= 0 && fclose(file) == 0);
+    assert_int_not_equal(file_stamp(path), stamp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secret_must_be_private, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stamp, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
