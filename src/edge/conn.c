@@ -15,6 +15,8 @@ static struct edge_conn *hold(struct edge *e, uint64_t number)
             mem_free(conn);
             return NULL;
         }
+        if (e->ports.hold)
+            e->ports.hold(e->ports.hold_ctx, number, true);
     }
     conn->users++;
     return conn;
@@ -24,8 +26,11 @@ static void let_go(struct edge *e, struct edge_conn *conn)
 {
     if (--conn->users)
         return;
-    if (!conn->gone)
+    if (!conn->gone) {
         map_remove(&e->conns, slice_of(&conn->number, sizeof conn->number));
+        if (e->ports.hold)
+            e->ports.hold(e->ports.hold_ctx, conn->number, false);
+    }
     mem_free(conn);
 }
 

@@ -33,6 +33,9 @@ typedef int edge_reload_fn(void *ctx, struct buf *report);
 /* What imectl asks that the program knows better than the core; each writes members of an answer. */
 typedef void edge_show_fn(void *ctx, struct ctl_writer *w);
 
+/* A connection is needed by calls from now on, or by none anymore: it is not to end for being quiet (sip_host_hold, sip_host_release). */
+typedef void edge_hold_fn(void *ctx, uint64_t conn, bool is_needed);
+
 /* Borrowed, for the life of the edge. */
 struct edge_ports {
     const struct entropy *entropy;
@@ -42,6 +45,8 @@ struct edge_ports {
     const struct media_port *media; /* NULL: no session with media is let through */
     edge_mapping_fn *mapping;       /* NULL: inline only */
     void *mapping_ctx;
+    edge_hold_fn *hold; /* NULL: nobody is told */
+    void *hold_ctx;
     edge_reload_fn *reload; /* NULL: it cannot be told to */
     void *reload_ctx;
     edge_show_fn *show_mappings;     /* rows of `show mappings`; NULL: none */

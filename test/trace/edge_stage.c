@@ -177,6 +177,31 @@ struct stage *edge_stage_new(void)
     return s;
 }
 
+static void let_go(struct stage *s, uint64_t conn)
+{
+    for (unsigned i = 0; i < s->held_count; i++)
+        if (s->held[i] == conn)
+            s->held[i--] = s->held[--s->held_count];
+}
+
+static void hold(void *ctx, uint64_t conn, bool is_needed)
+{
+    struct stage *s = ctx;
+    const unsigned before = s->held_count;
+    let_go(s, conn);
+    assert_int_equal(s->held_count, is_needed ? before : before - 1);
+    if (is_needed)
+        s->held[s->held_count++] = conn;
+}
+
+bool stage_holds(const struct stage *s, enum peer peer)
+{
+    for (unsigned i = 0; i < s->held_count; i++)
+        if (s->held[i] == s->conns[peer])
+            return true;
+    return false;
+}
+
 void edge_stage_start(struct stage *s)
 {
     s->ports.entropy = &s->entropy;
@@ -184,6 +209,8 @@ void edge_stage_start(struct stage *s)
     s->ports.keyring = keyring_of;
     s->ports.keyring_ctx = s;
     s->ports.media = &s->media;
+    s->ports.hold = hold;
+    s->ports.hold_ctx = s;
     assert_int_equal(edge_new(&s->options, &s->ports, s->now, &s->edge), 0);
 }
 
@@ -255,6 +282,7 @@ int edge_stage_teardown(void **state)
     assert_int_equal(left.sessions, 0);
     assert_int_equal(left.timers, 0);
     assert_int_equal(s->open_count, 0);
+    assert_int_equal(s->held_count, 0);
     edge_free(s->edge);
     keyring_free(s->keyring);
     edge_options_fini(&s->options);
@@ -314,6 +342,7 @@ void stage_lose(struct stage *s, enum peer peer)
 {
     struct sip_hop hop = {.transport = peers[peer].transport, .side = peers[peer].side, .addr = address_of(peer)};
     hop.conn = s->conns[peer];
+    let_go(s, hop.conn); /* it is gone: nobody releases it */
     edge_lost(s->edge, s->now, &hop);
     hop.conn = 0;
     edge_lost(s->edge, s->now, &hop);

@@ -76,6 +76,8 @@ struct stage {
     unsigned closed_count;
     struct media_summary summary; /* of each session at its end */
     uint64_t last_closed_conn;
+    uint64_t held[STAGE_SESSIONS]; /* connections that calls need */
+    unsigned held_count;
     unsigned branch;
     bool stopped;
     unsigned notices; /* lines of the log, and the last one */
@@ -92,6 +94,7 @@ void edge_stage_start(struct stage *s);
 void stage_run(struct stage *s, int64_t ms);
 void stage_send(struct stage *s, enum peer peer, const char *text);
 void stage_lose(struct stage *s, enum peer peer);             /* its connection ends */
+bool stage_holds(const struct stage *s, enum peer peer);      /* it may not end for being quiet */
 void stage_unreachable(struct stage *s, enum peer peer);      /* what it was to be sent next could not be */
 void stage_media(struct stage *s, struct media_event *event); /* of the newest session */
 

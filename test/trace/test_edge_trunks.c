@@ -37,6 +37,20 @@ static void far_connection_lost(void **state)
     talk_bye(&ann, &bob);
 }
 
+/* What a call came over is not closed for being quiet, until the call has ended. */
+static void connections_are_held(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    talk_connect(s, &bob, FAR, &ann, AGENT);
+    assert_true(stage_holds(s, FAR));
+    assert_true(stage_holds(s, AGENT));
+    talk_bye(&ann, &bob);
+    stage_run(s, 60000);
+    assert_false(stage_holds(s, FAR));
+    assert_false(stage_holds(s, AGENT));
+}
+
 /* A Contact that points into our network is not followed. */
 static void far_contact_is_inside(void **state)
 {
@@ -190,13 +204,10 @@ static void shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(far_connection_lost),
-        CASE(far_contact_is_inside),
-        CASE(agent_connection_lost),
-        CASE(lost_while_asked),
-        CASE(nobody_is_there),
-        CASE(idle_trunk_is_closed),
-        cmocka_unit_test_setup_teardown(shown, setup_reload, edge_stage_teardown),
+        CASE(far_connection_lost),  CASE(far_contact_is_inside),
+        CASE(connections_are_held), CASE(agent_connection_lost),
+        CASE(lost_while_asked),     CASE(nobody_is_there),
+        CASE(idle_trunk_is_closed), cmocka_unit_test_setup_teardown(shown, setup_reload, edge_stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,8 @@ struct host {
     struct dns *dns;
     struct mono keys_at;         /* epochs and their age are looked at again then */
     struct mono certificates_at; /* and certificates */
+    struct mono files_at;        /* and their files */
+    uint64_t files_stamp;        /* of all of them, when they were read */
 
     struct edge *edge;
 };

@@ -56,6 +56,16 @@ static void show_tickets(void *ctx, struct ctl_writer *w)
     keys_show(ctx, w);
 }
 
+/* The core ends after the connections do. */
+static void hold(void *ctx, uint64_t conn, bool is_needed)
+{
+    struct host *h = ctx;
+    if (h->sip && is_needed)
+        sip_host_hold(h->sip, conn);
+    else if (h->sip)
+        sip_host_release(h->sip, conn);
+}
+
 static int make_edge(struct host *h)
 {
     const struct edge_ports ports = {.entropy = &h->daemon.entropy,
@@ -63,6 +73,8 @@ static int make_edge(struct host *h)
                                      .keyring = keys_of_domain,
                                      .keyring_ctx = h,
                                      .media = media_host_port(h->media),
+                                     .hold = hold,
+                                     .hold_ctx = h,
                                      .reload = read_again,
                                      .reload_ctx = h,
                                      .show_certificates = show_certificates,

@@ -81,7 +81,7 @@ static const struct conf_key keys[] = {
 
     {"tls", "ca", CONF_PATH, CONF_LIST, NULL, 0, 0, NULL, "/etc/ime/partners-ca.pem", "Authorities (PEM files), besides those of the system."},
     {"tls", "system-store", CONF_BOOLEAN, 0, "yes", 0, 0, NULL, NULL, "Public authorities are believed (/etc/ssl/certs/ca-certificates.crt). no: those of `ca` only."},
-    {"tls", "crl", CONF_PATH, CONF_LIST, NULL, 0, 0, NULL, "/etc/ime/partners.crl", "Revocation lists (PEM or DER files). Read again by `imectl edge reload`; calls over connections whose certificate was revoked lose these."},
+    {"tls", "crl", CONF_PATH, CONF_LIST, NULL, 0, 0, NULL, "/etc/ime/partners.crl", "Revocation lists (PEM or DER files). Read again within a minute after they were written; connections whose certificate is revoked end."},
     {"tls", "crl-required", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "A certificate is refused whose authority has no list among them."},
     {"tls", "crl-stale", CONF_CHOICE, 0, "refuse", 0, 0, "refuse|take", NULL, "What a list is to judge that should have been replaced by a newer one."},
     {"tls", "resume", CONF_DURATION, 0, "1h", 0, DAY, NULL, NULL, "For so long a connection may go on with what an earlier one has agreed on. 0: never."},

@@ -8,6 +8,7 @@
 #define PEM_OCTETS_MAX (4u << 20)
 #define FILES_MAX 256
 #define LOOK_MS INT64_C(3600000)
+#define FILES_MS INT64_C(60000) /* after which it is seen at the latest that somebody has written them */
 #define WARN_MS (14 * INT64_C(86400000))
 #define SYSTEM_STORE "/etc/ssl/certs/ca-certificates.crt"
 
@@ -150,8 +151,44 @@ static int open_vap(struct host *h)
     return s->count ? daemon_tls(&h->daemon, &files, TLS_CLIENT, TLS_PEER_REQUIRED, &h->vap_tls) : 0;
 }
 
+/* ---- all of them ---- */
+
+static uint64_t add_stamp(uint64_t all, const char *path)
+{
+    return path ? all * UINT64_C(0x100000001b3) + file_stamp(path) : all;
+}
+
+static uint64_t add_stamps(uint64_t all, const struct conf_group *g, const char *key)
+{
+    for (size_t i = 0; i < conf_count(g, key); i++)
+        all = add_stamp(all, conf_text_at(g, key, i));
+    return all;
+}
+
+/* Another number when any of the files has changed. */
+static uint64_t stamp_files(const struct host *h)
+{
+    const struct settings *s = h->daemon.settings;
+    const struct conf_group *g = conf_section(s->conf, "tls");
+    const struct side_settings *inside = &s->sides[EDGE_INSIDE];
+    uint64_t all = add_stamp(1, s->system_store ? SYSTEM_STORE : NULL);
+    all = add_stamps(add_stamps(all, g, "ca"), g, "crl");
+    for (size_t i = 0; i < s->edge.domain_count; i++)
+        all = add_stamp(add_stamp(all, s->domains[i].certificate), s->domains[i].key);
+    all = add_stamp(add_stamp(add_stamp(all, inside->certificate), inside->key), inside->ca);
+    return add_stamp(all, s->server.ca);
+}
+
+/* Noted before they are read: what is written meanwhile is read once more. */
+static void note_files(struct host *h)
+{
+    h->files_stamp = stamp_files(h);
+    h->files_at = mono_after_ms(daemon_now(&h->daemon).mono, FILES_MS);
+}
+
 int tls_open(struct host *h)
 {
+    note_files(h);
     int err = open_outside(h);
     if (!err)
         err = open_inside(h);
@@ -160,6 +197,7 @@ int tls_open(struct host *h)
 
 int tls_read_again(struct host *h)
 {
+    note_files(h);
     int err = open_outside(h);
     int failed = open_inside(h);
     err = err ? err : failed;
@@ -188,12 +226,25 @@ static void warn(const struct host *h, struct now now, const char *what, struct 
                   wall_format(end, when), end.ms <= now.wall.ms ? ": it has ended" : "");
 }
 
+/* Files that were written are read without being told: a list of what is revoked comes every day. */
+static void look_at_files(struct host *h, struct now now)
+{
+    if (!mono_due(h->files_at, now.mono))
+        return;
+    h->files_at = mono_after_ms(now.mono, FILES_MS);
+    if (stamp_files(h) == h->files_stamp)
+        return;
+    log_event(&h->daemon.log, LEVEL_NOTICE, "tls.files.changed", "certificates, keys and lists are read again");
+    (void)tls_read_again(h); /* it has said what is wrong; what was there stays */
+}
+
 /* Those whose certificate has ended or was revoked meanwhile lose their connections. */
 struct mono tls_watch(struct host *h, struct now now)
 {
     const struct settings *s = h->daemon.settings;
+    look_at_files(h, now);
     if (!mono_due(h->certificates_at, now.mono))
-        return h->certificates_at;
+        return mono_min(h->certificates_at, h->files_at);
     h->certificates_at = mono_after_ms(now.mono, LOOK_MS);
     for (size_t i = 0; i < s->edge.domain_count; i++)
         warn(h, now, s->domains[i].certificate, tls_context_ends_at(h->tls_domains[i]));
@@ -201,7 +252,7 @@ struct mono tls_watch(struct host *h, struct now now)
         warn(h, now, s->sides[EDGE_INSIDE].certificate, tls_context_ends_at(h->tls_inside_server));
     warn(h, now, "revocation list", tls_context_crl_ends_at(h->tls_outside));
     sip_host_verify_again(h->sip);
-    return h->certificates_at;
+    return mono_min(h->certificates_at, h->files_at);
 }
 
 static void show_one(struct ctl_writer *w, const char *domain, const char *side, struct wall end, const char *file)
