@@ -44,7 +44,12 @@ static void connections_are_held(void **state)
     struct talk bob, ann;
     talk_connect(s, &bob, FAR, &ann, AGENT);
     assert_true(stage_holds(s, FAR));
-    assert_true(stage_holds(s, AGENT));
+    assert_false(stage_holds(s, AGENT)); /* it was found by its address, and would be found again */
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    assert_true(stage_holds(s, AGENT)); /* it has asked over it */
     talk_bye(&ann, &bob);
     stage_run(s, 60000);
     assert_false(stage_holds(s, FAR));
