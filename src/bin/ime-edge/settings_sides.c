@@ -17,6 +17,14 @@ static struct addr without_port(struct addr addr)
     return addr;
 }
 
+/* What we tell others of ourselves is no secret of the inside, whatever kind of address it is. */
+static int add_told(struct settings *s, enum edge_side side, const struct addr *addr)
+{
+    if (side != EDGE_OUTSIDE || !addr->family || is_any(addr))
+        return 0;
+    return edge_options_outside_network(&s->edge, addr, addr->family == 4 ? 32 : 128);
+}
+
 /* "name:port" or "address:port": what the other side sees. The first listener of its kind is it. */
 static int load_point(struct settings *s, const struct conf_group *g, enum edge_side side, enum sip_transport transport,
                       const struct addr *addr)
@@ -30,10 +38,13 @@ static int load_point(struct settings *s, const struct conf_group *g, enum edge_
     if (conf_has(g, "name")) {
         snprintf(text, sizeof text, strchr(conf_text(g, "name"), ':') ? "[%s]:%u" : "%s:%u", conf_text(g, "name"),
                  port);
-        if (addr_parse(slice_str(text), 0, &shown) == 0 && edge_options_own(&s->edge, &shown))
+        if (addr_parse(slice_str(text), 0, &shown) == 0 &&
+            (edge_options_own(&s->edge, &shown) || add_told(s, side, &shown)))
             return ERR_LIMIT;
     } else {
         addr_format(&shown, text);
+        if (add_told(s, side, &shown))
+            return ERR_LIMIT;
     }
     return edge_options_point(&s->edge, side, transport, text);
 }
@@ -84,6 +95,8 @@ static int load_media_addresses(struct settings *s, const char *section, enum ed
         err = err ? err : edge_options_own(&s->edge, &a);
     }
     for (unsigned family = 0; family < 2; family++) {
+        const struct addr *advertised = &s->edge.media_advertised[side][family];
+        err = err ? err : add_told(s, side, advertised->family ? advertised : &to[family]);
         s->edge.media_families[side][family] = to[family].family != 0;
         if (to[family].family && is_any(&to[family]) && !s->edge.media_advertised[side][family].family) {
             buf_printf(errors,
