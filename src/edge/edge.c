@@ -53,8 +53,8 @@ void edge_answer(struct edge *e, uint64_t server, unsigned status, const char *n
     if (name)
         sip_put_named(&e->octets, name, value);
     sip_end(&e->octets, (struct slice){0});
-    if (!e->octets.err)
-        sip_server_respond(e->layer, e->now, server, buf_slice(&e->octets));
+    if (e->octets.err || sip_server_respond(e->layer, e->now, server, buf_slice(&e->octets)) < 0)
+        sip_server_forget(e->layer, server); /* no memory: whoever asked asks again */
 }
 
 void edge_refuse(struct edge *e, uint64_t server, unsigned status, enum edge_cause cause, const char *text)

@@ -223,7 +223,8 @@ static void relay_respond(struct edge_relay *r, struct edge_dialog *d, const str
         return;
     }
     const struct slice answer = buf_slice(&e->octets);
-    sip_server_respond(e->layer, e->now, r->server, answer);
+    if (sip_server_respond(e->layer, e->now, r->server, answer) < 0 && m->status >= 200)
+        sip_server_forget(e->layer, r->server); /* no memory: whoever asked asks again */
     if (d)
         note_reliable(d, m);
     if (m->status < 200)

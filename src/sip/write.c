@@ -94,6 +94,16 @@ static bool creates_dialog(enum sip_method method)
     return method == SIP_INVITE || method == SIP_SUBSCRIBE || method == SIP_REFER || method == SIP_NOTIFY;
 }
 
+/* The check of a request that is refused may not have come as far as To. */
+static bool has_to_tag(const struct sip_message *request, const struct sip_field *to)
+{
+    struct sip_address address;
+    if (request->to.whole.n)
+        return request->to.tag.n > 0;
+    struct sip_cursor c = sip_field_cursor(request, to);
+    return sip_read_address(&c, &address) && address.tag.n > 0;
+}
+
 void sip_begin_answer(struct buf *out, const struct sip_message *request, unsigned status, const char *reason,
                       struct slice to_tag)
 {
@@ -103,7 +113,7 @@ void sip_begin_answer(struct buf *out, const struct sip_message *request, unsign
         copy_fields(out, request, SIP_RECORD_ROUTE);
     copy_fields(out, request, SIP_FROM);
     const struct sip_field *to = sip_field_first(request, SIP_TO);
-    if (to && status > 100 && !request->to.tag.n && to_tag.n) {
+    if (to && status > 100 && to_tag.n && !has_to_tag(request, to)) {
         buf_str(out, "To: ");
         buf_slice_put(out, to->value);
         buf_str(out, ";tag=");

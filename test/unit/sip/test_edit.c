@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "sip/edit.h"
 
+#include <string.h>
+
 /* Unusual on purpose: folding, compact forms, odd white space, several values in a line. */
 static const char invite[] = "INVITE sip:+4930123@a.example;user=phone SIP/2.0\r\n"
                              "v:  SIP/2.0/UDP one.example;branch=z9hG4bKa , SIP/2.0/TCP\r\n"
@@ -346,6 +348,10 @@ static void test_answers(void **state)
     sip_begin_answer(&f.out, &f.m, 200, NULL, slice_str("2"));
     assert_string_equal(buf_text(&f.out), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\nFrom: <sip:a@a>;tag=1\r\n"
                                           "To: <sip:b@b>;tag=3\r\nCall-ID: c\r\nCSeq: 2 BYE\r\n");
+    f.m.to = (struct sip_address){0}; /* the check did not come so far */
+    buf_clear(&f.out);
+    sip_begin_answer(&f.out, &f.m, 400, NULL, slice_str("2"));
+    assert_non_null(strstr(buf_text(&f.out), "To: <sip:b@b>;tag=3\r\n"));
     end(&f);
 }
 
