@@ -33,7 +33,7 @@ static void mask(struct passing *p, struct slice text)
         sip_edit_replace(p->e, text, checked(p, masked));
 }
 
-/* Parameters of a field that say something hidden go, each with its semicolon. */
+/* Parameters of a field that say something hidden go, each with its semicolon. Tags are names of the ends, whatever they look like. */
 static void clean_params(struct passing *p, struct slice params)
 {
     struct sip_cursor c;
@@ -43,7 +43,8 @@ static void clean_params(struct passing *p, struct slice params)
     while (sip_param_next(&c, &param)) {
         const struct slice last = param.has_value ? param.value : param.name;
         const uint8_t *end = last.p + last.n;
-        if (alg_value_is_hidden(p->way, param.value) || alg_value_is_hidden(p->way, param.name))
+        if (!sip_token_eq_str(param.name, "tag") &&
+            (alg_value_is_hidden(p->way, param.value) || alg_value_is_hidden(p->way, param.name)))
             sip_edit_replace(p->e, slice_of(begin, (size_t)(end - begin)), (struct slice){0});
         begin = end;
     }

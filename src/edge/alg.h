@@ -33,7 +33,7 @@ int alg_edit_response(const struct alg_way *way, const struct sip_message *m, co
 struct slice alg_contact(const struct alg_way *way, struct slice uri);
 
 /* Shows that a whole message (of the outside, as written) tells nothing of the inside: all hosts of URIs and Via, parameters, free texts, session
- * descriptions. Not looked at are user parts, Call-ID and what repeats one (Replaces, Join, In-Reply-To, Target-Dialog), and bodies of other types.
+ * descriptions. Not looked at are user parts, tags, Call-ID and what repeats one (Replaces, Join, In-Reply-To, Target-Dialog), and bodies of other types.
  * The first hidden text; empty: none. Independent of how the rewriting is done: for tests and fuzzing. */
 struct slice alg_find_leak(const struct edge_options *options, struct region *region, struct slice octets);
 

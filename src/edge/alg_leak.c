@@ -7,6 +7,7 @@
 
 struct search {
     const struct edge_options *options;
+    struct region *region;
     struct slice found;
 };
 
@@ -20,6 +21,12 @@ static void look_host(struct search *s, struct slice host)
 {
     if (!s->found.n && host.n && alg_hides_host(s->options, host))
         s->found = host;
+}
+
+static bool is_behind(const uint8_t *begin, const uint8_t *p, const char *word)
+{
+    const size_t n = strlen(word);
+    return (size_t)(p - begin) >= n && text_equal_nocase(slice_of(p - n, n), slice_str(word));
 }
 
 /* Of "Replaces=…" in a URI's headers: behind it. */
@@ -37,6 +44,19 @@ static const uint8_t *skip_dialog(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
+/* Of ";tag=…": behind it. */
+static const uint8_t *skip_tag(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *q = p + 1;
+    while (q < end && (*q == ' ' || *q == '\t' || *q == '\r' || *q == '\n'))
+        q++;
+    if (end - q < 3 || !text_equal_nocase(slice_of(q, 3), slice_str("tag")))
+        return p;
+    while (q < end && *q != ';' && *q != ',')
+        q++;
+    return q;
+}
+
 /* The "@" behind a user part that begins here; NULL: there is none. */
 static const uint8_t *end_of_user(const uint8_t *p, const uint8_t *end)
 {
@@ -45,25 +65,28 @@ static const uint8_t *end_of_user(const uint8_t *p, const uint8_t *end)
     return p < end && *p == '@' ? p : NULL;
 }
 
-/* All but user parts and names of dialogs. */
+/* All but user parts and names of dialogs, tags included: these are made unreadable. */
 static void look_at_value(struct search *s, struct slice value)
 {
-    const uint8_t *end = value.n ? value.p + value.n : value.p, *begin = value.p;
-    for (const uint8_t *p = value.p; p < end; p++) {
+    uint8_t *copy = region_alloc(s->region, value.n);
+    if (!copy || !value.n)
+        return;
+    memcpy(copy, value.p, value.n);
+    const uint8_t *end = copy + value.n;
+    for (const uint8_t *p = copy; p < end; p++) {
         const uint8_t *next = NULL;
-        if (*p == ':' && p - value.p >= 3 &&
-            (!memcmp(p - 3, "sip", 3) || (p - value.p >= 4 && !memcmp(p - 4, "sips", 4))))
+        if (*p == ':' && (is_behind(copy, p, "sip") || is_behind(copy, p, "sips")))
             next = end_of_user(p + 1, end);
         else if (*p == '?' || *p == '&')
             next = skip_dialog(p, end);
-        if (!next || next == p)
-            continue;
-        look(s, slice_of(begin, (size_t)(p - begin)));
-        begin = p = next;
-        if (p == end)
-            break;
+        else if (*p == ';')
+            next = skip_tag(p, end);
+        if (next && next > p + 1)
+            memset(copy + (p + 1 - copy), 'x', (size_t)(next - p - 1));
     }
-    look(s, slice_of(begin, (size_t)(end - begin)));
+    struct slice found = alg_find_hidden(s->options, slice_of(copy, value.n));
+    if (found.n && !s->found.n)
+        s->found = slice_of(value.p + (found.p - copy), found.n);
 }
 
 static void look_at_vias(struct search *s, const struct sip_message *m, const struct sip_field *f)
@@ -89,15 +112,15 @@ static bool repeats_call_id(const struct sip_field *f)
            sip_token_eq_str(f->name, "Target-Dialog");
 }
 
-static void look_at_sdp(struct search *s, struct region *region, const struct sip_message *m)
+static void look_at_sdp(struct search *s, const struct sip_message *m)
 {
     struct sip_body body;
     struct sip_sdp sdp;
-    if (sip_body_find(region, m, "application", "sdp", &body, NULL) < 0)
+    if (sip_body_find(s->region, m, "application", "sdp", &body, NULL) < 0)
         return;
     if (!s->found.n)
         s->found = alg_find_hidden_in_sdp(s->options, body.octets);
-    if (sip_sdp_parse(region, body.octets, &sdp, NULL) < 0) {
+    if (sip_sdp_parse(s->region, body.octets, &sdp, NULL) < 0) {
         s->found = s->found.n ? s->found : body.octets;
         return;
     }
@@ -112,7 +135,7 @@ static void look_at_sdp(struct search *s, struct region *region, const struct si
 struct slice alg_find_leak(const struct edge_options *options, struct region *region, struct slice octets)
 {
     struct sip_message m;
-    struct search s = {.options = options};
+    struct search s = {.options = options, .region = region};
     if (sip_parse(region, octets, SIP_STREAM, &m, NULL) < 0)
         return octets; /* who knows */
     look_at_value(&s, m.is_request ? m.uri : m.reason);
@@ -124,6 +147,6 @@ struct slice alg_find_leak(const struct edge_options *options, struct region *re
         if (f->header == SIP_VIA)
             look_at_vias(&s, &m, f);
     }
-    look_at_sdp(&s, region, &m);
+    look_at_sdp(&s, &m);
     return s.found;
 }

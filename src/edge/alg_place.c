@@ -233,6 +233,8 @@ bool alg_hides_host(const struct edge_options *options, struct slice host)
         return true;
     if (parse_ip(host, &addr))
         return false;
+    if (alg_find_hidden(options, host).n)
+        return true; /* "10.0.0.1.nip.example" */
     return edge_options_find_domain(options, host) < 0 && (is_private_name(host) || is_agent_name(options, host));
 }
 

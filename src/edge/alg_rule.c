@@ -1,13 +1,11 @@
 /* What becomes of each header: the table behind the rewriting. */
 #include "edge/alg_private.h"
 
-/* Those that are not named are texts. What passes repeats a Call-ID, belongs to the body, or has been read as a number. */
+/* Those that are not named are texts. What passes repeats a Call-ID, has the delimiter of a body, or was read as a number. */
 static const uint8_t known[SIP_HEADER_COUNT] = {
     [SIP_ALERT_INFO] = ALG_LINK,
     [SIP_CALL_ID] = ALG_PASS,
     [SIP_CONTACT] = ALG_CONTACT,
-    [SIP_CONTENT_DISPOSITION] = ALG_PASS,
-    [SIP_CONTENT_ENCODING] = ALG_PASS,
     [SIP_CONTENT_LENGTH] = ALG_PASS,
     [SIP_CONTENT_TYPE] = ALG_PASS,
     [SIP_CSEQ] = ALG_PASS,
@@ -28,7 +26,6 @@ static const uint8_t known[SIP_HEADER_COUNT] = {
     [SIP_SERVICE_ROUTE] = ALG_REMOVE,
     [SIP_TO] = ALG_IDENTITY,
     [SIP_VIA] = ALG_REMOVE,
-    [SIP_X_CISCO_VIPR_TICKET] = ALG_PASS,
 };
 
 /* Headers without a number of their own. */

@@ -165,12 +165,21 @@ static uint64_t hash_of(struct slice text)
     return hash;
 }
 
+static bool has_controls(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] <= ' ' || text.p[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 /* The name under which a side knows the session, from the first description that it is told. */
 static void name_session(struct alg_exchange *k, struct alg_told *told, const struct alg_sdp_out *out)
 {
     const struct sip_sdp_origin *o = &k->sdp->origin;
     const bool hidden = k->to == EDGE_OUTSIDE && alg_find_hidden(k->ports->options, o->username).n;
-    const struct slice user = hidden ? slice_str("-") : o->username;
+    const struct slice user = hidden || has_controls(o->username) ? slice_str("-") : o->username;
     if (user.n + 1 + o->session_id.n < sizeof told->name)
         snprintf(told->name, sizeof told->name, "%.*s %.*s", SLICE_PRINT(user), SLICE_PRINT(o->session_id));
     else

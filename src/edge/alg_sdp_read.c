@@ -124,7 +124,8 @@ static bool read_rtpmap(struct slice value, struct media_format *format)
         return false;
     const size_t n = name.n < sizeof format->name ? name.n : sizeof format->name - 1;
     memset(format->name, 0, sizeof format->name);
-    memcpy(format->name, name.p, n);
+    if (text_is_printable(name) && !memchr(name.p, ' ', name.n))
+        memcpy(format->name, name.p, n); /* else it has none that could be shown */
     format->clock_hz = (uint32_t)clock;
     return true;
 }

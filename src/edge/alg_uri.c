@@ -29,20 +29,35 @@ struct slice alg_print(const struct alg_way *way, const char *format, ...)
 
 /* ---- what is hidden ---- */
 
-/* Everywhere, and, if it is a host as a whole, as such. */
-static bool says_hidden(const struct edge_options *options, struct slice value)
+static int hex_digit(uint8_t c)
 {
-    return alg_find_hidden(options, value).n > 0;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Without escapes; what is none stays, for in some values "%" is a letter like others. */
+static void put_plain(struct buf *b, struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        const bool escape =
+            text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 && hex_digit(text.p[i + 2]) >= 0;
+        buf_u8(b, escape ? (uint8_t)(hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2])) : text.p[i]);
+        i += escape ? 2 : 0;
+    }
+}
+
+/* What there is no memory to look at is hidden. */
 bool alg_value_is_hidden(const struct alg_way *way, struct slice value)
 {
     struct buf plain;
-    bool hidden = says_hidden(way->options, value);
+    bool hidden = alg_find_hidden(way->options, value).n > 0;
     if (hidden || !value.n || !memchr(value.p, '%', value.n))
         return hidden;
     buf_init(&plain, TEXT_OCTETS_MAX);
-    hidden = sip_unescape(value, &plain) < 0 || says_hidden(way->options, buf_slice(&plain));
+    put_plain(&plain, value);
+    hidden = plain.err || alg_find_hidden(way->options, buf_slice(&plain)).n > 0;
     buf_fini(&plain);
     return hidden;
 }
@@ -181,6 +196,8 @@ struct slice alg_masked(const struct alg_way *way, struct slice text)
     buf_init(&b, TEXT_OCTETS_MAX);
     for (; hidden.n; hidden = alg_find_hidden(way->options, rest)) {
         const uint8_t *begin = hidden.p, *end = hidden.p + hidden.n;
+        while (begin > rest.p && (begin[-1] == '.' || (begin[-1] >= '0' && begin[-1] <= '9')))
+            begin--; /* nothing that would be an address without what was behind it */
         if (begin > rest.p && begin[-1] == '[' && end < rest.p + rest.n && *end == ']') {
             begin--;
             end++;
