@@ -11,12 +11,6 @@ struct search {
     struct slice found;
 };
 
-static void look(struct search *s, struct slice text)
-{
-    if (!s->found.n)
-        s->found = alg_find_hidden(s->options, text);
-}
-
 static void look_host(struct search *s, struct slice host)
 {
     if (!s->found.n && host.n && alg_hides_host(s->options, host))

@@ -172,6 +172,24 @@ static void test_refer(void **state)
     alg_world_fini(&w);
 }
 
+/* Octets that look like escapes, and tags that look like addresses. */
+static void test_odd(void **state)
+{
+    (void)state;
+    struct alg_world w;
+    alg_world_init(&w);
+    struct alg_way way = way_out(&w);
+    assert_request(&w, &way,
+                   "BYE sip:b@b.example SIP/2.0\r\nVia: SIP/2.0/TCP x;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+                   "From: <sip:a@[fd00::5]>;tag=%;x=%31%30.1.0.5;y=%zz\r\nTo: <sip:b@b.example>;tag=10.1.0.5\r\n"
+                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: 10.1.0.4.00::1 10.1.0.5.\r\n",
+                   NULL,
+                   "BYE sip:b@b.example SIP/2.0\r\nMax-Forwards: 69\r\n"
+                   "From: <sip:a@a.example>;tag=%;y=%zz\r\nTo: <sip:b@b.example>;tag=10.1.0.5\r\n"
+                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: a.example a.example.\r\nContent-Length: 0\r\n\r\n");
+    alg_world_fini(&w);
+}
+
 static void test_request_uri(void **state)
 {
     (void)state;
@@ -404,7 +422,7 @@ int main(void)
         cmocka_unit_test(test_invite_out),  cmocka_unit_test(test_invite_in),    cmocka_unit_test(test_refer),
         cmocka_unit_test(test_request_uri), cmocka_unit_test(test_response_out), cmocka_unit_test(test_response_in),
         cmocka_unit_test(test_redirection), cmocka_unit_test(test_contact),      cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_leaks),
+        cmocka_unit_test(test_leaks),       cmocka_unit_test(test_odd),
     };
     return cmocka_run_group_tests_name("alg", tests, NULL, NULL);
 }

@@ -99,9 +99,13 @@ static void test_options(void **state)
 static void test_hosts(void **state)
 {
     (void)state;
-    static const char *const hidden[] = {
-        "10.1.0.1",        "10.1.0.5",  "203.0.113.9", "fd00::1",           "127.0.0.1",       "pbx",     "PBX.local",
-        "agent.a.example", "localhost", "x.home.arpa", "sbc.corp.internal", "::ffff:10.0.0.1", "pbx.lan.", "10.0.0.1.nip.example"};
+    static const char *const hidden[] = {"10.1.0.1",          "10.1.0.5",
+                                         "203.0.113.9",       "fd00::1",
+                                         "127.0.0.1",         "pbx",
+                                         "PBX.local",         "agent.a.example",
+                                         "localhost",         "x.home.arpa",
+                                         "sbc.corp.internal", "::ffff:10.0.0.1",
+                                         "pbx.lan.",          "10.0.0.1.nip.example"};
     static const char *const shown[] = {"198.51.100.7", "edge.a.example", "b.example",
                                         "a.example",    "192.0.2.1",      "2001:db8::1",
                                         "0.0.0.0",      "home.example",   "anonymous.invalid"};

@@ -734,6 +734,26 @@ static void test_hidden(void **state)
     alg_call_fini(&c);
 }
 
+/* What nobody can read goes no further than it must: names of formats, the name of the session. */
+static void test_unreadable(void **state)
+{
+    (void)state;
+    struct alg_call c;
+    alg_call_init(&c);
+    OK(alg_call_request(&c, EDGE_OUTSIDE, "INVITE", 1,
+                        "v=0\r\no=f\001r 5 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 "
+                        "RTP/SAVP 96 97 200 x\r\na=rtpmap:96 tel\377ephone/8000\r\na=rtpmap:97 \"x/0\r\n" FAR_CRYPTO));
+    assert_non_null(strstr(alg_call_body(&c), "o=- 5 1 IN IP4 10.1.0.1\r\n"));
+    assert_non_null(strstr(alg_call_body(&c), "a=rtpmap:96 tel\377ephone/8000\r\n"));
+    OK(alg_call_answer(&c, EDGE_INSIDE, "200 OK", "", REOFFER("-", "1 1", "17036", "")));
+    const struct media_stream *stream = &alg_sdp_session(c.x)->streams[0];
+    assert_int_equal(stream->format_count, 2);
+    assert_int_equal(stream->formats[1].payload_type, 96);
+    assert_string_equal(stream->formats[1].name, "");
+    assert_int_equal(stream->formats[1].clock_hz, 8000);
+    alg_call_fini(&c);
+}
+
 /* No line in use, or no line at all: allowed (RFC 3264 5). */
 static void test_empty(void **state)
 {
@@ -840,6 +860,7 @@ int main(void)
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_row),
+        cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests_name("alg_sdp", tests, NULL, NULL);
 }
