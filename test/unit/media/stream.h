@@ -27,7 +27,7 @@ struct stream_packet {
 struct stream {
     struct quality q;
     struct stream_packet packets[STREAM_PACKETS_MAX];
-    unsigned count, given;
+    unsigned count, sorted, given;
     /* of the next packet that is added */
     uint16_t sequence;
     uint32_t timestamp, ssrc;
@@ -114,7 +114,9 @@ static inline int stream_compare(const void *a, const void *b)
 /* Hands over what has arrived until then. */
 static inline void stream_give(struct stream *s, int64_t until_us)
 {
-    qsort(s->packets + s->given, s->count - s->given, sizeof s->packets[0], stream_compare);
+    if (s->sorted != s->count)
+        qsort(s->packets + s->given, s->count - s->given, sizeof s->packets[0], stream_compare);
+    s->sorted = s->count;
     while (s->given < s->count && s->packets[s->given].at_us <= until_us) {
         const struct stream_packet *p = &s->packets[s->given++];
         quality_packet(&s->q, at(p->at_us), &p->view);
