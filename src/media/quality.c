@@ -140,9 +140,9 @@ static void change_format(const struct quality *q, struct quality_source *s, uin
 static void begin_sequence(struct quality *q, struct quality_source *s, const struct rtp_view *p)
 {
     int64_t silent_us = q->totals.sources > 0 ? quality_silence_us(q, q->now_us) : 0;
+    quality_settle_rest(q, s);
     if (silent_us > 0)
         quality_starved(q, silent_us);
-    quality_settle_rest(q, s);
     s->highest = p->sequence;
     s->unlikely = QUALITY_NO_SEQUENCE;
     s->filled = 0;

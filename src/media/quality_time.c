@@ -129,8 +129,10 @@ static void begin_anew(struct quality *q, struct quality_source *s, const struct
                        bool in_order)
 {
     if (by_us > QUALITY_STEP_MAX_US && in_order && !p->marker && q->flows &&
-        q->now_us - s->heard_us > QUALITY_STARVED_US)
+        q->now_us - s->heard_us > QUALITY_STARVED_US) {
+        quality_settle_rest(q, s); /* what came before the silence is before it */
         quality_starved(q, q->now_us - s->heard_us);
+    }
     set_anchor(q, s, p);
 }
 

@@ -235,22 +235,24 @@ static void test_silence(void **state)
     call_fini(&c);
 }
 
-/* On hold nothing is expected, and what was bad before does not count on. */
+/* On hold nothing is expected, however short, and what was bad before does not count on. */
 static void test_hold(void **state)
 {
     (void)state;
-    struct call c;
-    call_init(&c, 1, 3);
-    talk(&c, 30, 0, 1);
-    talk(&c, 15, 0.2, 1);
-    quality_set_flows(&c.s->q, at(c.now_us), false);
-    be_silent(&c, 60);
-    quality_set_flows(&c.s->q, at(c.now_us), true);
-    talk(&c, 15, 0.2, 1);
-    assert_int_equal(c.count, 0);
-    talk(&c, 15, 0.2, 1);
-    assert_int_equal(c.count, 1);
-    call_fini(&c);
+    for (unsigned hold_s = 1; hold_s <= 61; hold_s += 60) {
+        struct call c;
+        call_init(&c, 1, 3);
+        talk(&c, 30, 0, 1);
+        talk(&c, 15, 0.2, 1);
+        quality_set_flows(&c.s->q, at(c.now_us), false);
+        be_silent(&c, hold_s);
+        quality_set_flows(&c.s->q, at(c.now_us), true);
+        talk(&c, 15, 0.2, 1);
+        assert_int_equal(c.count, 0);
+        talk(&c, 15, 0.2, 1);
+        assert_int_equal(c.count, 1);
+        call_fini(&c);
+    }
 }
 
 /* Silence between words: it neither lets bad time pass nor forgets it. */
@@ -311,7 +313,7 @@ static void test_intervals(void **state)
     }
 }
 
-/* A worker that stood still for a minute has not seen a minute of bad quality. */
+/* A worker that did not look for a minute does not know that all of it was bad. */
 static void test_gap_in_samples(void **state)
 {
     (void)state;
@@ -319,12 +321,61 @@ static void test_gap_in_samples(void **state)
     call_init(&c, 1, 3);
     talk(&c, 10, 0, 1);
     talk(&c, 5, 0.3, 1);
-    c.now_us += 60 * SECOND;
-    c.sampled_us = c.now_us;
-    c.s->timestamp += 60 * 8000;
-    c.s->sequence += 1;
+    c.sampled_us += 60 * SECOND;
+    talk(&c, 60, 0.3, 1);
     talk(&c, 5, 0.3, 1);
     assert_int_equal(c.count, 0);
+    talk(&c, 15, 0.3, 1);
+    assert_int_equal(c.count, 1);
+    call_fini(&c);
+}
+
+/* Every so many packets one is lost. */
+static void lose_every(struct call *c, unsigned seconds, unsigned packets)
+{
+    for (unsigned i = 0; i < seconds * 50; i++, c->now_us += PTIME_US)
+        stream_next(c->s, i % packets == 0, c->now_us);
+    sample_until(c, c->now_us - 1);
+}
+
+/* Between the threshold (5 %) and three quarters of it a stream stays what it was. */
+static void test_between(void **state)
+{
+    (void)state;
+    struct call c;
+    call_init(&c, 1, 3);
+    c.policy.levels[3].mos = 0;
+    lose_every(&c, 60, 23); /* 4.3 % */
+    assert_int_equal(c.judge.impaired_count, 0);
+    lose_every(&c, 10, 12); /* 8.3 % */
+    assert_int_equal(c.judge.impaired_count, 1);
+    lose_every(&c, 15, 23);
+    assert_int_equal(c.count, 0);
+    lose_every(&c, 3, 10);
+    assert_int_equal(c.count, 1);
+    lose_every(&c, 60, 23);
+    assert_int_equal(c.count, 1);
+    lose_every(&c, 40, 40); /* 2.5 % */
+    assert_int_equal(c.count, 2);
+    assert_int_equal(c.judge.impaired_count, 1);
+    call_fini(&c);
+}
+
+/* A codec whose best is only just good enough becomes good again. */
+static void test_best_of_codec(void **state)
+{
+    (void)state;
+    struct call c;
+    call_init(&c, 1, 3);
+    c.policy.levels[3].mos = 4.3;
+    talk(&c, 10, 0, 1);
+    assert_int_equal(c.judge.impaired_count, 0);
+    talk(&c, 40, 0.1, 1);
+    assert_int_equal(c.count, 1);
+    assert_true(c.events[0].reasons & QUALITY_BY_MOS);
+    talk(&c, 40, 0, 1);
+    assert_true(c.judge.figures.mos < 4.3 + QUALITY_CLEAR_MOS);
+    assert_int_equal(c.count, 2);
     call_fini(&c);
 }
 
@@ -380,7 +431,7 @@ int main(void)
         cmocka_unit_test(test_flapping),  cmocka_unit_test(test_dropouts),       cmocka_unit_test(test_silence),
         cmocka_unit_test(test_hold),      cmocka_unit_test(test_pauses),         cmocka_unit_test(test_jitter),
         cmocka_unit_test(test_intervals), cmocka_unit_test(test_gap_in_samples), cmocka_unit_test(test_off),
-        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_policy),    cmocka_unit_test(test_between),        cmocka_unit_test(test_best_of_codec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,16 +273,19 @@ static void test_restart(void **state)
     stream_add(s, t - PTIME_US / 2); /* the stray one */
     s->sequence = kept;
     t = stream_clean(s, t, 100);
-    s->sequence = (uint16_t)(s->sequence - 5000);
-    s->timestamp += 12345678;
-    t = stream_clean(s, t, 300);
+    for (unsigned i = 0; i < 2; i++) { /* the second time its time is a second behind */
+        s->sequence = (uint16_t)(s->sequence - 5000);
+        s->timestamp += i == 0 ? 12345678 : (uint32_t)-8000;
+        t = stream_clean(s, t, 300);
+    }
     stream_give_all(s);
     quality_sample(&s->q, at(t), &f);
     assert_near(f.loss_ratio + f.late_ratio, 0, 1e-9);
     quality_end(&s->q, at(t));
-    assert_int_equal(s->q.totals.restarts, 1);
+    assert_int_equal(s->q.totals.late, 0);
+    assert_int_equal(s->q.totals.restarts, 2);
     assert_int_equal(s->q.totals.sources, 1);
-    assert_int_equal(s->q.totals.expected, 299 + 100 + 299);
+    assert_int_equal(s->q.totals.expected, 299 + 100 + 2 * 299);
     assert_int_equal(quality_lost(&s->q.totals), 0);
     assert_int_equal(s->q.totals.runs, 0);
     assert_int_equal(s->q.totals.starved_us, 0);
@@ -337,6 +340,48 @@ static void test_two_sources(void **state)
     free(s);
 }
 
+/* One sender stays while eight others come and go: its place is not given away. */
+static void test_steady_source(void **state)
+{
+    (void)state;
+    struct stream *s = stream_new(1);
+    uint16_t other = 100;
+    int64_t t = 0;
+    for (unsigned i = 0; i < 800; i++, t += PTIME_US) {
+        stream_next(s, false, t);
+        struct rtp_view *v = stream_add(s, t - 3000);
+        v->ssrc = 1000 + i / 100;
+        v->sequence = other++;
+    }
+    stream_give_all(s);
+    assert_int_equal(s->q.totals.sources, 9);
+    assert_int_equal(s->q.totals.expected, 799 + 8 * 99);
+    assert_int_equal(quality_lost(&s->q.totals), 0);
+    free(s);
+}
+
+/* Losses fall into the time in which nothing came, not into the moment at which that was noticed. */
+static void test_when_lost(void **state)
+{
+    (void)state;
+    for (unsigned gap = 100; gap <= 500; gap += 200) {
+        struct stream *s = stream_new(1);
+        struct quality_figures f;
+        int64_t t = stream_clean(s, 0, 500);
+        for (unsigned i = 0; i < gap; i++, t += PTIME_US)
+            stream_next(s, true, 0);
+        t = stream_clean(s, t, 125);
+        stream_give_all(s);
+        quality_sample(&s->q, at(t), &f);
+        assert_near(f.loss_ratio, gap == 100 ? 100.0 / 250 : 0.5, 0.05);
+        t = stream_clean(s, t, 100);
+        stream_give_all(s);
+        quality_sample(&s->q, at(t), &f);
+        assert_near(f.loss_ratio, 0.1, 0.05); /* the window has 0.5 s of it left */
+        free(s);
+    }
+}
+
 /* Many packets in a row: up to 2,999 are a loss, more than that a sender that counts anew. */
 static void test_dropout(void **state)
 {
@@ -371,7 +416,8 @@ int main(void)
         cmocka_unit_test(test_random),      cmocka_unit_test(test_bursts),  cmocka_unit_test(test_burst_ratio),
         cmocka_unit_test(test_reordered),   cmocka_unit_test(test_late),    cmocka_unit_test(test_severe),
         cmocka_unit_test(test_probation),   cmocka_unit_test(test_restart), cmocka_unit_test(test_new_source),
-        cmocka_unit_test(test_two_sources), cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_two_sources), cmocka_unit_test(test_dropout), cmocka_unit_test(test_steady_source),
+        cmocka_unit_test(test_when_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
