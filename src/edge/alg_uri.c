@@ -41,10 +41,10 @@ static int hex_digit(uint8_t c)
 static void put_plain(struct buf *b, struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
-        const bool escape =
-            text.p[i] == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 && hex_digit(text.p[i + 2]) >= 0;
-        buf_u8(b, escape ? (uint8_t)(hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2])) : text.p[i]);
-        i += escape ? 2 : 0;
+        const int high = text.p[i] == '%' && i + 2 < text.n ? hex_digit(text.p[i + 1]) : -1;
+        const int low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+        buf_u8(b, low >= 0 ? (uint8_t)(high * 16 + low) : text.p[i]);
+        i += low >= 0 ? 2 : 0;
     }
 }
 
