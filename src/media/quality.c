@@ -220,17 +220,16 @@ static void take_next(struct quality *q, struct quality_source *s, const struct 
     q->totals.expected += step;
     q->totals.received++;
     q->totals.late += is_late;
+    if (s->is_repair)
+        return;
     if (step > 1) {
         note_run(q, s, step - 1u);
-        if (!s->is_repair)
-            quality_slots_lost(q, step - 1u, q->now_us - s->heard_us);
+        quality_slots_lost(q, step - 1u, q->now_us - s->heard_us);
     }
     if (is_late)
         note_run(q, s, 1);
     else
         s->run_now = 0;
-    if (s->is_repair)
-        return;
     slot->expected++;
     slot->in_time += !is_late;
     slot->late += is_late;

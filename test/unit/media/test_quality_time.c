@@ -430,6 +430,42 @@ static void test_video(void **state)
     free(s);
 }
 
+/* Retransmissions on an SSRC of their own come when they must, and half of them are lost: nothing that anybody would see. */
+static void test_repair(void **state)
+{
+    (void)state;
+    static const struct media_format formats[] = {{96, 90000, "VP8"}, {97, 90000, "rtx"}};
+    struct stream *s = stream_new(5);
+    struct quality_figures f;
+    quality_set_formats(&s->q, false, formats, 2, 0);
+    s->payload_type = 96;
+    uint16_t repair = 500;
+    int64_t t = 0;
+    for (unsigned i = 0; i < 1500; i++, t += 10000) {
+        stream_add(s, t);
+        s->sequence++;
+        s->timestamp += 900;
+        if (i % 5 != 0)
+            continue;
+        struct rtp_view *v = stream_add(s, t + (int64_t)(chance(s) * 5000));
+        v->payload_type = 97;
+        v->ssrc = 4321;
+        v->timestamp -= 9000;
+        v->sequence = repair++;
+        repair = (uint16_t)(repair + (i % 50 == 45 ? 9 : 0)); /* ten arrive, nine are lost */
+    }
+    stream_give_all(s);
+    quality_sample(&s->q, at(t), &f);
+    assert_near(f.loss_ratio + f.late_ratio, 0, 1e-9);
+    assert_int_equal(f.run_us, 0);
+    assert_in_range(s->q.sources[0].jitter16 >> 4, 0, 10);
+    quality_end(&s->q, at(t));
+    assert_int_equal(s->q.totals.concealed_s, 0);
+    assert_int_equal(s->q.totals.late, 0);
+    assert_int_equal(quality_lost(&s->q.totals), 29 * 9);
+    free(s);
+}
+
 /* Half or twice as many ticks as were negotiated: for a while it looks as if everything came too late, or ever earlier; then it is not believed any more. */
 static void test_wrong_clock(void **state)
 {
@@ -573,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_codec_change),
         cmocka_unit_test(test_video),
+        cmocka_unit_test(test_repair),
         cmocka_unit_test(test_wrong_clock),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_muted),
