@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 
-from offices import CARRIERS, DIRECT, ENROLLED, SIP, Offices
+from capture import TCP, UDP, Capture, permitted
+from offices import CARRIERS, ENROLLED, SIP, Offices
 from processes import write_private
 from world import SHORT_CALLS, World, WorldError, free_network, open_database, program
 
@@ -28,6 +29,7 @@ PUBLISHED = 20
 RING = {"number-hash": "argon2id", "argon2-memory": "16M", "argon2-passes": "2"}
 CALLER = "+49300100007"
 TALK_SECONDS = 2
+CALLER_HZ, CALLED_HZ = 800, 1300  # the tones of the phones
 # Where each of the three calls begins, in seconds before now, at A; and by how much B's clock and the phone network shift start and stop.
 CALLS = [(900.2, 1.0, 1.5), (700.4, -1.2, -0.3), (500.1, 1.4, 0.6)]
 
@@ -384,10 +386,10 @@ class Demo:
 
     def step_agents(self):
         """Call agents take the place of ime-vcr; phones ring."""
-        self.tell.step(7, "A and B put a call agent between their PBX and the phone network, and call")
+        self.tell.step(7, "A and B put a call agent between their PBX and the phone network, and an edge before the Internet, and call")
         for company in self.companies:
             company.stop()
-        self.offices = Offices(self.world)
+        self.offices = Offices(self.world, "basic")
         a, b, _ = self.offices.offices
         self.offices.start()
         wait_for(lambda: b.ctl("agent", "publish", "report")["published"] == ENROLLED, "publishing by B's agent")
@@ -407,16 +409,40 @@ class Demo:
 
         route = wait_for(learned, "learning routes from these calls")[0]
         self.tell.check(route["domain"] == b.domain, f"both agents handed in the records; A's was told {route['uri']}")
-        self.ring(number, "IME", "from agent to agent over TLS, let in by its ticket, the voice from phone to phone")
-        self.world.signal(b.name, signal.SIGTERM)
-        self.tell.check(self.world.wait_end(b.name, STEP_SECONDS), "company B's agent ends, to take no direct calls when it is back")
-        b.start(direct=False)
-        self.world.wait_daemon(b.name)
-        self.world.save()
+        with Capture(self.is_of_edges) as capture:
+            self.ring(number, "IME", "from agent to edge, from edge to edge over TLS and SRTP, let in by its ticket, to the other agent")
+        self.check_secret(capture, number)
+        self.show_media(b)
+        self.world.signal(b.edge.name, signal.SIGTERM)
+        self.tell.check(self.world.wait_end(b.edge.name, STEP_SECONDS), "company B's edge ends: nobody takes direct calls there")
         self.ring(number, "PSTN", "back by the phone network, and the caller hears one call")
         self.tell.say(f"imectl agent explain {number}")
         self.tell.say("\n".join("    " + line for line in a.ctl("agent", "explain", number, "--limit", "1")["explanation"].rstrip().splitlines()))
         self.show_prices()
+
+    def is_of_edges(self, packet):
+        """Whether an edge sends it, or gets it."""
+        hosts = {point.rsplit(":", 1)[0] for o in self.offices.offices for point in (o.edge.inside, o.edge.outside)}
+        return packet.source[0] in hosts or packet.target[0] in hosts
+
+    def check_secret(self, capture, number):
+        """What the Internet saw of a call."""
+        hosts = {o.edge.outside.rsplit(":", 1)[0] for o in self.offices.offices}
+        outside = {protocol: [p for p in capture.of(protocol) if {p.source[0], p.target[0]} <= hosts] for protocol in (TCP, UDP)}
+        inside = {p.payload[12:] for p in capture.of(UDP) if not {p.source[0], p.target[0]} <= hosts}
+        texts = (b"SIP/2.0", b"sip:", b"INVITE", number[1:].encode(), CALLER[1:].encode())
+        readable = [text for text in texts for p in outside[TCP] if text in p.payload]
+        seen = any(text in p.payload for text in texts for p in capture.of(TCP) if p not in outside[TCP])
+        self.tell.check(outside[TCP] and seen and not readable,
+                        f"an eavesdropper between the edges read {len(outside[TCP])} packets of TLS: no SIP, no number; inside it is there")
+        same = sum(any(voice in p.payload for voice in inside if len(voice) > 100) for p in outside[UDP])
+        self.tell.check(outside[UDP] and inside and not same,
+                        f"and {len(outside[UDP])} packets of SRTP: none holds one of the {len(inside)} pieces of voice that passed inside")
+
+    def show_media(self, office):
+        """What the edge noted of the call."""
+        counters = {c["name"]: c["value"] for c in office.edge.ctl("show", "counters")["counters"]}
+        self.tell.check(counters.get("edge.tickets_good", 0) == 1, f"{office.edge.name} let one call in, with a good ticket")
 
     def show_offices(self, offices):
         """Who is there."""
@@ -427,7 +453,7 @@ class Demo:
             way = f"registered at its agent as {o.pbx}" if o.style["registers"] else "known to its agent by address"
             shown = "extensions" if o.style["extensions"] else "+E.164"
             self.tell.say(f"{o.pbx} at {o.point(102, SIP)}: extensions 200 to 209, {o.style['outside']} for an outside line, {way}, callers as {shown}")
-            self.tell.say(f"{o.name} at {o.point(101, SIP)} for the PBX, {o.point(101, DIRECT)} for other companies")
+            self.tell.say(f"{o.name} at {o.point(101, SIP)} for the PBX; {o.edge.name} at {o.edge.inside} for it, at {o.edge.outside} for other companies")
 
     def show_dialing(self, office, number):
         """What the agent's rules make of what is dialed."""
@@ -464,11 +490,12 @@ class Demo:
 
         at_a, at_b = (wait_for(lambda o=office: noted(o), "the call ending") for office in (a, b))
         good = heard.good and len(b.rang(number)) == rang + 1 and at_a["to"] == at_b["from"] == way
+        good = good and heard.last["heard_hz"] == CALLED_HZ and b.heard(number)["heard_hz"] == CALLER_HZ
         good = good and len(self.offices.carried()) - carried == (way == "PSTN")
         if not heard.good:
             raise Failure(f"extension {a.extension(CALLER)} dials {dialed}, and hears {heard.events}")
         self.tell.check(good, f"extension {a.extension(CALLER)} dials {dialed}: extension {b.extension(number)} of B rings after "
-                        f"{heard.seconds('rang'):.2f} s, its tone is heard for {heard.last['talk_ms'] / 1000:.1f} s: {text}")
+                        f"{heard.seconds('rang'):.2f} s, each hears the other's tone for {heard.last['talk_ms'] / 1000:.1f} s: {text}")
 
     def run(self):
         """All of it."""
@@ -497,6 +524,10 @@ def main():
     world = World(args.directory, network=free_network(30) if args.network == "free" else args.network)
     demo = Demo(world, tell)
     status = 1
+    if not permitted():
+        print("demo: step 7 reads what passes between the edges, which this user may not: run it as root, or with --keep away in a namespace of "
+              "its own (unshare --user --map-root-user --net)", file=sys.stderr)
+        return 2
     try:
         demo.run()
         print(f"\nAll of it happened, in {time.monotonic() - tell.began:.0f} s.")

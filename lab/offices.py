@@ -1,7 +1,7 @@
 """What companies of a world have beside their IME servers: a call agent (ime-agent) each, certificates for their domains, a PBX with phones,
-and a phone network of two carriers between them (ime-pstn).
+and a phone network of two carriers between them (ime-pstn); an edge (edges.py), or agents that reach each other without.
 
-Company N's agent is at 127.1.N.101: 5060 for the PBX, 5070 for the trunk, 5061 for other companies. Its PBX is at 127.1.N.102, the phones of
+Company N's agent is at 127.1.N.101: 5060 for the PBX, 5070 for the trunk, 5061 for its edge or other companies. Its PBX is at 127.1.N.102, the phones of
 its extensions 200 to 209 are at 127.1.N.103. The carriers are at 127.1.0.101 and 127.1.0.102.
 
 The PBXs differ as PBXs do (STYLES): how people dial a number outside, how the PBX writes numbers, and whether it registers at the agent. The
@@ -15,6 +15,7 @@ import secrets
 import subprocess
 import time
 
+from edges import Edge
 from processes import write_private
 from world import WorldError, company_letter, program
 
@@ -63,8 +64,9 @@ def until(condition, what, seconds=START_SECONDS):
 class Offices:
     """All of them."""
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, world, deployment=None):
+        """deployment: of edges.DEPLOYMENTS; None: no edges, agents are reached directly."""
+        self.world, self.deployment = world, deployment
         self.directory = world.home("domains")
         self.ca = os.path.join(self.directory, "ca.pem")
         new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
@@ -105,11 +107,16 @@ class Offices:
         self.world.save()
 
     def start(self):
-        """Everything, with all agents."""
+        """Everything, with all agents and edges."""
         for office in self.offices:
             office.start()
+            if office.edge:
+                office.edge.start()
         for office in self.offices:
             self.world.wait_daemon(office.name)
+            if office.edge:
+                self.world.wait_daemon(office.edge.name)
+                until(office.edge.has_keys, f"the keys of tickets have come to {office.edge.name}")
         self.connect()
 
     def carrier_address(self, index):
@@ -146,6 +153,8 @@ class Heard:
 class Office:
     """One company's."""
 
+    IME = DIRECT
+
     def __init__(self, offices, index):
         self.offices, self.world, self.index = offices, offices.world, index
         self.company = self.world.description["companies"][index - 1]
@@ -159,6 +168,7 @@ class Office:
         self.key, self.certificate = (os.path.join(offices.directory, f"{self.domain}.{kind}") for kind in ("key", "pem"))
         new_key(["-subj", f"/CN={self.domain}", "-addext", f"subjectAltName=DNS:{self.domain}", "-addext", "basicConstraints=critical,CA:false",
                  "-CA", offices.ca, "-CAkey", os.path.join(offices.directory, "ca.key")], self.key, self.certificate)
+        self.edge = Edge(self, offices.deployment) if offices.deployment else None
 
     def address(self, host, port):
         """Of something of this company."""
@@ -204,12 +214,15 @@ class Office:
         pbx = {"host": self.address(102, SIP)[0], "port": SIP}
         if self.style["registers"]:
             pbx = {"registers": "yes", "user": self.pbx, "password-file": os.path.join(home, "pbx-password")}
+        side = {"tls": self.point(101, DIRECT if direct else DIRECT + 100), "certificate": self.certificate, "key": self.key, "ca": self.offices.ca}
+        tickets = [("ticket", {"password-file": os.path.join(home, "ticket-password"), "epoch": 1})]
+        if self.edge:
+            side, tickets = {"tcp": self.point(101, DIRECT), **self.edge.agent_keys()}, []
         self.world.configure(self.name, "agent", [
             ("agent", {"domain": self.domain, "connect-timeout": "1s"}),
             ("pbx-side", {"udp": self.point(101, SIP)}),
             ("pstn-side", {"udp": self.point(101, TRUNK)}),
-            ("ime-side", {"tls": self.point(101, DIRECT if direct else DIRECT + 100), "certificate": self.certificate, "key": self.key,
-                          "ca": self.offices.ca}),
+            ("ime-side", side),
             ("pbx office", {**pbx, **self.number_rules()}),
             ("trunk carrier", {"host": network[0], "port": network[1], "country": COUNTRY, "area": AREA}),
             ("service ime", {
@@ -219,10 +232,10 @@ class Office:
                 "user": self.company["vap"]["user"],
                 "password-file": os.path.join(home, "vap-password"),
                 "ca": self.world.description["ca"],
-                "external-address": self.point(101, DIRECT),
+                "external-address": self.edge.outside if self.edge else self.point(101, DIRECT),
             }),
             ("enrolled office", {"pattern": self.numbers[0][:-1] + "X"}),
-            ("ticket", {"password-file": os.path.join(home, "ticket-password"), "epoch": 1}),
+            *tickets,
         ])
 
     def start(self, direct=True):
@@ -275,11 +288,19 @@ class Office:
         """Every phone has registered at the PBX, and that one at the agent if it should."""
         return self.pbx_ctl("show", "status")["health"] == "green"
 
-    def rang(self, number):
-        """What the phone of a number noted of the calls that came: every ringing."""
+    def noted(self, number, what):
+        """What the phone of a number noted of the calls that came: all events of a kind."""
         with open(self.world.processes[self.phones]["log"], encoding="utf-8") as log:
             events = [json.loads(line) for line in log if re.match(r"\{.*\}$", line)]
-        return [event for event in events if event["event"] == "ringing" and event["to"] == self.extension(number)]
+        return [event for event in events if event["event"] == what and event["to"] == self.extension(number)]
+
+    def rang(self, number):
+        """Every ringing."""
+        return self.noted(number, "ringing")
+
+    def heard(self, number):
+        """The newest call that has ended."""
+        return self.noted(number, "ended")[-1]
 
     def call(self, calling, called, seconds):
         """The phone of a number of this office dials, and hangs up so long after the answer."""

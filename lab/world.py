@@ -262,6 +262,7 @@ class World(Processes):
             "domain": f"{letter}.example",
             "numbers": company_numbers(index),
             "vap": {"user": f"agent-{letter}", "password": secrets.token_urlsafe(18)},
+            "edge": {"user": f"edge-{letter}", "password": secrets.token_urlsafe(18)},  # has the keys of tickets
             "ticket": secrets.token_urlsafe(24),  # the password of its tickets' keys: all of its servers have the same
             "servers": [{
                 "node_id": None,
@@ -287,6 +288,7 @@ class World(Processes):
         write_private(os.path.join(home, "token"), token + "\n")
         write_private(os.path.join(home, "vap-password"), company["vap"]["password"] + "\n")
         write_private(os.path.join(home, "ticket-password"), company["ticket"] + "\n")
+        write_private(os.path.join(home, "edge-password"), company["edge"]["password"] + "\n")
         settings = {} if hold else dict(SHORT_VALIDATOR)
         settings.update(validator or {})
         sections = [
@@ -305,6 +307,7 @@ class World(Processes):
             ("vap", {"listen": addresses["vap"]}),
             ("pvp", {"listen": addresses["pvp"]}),
             (f"client {company['vap']['user']}", {"password-file": os.path.join(home, "vap-password")}),
+            (f"client {company['edge']['user']}", {"password-file": os.path.join(home, "edge-password"), "ticket-keys": company["domain"]}),
             (f"domain {company['domain']}", {"ticket-password-file": os.path.join(home, "ticket-password"), "ticket-epoch": 1}),
         ]
         if settings:
@@ -415,18 +418,19 @@ class World(Processes):
         return rows
 
 
-def add_phones(world):
+def add_phones(world, deployment):
     """What people need to call each other; tells how."""
     import offices  # which needs this module  # pylint: disable=import-outside-toplevel
     try:
-        everybody = offices.Offices(world)
+        everybody = offices.Offices(world, deployment)
         everybody.start()
     except (offices.WorldError, OSError) as error:
         world.down()
         raise WorldError(str(error)) from error
     for office in everybody.offices:
         print(f"company {office.letter.upper()}: {office.pbx} at {office.point(102, offices.SIP)}, extensions 200 to 209, "
-              f"{office.style['outside']} for an outside line; {office.name} at {office.point(101, offices.SIP)}")
+              f"{office.style['outside']} for an outside line; {office.name} at {office.point(101, offices.SIP)}; "
+              f"{office.edge.name} at {office.edge.inside} inside, {office.edge.outside} outside")
     if len(everybody.offices) > 1:
         a, b = everybody.offices[:2]
         print(f"A call from A to B: build/bin/ime-pstn call 207 {a.dials(b.numbers[6])} --via {a.point(102, offices.SIP)} --password-file {a.password_file()}")
@@ -444,7 +448,10 @@ def main():
     family = up.add_mutually_exclusive_group()
     family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
     family.add_argument("--mixed", action="store_true", help="every second server of a company on ::1, the others there and on IPv4")
-    up.add_argument("--phones", action="store_true", help="also a call agent, a PBX and phones for every company, and a phone network between them")
+    up.add_argument("--phones", action="store_true", help="also a call agent, an edge, a PBX and phones for every company, and a phone "
+                    "network between them")
+    up.add_argument("--deployment", choices=("basic", "off-path"), help="with --phones: the edges are in the way of direct calls (basic, the "
+                    "default), or beside it, where agents ask them for an address")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -460,6 +467,8 @@ def main():
             parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
         if args.phones and (args.ipv6 or args.mixed):
             parser.error("--phones are on IPv4 only")
+        if args.deployment and not args.phones:
+            parser.error("--deployment is about what --phones brings")
         if not 1 <= args.node_ids <= NODE_IDS_MAX:
             parser.error(f"--node-ids must be 1 to {NODE_IDS_MAX}")
         if not 1 <= args.bootstraps <= min(args.companies, BOOTSTRAPS_MAX):
@@ -468,7 +477,7 @@ def main():
         world.up(args.companies, args.servers_per_company, args.hold, bootstraps=args.bootstraps,
                  validator=SHORT_CALLS if args.phones and not args.hold else None, tell=lambda text: print(text, flush=True))
         if args.phones:
-            add_phones(world)
+            add_phones(world, args.deployment or "basic")
         took = time.monotonic() - began
         memory = sum(world.memory(name) or 0 for name in world.processes)
         print(f"The world is up: {len(world.processes)} processes after {took:.1f} s, {memory / 2**20:.0f} MiB in all; "

@@ -48,8 +48,8 @@ static const struct ctl_command commands[] = {
         .programs = CTL_EDGE,
         .help = "off-path: the inside addresses that stand for far ones, and until when",
         .rows = "mappings",
-        .columns = COLUMNS({"inside", "INSIDE"}, {"far", "FAR"}, {"agent", "ASKED BY"}, {"made_at", "MADE"},
-                           {"used_at", "LAST USED"}, {"expires_at", "EXPIRES"}),
+        .columns = COLUMNS({"inside", "INSIDE"}, {"far", "FAR"}, {"made_at", "MADE"}, {"calls", "CALLS"},
+                           {"expires_at", "EXPIRES"}),
         .empty = "no mappings",
     },
     {

@@ -73,6 +73,9 @@ void edge_input(struct edge *e, struct now now, const struct sip_flow *flow, str
 void edge_unreachable(struct edge *e, struct now now, const struct sip_hop *hop);
 void edge_lost(struct edge *e, struct now now, const struct sip_hop *hop); /* as sip_layer_lost */
 
+/* Whether calls may go to that address outside: it is another company's. */
+bool edge_may_call(const struct edge *e, const struct addr *far);
+
 /* Whether a peer on that side is one that the configuration names: sip_host_handler.is_known. */
 bool edge_knows(const struct edge *e, unsigned side, const struct addr *peer);
 

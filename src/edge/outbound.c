@@ -12,6 +12,11 @@ bool edge_address_is_outside(const struct edge *e, const struct addr *addr)
     return addr->family && addr->port && alg_place_of(e->options, addr) == ALG_FAR;
 }
 
+bool edge_may_call(const struct edge *e, const struct addr *far)
+{
+    return edge_address_is_outside(e, far);
+}
+
 static int refuse(struct edge *e, const struct sip_event *event, uint64_t *counter, enum edge_notice notice,
                   unsigned status, enum edge_cause cause, const char *text)
 {

@@ -144,7 +144,7 @@ static void write_to(struct sip_host *h, uint64_t number, struct slice octets)
 static const struct host_point *udp_point(const struct sip_host *h, unsigned side, uint8_t family)
 {
     for (size_t i = 0; i < h->point_count; i++) {
-        const struct host_point *p = &h->points[i];
+        const struct host_point *p = h->points[i];
         if (p->udp && p->side == side && udp_addr(p->udp).family == family)
             return p;
     }
@@ -386,14 +386,19 @@ int sip_host_new(struct loop *loop, const struct sip_host_options *options, cons
     return 0;
 }
 
+static void point_free(struct host_point *p)
+{
+    udp_close(p->udp);
+    listener_close(p->listener);
+    mem_free(p);
+}
+
 void sip_host_free(struct sip_host *h)
 {
     if (!h)
         return;
-    for (size_t i = 0; i < h->point_count; i++) {
-        udp_close(h->points[i].udp);
-        listener_close(h->points[i].listener);
-    }
+    while (h->point_count)
+        point_free(h->points[--h->point_count]);
     for (size_t i = 0; i < h->conn_slots; i++) {
         if (h->conns[i]) {
             stream_finish(h->conns[i]->stream);
@@ -418,7 +423,9 @@ int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transp
         return ERR_LIMIT;
     if (side >= SIP_HOST_SIDES_MAX || (transport == SIP_TLS && !tls))
         return ERR_RANGE;
-    struct host_point *p = &h->points[h->point_count];
+    struct host_point *p = mem_alloc(sizeof *p);
+    if (!p)
+        return ERR_NO_MEMORY;
     *p = (struct host_point){.host = h, .side = side, .transport = transport, .tls = transport == SIP_TLS ? tls : NULL};
     int err;
     if (transport == SIP_UDP) {
@@ -436,11 +443,28 @@ int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transp
         };
         err = listener_open(h->loop, &options, accepted, p, &p->listener);
     }
-    if (err)
+    if (err) {
+        mem_free(p);
         return err;
-    h->point_count++;
+    }
+    h->points[h->point_count++] = p;
     sip_host_side_changed(h, side);
     return 0;
+}
+
+void sip_host_unlisten(struct sip_host *h, unsigned side, enum sip_transport transport, const struct addr *at)
+{
+    for (size_t i = 0; i < h->point_count; i++) {
+        const struct host_point *p = h->points[i];
+        const struct addr addr = sip_host_point_addr(p);
+        if (p->side != side || p->transport != transport || !addr_eq(&addr, at))
+            continue;
+        point_free(h->points[i]);
+        memmove(&h->points[i], &h->points[i + 1], (h->point_count - i - 1) * sizeof h->points[0]);
+        h->point_count--;
+        sip_host_side_changed(h, side);
+        return;
+    }
 }
 
 void sip_host_connect_from(struct sip_host *h, unsigned side, const struct addr *local, struct tls_context *tls)
@@ -473,7 +497,7 @@ struct addr sip_host_point_addr(const struct host_point *p)
 struct addr sip_host_addr(const struct sip_host *h, unsigned side, enum sip_transport transport, uint8_t family)
 {
     for (size_t i = 0; i < h->point_count; i++) {
-        const struct host_point *p = &h->points[i];
+        const struct host_point *p = h->points[i];
         struct addr addr = sip_host_point_addr(p);
         if (p->side == side && p->transport == transport && (!family || addr.family == family))
             return addr;

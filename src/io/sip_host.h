@@ -16,7 +16,7 @@
 struct sip_host;
 
 #define SIP_HOST_SIDES_MAX SIP_LOCATE_SIDES_MAX
-#define SIP_HOST_POINTS_MAX 32 /* listeners in all */
+#define SIP_HOST_POINTS_MAX 2048 /* listeners in all */
 
 /* Called from the loop, never from within a function of this file. What they are given is valid during the call only. */
 struct sip_host_handler {
@@ -55,6 +55,9 @@ void sip_host_free(struct sip_host *h);
  * context is a server's. 0, ERR_LIMIT, or as listener_open and udp_open. */
 int sip_host_listen(struct sip_host *h, unsigned side, enum sip_transport transport, const struct addr *bind,
                     struct tls_context *tls);
+
+/* Ends that; its connections live on. Unknown points are ignored. */
+void sip_host_unlisten(struct sip_host *h, unsigned side, enum sip_transport transport, const struct addr *at);
 
 /* Connections of that side come from this address (family 0: the kernel chooses; port 0), and use this context (a client's) for TLS; NULL: that
  * side makes no TLS connections. Both must be told before the first message. */

@@ -101,12 +101,12 @@ void sip_host_side_changed(struct sip_host *h, unsigned side)
     can.ip4 = s->connects && s->local.family != 6;
     can.ip6 = s->connects && s->local.family != 4;
     for (size_t i = 0; i < h->point_count; i++) {
-        if (h->points[i].side != side)
+        if (h->points[i]->side != side)
             continue;
-        struct addr addr = sip_host_point_addr(&h->points[i]);
+        struct addr addr = sip_host_point_addr(h->points[i]);
         can.ip4 = can.ip4 || addr.family == 4;
         can.ip6 = can.ip6 || addr.family == 6;
-        if (h->points[i].udp)
+        if (h->points[i]->udp)
             can.transports[SIP_UDP] = true;
     }
     sip_locate_set_side(h->locator, side, &can);

@@ -48,7 +48,7 @@ struct sip_host {
     bool draining;          /* effects of the net are being carried out */
     struct buf unreachable; /* ways that are gone, which net_task tells of */
     struct host_side sides[SIP_HOST_SIDES_MAX];
-    struct host_point points[SIP_HOST_POINTS_MAX];
+    struct host_point *points[SIP_HOST_POINTS_MAX];
     size_t point_count;
     struct host_conn **conns; /* by sip_conn_slot */
     size_t conn_slots;

@@ -33,6 +33,7 @@ struct mapping_client {
     struct mapping_client_config config;
     const struct log *log;
     enum link_state state;
+    bool has_answered; /* over this connection */
     struct mono rest_until;
     bool to_connect, to_disconnect;
     uint32_t last_transaction;
@@ -243,17 +244,18 @@ void mapping_client_connected(struct mapping_client *c, struct now now)
     if (c->state != LINK_CONNECTING)
         return;
     c->state = LINK_UP;
+    c->has_answered = false;
     c->counters.connections++;
     buf_clear(&c->partial);
 }
 
-/* One that was up may have ended only because nobody had used it: what is under way is asked again, over a new one, once. */
+/* One that has served may have ended only because nobody used it for long: what is under way is asked again, over a new one. One that ends before any
+ * answer will not serve at the next attempt either. */
 void mapping_client_closed(struct mapping_client *c, struct now now)
 {
-    const bool was_up = c->state == LINK_UP;
     if (c->state != LINK_UP && c->state != LINK_CONNECTING)
         return;
-    if (!was_up) {
+    if (c->state == LINK_CONNECTING || !c->has_answered) {
         rest(c, now);
         return;
     }
@@ -287,6 +289,7 @@ static struct far *far_asked(struct mapping_client *c, uint32_t transaction)
 static void answered(struct mapping_client *c, struct now now, const struct mapping_message *m)
 {
     uint8_t key[19];
+    c->has_answered = true;
     struct far *far =
         m->kind == MAPPING_SUCCESS ? map_get(&c->by_addr, key_of(&m->far, key)) : far_asked(c, m->transaction);
     if (!far || !m->transaction || far->transaction != m->transaction || far->to_send) {

@@ -58,8 +58,8 @@ struct stage {
     const char *far_domain; /* of its certificate; several: separated by spaces */
     bool stopped;
     void (*mapping)(struct stage *s, const struct mapping_client_effect *e); /* the edge's mapping service */
-    bool deaf[PEERS];                        /* what is sent there is lost */
-    char to_strangers[STAGE_MESSAGE_OCTETS]; /* the last message to nobody of them */
+    bool deaf[PEERS];                                                        /* what is sent there is lost */
+    char to_strangers[STAGE_MESSAGE_OCTETS];                                 /* the last message to nobody of them */
     struct sip_hop stranger;
     unsigned branch;
 

@@ -33,8 +33,12 @@ static const struct stream_handler handler = {.ready = on_ready, .input = on_inp
 static void mapping_connect(struct host *h)
 {
     const struct agent_options *o = &h->options;
+    const struct side_settings *side = &h->daemon.settings->sides[AGENT_IME];
+    struct addr from = side->listen[SIP_TCP].family ? side->listen[SIP_TCP] : side->listen[SIP_TLS];
+    from.port = 0; /* the edge knows us by it */
     const struct stream_connect_options options = {
         .remote = o->mapping_service,
+        .local = from,
         .stream = {.connect_timeout_ms = o->connect_ms,
                    .acknowledge_timeout_ms = o->connect_ms,
                    .counters = &h->mapping_counters,

@@ -35,6 +35,10 @@ struct vap_link {
 
 struct host {
     struct daemon daemon;
+    struct mapping_server *mapping; /* NULL: no mapping service */
+    struct list askers;
+    size_t asker_count;
+    struct stream_counters mapping_counters;
     struct sip_host *sip;
     struct media_host *media;
     struct tls_context *tls_inside_server, *tls_inside_client;
@@ -65,6 +69,13 @@ void sip_perform(struct host *h, const struct edge_effect *e);
 /* media.c: the workers */
 int media_open(struct host *h);
 void media_close(struct host *h);
+
+/* mapping.c: inside addresses that stand for far ones */
+int mapping_open(struct host *h);
+bool mapping_find(void *ctx, struct now now, const struct addr *local, struct addr *ret_far); /* of edge_ports */
+struct mono mapping_turn(struct host *h, struct now now);
+void mapping_close(struct host *h);
+void mapping_show(const struct host *h, struct ctl_writer *w);
 
 /* tls.c: contexts from files; each says what is wrong with which file */
 int tls_open(struct host *h);

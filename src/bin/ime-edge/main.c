@@ -17,6 +17,7 @@ static struct mono turn(struct host *h, struct now now)
         else
             sip_perform(h, &e);
     }
+    due = mono_min(due, mapping_turn(h, now));
     due = mono_min(due, tls_watch(h, now));
     due = mono_min(due, keys_watch(h, now));
     return mono_min(due, edge_deadline(h->edge));
@@ -51,6 +52,11 @@ static void show_certificates(void *ctx, struct ctl_writer *w)
     tls_show(ctx, w);
 }
 
+static void show_mappings(void *ctx, struct ctl_writer *w)
+{
+    mapping_show(ctx, w);
+}
+
 static void show_tickets(void *ctx, struct ctl_writer *w)
 {
     keys_show(ctx, w);
@@ -75,8 +81,11 @@ static int make_edge(struct host *h)
                                      .media = media_host_port(h->media),
                                      .hold = hold,
                                      .hold_ctx = h,
+                                     .mapping = h->daemon.settings->mapping.count ? mapping_find : NULL,
+                                     .mapping_ctx = h,
                                      .reload = read_again,
                                      .reload_ctx = h,
+                                     .show_mappings = show_mappings,
                                      .show_certificates = show_certificates,
                                      .show_tickets = show_tickets,
                                      .show_ctx = h};
@@ -106,6 +115,8 @@ static int start(struct host *h)
         err = vap_open(h);
     if (!err)
         err = sip_open(h);
+    if (!err)
+        err = mapping_open(h);
     if (err)
         return err;
     log_event(&d->log, LEVEL_NOTICE, "starts", "version=%s domains=%zu agents=%zu", IME_VERSION,
@@ -125,6 +136,7 @@ static int reload(struct host *h, const struct settings *old)
 
 static void stop(struct host *h)
 {
+    mapping_close(h);
     sip_close(h);
     edge_free(h->edge);
     h->edge = NULL;

@@ -31,6 +31,9 @@ static const struct conf_section sections[] = {
      "share "
      "the ticket password (their [domain])."},
     {"media", false, "Media of calls: relayed by worker processes."},
+    {"mapping", false,
+     "The mapping service of an edge that is off-path: agents ask it for an address that stands for the company they "
+     "call (doc/mapping.md). Without it agents say in a Route where a call goes."},
     {"quality", false, "When a call is so bad that its call agent is told: doc/quality.md."},
     {"level", true,
      "The thresholds of one sensitivity level: utility, accommodative, nominal, moderate or aggressive. A stream is "
@@ -116,6 +119,12 @@ static const struct conf_key keys[] = {
     {"media", "inside-srtp", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "SRTP is offered to the agents, too, instead of RTP."},
     {"media", "t38", CONF_CHOICE, 0, "relay", 0, 0, "relay|refuse", NULL, "Fax over IP in a call: relayed (it is not protected on the way), or refused, so that it goes by phone network."},
     {"media", "silence", CONF_DURATION, 0, "1m", 0, DAY, NULL, NULL, "A call of which neither side has sent any media for so long is asked about; 0: not."},
+
+    {"mapping", "listen", CONF_ADDR, 0, NULL, MAPPING_PORT, 0, NULL, "10.0.0.9:8060", "Where agents ask, over TCP."},
+    {"mapping", "pool", CONF_ADDR, 0, NULL, 20000, 0, NULL, "10.0.0.9:20000",
+     "The first of the inside addresses that stand for others; the others have the same IP and the ports behind. SIP is taken there as at [inside]: over TCP if that has tcp, else over TLS."},
+    {"mapping", "size", CONF_INTEGER, 0, "256", 1, MAPPINGS_MAX, NULL, NULL, "How many there are: far edges that are called at a time."},
+    {"mapping", "timeout", CONF_DURATION, 0, "10m", SECOND, DAY, NULL, NULL, "An address that nobody asked for or called for so long stands for nobody any more."},
 
     {"quality", "sensitivity", CONF_CHOICE, 0, "nominal", 0, 0, "off|utility|accommodative|nominal|moderate|aggressive", NULL, "Which level holds. off: quality is measured and shown, agents are told nothing."},
     {"quality", "interval", CONF_DURATION, 0, "100ms", QUALITY_INTERVAL_MS_MIN, QUALITY_INTERVAL_MS_MAX, NULL, NULL, "How often it is looked at."},

@@ -6,12 +6,14 @@
 #include "edge/options.h"
 #include "io/handshakes.h"
 #include "io/media_host.h"
+#include "mapping/server.h"
 #include "sip/transport.h"
 #include "vap/client.h"
 
 extern const struct conf_table settings_table;
 
-#define LISTEN_MAX 8 /* points of one side and transport */
+#define MAPPINGS_MAX 1900 /* besides other listeners, SIP_HOST_POINTS_MAX */
+#define LISTEN_MAX 8      /* points of one side and transport */
 
 /* One side of the edge. */
 struct side_settings {
@@ -46,6 +48,8 @@ struct settings {
     struct domain_settings domains[EDGE_DOMAINS_MAX]; /* by number, as in `edge` */
     struct server_settings server;
     struct media_host_options media;
+    struct mapping_server_config mapping; /* count 0: there is no mapping service */
+    struct addr mapping_listen;
     struct sip_net_config net;
     struct handshakes_config handshakes;
     size_t queue_octets_max; /* that wait for one slow reader */
@@ -64,7 +68,7 @@ int settings_check(const struct settings *s, const char *path, struct buf *error
 /* As daemon_program.may_follow. */
 bool settings_may_follow(const struct settings *now, const struct settings *next, const char **ret_key);
 
-/* settings_sides.c: listeners, advertised addresses, networks, agents. settings_media.c: media and quality. */
+/* settings_sides.c: listeners, advertised addresses, networks, agents, mappings. settings_media.c: media and quality. */
 int settings_load_sides(struct settings *s, struct buf *errors);
 int settings_load_media(struct settings *s, struct buf *errors);
 

@@ -215,6 +215,27 @@ static int load_agent(struct settings *s, const struct conf_group *g, struct buf
     return err;
 }
 
+static int load_mapping(struct settings *s, struct buf *errors)
+{
+    const struct conf_group *g = conf_section(s->conf, "mapping");
+    if (!conf_has(g, "listen") && !conf_has(g, "pool"))
+        return 0;
+    if (!conf_has(g, "listen") || !conf_has(g, "pool")) {
+        buf_printf(errors, "[mapping]: it needs `listen` and `pool`\n");
+        return ERR_NOT_FOUND;
+    }
+    mapping_server_config_init(&s->mapping);
+    s->mapping_listen = conf_addr(g, "listen");
+    s->mapping.first = conf_addr(g, "pool");
+    s->mapping.count = (size_t)conf_integer(g, "size");
+    s->mapping.timeout_ms = conf_ms(g, "timeout");
+    if (s->mapping.first.port + s->mapping.count - 1 > UINT16_MAX) {
+        buf_printf(errors, "[mapping] size: there are not so many ports behind that of `pool`\n");
+        return ERR_RANGE;
+    }
+    return 0;
+}
+
 int settings_load_sides(struct settings *s, struct buf *errors)
 {
     s->edge.allow_private_outside = conf_boolean(conf_section(s->conf, "outside"), "private");
@@ -223,6 +244,8 @@ int settings_load_sides(struct settings *s, struct buf *errors)
     int failed = load_side(s, "outside", EDGE_OUTSIDE, errors);
     err = err ? err : failed;
     failed = check_inside(s, errors);
+    err = err ? err : failed;
+    failed = load_mapping(s, errors);
     err = err ? err : failed;
     for (const struct conf_group *g = NULL; (g = conf_next(s->conf, "agent", g));) {
         failed = load_agent(s, g, errors);

@@ -292,6 +292,20 @@ static void connection_ends(void **state)
     assert_int_equal(s->connects, 3);
 }
 
+/* It lets us in and then shows the door: once is enough. */
+static void connection_ends_at_once(void **state)
+{
+    struct scene *s = *state;
+    struct addr inside;
+    s->silent = true;
+    assert_int_equal(ask(s, "192.0.2.1:5061", &inside), 0);
+    mapping_client_closed(s->client, s->now);
+    drain(s);
+    assert_int_equal(s->connects, 1);
+    assert_int_equal(s->results[0].err, ERR_UNREACHABLE);
+    assert_int_equal(ask(s, "192.0.2.1:5061", &inside), ERR_UNREACHABLE);
+}
+
 static void service_talks_nonsense(void **state)
 {
     struct scene *s = *state;
@@ -388,6 +402,7 @@ int main(void)
         CASE(service_is_away),
         CASE(service_hangs),
         CASE(connection_ends),
+        CASE(connection_ends_at_once),
         CASE(service_talks_nonsense),
         CASE(answer_to_nobody),
         CASE(memory_is_bounded),

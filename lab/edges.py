@@ -1,0 +1,74 @@
+"""The edges of companies of a world (ime-edge): each stands between its company's call agent and the others.
+
+Company N's edge is at 127.1.N.120 for other companies (SIP over TLS at 5061, SRTP) and at 127.1.N.110 for its agent (SIP over TCP at 5060, RTP);
+127.1.N.96/28 is the inside network. Inline (basic), the agent hands it every direct call. Off-path, the agent asks the edge's mapping service
+(8060) for an address of the edge that stands for the company that is called: 127.1.N.111, one port of 20000 to 20049 each.
+"""
+import os
+
+from processes import write_private
+from world import split_address
+
+OUTSIDE, INSIDE, MAPPING = 5061, 5060, 8060
+POOL, POOL_SIZE = 20000, 50
+DEPLOYMENTS = ("basic", "off-path")
+
+
+class Edge:
+    """One company's, of its Office."""
+
+    def __init__(self, office, deployment):
+        self.office, self.world, self.deployment = office, office.world, deployment
+        self.name = f"edge-{office.letter}"
+        self.outside, self.inside = office.point(120, OUTSIDE), office.point(110, INSIDE)
+        self.account = office.company["edge"]  # at the IME server
+
+    # -- what others are told of it --------------------------------------------------------------------------------------
+
+    def agent_keys(self):
+        """Of the agent's section [ime-side]."""
+        keys = {"edge": self.inside, "edge-transport": "tcp"}
+        if self.deployment == "off-path":
+            keys["mapping-service"] = self.office.point(110, MAPPING)
+        return keys
+
+    # -- itself ----------------------------------------------------------------------------------------------------------
+
+    def configure(self):
+        """Writes its files."""
+        office = self.office
+        home = self.world.home(self.name)
+        write_private(os.path.join(home, "vap-password"), self.account["password"] + "\n")
+        vap = office.company["servers"][0]["vap"]
+        sections = [
+            ("edge", {}),
+            ("inside", {"tcp": self.inside, "networks": office.address(96, 0)[0] + "/28"}),
+            ("outside", {"tls": self.outside, "networks": f"{self.world.network}.0.0/16"}),
+            ("tls", {"ca": office.offices.ca, "system-store": "no"}),
+            (f"domain {office.domain}", {"certificate": office.certificate, "key": office.key}),
+            ("agent main", {"address": office.point(101, office.IME), "transport": "tcp"}),
+            ("server", {
+                "server": vap,
+                "tls-name": split_address(vap)[0],
+                "user": self.account["user"],
+                "password-file": os.path.join(home, "vap-password"),
+                "ca": self.world.description["ca"],
+            }),
+            ("media", {"workers": 1}),
+        ]
+        if self.deployment == "off-path":
+            sections.append(("mapping", {"listen": office.point(110, MAPPING), "pool": office.point(111, POOL), "size": POOL_SIZE}))
+        self.world.configure(self.name, "edge", sections)
+
+    def start(self):
+        """Does not wait."""
+        self.configure()
+        self.world.start_daemon(self.name, "edge")
+
+    def ctl(self, *words, **options):
+        """Asks it."""
+        return self.world.ctl(self.world.processes[self.name]["control"], *words, **options)
+
+    def has_keys(self):
+        """The keys of tickets have come from the IME server."""
+        return self.ctl("edge", "show", "tickets")["epochs"]
