@@ -263,39 +263,41 @@ static bool hides_text(const struct edge_options *options, struct slice text)
     return parse_ip(text, &addr) && alg_hides(options, &addr);
 }
 
-/* Digits and dots that begin here, a dot at their end not counted. */
-static struct slice run_of_v4(const uint8_t *p, const uint8_t *end)
+/* Around the dot at p: digits and dots, the dot being the first of them, and none at their end. */
+static struct slice find_v4(const struct edge_options *options, const uint8_t *begin, const uint8_t *p,
+                            const uint8_t *end)
 {
-    const uint8_t *q = p;
-    while (q < end && (is_digit(*q) || *q == '.'))
-        q++;
-    while (q > p && q[-1] == '.')
-        q--;
-    return slice_of(p, (size_t)(q - p));
+    const uint8_t *from = p, *to = p;
+    while (from > begin && is_digit(from[-1]))
+        from--;
+    if (from == p || (from > begin && (is_letter(from[-1]) || from[-1] == '.')))
+        return (struct slice){0};
+    while (to < end && (is_digit(*to) || *to == '.'))
+        to++;
+    while (to[-1] == '.')
+        to--;
+    struct slice found = slice_of(from, (size_t)(to - from));
+    return hides_text(options, found) ? found : (struct slice){0};
 }
 
-/* Hexadecimal digits, colons and dots that begin here; where a word or a port may stand behind an address, shorter ones are tried as well. */
-static struct slice find_v6(const struct edge_options *options, const uint8_t *p, const uint8_t *end)
+/* Around the colon at p: hexadecimal digits before it, and hexadecimal digits, colons and dots behind it; where a word or a port may stand behind an
+ * address, less of it is tried as well. */
+static struct slice find_v6(const struct edge_options *options, const uint8_t *begin, const uint8_t *p,
+                            const uint8_t *end)
 {
-    const uint8_t *q = p;
+    const uint8_t *from = p, *to = p;
     unsigned colons = 0;
-    for (; q < end && q - p < RUN_OCTETS_MAX && (is_hex(*q) || *q == ':' || *q == '.'); q++)
-        colons += *q == ':';
-    for (; colons >= 2 && q > p; q--) {
-        struct slice text = slice_of(p, (size_t)(q - p));
-        if ((q == end || q[0] == ':' || !is_hex(q[0])) && hides_text(options, text))
-            return text;
-        colons -= q[-1] == ':';
+    while (from > begin && is_hex(from[-1]) && p - from <= 4)
+        from--;
+    while (to < end && to - from < RUN_OCTETS_MAX && (is_hex(*to) || *to == ':' || *to == '.'))
+        colons += *to++ == ':';
+    for (; colons >= 2 && to > p; to--) {
+        struct slice found = slice_of(from, (size_t)(to - from));
+        if ((to == end || to[0] == ':' || !is_hex(to[0])) && hides_text(options, found))
+            return found;
+        colons -= to[-1] == ':';
     }
     return (struct slice){0};
-}
-
-static struct slice run_of_name(const uint8_t *p, const uint8_t *end)
-{
-    const uint8_t *q = p;
-    while (q < end && (is_letter(*q) || is_digit(*q) || *q == '.' || *q == '-' || *q == '_'))
-        q++;
-    return slice_of(p, (size_t)(q - p));
 }
 
 static bool is_behind(const uint8_t *begin, const uint8_t *p, const char *word)
@@ -312,40 +314,48 @@ static bool is_user(const uint8_t *p, const uint8_t *end)
     return p < end && *p == '@';
 }
 
-static bool is_host(const uint8_t *begin, const uint8_t *p, const uint8_t *end)
+/* The host that begins behind what introduces one. */
+static struct slice find_host(const struct edge_options *options, const uint8_t *p, const uint8_t *end)
 {
-    if (p == begin)
-        return false;
-    if (p[-1] == '@')
-        return true;
-    return ((p[-1] == ':' && (is_behind(begin, p, "sip:") || is_behind(begin, p, "sips:"))) ||
-            (p[-1] == '/' && is_behind(begin, p, "://"))) &&
-           !is_user(p, end);
+    const uint8_t *q = p;
+    while (q < end && (is_letter(*q) || is_digit(*q) || *q == '.' || *q == '-' || *q == '_'))
+        q++;
+    while (q > p && q[-1] == '.')
+        q--;
+    struct slice found = slice_of(p, (size_t)(q - p));
+    if (!found.n)
+        return found;
+    struct slice v6 = q < end && *q == ':' ? find_v6(options, p, q, end) : (struct slice){0};
+    return v6.n ? v6 : alg_hides_host(options, found) ? found : (struct slice){0};
 }
 
+/* Around the colon at p: a URI's, or an IPv6 address's. */
+static struct slice find_at_colon(const struct edge_options *options, const uint8_t *begin, const uint8_t *p,
+                                  const uint8_t *end)
+{
+    const uint8_t *host = NULL;
+    if (is_behind(begin, p, "sip") || is_behind(begin, p, "sips"))
+        host = p + 1;
+    else if (end - p > 2 && p[1] == '/' && p[2] == '/')
+        host = p + 3;
+    struct slice found = host && !is_user(host, end) ? find_host(options, host, end) : (struct slice){0};
+    return found.n ? found : find_v6(options, begin, p, end);
+}
+
+/* All that is looked for has a dot, a colon or an "@" in it or before it. */
 struct slice alg_find_hidden(const struct edge_options *options, struct slice text)
 {
     const uint8_t *end = text.n ? text.p + text.n : text.p;
-    uint8_t before = 0;
-    for (const uint8_t *p = text.p; p < end; before = *p++) {
-        struct slice found = {0};
-        if (is_digit(*p) && !is_digit(before) && !is_letter(before) && before != '.') {
-            found = run_of_v4(p, end);
-            if (hides_text(options, found))
-                return found;
-        }
-        if ((is_hex(*p) && !is_hex(before)) || (*p == ':' && p + 1 < end && p[1] == ':' && !is_hex(before))) {
-            found = find_v6(options, p, end);
-            if (found.n)
-                return found;
-        }
-        if (is_host(text.p, p, end)) {
-            found = run_of_name(p, end);
-            if (found.n && alg_hides_host(options, found))
-                return found;
-        }
+    struct slice found = {0};
+    for (const uint8_t *p = text.p; p < end && !found.n; p++) {
+        if (*p == '.')
+            found = find_v4(options, text.p, p, end);
+        else if (*p == ':')
+            found = find_at_colon(options, text.p, p, end);
+        else if (*p == '@')
+            found = find_host(options, p + 1, end);
     }
-    return (struct slice){0};
+    return found;
 }
 
 struct slice alg_find_hidden_in_sdp(const struct edge_options *options, struct slice text)

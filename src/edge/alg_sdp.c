@@ -18,14 +18,14 @@ int alg_sdp_new(uint64_t session, unsigned sensitivity, struct alg_sdp **ret_sdp
 
 static struct alg_offer *copy_offer(const struct alg_offer *offer)
 {
-    struct alg_offer *copy = mem_alloc(sizeof *copy);
+    struct alg_offer *copy = mem_alloc(alg_offer_octets(offer));
     uint8_t *told = mem_alloc(offer->told_octets);
     if (!copy || !told) {
         mem_free(copy);
         mem_free(told);
         return NULL;
     }
-    *copy = *offer;
+    memcpy(copy, offer, alg_offer_octets(offer));
     copy->told = told;
     memcpy(told, offer->told, offer->told_octets);
     return copy;
@@ -84,7 +84,7 @@ bool alg_sdp_waits(const struct alg_sdp *x)
 
 size_t alg_sdp_memory(const struct alg_sdp *x)
 {
-    return sizeof *x + (x->offer ? sizeof *x->offer + x->offer->told_octets : 0);
+    return sizeof *x + (x->offer ? alg_offer_octets(x->offer) + x->offer->told_octets : 0);
 }
 
 /* ---- where it stands ---- */

@@ -20,12 +20,25 @@ static int refuse_fault(struct alg_exchange *k, const struct fault *fault)
     return refuse(k, ALG_REFUSED_SDP, 488, slice_of(octets.p + octet, 0), fault->rule);
 }
 
+static struct alg_offer *new_offer(size_t count)
+{
+    struct alg_offer *offer = mem_alloc(sizeof *offer + count * sizeof offer->lines[0]);
+    if (offer)
+        offer->count = count;
+    return offer;
+}
+
+size_t alg_offer_octets(const struct alg_offer *offer)
+{
+    return sizeof *offer + offer->count * sizeof offer->lines[0];
+}
+
 void alg_offer_free(struct alg_offer *offer)
 {
     if (!offer)
         return;
     mem_free(offer->told);
-    mem_wipe(offer, sizeof *offer);
+    mem_wipe(offer, alg_offer_octets(offer));
     mem_free(offer);
 }
 
@@ -308,10 +321,10 @@ int alg_sdp_offer(struct alg_exchange *k, const struct alg_offer *old, struct al
     struct alg_sdp_out out = {0};
     struct slice text;
     int err = check_lines(k);
-    struct alg_offer *offer = err ? NULL : mem_alloc(sizeof *offer);
+    const size_t lines = k->sdp->media_count < MEDIA_STREAMS_MAX ? k->sdp->media_count : MEDIA_STREAMS_MAX;
+    struct alg_offer *offer = err ? NULL : new_offer(lines);
     if (!offer)
         return err ? err : ERR_NO_MEMORY;
-    offer->count = k->sdp->media_count < MEDIA_STREAMS_MAX ? k->sdp->media_count : MEDIA_STREAMS_MAX;
     for (size_t i = 0; i < offer->count && !err; i++)
         err = offer_line(k, i, old && i < old->count ? &old->lines[i] : NULL, &offer->lines[i], &left_out);
     if (!err && left_out.active && !left_out.relayed)
@@ -320,7 +333,6 @@ int alg_sdp_offer(struct alg_exchange *k, const struct alg_offer *old, struct al
     plan_offer(k, offer, &out);
     if (!err)
         err = tell(k, &out, &text);
-    mem_wipe(&out, sizeof out);
     if (!err) {
         offer->told = mem_alloc(text.n);
         offer->told_octets = text.n;
@@ -482,7 +494,7 @@ int alg_sdp_answer(struct alg_exchange *k, struct slice *ret_text)
         k->x->agreed = next;
         k->x->line_count = k->sdp->media_count;
     }
-    mem_wipe(&next, sizeof next);
-    mem_wipe(cryptos, sizeof cryptos);
+    mem_wipe(next.streams, offer->count * sizeof next.streams[0]);
+    mem_wipe(cryptos, offer->count * sizeof cryptos[0]);
     return err;
 }

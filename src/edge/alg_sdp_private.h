@@ -104,8 +104,8 @@ struct alg_offer {
     uint32_t cseq;
     size_t told_octets;
     uint8_t *told; /* as the answerer saw it */
-    size_t count;
-    struct alg_offered lines[MEDIA_STREAMS_MAX];
+    size_t count;  /* at most MEDIA_STREAMS_MAX: those behind are never relayed */
+    struct alg_offered lines[];
 };
 
 struct alg_sdp {
@@ -135,6 +135,7 @@ int alg_sdp_offer(struct alg_exchange *k, const struct alg_offer *old, struct al
 /* Reads the answer to x->offer, tells it to the offerer, and agrees on a session. */
 int alg_sdp_answer(struct alg_exchange *k, struct slice *ret_text);
 
-void alg_offer_free(struct alg_offer *offer); /* wipes its keys; NULL is allowed */
+size_t alg_offer_octets(const struct alg_offer *offer); /* without told */
+void alg_offer_free(struct alg_offer *offer);           /* wipes its keys; NULL is allowed */
 
 #endif

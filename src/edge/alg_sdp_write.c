@@ -54,7 +54,7 @@ struct writing {
 static bool is_between_us(const struct sip_sdp_attribute *a)
 {
     for (size_t i = 0; i < sizeof between_us / sizeof between_us[0]; i++) {
-        if (slice_eq_str(a->name, between_us[i]))
+        if (a->name.n && a->name.p[0] == (uint8_t)*between_us[i] && slice_eq_str(a->name, between_us[i]))
             return true;
     }
     return slice_eq_str(a->name, "group") && a->value.n >= 6 &&
