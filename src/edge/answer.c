@@ -59,6 +59,9 @@ void edge_cancelled(struct edge *e, const struct sip_event *event)
     if (!r || edge_side_of(event->flow->side) != r->from ||
         (r->from == EDGE_OUTSIDE && !sip_flow_is_from(event->flow, r->call->trunk->domain))) {
         e->counters.blocked_cancel++;
+        edge_notice(&e->notices, e->ports.log, e->now, EDGE_NOTICE_PEER_FOREIGN,
+                    "from=%s method=CANCEL call_id=\"%.*s\"", edge_far_name(event->flow),
+                    SLICE_PRINT(event->message->call_id));
         return;
     }
     if (r->client.token)

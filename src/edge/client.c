@@ -1,9 +1,9 @@
 /* Requests that went out: which of ours an event of the transaction layer is about. */
 #include "edge/internal.h"
 
-void edge_client_init(struct edge_client *c, edge_client_fn *heard, void *owner)
+void edge_client_init(struct edge_client *c, const struct edge_call *call, edge_client_fn *heard, void *owner)
 {
-    *c = (struct edge_client){.heard = heard, .owner = owner};
+    *c = (struct edge_client){.call = call, .heard = heard, .owner = owner};
 }
 
 int edge_client_send(struct edge *e, struct edge_client *c, const struct sip_hop *hop, struct slice octets)
@@ -28,15 +28,26 @@ void edge_client_drop(struct edge *e, struct edge_client *c)
     c->token = 0;
 }
 
+/* From the side that was asked, and outside from the company that was: others would have to know the branch. */
+bool edge_client_may_hear(void *ctx, uint64_t token, const struct sip_flow *flow)
+{
+    struct edge *e = ctx;
+    const struct edge_client *c = map_get(&e->clients, slice_of(&token, sizeof token));
+    if (!c || (edge_side_of(flow->side) == c->side &&
+               (c->side == EDGE_INSIDE || sip_flow_is_from(flow, c->call->trunk->domain))))
+        return true;
+    e->counters.blocked_response++;
+    edge_notice(&e->notices, e->ports.log, e->now, EDGE_NOTICE_PEER_FOREIGN,
+                "from=%s of=%s call_id=\"%s\" why=\"an answer in place of the other side\"", edge_far_name(flow),
+                c->side == EDGE_INSIDE ? "inside" : c->call->trunk->domain, c->call->call_id);
+    return false;
+}
+
 bool edge_client_event(struct edge *e, const struct sip_event *event)
 {
     struct edge_client *c = map_get(&e->clients, slice_of(&event->token, sizeof event->token));
     if (!c)
         return false;
-    if (event->kind == SIP_RESPONSE && edge_side_of(event->flow->side) != c->side) {
-        e->counters.blocked_response++; /* it would have to know the branch */
-        return true;
-    }
     const unsigned status = event->kind == SIP_RESPONSE  ? event->message->status
                             : event->kind == SIP_TIMEOUT ? 408
                                                          : 503;

@@ -104,6 +104,8 @@ static int make(struct edge *e)
     config.timer_c_ms = e->options->ring_ms + LINGER_MS;
     config.octets_max = e->options->octets_max;
     config.refuse_merged = false;
+    config.may_answer = edge_client_may_hear;
+    config.may_answer_ctx = e;
     config.seed = entropy_u64(e->ports.entropy);
     int err = sip_layer_new(&config, e->ports.entropy, e->ports.log, &e->layer);
     return err ? err : edge_timer_set(e, &e->trunk_timer, TRUNKS_EVERY_MS);

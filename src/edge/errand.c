@@ -57,7 +57,7 @@ void edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand
     errand->dialog = d;
     errand->to = to;
     errand->kind = kind;
-    edge_client_init(&errand->client, errand_heard, errand);
+    edge_client_init(&errand->client, c, errand_heard, errand);
     list_append(&c->errands, &errand->link);
     if (edge_patch_own(d, to, methods[kind], edge_dialog_own_cseq(d, to), fields, count) ||
         edge_client_send(e, &errand->client, &hop, buf_slice(&e->octets)) < 0)

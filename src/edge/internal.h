@@ -55,6 +55,7 @@ struct edge_client {
     uint64_t token; /* 0: not under way */
     uint64_t id;    /* of the layer */
     enum edge_side side;
+    const struct edge_call *call;
     edge_client_fn *heard;
     void *owner;
 };
@@ -234,10 +235,12 @@ void edge_drop(struct edge *e, const struct sip_event *event);
 void edge_close_conn(struct edge *e, uint64_t conn);
 
 /* client.c */
-void edge_client_init(struct edge_client *c, edge_client_fn *heard, void *owner);
+void edge_client_init(struct edge_client *c, const struct edge_call *call, edge_client_fn *heard, void *owner);
 int edge_client_send(struct edge *e, struct edge_client *c, const struct sip_hop *hop, struct slice octets);
 void edge_client_drop(struct edge *e, struct edge_client *c);
-bool edge_client_event(struct edge *e, const struct sip_event *event); /* false: of a client that is gone */
+bool edge_client_event(struct edge *e, const struct sip_event *event);
+/* sip_layer_config.may_answer; ctx is the edge. */
+bool edge_client_may_hear(void *ctx, uint64_t token, const struct sip_flow *flow); /* false: of a client that is gone */
 
 /* conn.c */
 /* The way back to where a message came from. Holds its connection; ERR_NO_MEMORY. */

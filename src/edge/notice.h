@@ -13,7 +13,7 @@
     X(TICKET_MISSING, "edge.ticket.missing", LEVEL_NOTICE) \
     X(TICKET_INVALID, "edge.ticket.invalid", LEVEL_NOTICE) \
     X(DIALOG_UNKNOWN, "edge.dialog.unknown", LEVEL_NOTICE)    /* out-of-dialog SIP dropped */ \
-    X(PEER_FOREIGN, "edge.dialog.foreign", LEVEL_WARNING)     /* a request in somebody else's dialog */ \
+    X(PEER_FOREIGN, "edge.dialog.foreign", LEVEL_WARNING)     /* a request or answer in somebody else's call */ \
     X(STATE_BLOCKED, "edge.state.blocked", LEVEL_NOTICE) \
     X(ROUTE_REFUSED, "edge.route.refused", LEVEL_WARNING)     /* Route header check failed */ \
     X(SRTP_MISSING, "edge.srtp.missing", LEVEL_WARNING)       /* no SRTP offered */ \

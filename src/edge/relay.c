@@ -27,7 +27,7 @@ int edge_relay_new(struct edge_call *c, const struct sip_event *event, struct ed
     r->method = event->message->method;
     r->cseq = r->sent_cseq = event->message->cseq.number;
     r->timer = (struct edge_timer){.fire = linger_due, .owner = r};
-    edge_client_init(&r->client, relay_heard, r);
+    edge_client_init(&r->client, c, relay_heard, r);
     if (r->method == SIP_INVITE && map_set(&c->edge->servers, slice_of(&r->server, sizeof r->server), r) < 0) {
         mem_free(r);
         return ERR_NO_MEMORY;

@@ -247,6 +247,12 @@ void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in)
         return;
     }
     struct client *c = CONTAINER_OF(t, struct client, t);
+    if (l->config.may_answer && !t->is_internal &&
+        !l->config.may_answer(l->config.may_answer_ctx, c->token, &in->flow)) {
+        l->counters.responses_foreign++;
+        sip_inbound_drop(in);
+        return;
+    }
     if (t->is_invite)
         sip_client_invite_receive(c, now, in);
     else

@@ -41,13 +41,18 @@ struct sip_layer_config {
     unsigned retry_after_s;        /* of the 503 */
     bool refuse_merged; /* 482 for a request that came by another way already (8.2.2.2); a proxy has it off */
     uint64_t seed;      /* of the hash tables */
+
+    /* Whether a response to the request of ours with this token may come that way. What may not is counted and dropped before it changes anything: the
+     * branch alone tells who knows it, not who it is. NULL: it is enough (18.1.2). */
+    bool (*may_answer)(void *ctx, uint64_t token, const struct sip_flow *flow);
+    void *may_answer_ctx;
 };
 void sip_layer_config_init(struct sip_layer_config *config);
 
 /* clang-format off */
 #define SIP_LAYER_COUNTERS(X) \
     X(requests_in) X(requests_out) X(responses_in) X(responses_out) X(retransmissions_in) X(retransmissions_out) \
-    X(refused_syntax) X(refused_version) X(refused_limit) X(refused_memory) X(responses_stray) X(acks_stray) X(cancels) X(cancels_stray) X(timeouts) X(unreachable) X(merged)
+    X(refused_syntax) X(refused_version) X(refused_limit) X(refused_memory) X(responses_stray) X(responses_foreign) X(acks_stray) X(cancels) X(cancels_stray) X(timeouts) X(unreachable) X(merged)
 /* clang-format on */
 COUNTERS_DECLARE(sip_layer_counters, SIP_LAYER_COUNTERS)
 

@@ -33,6 +33,57 @@ static void spoofed_bye(void **state)
     talk_bye(&bob, &ann);
 }
 
+/* Who knows all of a request, its branch included, but has the certificate of another company, does not answer it: the true answer still counts. */
+static void spoofed_answer(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, thief;
+    talk_begin(s, &ann, AGENT, &bob, FAR);
+    thief = bob;
+    thief.peer = OTHER;
+    talk_answer(&thief, 180, NULL);
+    talk_answer(&thief, 200, NULL);
+    talk_answer(&thief, 486, NULL);
+    stage_quiet(s);
+    assert_int_equal(stage_counters(s)->blocked_response, 3);
+    assert_string_equal(s->last_event, "edge.dialog.foreign");
+    assert_non_null(strstr(s->last_line, "from=c.example of=b.example"));
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    talk_accept(&ann, &bob);
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    thief = bob;
+    thief.peer = OTHER;
+    talk_answer(&thief, 481, NULL);
+    stage_quiet(s);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_bye(&ann, &bob);
+}
+
+/* Nor does it cancel one. */
+static void spoofed_cancel(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char text[8192];
+    talk_begin(s, &ann, FAR, &bob, AGENT);
+    talk_answer(&bob, 180, NULL);
+    talk_heard(&ann, "180");
+    snprintf(text, sizeof text,
+             "CANCEL %s SIP/2.0\r\nVia: SIP/2.0/TLS 203.0.113.9:5061;branch=%s\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: "
+             "<sip:" OURS "@a.example>\r\nCall-ID: %s\r\nCSeq: %u CANCEL\r\nContent-Length: 0\r\n\r\n",
+             ann.target, ann.invite_branch, ann.local, ann.call_id, ann.invite_cseq);
+    stage_send(s, OTHER, text);
+    stage_take(s, OTHER, "200"); /* of the transaction layer, which knows of no companies */
+    stage_quiet(s);
+    assert_int_equal(stage_counters(s)->blocked_cancel, 1);
+    assert_string_equal(s->last_event, "edge.dialog.foreign");
+    talk_accept(&ann, &bob);
+    talk_bye(&ann, &bob);
+}
+
 static void outside_of_dialogs(void **state)
 {
     static const char *const methods[] = {"BYE", "PRACK", "UPDATE", "NOTIFY", "INFO"};
@@ -512,7 +563,8 @@ static void session_expires(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(spoofed_bye),      CASE(outside_of_dialogs),
+        CASE(spoofed_bye),      CASE(spoofed_answer),
+        CASE(spoofed_cancel),   CASE(outside_of_dialogs),
         CASE(ack_of_nothing),   CASE(bye_before_the_answer),
         CASE(after_the_end),    CASE(numbers),
         CASE(invite_again),     CASE(invite_again_refused),
