@@ -122,6 +122,21 @@ enum alg_place alg_place_of(const struct edge_options *options, const struct add
     return is_own(options, &v4) ? ALG_OURS : kind_of(options, &v4);
 }
 
+static bool is_own_host(const struct edge_options *options, const struct addr *addr)
+{
+    for (size_t i = 0; i < options->own_count; i++) {
+        if (addr_eq_ip(&options->own[i], addr))
+            return true;
+    }
+    return is_own(options, addr);
+}
+
+bool alg_is_own_host(const struct edge_options *options, const struct addr *addr)
+{
+    struct addr v4;
+    return is_own_host(options, addr) || (embedded(addr, &v4) && is_own_host(options, &v4));
+}
+
 const char *alg_place_name(enum alg_place place)
 {
     static const char *const names[] = {"far", "ours", "inside", "nowhere"};

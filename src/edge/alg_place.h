@@ -13,6 +13,9 @@ enum alg_place {
     ALG_NOWHERE /* loopback, link-local, unspecified, multicast, broadcast, reserved: never another machine's */
 };
 enum alg_place alg_place_of(const struct edge_options *options, const struct addr *addr);
+
+/* Whatever the port: media of others, sent there, would come to us, or to another program of this machine. */
+bool alg_is_own_host(const struct edge_options *options, const struct addr *addr);
 const char *alg_place_name(enum alg_place place); /* for people: "inside", static storage */
 
 /* 0.0.0.0 or ::, which in a session description is the old way to hold. */

@@ -38,9 +38,11 @@ static bool parse_address(struct slice type, struct slice text, uint16_t port, s
     return slice_eq_str(type, "IP4") && !memchr(text.p, ':', text.n) && !addr_parse(text, port ? port : 1, ret_addr);
 }
 
-/* Others may not have us send where they could not send themselves. */
+/* Others may not have us send where they could not send themselves, nor to ourselves: to ports of other calls. */
 static bool place_is_good(const struct edge_options *options, enum edge_side from, const struct addr *addr)
 {
+    if (from == EDGE_OUTSIDE && alg_is_own_host(options, addr))
+        return false;
     const enum alg_place place = alg_place_of(options, addr);
     return place == ALG_FAR || (place == ALG_INSIDE && from == EDGE_INSIDE);
 }

@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "base/text.h"
+#include "edge/alg_place.h"
 
 #include <stdio.h>
 
@@ -83,6 +84,8 @@ static int load_media_addresses(struct settings *s, const char *section, enum ed
     for (size_t i = 0; i < conf_count(g, "media-address"); i++) {
         struct addr a = without_port(conf_addr_at(g, "media-address", i));
         to[a.family == 6] = a;
+        if (side == EDGE_OUTSIDE && !is_any(&a) && !alg_is_own_host(&s->edge, &a))
+            err = err ? err : edge_options_own(&s->edge, &a);
     }
     for (size_t i = 0; !conf_count(g, "media-address") && i < from->tcp_count + from->tls_count; i++) {
         struct addr a = without_port(i < from->tcp_count ? from->tcp[i] : from->tls[i - from->tcp_count]);

@@ -91,6 +91,11 @@ static void test_options(void **state)
     assert_int_equal(edge_options_own(&w.options, &port), 0);
     assert_int_equal(place(&w, "192.0.2.9:5061"), ALG_OURS);
     assert_int_equal(place(&w, "192.0.2.9:5062"), ALG_FAR);
+    const struct addr other_port = addr_of("192.0.2.9:20000"), mapped = addr_of("[::ffff:192.0.2.9]:20000"),
+                      neighbor = addr_of("192.0.2.10:5061");
+    assert_true(alg_is_own_host(&w.options, &other_port));
+    assert_true(alg_is_own_host(&w.options, &mapped));
+    assert_false(alg_is_own_host(&w.options, &neighbor));
     w.options.media_advertised[EDGE_OUTSIDE][0] = media;
     assert_int_equal(place(&w, "192.0.2.77:20000"), ALG_OURS);
     alg_world_fini(&w);

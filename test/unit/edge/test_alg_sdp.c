@@ -311,6 +311,7 @@ static void test_refused_offers(void **state)
         {EDGE_OUTSIDE, FAR_OFFER("IP4 192.168.1.1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
         {EDGE_OUTSIDE, FAR_OFFER("IP4 203.0.113.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
         {EDGE_OUTSIDE, FAR_OFFER("IP4 198.51.100.7", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.50", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
         {EDGE_OUTSIDE, FAR_OFFER("IP4 224.2.1.1/127", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
         {EDGE_OUTSIDE, FAR_OFFER("IP4 255.255.255.255", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
         {EDGE_OUTSIDE, FAR_OFFER("IP4 169.254.0.9", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
@@ -355,7 +356,9 @@ static void test_refused_offers(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct alg_call c;
+        const struct addr listener = addr_of("192.0.2.50:5061"); /* ours, and no other port of it is anybody else's */
         alg_call_init(&c);
+        assert_int_equal(edge_options_own(&c.w.options, &listener), 0);
         if (alg_call_request(&c, rows[i].from, "INVITE", 1, rows[i].body) != ERR_FORBIDDEN ||
             c.verdict.refusal != rows[i].refusal || c.verdict.status != rows[i].status || !c.verdict.rule ||
             c.verdict.octet > c.invite.octets.n)
