@@ -96,6 +96,9 @@ static int make_edge(struct host *h)
     }
     edge_add_counters(h->edge, "vap", stream_counters_names, COUNTERS_VALUES(&h->vap_counters));
     edge_add_counters(h->edge, "media", media_host_counters_names, COUNTERS_VALUES(media_host_counters(h->media)));
+    edge_add_counters(h->edge, "relay", media_counters_names, COUNTERS_VALUES(media_host_relay_counters(h->media)));
+    edge_add_counters(h->edge, "workers", media_worker_counters_names,
+                      COUNTERS_VALUES(media_host_worker_counters(h->media)));
     return 0;
 }
 
