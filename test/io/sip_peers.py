@@ -230,14 +230,14 @@ def free_hosts(first):
 
 
 class Agent:
-    """ime-agent and its files."""
+    """ime-agent and its files; or another program: `word` is the section of its configuration that is about itself."""
 
-    def __init__(self, program, imectl, folder, conf):
+    def __init__(self, program, imectl, folder, conf, word="agent"):
         self.program, self.imectl, self.folder = program, imectl, folder
         self.control, self.log_path = os.path.join(folder, "control"), os.path.join(folder, "log")
-        self.conf = os.path.join(folder, "agent.conf")
+        self.conf = os.path.join(folder, word + ".conf")
         with open(self.conf, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
-            f.write(f"[agent]\ndata = {folder}/data\ncontrol = {self.control}\n" + conf)
+            f.write(f"[{word}]\ndata = {folder}/data\ncontrol = {self.control}\n" + conf)
         self.child = None
 
     def begin(self):
