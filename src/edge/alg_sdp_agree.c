@@ -132,11 +132,17 @@ static const struct sdes_crypto *made_before(const struct alg_offered *old, enum
     return NULL;
 }
 
-/* All suites, in order of preference, for the other side to choose from. */
+/* All suites, in order of preference, for the other side to choose from; once it has chosen, that one with the same key, so that what is offered again to
+ * refresh a session is the same. */
 static void make_keys(struct alg_exchange *k, size_t stream, const struct alg_offered *old, struct alg_offered *line)
 {
     enum srtp_suite suites[ALG_SUITES_MAX];
+    const struct media_end *agreed = agreed_end(k->x, stream, k->to);
     line->made_count = alg_suites(k->ports->options, suites);
+    if (agreed && agreed->out.suite != SUITE_NONE) {
+        suites[0] = agreed->out.suite;
+        line->made_count = 1;
+    }
     for (size_t i = 0; i < line->made_count; i++) {
         const struct sdes_crypto *before = made_before(old, suites[i]);
         if (before)
@@ -399,6 +405,16 @@ static bool receives(enum sip_sdp_direction direction)
     return direction == SIP_SDP_SENDRECV || direction == SIP_SDP_RECVONLY;
 }
 
+/* Many answer a hold as if it were none: nobody may send to who does not receive. */
+static void narrow(const struct alg_said *said, const struct alg_said *offered, struct alg_line_out *out)
+{
+    const bool may_send = sends(said->direction) && receives(offered->direction);
+    const bool may_receive = receives(said->direction) && sends(offered->direction);
+    out->direction = may_send ? (may_receive ? SIP_SDP_SENDRECV : SIP_SDP_SENDONLY)
+                              : (may_receive ? SIP_SDP_RECVONLY : SIP_SDP_INACTIVE);
+    out->narrows = out->direction != said->direction;
+}
+
 static int agree_stream(struct alg_exchange *k, size_t i, const struct alg_said *said, const struct alg_offered *line,
                         struct media_stream *stream)
 {
@@ -458,6 +474,7 @@ static int answer_line(struct alg_exchange *k, size_t i, struct media_session *n
     out->local = line->local[k->to];
     out->is_held = said.is_held;
     out->rtcp_mux = line->said.rtcp_mux;
+    narrow(&said, &line->said, out);
     if (line->chosen.master.suite != SUITE_NONE) {
         *crypto = (struct sdes_crypto){line->chosen.tag, line->out};
         out->cryptos = crypto;
@@ -466,7 +483,7 @@ static int answer_line(struct alg_exchange *k, size_t i, struct media_session *n
     return 0;
 }
 
-/* The offer as it was told, which the answer must fit (RFC 3264 6). */
+/* The offer as it was told, which the answer must fit (RFC 3264 6); where its directions do not, they are narrowed. */
 static int check_fits(struct alg_exchange *k)
 {
     const struct alg_offer *offer = k->x->offer;
@@ -475,7 +492,7 @@ static int check_fits(struct alg_exchange *k)
     int err = sip_sdp_parse(k->region, slice_of(offer->told, offer->told_octets), &told, &fault);
     if (err)
         return err;
-    return sip_sdp_check_answer(&told, k->sdp, &fault) < 0 ? refuse_fault(k, &fault) : 0;
+    return sip_sdp_check_streams(&told, k->sdp, &fault) < 0 ? refuse_fault(k, &fault) : 0;
 }
 
 int alg_sdp_answer(struct alg_exchange *k, struct slice *ret_text)

@@ -53,6 +53,8 @@ struct alg_line_out {
     struct addr local; /* ours, as the other side sees it */
     bool is_held;
     bool rtcp_mux;
+    bool narrows; /* its direction becomes this one */
+    enum sip_sdp_direction direction;
     const char *protocol; /* NULL: as it is */
     const struct sdes_crypto *cryptos;
     size_t crypto_count;

@@ -197,6 +197,8 @@ static int write_line(struct writing *w, int media)
         sip_sdp_edit_port(w->e, media, line->is_relayed ? line->local.port : 0);
     if (line->protocol)
         sip_sdp_edit_protocol(w->e, media, slice_str(line->protocol));
+    if (line->narrows)
+        sip_sdp_edit_direction(w->e, media, line->direction);
     write_rtcp(w, media, line);
     return line->is_relayed ? write_cryptos(w, media, line) : 0;
 }

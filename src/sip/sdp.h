@@ -127,11 +127,13 @@ int sip_sdp_edit_write(const struct sip_sdp_edit *e, struct buf *out);
 
 /* ---- offer and answer (RFC 3264): 0, or ERR_CONFLICT with octet (of the second one) and rule; ret_fault may be NULL ---- */
 
-/* An answer to an offer: as many m= lines in the same order, no stream that was not offered, directions that fit (section 6). */
+/* An answer to an offer: as many m= lines in the same order, no stream that was not offered, directions that fit (section 6). check_streams does not
+ * look at directions, which some get wrong who mean no harm. */
 int sip_sdp_check_answer(const struct sip_sdp *offer, const struct sip_sdp *answer, struct fault *ret_fault);
+int sip_sdp_check_streams(const struct sip_sdp *offer, const struct sip_sdp *answer, struct fault *ret_fault);
 
 /* What one side says after what the same side said before: the same session; the version one higher if anything changed, else the same; no m= line
- * gone; a slot changes its media only if it was rejected (section 8). */
+ * gone (section 8). What a line is may change: voice becomes fax (8.3.3). */
 int sip_sdp_check_next(const struct sip_sdp *before, const struct sip_sdp *next, struct fault *ret_fault);
 
 #endif

@@ -37,12 +37,10 @@ static int check_stream(const struct sip_sdp *offer, const struct sip_sdp *answe
         return refuse(answer, a->port_text.p, "an m= that was not offered, RFC 3264 6", ret_fault);
     if (!text_equal_nocase(o->protocol, a->protocol))
         return refuse(answer, a->protocol.p, "another transport protocol than offered, RFC 3264 6", ret_fault);
-    if (!direction_fits(sip_sdp_direction(offer, (int)i), sip_sdp_direction(answer, (int)i)))
-        return refuse(answer, line_of(answer, a), "direction that was not offered, RFC 3264 6.1", ret_fault);
     return 0;
 }
 
-int sip_sdp_check_answer(const struct sip_sdp *offer, const struct sip_sdp *answer, struct fault *ret_fault)
+int sip_sdp_check_streams(const struct sip_sdp *offer, const struct sip_sdp *answer, struct fault *ret_fault)
 {
     if (answer->media_count < offer->media_count)
         return refuse(answer, end_of(answer), "fewer m= than offered, RFC 3264 6", ret_fault);
@@ -55,6 +53,17 @@ int sip_sdp_check_answer(const struct sip_sdp *offer, const struct sip_sdp *answ
             return err;
     }
     return 0;
+}
+
+int sip_sdp_check_answer(const struct sip_sdp *offer, const struct sip_sdp *answer, struct fault *ret_fault)
+{
+    int err = sip_sdp_check_streams(offer, answer, ret_fault);
+    for (size_t i = 0; i < offer->media_count && !err; i++) {
+        const struct sip_sdp_media *a = &answer->media[i];
+        if (a->port && !direction_fits(sip_sdp_direction(offer, (int)i), sip_sdp_direction(answer, (int)i)))
+            err = refuse(answer, line_of(answer, a), "direction that was not offered, RFC 3264 6.1", ret_fault);
+    }
+    return err;
 }
 
 static bool same_but_version(const struct sip_sdp_origin *a, const struct sip_sdp_origin *b)
@@ -73,9 +82,5 @@ int sip_sdp_check_next(const struct sip_sdp *before, const struct sip_sdp *next,
         return refuse(next, n->version.p, "sess-version counts changes one by one, RFC 3264 8", ret_fault);
     if (next->media_count < before->media_count)
         return refuse(next, end_of(next), "m= gone, RFC 3264 8", ret_fault);
-    for (size_t i = 0; i < before->media_count; i++)
-        if (before->media[i].port && !text_equal_nocase(before->media[i].media, next->media[i].media))
-            return refuse(next, next->media[i].media.p, "another media in a slot that was in use, RFC 3264 8.3.3",
-                          ret_fault);
     return 0;
 }

@@ -226,6 +226,12 @@ static void establish(struct alg_call *c)
     alg_sdp_settle(c->x);
 }
 
+/* What is offered, and answered, once a suite is agreed. */
+#define OUR_80 "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY\r\n"
+#define FAR_AGAIN                                                                                                    \
+    "v=0\r\no=far 5 9 IN IP4 192.0.2.9\r\ns=call\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0 101\r\n" \
+    "a=rtpmap:101 telephone-event/8000\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80 "\r\na=ptime:30\r\n"
+
 #define REOFFER(name, version, port, more)                                                                \
     "v=0\r\no=" name " " version " IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\nm=audio " port \
     " RTP/AVP 0\r\n" more
@@ -242,26 +248,51 @@ static void test_hold(void **state)
     OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 2, REOFFER("other", "9 9000", "17036", "a=sendonly\r\n")));
     assert_string_equal(alg_call_body(&c),
                         "v=0\r\no=- 1467 7722 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n"
-                        "m=audio 30000 RTP/SAVP 0\r\na=sendonly\r\n" ALL_SUITES);
+                        "m=audio 30000 RTP/SAVP 0\r\na=sendonly\r\n" OUR_80);
     assert_int_equal(s->streams[0].ends[MEDIA_OUTSIDE].may_send, true); /* until it is answered */
     OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "",
                        "v=0\r\no=far 5 10 IN IP4 192.0.2.9\r\ns=call\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
-                       "m=audio 40000 RTP/SAVP 0\r\na=crypto:3 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80
+                       "m=audio 40000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80
                        "\r\na=recvonly\r\n"));
     assert_non_null(strstr(alg_call_body(&c), "o=far 5 10 IN IP4 10.1.0.1"));
     assert_true(s->streams[0].ends[MEDIA_INSIDE].may_send);
     assert_false(s->streams[0].ends[MEDIA_OUTSIDE].may_send);
     assert_true(srtp_master_equal(&key, &s->streams[0].ends[MEDIA_OUTSIDE].out));
+    /* Answered as if it were no hold: what was not offered is not agreed. */
+    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 3, REOFFER("other", "9 9001", "17036", "a=sendonly\r\n")));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
+    assert_non_null(strstr(alg_call_body(&c), "a=ptime:30\r\na=recvonly\r\n"));
+    assert_false(s->streams[0].ends[MEDIA_OUTSIDE].may_send);
     /* The old way: zeros. */
-    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 3,
+    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 4,
                         "v=0\r\no=- 1467 7723 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 17036 "
                         "RTP/AVP 0\r\na=rtcp:17037\r\n"));
     assert_string_equal(alg_call_body(&c),
                         "v=0\r\no=- 1467 7723 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
-                        "m=audio 30000 RTP/SAVP 0\r\n" ALL_SUITES);
-    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+                        "m=audio 30000 RTP/SAVP 0\r\n" OUR_80);
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
     assert_int_equal(s->streams[0].ends[MEDIA_INSIDE].remote.family, 0);
     assert_addr(&s->streams[0].ends[MEDIA_OUTSIDE].remote, "192.0.2.9:40000");
+    alg_call_fini(&c);
+}
+
+/* The same again, to refresh the session: the same for the other side. */
+static void test_refresh(void **state)
+{
+    (void)state;
+    struct alg_call c;
+    alg_call_init(&c);
+    establish(&c);
+    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 2, BARESIP_OFFER));
+    assert_non_null(strstr(alg_call_body(&c), "o=- 1467 7722 IN IP4 198.51.100.7\r\n"));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
+    assert_string_equal(alg_call_body(&c), FAR_ANSWER_INSIDE);
+    for (unsigned cseq = 3; cseq < 5; cseq++) {
+        OK(alg_call_request(&c, EDGE_INSIDE, "UPDATE", cseq, BARESIP_OFFER));
+        assert_non_null(strstr(alg_call_body(&c), "o=- 1467 7722 IN IP4 198.51.100.7\r\n"));
+        OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
+        assert_string_equal(alg_call_body(&c), FAR_ANSWER_INSIDE);
+    }
     alg_call_fini(&c);
 }
 
@@ -659,16 +690,16 @@ static void test_order(void **state)
     OK(alg_call_answer(&c, EDGE_OUTSIDE, "183 Progress", "Require: 100rel\r\nRSeq: 1\r\n", FAR_ANSWER));
     OK(alg_call_request(&c, EDGE_INSIDE, "PRACK", 3, REOFFER("-", "1467 7722", "18000", "")));
     assert_int_equal(c.kind, ALG_SDP_OFFER);
-    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
     assert_int_equal(c.kind, ALG_SDP_ANSWER);
     assert_true(alg_sdp_session(c.x)->is_early);
     assert_addr(&alg_sdp_session(c.x)->streams[0].ends[MEDIA_INSIDE].remote, "10.1.0.5:18000");
     OK(alg_call_request(&c, EDGE_INSIDE, "UPDATE", 4, REOFFER("-", "1467 7723", "18002", "")));
-    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
     assert_int_equal(c.kind, ALG_SDP_ANSWER);
     /* The 200 to the INVITE repeats an answer that is history. */
     c.invite = invite;
-    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
     assert_string_equal(alg_call_body(&c), "");
     assert_addr(&alg_sdp_session(c.x)->streams[0].ends[MEDIA_INSIDE].remote, "10.1.0.5:18002");
     alg_call_fini(&c);
@@ -832,7 +863,7 @@ static void test_row(void **state)
     assert_true(srtp_master_equal(&key, &alg_sdp_session(copy)->streams[0].ends[MEDIA_OUTSIDE].out));
     OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 2, REOFFER("other", "9 9000", "17036", "")));
     assert_non_null(strstr(alg_call_body(&c), "o=- 1467 7722 IN IP4 198.51.100.7\r\n"));
-    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_ANSWER));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "", FAR_AGAIN));
     assert_true(srtp_master_equal(&key, &alg_sdp_session(copy)->streams[0].ends[MEDIA_OUTSIDE].out));
     assert_false(alg_sdp_session(copy)->is_early);
     alg_call_fini(&c);
@@ -848,6 +879,7 @@ int main(void)
         cmocka_unit_test(test_withdrawn),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_rekeying),
+        cmocka_unit_test(test_refresh),
         cmocka_unit_test(test_refused_offers),
         cmocka_unit_test(test_refused_answers),
         cmocka_unit_test(test_lines),
