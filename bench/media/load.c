@@ -5,20 +5,24 @@
  * Input: a line per stream (where to send to inside, outside; the keys of what the far end sends and gets), an empty line; then commands, each answered by a line
  * of JSON:
  *     run RATE SECONDS      RTP inside and SRTP outside, half of the rate each, G.711 of 20 ms; the answer counts, and says how long packets took
- *     overload RATE SECONDS RATE SECONDS   the first rate, then at once the second one; the answer says when delays were as short as they should be again
+ *     overload RATE SECONDS RATE SECONDS   the first rate, then at once the second one; the answer says when the delay of most packets was as short as it should be again
  * Packets are made before the time begins. */
 #include "common.h"
 
 #include <poll.h>
 
 #define STREAMS_MAX 20000
-#define BATCH 64
+#define BATCH 64 /* at most, in one call of the kernel */
+#define SMOOTH_BATCH \
+    8 /* at rates below SMOOTH_RATE: calls know nothing of one another, and their packets do not come in bursts */
+#define SMOOTH_RATE 200000
 #define PACKET_OCTETS 212
 #define VOICE_OCTETS 172 /* header and 160 octets */
 #define SOCKET_OCTETS (64 << 20)
 #define LATE_MS 1000          /* after the last packet was sent, for those under way */
 #define CALM_NS (5 * 1000000) /* a packet that takes no longer has not waited behind a backlog */
-
+#define WINDOW_NS (10 * 1000000)
+#define WINDOWS_MAX 1000
 
 struct end {
     int fd;
@@ -29,7 +33,7 @@ struct end {
 
 struct stream_keys {
     struct srtp *receives; /* the far end: to see that what comes is what was sent */
-    bool is_checked[2]; /* the phone, the far end */
+    bool is_checked[2];    /* the phone, the far end */
 };
 
 struct packet {
@@ -50,8 +54,10 @@ static struct {
     uint64_t sent, received, bad;
     uint32_t *took_us; /* of each that was received */
     size_t took_room;
-    int64_t begin_ns;
-    int64_t calm_ns; /* the end of the last window in which a packet took too long */
+    int64_t begin_ns; /* of what is looked at window by window; 0: not yet */
+    struct {
+        uint32_t packets, calm;
+    } windows[WINDOWS_MAX];
 } run;
 
 /* ---- streams ---- */
@@ -101,22 +107,27 @@ static void make(struct end *end, uint32_t stream, struct packet *packet)
     packet->octets = (uint16_t)n;
 }
 
-static struct packet *make_all(size_t count)
+/* Packets in a row that go out of one socket. */
+static size_t batch_of(double rate)
+{
+    return rate < SMOOTH_RATE ? SMOOTH_BATCH : BATCH;
+}
+
+static struct packet *make_all(size_t count, size_t batch)
 {
     struct packet *packets = malloc((count + BATCH) * sizeof *packets);
     need(packets, "memory");
     /* Batches go out of one socket: they change sides in turn, and stay with each stream once around. */
     for (size_t i = 0; i < count; i++)
-        make((i / BATCH) % 2 ? &far_end : &phone, (uint32_t)((i / (2 * BATCH) * BATCH + i % BATCH) % stream_count),
+        make((i / batch) % 2 ? &far_end : &phone, (uint32_t)((i / (2 * batch) * batch + i % batch) % stream_count),
              &packets[i]);
     return packets;
 }
 
-static void send_batch(const struct packet *packets, size_t first, size_t n)
+static void send_batch(const struct packet *packets, size_t first, size_t n, bool is_far)
 {
     struct mmsghdr headers[BATCH];
     struct iovec vectors[BATCH];
-    bool is_far = first / BATCH % 2;
     struct end *end = is_far ? &far_end : &phone;
     for (size_t i = 0; i < n; i++) {
         const struct packet *p = &packets[first + i];
@@ -162,8 +173,11 @@ static void take(bool is_far, uint8_t *p, size_t n, int64_t now)
     if (run.received < run.took_room)
         run.took_us[run.received] = (uint32_t)(took / 1000);
     run.received++;
-    if (took > CALM_NS && run.begin_ns)
-        run.calm_ns = now;
+    size_t window = run.begin_ns ? (size_t)((now - run.begin_ns) / WINDOW_NS) : WINDOWS_MAX;
+    if (window < WINDOWS_MAX) {
+        run.windows[window].packets++;
+        run.windows[window].calm += took <= CALM_NS;
+    }
 }
 
 static bool receive(struct end *end)
@@ -191,16 +205,16 @@ static void receive_all(void)
 /* ---- runs ---- */
 
 /* Sends them at that rate, however late it becomes; receives meanwhile. */
-static void play(const struct packet *packets, size_t count, double rate)
+static void play(const struct packet *packets, size_t count, size_t batch, double rate)
 {
     int64_t begin = clock_ns();
     for (size_t at = 0; at < count;) {
-        size_t n = count - at < BATCH ? count - at : BATCH;
+        size_t n = count - at < batch ? count - at : batch;
         int64_t due = begin + (int64_t)((double)at * 1e9 / rate);
         while (clock_ns() < due)
             if (!(receive(&phone) | receive(&far_end)))
                 continue;
-        send_batch(packets, at, n);
+        send_batch(packets, at, n, at / batch % 2);
         receive(&phone);
         receive(&far_end);
         at += n;
@@ -244,11 +258,11 @@ static uint32_t percentile(double share)
 
 static void do_run(double rate, double seconds)
 {
-    size_t count = (size_t)(rate * seconds) / BATCH * BATCH;
+    size_t batch = batch_of(rate), count = (size_t)(rate * seconds) / batch * batch;
     prepare(count);
-    struct packet *packets = make_all(count);
+    struct packet *packets = make_all(count, batch);
     int64_t begin = clock_ns();
-    play(packets, count, rate);
+    play(packets, count, batch, rate);
     double took = (double)(clock_ns() - begin) / 1e9;
     wait_for_late_ones();
     free(packets);
@@ -258,26 +272,35 @@ static void do_run(double rate, double seconds)
            percentile(0.5), percentile(0.99));
 }
 
+/* Until most packets are as fast as they should be. */
+static double late_ms(void)
+{
+    size_t i = 0;
+    while (i < WINDOWS_MAX && (run.windows[i].packets == 0 || 2 * run.windows[i].calm < run.windows[i].packets))
+        i++;
+    return (double)i * WINDOW_NS / 1e6;
+}
+
 static void do_overload(double rate, double seconds, double then_rate, double then_seconds)
 {
     size_t first = (size_t)(rate * seconds) / (2 * BATCH) * (2 * BATCH),
            second = (size_t)(then_rate * then_seconds) / BATCH * BATCH;
     prepare(first + second);
-    struct packet *packets = make_all(first + second);
+    struct packet *packets = make_all(first + second, BATCH);
     int64_t begin = clock_ns();
-    play(packets, first, rate);
+    play(packets, first, BATCH, rate);
     int64_t over = clock_ns();
     uint64_t sent = run.sent, received = run.received;
-    run.begin_ns = run.calm_ns = over;
-    play(packets + first, second, then_rate);
+    run.begin_ns = over;
+    play(packets + first, second, BATCH, then_rate);
     int64_t end = clock_ns();
     wait_for_late_ones();
     free(packets);
     printf("{\"offered\": %.0f, \"relayed\": %.0f, \"then_sent\": %llu, \"then_received\": %llu, \"late_ms\": %.1f, "
            "\"then_ms\": %.1f}\n",
            (double)sent / ((double)(over - begin) / 1e9), (double)received / ((double)(over - begin) / 1e9),
-           (unsigned long long)(run.sent - sent), (unsigned long long)(run.received - received),
-           (double)(run.calm_ns - over) / 1e6, (double)(end - over) / 1e6);
+           (unsigned long long)(run.sent - sent), (unsigned long long)(run.received - received), late_ms(),
+           (double)(end - over) / 1e6);
 }
 
 int main(int argc, char **argv)
