@@ -96,8 +96,7 @@ static bool copy_caller(struct edge_dialog *d)
     caller->cseq = called->sent = c->cseq;
     caller->has_cseq = true;
     caller->heard = called->heard = c->edge->now.mono;
-    d->sdp = c->sdp ? alg_sdp_clone(c->sdp) : NULL;
-    return !c->target == !caller->target && !c->routes == !caller->routes && !c->sdp == !d->sdp;
+    return !c->target == !caller->target && !c->routes == !caller->routes;
 }
 
 struct edge_dialog *edge_dialog_of(struct edge_call *c, struct slice called_tag)

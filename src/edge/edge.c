@@ -106,6 +106,10 @@ static int make(struct edge *e)
     config.refuse_merged = false;
     config.may_answer = edge_client_may_hear;
     config.may_answer_ctx = e;
+    /* Whoever is there has shown a certificate, and is held to a rate (trunk.h): as many as that allows in the time that they are kept. */
+    const size_t at_rate = (size_t)e->options->requests_per_domain_max * (LINGER_MS / 1000 + 1) * 2;
+    if (config.servers_per_source_max < at_rate)
+        config.servers_per_source_max = at_rate;
     config.seed = entropy_u64(e->ports.entropy);
     int err = sip_layer_new(&config, e->ports.entropy, e->ports.log, &e->layer);
     return err ? err : edge_timer_set(e, &e->trunk_timer, TRUNKS_EVERY_MS);

@@ -98,7 +98,7 @@ struct edge_dialog {
     char *tag; /* of the called side */
     struct edge_end ends[EDGE_SIDES];
     uint32_t rseq;       /* of the last reliable provisional response that passed; 0: none */
-    struct alg_sdp *sdp; /* offers and answers; NULL: nothing was described yet */
+    struct alg_sdp *sdp; /* offers and answers; NULL: nothing was described in it yet */
 
     /* The 2xx to the last INVITE, until its ACK has passed, and that ACK, as long as the 2xx may come again. */
     uint64_t answered_server;
@@ -172,7 +172,7 @@ struct edge_call {
     uint64_t session;              /* of media; 0: none is open, and all that was to be said of it was said */
     bool session_closed;
     uint64_t next_session;   /* its number when it is opened */
-    struct alg_sdp *sdp;     /* before there is a dialog; each takes a copy */
+    struct alg_sdp *sdp;     /* of the first request, until its answer */
     struct edge_timer timer; /* ringing for too long; then nothing heard for too long */
     struct wall begun_at, answered_at;
     unsigned status;  /* of the final answer */

@@ -37,15 +37,34 @@ static void set_session(struct edge_call *c, const struct alg_sdp *sdp)
         port->set(port->ctx, session);
 }
 
+/* A dialog of its own begins with the first description in it: the only one, mostly, which takes what the call has; while it may still be one of several
+ * forks it takes a copy. NULL: there are none, or no memory. */
+static struct alg_sdp *sdp_of(struct edge_call *c, struct edge_dialog *d, const struct sip_message *m)
+{
+    if (!d || d->sdp || !c->sdp || !m->body.n)
+        return d && (d->sdp || m->body.n) ? d->sdp : c->sdp;
+    if (!m->is_request && m->status >= 200) {
+        d->sdp = c->sdp;
+        c->sdp = NULL;
+    } else {
+        d->sdp = alg_sdp_clone(c->sdp);
+    }
+    return d->sdp;
+}
+
 unsigned edge_media_pass(struct edge_call *c, struct edge_dialog *d, enum edge_side from, const struct sip_message *m,
                          const struct sip_message *request, struct sip_edit *edit)
 {
     struct edge *e = c->edge;
-    struct alg_sdp *sdp = d ? d->sdp : c->sdp;
+    struct alg_sdp *sdp = sdp_of(c, d, m);
     enum alg_sdp_kind kind = ALG_SDP_NONE;
     struct alg_verdict verdict;
     if (!m->body.n && !sdp)
         return 0;
+    if (!sdp && c->kind == EDGE_CALL) {
+        e->counters.refused_memory++;
+        return 500;
+    }
     const unsigned status = sdp && m->body.n ? open_session(c) : 0;
     if (status)
         return status;
@@ -62,7 +81,7 @@ unsigned edge_media_pass(struct edge_call *c, struct edge_dialog *d, enum edge_s
 
 void edge_media_withdraw(struct edge_call *c, struct edge_dialog *d)
 {
-    struct alg_sdp *sdp = d ? d->sdp : c->sdp;
+    struct alg_sdp *sdp = d && d->sdp ? d->sdp : c->sdp;
     if (sdp)
         alg_sdp_withdraw(sdp);
 }
@@ -70,8 +89,12 @@ void edge_media_withdraw(struct edge_call *c, struct edge_dialog *d)
 void edge_media_choose(struct edge_dialog *d)
 {
     struct edge_call *c = d->call;
-    if (d->sdp && c->dialog_count > 1)
+    if (!d->sdp) { /* nothing was described yet, or in no dialog */
+        d->sdp = c->sdp;
+        c->sdp = NULL;
+    } else if (c->dialog_count > 1) {
         set_session(c, d->sdp);
+    }
     alg_sdp_free(c->sdp);
     c->sdp = NULL;
 }
