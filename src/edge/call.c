@@ -57,52 +57,53 @@ static const char *put(char **at, struct slice text)
     return begin;
 }
 
-/* To as it was written, without a tag since there is none. */
-static bool call_describe(struct edge_call *c, const struct sip_message *m)
+/* Unless it is a single request, which nobody asks for by name. */
+int edge_call_name(struct edge_call *c, struct slice call_id, struct slice tag, struct slice from, struct slice to)
 {
-    struct sip_uri uri;
-    char *at = mem_alloc(m->call_id.n + m->from.tag.n + m->from.whole.n + m->to.whole.n + 4);
+    char *at = mem_alloc(call_id.n + tag.n + from.n + to.n + 4);
     if (!at)
-        return false;
+        return ERR_NO_MEMORY;
     c->texts = at;
-    c->call_id = put(&at, m->call_id);
-    c->tag = put(&at, m->from.tag);
-    c->from_text = put(&at, m->from.whole);
-    c->to_text = put(&at, m->to.whole);
+    c->call_id = put(&at, call_id);
+    c->tag = put(&at, tag);
+    c->from_text = put(&at, from);
+    c->to_text = put(&at, to);
+    if (c->kind == EDGE_SINGLE)
+        return 0;
+    c->is_known = map_set(&c->edge->by_dialog, key_of(c->edge, call_id, tag), c) == 0;
+    return c->is_known ? 0 : ERR_NO_MEMORY;
+}
+
+/* To as it was written, without a tag since there is none. */
+static bool call_enter(struct edge_call *c, const struct sip_message *m)
+{
+    struct edge *e = c->edge;
+    struct sip_uri uri;
     c->cseq = m->cseq.number;
-    c->begun_at = c->edge->now.wall;
+    c->begun_at = e->now.wall;
     if (!sip_uri_parse(m->uri, &uri, NULL))
         snprintf(c->number, sizeof c->number, "%.*s", SLICE_PRINT(uri.user));
+    if (edge_call_name(c, m->call_id, m->from.tag, m->from.whole, m->to.whole) < 0)
+        return false;
     if (c->kind == EDGE_SINGLE)
         return true;
     c->target = edge_contact_of(m);
     c->routes = edge_routes_of(m, false);
-    return true;
+    if (c->kind == EDGE_CALL) {
+        c->next_session = ++e->next_session;
+        if (alg_sdp_new(c->next_session, e->options->sensitivity, &c->sdp) < 0)
+            return false;
+    }
+    return edge_timer_set(e, &c->timer, e->options->ring_ms) == 0;
 }
 
-static bool call_enter(struct edge_call *c)
-{
-    struct edge *e = c->edge;
-    if (c->kind == EDGE_CALL && alg_sdp_new(++e->next_session, e->options->sensitivity, &c->sdp) < 0)
-        return false;
-    c->next_session = e->next_session;
-    if (c->kind == EDGE_SINGLE)
-        return true;
-    c->is_known = map_set(&e->by_dialog, key_of(e, slice_str(c->call_id), slice_str(c->tag)), c) == 0;
-    return c->is_known && edge_timer_set(e, &c->timer, e->options->ring_ms) == 0;
-}
-
-static struct edge_call *call_new(struct edge *e, const struct sip_event *event, unsigned domain,
-                                  struct edge_trunk *trunk)
+struct edge_call *edge_call_alloc(struct edge *e, enum edge_kind kind)
 {
     struct edge_call *c = mem_alloc(sizeof *c);
     if (!c)
         return NULL;
     c->edge = e;
-    c->kind = kind_of(event->message->method);
-    c->from = edge_side_of(event->flow->side);
-    c->domain = domain;
-    c->trunk = trunk;
+    c->kind = kind;
     list_init(&c->closing_link);
     list_init(&c->dialogs);
     list_init(&c->relays);
@@ -110,9 +111,27 @@ static struct edge_call *call_new(struct edge *e, const struct sip_event *event,
     c->timer = (struct edge_timer){.fire = call_due, .owner = c};
     list_append(&e->calls, &c->link);
     *count_of(c) += 1;
-    trunk->uses++;
-    trunk->calls += c->kind == EDGE_CALL;
-    if (call_describe(c, event->message) && call_enter(c) && !edge_way_set(e, &c->ways[c->from], event->flow) &&
+    return c;
+}
+
+void edge_call_count(struct edge_call *c)
+{
+    c->is_counted = true;
+    c->trunk->uses++;
+    c->trunk->calls += c->kind == EDGE_CALL;
+}
+
+static struct edge_call *call_new(struct edge *e, const struct sip_event *event, unsigned domain,
+                                  struct edge_trunk *trunk)
+{
+    struct edge_call *c = edge_call_alloc(e, kind_of(event->message->method));
+    if (!c)
+        return NULL;
+    c->from = edge_side_of(event->flow->side);
+    c->domain = domain;
+    c->trunk = trunk;
+    edge_call_count(c);
+    if (call_enter(c, event->message) && !edge_way_set(e, &c->ways[c->from], event->flow) &&
         !edge_relay_new(c, event, &c->first))
         return c;
     edge_call_free(c);
@@ -371,9 +390,10 @@ void edge_call_free(struct edge_call *c)
     list_remove(&c->closing_link);
     list_remove(&c->link);
     *count_of(c) -= 1;
-    c->trunk->uses--;
-    if (c->state != EDGE_OVER)
-        c->trunk->calls -= c->kind == EDGE_CALL;
+    if (c->trunk && c->is_counted) {
+        c->trunk->uses--;
+        c->trunk->calls -= c->kind == EDGE_CALL && c->state != EDGE_OVER;
+    }
     mem_free(c->texts);
     mem_free(c->target);
     mem_free(c->routes);

@@ -36,7 +36,7 @@ static void let_go(struct edge *e, struct edge_conn *conn)
 
 int edge_way_set(struct edge *e, struct edge_way *way, const struct sip_flow *flow)
 {
-    if (way->conn && way->conn->number == flow->conn)
+    if (way->conn && !way->conn->gone && way->conn->number == flow->conn)
         return 0;
     struct edge_conn *conn = flow->conn ? hold(e, flow->conn) : NULL;
     if (flow->conn && !conn)
@@ -44,6 +44,7 @@ int edge_way_set(struct edge *e, struct edge_way *way, const struct sip_flow *fl
     if (way->conn)
         let_go(e, way->conn);
     way->conn = conn;
+    way->is_stale = false;
     way->hop =
         (struct sip_hop){.transport = flow->transport, .side = flow->side, .addr = flow->peer, .conn = flow->conn};
     return 0;

@@ -253,7 +253,7 @@ static struct sip_hop hop_anew(const struct edge_dialog *d, enum edge_side to)
 struct sip_hop edge_dialog_hop(const struct edge_dialog *d, enum edge_side to)
 {
     const struct edge_way *way = &d->call->ways[to];
-    return way->conn && way->conn->gone ? hop_anew(d, to) : way->hop;
+    return way->is_stale || (way->conn && way->conn->gone) ? hop_anew(d, to) : way->hop;
 }
 
 /* ---- numbers ---- */

@@ -102,6 +102,16 @@ struct edge_effect {
 };
 bool edge_next(struct edge *e, struct now now, struct edge_effect *ret_effect);
 
+/* ---- for a stand-by ---- */
+
+/* The state of each call that is up: dialogs, numbers, media with their keys. Secret; valid during the call of the function. 0, or the first error. */
+typedef void edge_call_row_fn(void *ctx, struct slice row);
+int edge_each_call(struct edge *e, struct now now, edge_call_row_fn *row, void *ctx);
+
+/* Goes on with a call of another edge, which had the same domains; its session of media is somebody else's to take over. ERR_EXISTS, ERR_LIMIT, ERR_NOT_FOUND (a domain
+ * that is not served), or what is wrong with the row; ret_fault may be NULL. */
+int edge_take_call(struct edge *e, struct now now, struct slice row, struct fault *ret_fault);
+
 /* ---- counters and control ---- */
 
 /* Each refusal and each block has one of its own: README.md says which event goes with which. */

@@ -86,6 +86,7 @@ struct edge_conn {
 struct edge_way {
     struct sip_hop hop;
     struct edge_conn *conn; /* NULL: we make one when it is needed */
+    bool is_stale;          /* it was that of another process */
 };
 
 enum edge_dialog_state { EDGE_EARLY, EDGE_CONFIRMED, EDGE_ENDING, EDGE_ENDED };
@@ -159,6 +160,7 @@ struct edge_call {
     struct edge_trunk *trunk;
     struct edge_way ways[EDGE_SIDES];
     bool is_known;                                   /* stands in edge.by_dialog */
+    bool is_counted;                                 /* at its trunk */
     char *texts;                                     /* of the following, in one piece */
     const char *call_id, *tag, *from_text, *to_text; /* tag: of the caller; From: with it; To: without one */
     char number[NUMBER_OCTETS];
@@ -284,6 +286,10 @@ void edge_call_over(struct edge_call *c, const char *by);
 void edge_call_check(struct edge_call *c); /* freed after the event if nothing is under way any longer */
 void edge_call_settle(struct edge_call *c, const char *by); /* over if none of its dialogs is left */
 void edge_call_free(struct edge_call *c);
+/* An empty one, and its name, by which it is found. */
+struct edge_call *edge_call_alloc(struct edge *e, enum edge_kind kind);
+void edge_call_count(struct edge_call *c); /* at its far domain */
+int edge_call_name(struct edge_call *c, struct slice call_id, struct slice tag, struct slice from, struct slice to);
 struct edge_call *edge_call_find(struct edge *e, struct slice call_id, struct slice caller_tag);
 
 /* dialog.c */

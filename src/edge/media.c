@@ -102,7 +102,7 @@ void edge_media_choose(struct edge_dialog *d)
 void edge_media_close(struct edge_call *c)
 {
     const struct media_port *port = c->edge->ports.media;
-    if (!c->session || c->session_closed)
+    if (!c->session || c->session_closed || !port)
         return;
     c->session_closed = true;
     port->close(port->ctx, c->session);
