@@ -273,8 +273,10 @@ static void call_due(struct edge *e, void *owner)
         edge_call_end(c, 408, EDGE_CAUSE_NONE, "the edge: the session was not refreshed");
     } else {
         edge_dialog_probe(c->confirmed, EDGE_INSIDE);
-        edge_dialog_probe(c->confirmed, EDGE_OUTSIDE);
-        edge_call_wait(c);
+        if (c->state == EDGE_UP)
+            edge_dialog_probe(c->confirmed, EDGE_OUTSIDE);
+        if (c->state == EDGE_UP)
+            edge_call_wait(c);
     }
 }
 

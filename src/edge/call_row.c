@@ -6,6 +6,7 @@
 
 #include "base/reader.h"
 #include "base/text.h"
+#include "sip/scan.h"
 
 #define ROW_VERSION 1
 #define TEXT_OCTETS_MAX 16384
@@ -122,12 +123,56 @@ static struct slice get_text(struct reader *r, bool may_be_empty, const char *ru
     return text;
 }
 
+/* One value as From and To have it, with this tag. */
+static void check_address(struct reader *r, struct slice text, struct slice tag, const char *rule)
+{
+    struct sip_cursor c;
+    struct sip_address address;
+    struct sip_uri uri;
+    if (r->err)
+        return;
+    sip_cursor_init(&c, text, text);
+    if (!sip_read_address(&c, &address) || c.p != c.end || !slice_eq(address.tag, tag) ||
+        sip_uri_parse(address.uri, &uri, NULL) < 0)
+        reader_fail(r, ERR_SYNTAX, rule);
+}
+
+static void check_routes(struct reader *r, struct slice text)
+{
+    struct sip_cursor c;
+    struct sip_address route;
+    sip_cursor_init(&c, text, text);
+    while (!r->err && text.n && sip_read_address(&c, &route))
+        continue;
+    if (!r->err && text.n && c.err)
+        reader_fail(r, ERR_SYNTAX, "route set of an end");
+}
+
+static void check_call_id(struct reader *r, struct slice text)
+{
+    struct sip_cursor c;
+    struct slice call_id;
+    if (r->err)
+        return;
+    sip_cursor_init(&c, text, text);
+    if (sip_read_call_id(&c, &call_id) < 0 || call_id.n != text.n)
+        reader_fail(r, ERR_SYNTAX, "Call-ID");
+}
+
 static uint8_t get_below(struct reader *r, unsigned bound, const char *rule)
 {
     const uint8_t value = read_u8(r, rule);
     if (!r->err && value >= bound)
         reader_fail(r, ERR_RANGE, rule);
     return value;
+}
+
+static struct wall get_wall(struct reader *r, const char *rule)
+{
+    const uint64_t ms = read_u64(r, rule);
+    if (!r->err && ms > INT64_MAX / 1000000)
+        reader_fail(r, ERR_RANGE, rule);
+    return (struct wall){r->err ? 0 : (int64_t)ms};
 }
 
 static void get_addr(struct reader *r, struct addr *ret_addr)
@@ -166,19 +211,30 @@ static char *keep(struct reader *r, struct slice text)
 
 static void get_end(struct reader *r, struct edge_end *ret_end)
 {
-    ret_end->target = keep(r, get_text(r, false, "target of an end"));
-    ret_end->routes = keep(r, get_text(r, true, "route set of an end"));
+    const struct slice target = get_text(r, false, "target of an end");
+    const struct slice routes = get_text(r, true, "route set of an end");
+    struct sip_uri uri;
+    if (!r->err && (sip_uri_parse(target, &uri, NULL) < 0 || uri.scheme == SIP_SCHEME_OTHER))
+        reader_fail(r, ERR_SYNTAX, "target of an end");
+    check_routes(r, routes);
+    ret_end->target = keep(r, target);
+    ret_end->routes = keep(r, routes);
     ret_end->cseq = read_u32(r, "number of an end");
     ret_end->has_cseq = get_below(r, 2, "whether an end has a number");
     ret_end->sent = read_u32(r, "number sent to an end");
     ret_end->shift = read_u32(r, "shift of an end");
     ret_end->subscribed = read_u8(r, "subscriptions of an end");
+    const uint32_t max = INT32_MAX; /* RFC 3261 8.1.1.5 */
+    if (!r->err && (ret_end->cseq > max || ret_end->sent > max || ret_end->shift > max))
+        reader_fail(r, ERR_RANGE, "number of an end");
 }
 
 static void get_dialog(struct reader *r, struct edge_call *c)
 {
     struct edge *e = c->edge;
     const struct slice tag = get_text(r, false, "tag of the called side");
+    if (!r->err && sip_span(tag.p, tag.p + tag.n, CHAR_TOKEN) != tag.p + tag.n)
+        reader_fail(r, ERR_SYNTAX, "tag of the called side");
     struct edge_dialog *d = r->err ? NULL : edge_dialog_of(c, tag);
     if (!d) {
         reader_fail(r, ERR_NO_MEMORY, "memory");
@@ -215,12 +271,16 @@ static void find_domains(struct reader *r, struct edge_call *c, struct slice ser
     const int domain = r->err ? 0 : edge_options_find_domain(e->options, served);
     if (domain < 0)
         reader_fail(r, ERR_NOT_FOUND, "served domain");
+    else if (!r->err && !slice_eq_str(served, e->options->domains[domain].name))
+        reader_fail(r, ERR_SYNTAX, "served domain");
     if (!r->err && !domain_is_valid(far))
         reader_fail(r, ERR_SYNTAX, "far domain");
     c->domain = (unsigned)(domain < 0 ? 0 : domain);
     c->trunk = r->err ? NULL : edge_trunk_of(&e->trunks, e->now, far);
     if (!r->err && !c->trunk)
         reader_fail(r, ERR_LIMIT, "number of far domains");
+    else if (!r->err && !slice_eq_str(far, c->trunk->domain))
+        reader_fail(r, ERR_SYNTAX, "far domain");
 }
 
 static void call_decode(struct reader *r, struct edge_call *c)
@@ -233,6 +293,9 @@ static void call_decode(struct reader *r, struct edge_call *c)
     const struct slice call_id = get_text(r, false, "Call-ID"), tag = get_text(r, false, "tag of the caller");
     const struct slice from = get_text(r, false, "From"), to = get_text(r, false, "To");
     const struct slice number = get_text(r, true, "called number");
+    check_call_id(r, call_id);
+    check_address(r, from, tag, "From");
+    check_address(r, to, (struct slice){0}, "To");
     if (number.n >= sizeof c->number)
         reader_fail(r, ERR_RANGE, "called number");
     else if (number.n)
@@ -242,8 +305,8 @@ static void call_decode(struct reader *r, struct edge_call *c)
         get_way(r, &c->ways[side]);
     c->ways[EDGE_INSIDE].hop.side = EDGE_INSIDE;
     c->ways[EDGE_OUTSIDE].hop.side = EDGE_FIRST_DOMAIN + c->domain;
-    c->begun_at.ms = (int64_t)read_u64(r, "begin of a call");
-    c->answered_at.ms = (int64_t)read_u64(r, "answer of a call");
+    c->begun_at = get_wall(r, "begin of a call");
+    c->answered_at = get_wall(r, "answer of a call");
     c->status = read_u16(r, "status of a call");
     c->session = read_u64(r, "session of media");
     if (!r->err && edge_call_find(e, call_id, tag))

@@ -2,6 +2,8 @@
  * sounds. Each takes a number; what the other end sends afterwards is shifted by it (dialog.c). */
 #include "edge/internal.h"
 
+#define UNASKED_MAX 3 /* times in a row that an end could not be asked: no memory, or no numbers left */
+
 static const char *const methods[] = {
     [EDGE_ERRAND_BYE] = "BYE", [EDGE_ERRAND_PROBE] = "OPTIONS", [EDGE_ERRAND_QUALITY] = "REFER"};
 
@@ -44,14 +46,14 @@ static void errand_heard(struct edge *e, void *owner, unsigned status, const str
     edge_call_check(c);
 }
 
-void edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
+bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
                       const struct edge_field *fields, size_t count)
 {
     struct edge_call *c = d->call;
     struct edge *e = c->edge;
     struct edge_errand *errand = mem_alloc(sizeof *errand);
     if (!errand)
-        return;
+        return false;
     const struct sip_hop hop = edge_dialog_hop(d, to);
     errand->call = c;
     errand->dialog = d;
@@ -60,10 +62,13 @@ void edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand
     edge_client_init(&errand->client, c, errand_heard, errand);
     list_append(&c->errands, &errand->link);
     if (edge_patch_own(d, to, methods[kind], edge_dialog_own_cseq(d, to), fields, count) ||
-        edge_client_send(e, &errand->client, &hop, buf_slice(&e->octets)) < 0)
+        edge_client_send(e, &errand->client, &hop, buf_slice(&e->octets)) < 0) {
         edge_errand_free(errand);
-    else if (kind == EDGE_ERRAND_PROBE)
+        return false;
+    }
+    if (kind == EDGE_ERRAND_PROBE)
         d->ends[to].probing = true;
+    return true;
 }
 
 void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
@@ -76,7 +81,12 @@ void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
     if (end->probing || !end->target)
         return;
     e->counters.probes++;
-    edge_errand_send(d, to, EDGE_ERRAND_PROBE, NULL, 0);
+    if (edge_errand_send(d, to, EDGE_ERRAND_PROBE, NULL, 0)) {
+        end->unasked = 0;
+    } else if (++end->unasked >= UNASKED_MAX) {
+        e->counters.calls_stuck++;
+        edge_call_end(d->call, 500, EDGE_CAUSE_NONE, "the edge: an end could not be asked whether it is there");
+    }
 }
 
 void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *reason)

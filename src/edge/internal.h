@@ -72,6 +72,7 @@ struct edge_end {
     uint32_t shift;     /* added to the numbers of the other end's requests, because of requests of our own */
     uint8_t subscribed; /* so many times it has asked to be notified, and was not told that this is over */
     bool probing;       /* it is being asked whether it is there */
+    uint8_t unasked;    /* times in a row that it could not be */
     struct mono heard;
 };
 
@@ -342,8 +343,8 @@ struct edge_field {
 unsigned edge_patch_own(struct edge_dialog *d, enum edge_side to, const char *method, uint32_t cseq,
                         const struct edge_field *fields, size_t count);
 
-/* errand.c: requests of our own */
-void edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
+/* errand.c: requests of our own. False: it could not be sent. */
+bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
                       const struct edge_field *fields, size_t count);
 void edge_errand_free(struct edge_errand *errand);
 void edge_dialog_probe(struct edge_dialog *d, enum edge_side to);
