@@ -13,23 +13,21 @@ The agent works as in production: it keeps its journal, its log and a record of 
    from sipp to sipp.
 """
 import argparse
-import glob
 import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-sys.path[:0] = [os.path.join(ROOT, "lab"), os.path.join(ROOT, "interop")]
+sys.path[:0] = [os.path.join(ROOT, folder) for folder in ("lab", "interop", "bench/lib")]
 from peers import FAILURES, SIP, Lab, listens, wait_for  # noqa: E402 (its folder had to be added first)
+from usage import cpu_seconds, kamailio_version, percentile, processes_of_session, proportional_octets  # noqa: E402
 from world import OVERLAY, split_address  # noqa: E402
 
 PARTS = os.path.join(ROOT, "bench", "agent")
-TICKS = os.sysconf("SC_CLK_TCK")
 TIMERS_S = 33  # transactions live for 32 s after they are over (64 * T1)
 AIM = 1.0
 FAILED_MAX = 0.01  # of the calls: on a machine that does other work, messages come late
@@ -38,38 +36,6 @@ HELD_CALLS, HELD_RATE = 3000, 500
 LOAD_S, LOAD_ROUNDS = 5, 5  # of one round; that count
 RING_MS, TALK_MS = 50, 1000
 DELAY_RATE, DELAY_CALLS, DELAY_ROUNDS = 100, 300, 5
-
-
-def processes_of_session(session):
-    """The pids of a program and of all that it has started."""
-    found = []
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path, encoding="ascii", errors="replace") as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it has ended
-        if int(fields[3]) == session:
-            found.append(int(path.split("/")[2]))
-    return found
-
-
-def cpu_seconds(pid):
-    """What a process has used."""
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def proportional_octets(pid):
-    """The memory of a process; what it shares counts in part."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        return sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
-
-
-def percentile(values, percent):
-    """Of sorted values."""
-    return values[min(len(values) - 1, len(values) * percent // 100)]
 
 
 class Way:
@@ -267,11 +233,6 @@ def waits(rows):
         elif status in ("180", "200"):
             over["ringing" if status == "180" else "answered"].setdefault(call, 1000 * (float(at) - begun[call]))
     return {what: list(calls.values()) for what, calls in over.items()}
-
-
-def kamailio_version():
-    """As it says."""
-    return subprocess.run(["kamailio", "-v"], capture_output=True, text=True, check=True).stdout.split()[2]
 
 
 def added(times):
