@@ -302,13 +302,14 @@ static void said_event(struct host_worker *w, const struct media_event *event, s
 static void said_refused(struct host_worker *w, uint64_t session, int err)
 {
     struct host_session *s = map_get(&w->host->sessions, slice_of(&session, sizeof session));
-    log_event(w->host->options.log, LEVEL_WARNING, "media.session.refused", "worker=%u session=%llu reason=%s",
-              w->index, (unsigned long long)session, err_name(err));
     if (!s || s->worker != w)
         return;
-    /* Half a session helps nobody. */
-    if (!s->is_closed)
+    /* Closed before its worker heard of it: that is no failure. Otherwise half a session helps nobody. */
+    if (!s->is_closed) {
+        log_event(w->host->options.log, LEVEL_WARNING, "media.session.refused", "worker=%u session=%llu reason=%s",
+                  w->index, (unsigned long long)session, err_name(err));
         media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_REMOVE, .id = session}, NULL);
+    }
     lose(s);
 }
 

@@ -366,9 +366,11 @@ static void a_worker_that_is_killed_loses_its_sessions_only(void **state)
     assert_int_equal(first.sessions, 1);
     assert_flows(&w, &c);
     w.port->close(w.port->ctx, 1); /* is gone: nothing follows */
+    assert_int_equal(w.port->open(w.port->ctx, 4), 0);
+    expect_summary(&w, 4); /* no worker has ever heard of it */
     expect_summary(&w, 2);
     expect_summary(&w, 3);
-    assert_int_equal(w.count[MEDIA_SUMMARY], 2);
+    assert_int_equal(w.count[MEDIA_SUMMARY], 3);
     call_close(&a);
     call_close(&b);
     call_close(&c);
