@@ -10,11 +10,10 @@ from peers import SIP, wait_for
 MODULES = "/usr/lib/baresip/modules"
 CONFIG = """module_path {modules}
 sip_listen {address}:{port}
-net_interface {address}
+net_interface {media}
 module g711.so
 module aubridge.so
-audio_source aubridge,nothing
-audio_player aubridge,nothing
+{sound}audio_player aubridge,nothing
 audio_alert aubridge,nothing
 rtp_ports {rtp}-{rtp_end}
 jitter_buffer_delay 0-1
@@ -24,6 +23,12 @@ module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen {address}:{control}
 """
+QUIET = "audio_source aubridge,nothing\n"
+SPEAKS = """module aufile.so
+audio_source aufile,{file}
+module sndfile.so
+snd_path {home}
+"""
 CONTROL = 4444
 PATIENCE = 10
 
@@ -31,12 +36,15 @@ PATIENCE = 10
 class Phone:
     """One baresip at an address of its own, as a process of a lab."""
 
-    def __init__(self, lab, name, address, account, more="call_max_calls 2\n", contacts=""):
-        """account: a line of its file of accounts. more: lines of its configuration. contacts: of its file of contacts."""
+    def __init__(self, lab, name, address, account, more="call_max_calls 2\n", contacts="", sound=None, media=None):
+        """account: a line of its file of accounts. more: lines of its configuration. contacts: of its file of contacts. sound: a WAV file
+        (8 kHz, 16 bit, mono) that it plays to others, while it writes down what it hears; None: it is quiet.
+        media: the address that it gives for media. It sends from whatever the machine takes: here 127.0.0.1."""
         self.name, self.lab, self.address = name, lab, address
-        home = lab.home(name)
+        self.home = home = lab.home(name)
         first_rtp, last_rtp = lab.rtp_ports()
-        for file, text in (("config", CONFIG.format(modules=MODULES, address=address, port=SIP, control=CONTROL, rtp=first_rtp, rtp_end=last_rtp) + more),
+        for file, text in (("config", CONFIG.format(modules=MODULES, address=address, port=SIP, control=CONTROL, rtp=first_rtp, rtp_end=last_rtp, media=media or address,
+                                                    sound=SPEAKS.format(file=sound, home=home) if sound else QUIET) + more),
                            ("accounts", account + "\n"), ("contacts", contacts)):
             with open(os.path.join(home, file), "w") as out:
                 out.write(text)
