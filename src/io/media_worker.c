@@ -7,15 +7,28 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_PER_TURN 256
+#define EVENTS_PER_TURN 2048
+#define EVENTS_PER_CLOCK 64 /* so often the time is read again */
+
+/* A wait of at least so long was one: nothing was ready when it began. */
+#define WAITED_US 50
+
+/* Under load packets come one by one, faster than it pays to wake for each: when less than so long passed before a few of them came, the next ones are
+ * given as long to gather. It delays none by more. */
+#define GATHER_US 300
+#define GATHER_EVENTS 48
 #define COMMANDS_PER_TURN 64
 #define TELLS_PER_TURN 64
 #define COUNTERS_MS 1000
-#define WAIT_MAX_MS 1000
+
+/* What is due by time waits for so long, so that the many small deadlines of many sessions wake the worker together. */
+#define ALARM_GAP_MS 10
 
 /* ---- time ---- */
 
@@ -29,8 +42,7 @@ static int64_t clock_us(clockid_t clock)
 static void sample_clocks(struct worker *w)
 {
     w->now.mono.us = clock_us(CLOCK_MONOTONIC);
-    w->real_us = clock_us(CLOCK_REALTIME);
-    w->now.wall.ms = w->real_us / 1000;
+    w->now.wall.ms = clock_us(CLOCK_REALTIME) / 1000;
 }
 
 /* ---- telling ---- */
@@ -61,7 +73,7 @@ static void watch_control(struct worker *w, bool is_full)
     if (is_full == w->control_is_full)
         return;
     w->control_is_full = is_full;
-    struct epoll_event event = {.events = EPOLLIN | (is_full ? EPOLLOUT : 0u), .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN | (is_full ? EPOLLOUT : 0u), .data.ptr = &w->control};
     epoll_ctl(w->epoll, EPOLL_CTL_MOD, w->control, &event);
 }
 
@@ -199,49 +211,87 @@ static int read_commands(struct worker *w)
 
 /* ---- the loop ---- */
 
-static int wait_ms(const struct worker *w)
+/* Sets the timer, unless it is set well already: sets are system calls. */
+static void set_alarm(struct worker *w)
 {
-    if (!w->relay)
-        return WAIT_MAX_MS;
-    int64_t due_us = mono_min(media_relay_deadline(w->relay), w->next_counters).us - w->now.mono.us;
-    if (due_us <= 0)
-        return 0;
-    return due_us > (int64_t)WAIT_MAX_MS * 1000 ? WAIT_MAX_MS : (int)((due_us + 999) / 1000);
+    struct mono due = mono_min(media_relay_deadline(w->relay), w->next_counters);
+    due = mono_max(due, mono_after_ms(w->now.mono, ALARM_GAP_MS));
+    if (w->alarm.us <= due.us && !mono_due(w->alarm, w->now.mono))
+        return;
+    struct itimerspec when = {.it_value = {due.us / 1000000, due.us % 1000000 * 1000}};
+    timerfd_settime(w->timer, TFD_TIMER_ABSTIME, &when, NULL);
+    w->alarm = due;
 }
 
-/* Commands come last: one of them may close a port whose event is still to be looked at. */
+static bool is_alarm_due(struct worker *w)
+{
+    if (!mono_due(w->alarm, w->now.mono))
+        return false;
+    uint64_t times;
+    if (read(w->timer, &times, sizeof times) < 0 && errno == EAGAIN)
+        return false; /* it comes in a moment */
+    w->alarm = MONO_NEVER;
+    return true;
+}
+
+/* Ports first: a command may close one whose event is still to be looked at. True: there are commands. */
+static bool serve_ports(struct worker *w, const struct epoll_event *events, int n)
+{
+    bool has_commands = false;
+    for (int i = 0; i < n; i++) {
+        if (i % EVENTS_PER_CLOCK == EVENTS_PER_CLOCK - 1)
+            w->now.mono.us = clock_us(CLOCK_MONOTONIC);
+        if (events[i].data.ptr == &w->control)
+            has_commands = true;
+        else if (events[i].data.ptr != &w->timer)
+            worker_port_serve(w, events[i].data.ptr);
+    }
+    return has_commands;
+}
+
 static int turn(struct worker *w, struct epoll_event *events)
 {
-    int n = epoll_wait(w->epoll, events, EVENTS_PER_TURN, wait_ms(w));
+    int64_t began_us = clock_us(CLOCK_MONOTONIC);
+    int n = epoll_wait(w->epoll, events, EVENTS_PER_TURN, -1);
     if (n < 0 && errno != EINTR)
         return ERR_IO;
     sample_clocks(w);
+    struct mono woken = w->now.mono;
+    if (woken.us - began_us >= WAITED_US)
+        w->busy_since = woken;
     w->turn++;
     w->counters.turns++;
-    bool has_commands = false;
-    for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr)
-            worker_port_serve(w, events[i].data.ptr);
-        else
-            has_commands = true;
-    }
-    int err = has_commands ? read_commands(w) : 0;
-    if (w->relay && !err) {
+    int err = serve_ports(w, events, n) ? read_commands(w) : 0;
+    if (!w->relay || err)
+        return err;
+    if (is_alarm_due(w))
         media_relay_tick(w->relay, w->now);
-        tell_all(w);
-    }
-    return err;
+    tell_all(w);
+    set_alarm(w);
+    if (n < EVENTS_PER_TURN)
+        w->busy_since = woken; /* what was not ready then has come since */
+    if (n < GATHER_EVENTS && woken.us - began_us < GATHER_US)
+        nanosleep(&(struct timespec){.tv_nsec = GATHER_US * 1000}, NULL);
+    return 0;
+}
+
+static int watch(struct worker *w, int *fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = fd};
+    return *fd >= 0 && epoll_ctl(w->epoll, EPOLL_CTL_ADD, *fd, &event) == 0 ? 0 : ERR_IO;
 }
 
 static int start(struct worker *w)
 {
     sample_clocks(w);
+    w->overload_until = w->busy_since = w->now.mono;
+    w->alarm = MONO_NEVER;
     buf_init(&w->message, MEDIA_CONTROL_OCTETS_MAX);
     struct entropy entropy = kernel_entropy();
     map_init(&w->sessions, 1, entropy_u64(&entropy));
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->control, &event) != 0)
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (w->epoll < 0 || watch(w, &w->control) != 0 || watch(w, &w->timer) != 0)
         return ERR_IO;
     return worker_ports_init(w);
 }
@@ -251,6 +301,7 @@ int media_worker_main(void)
     static struct epoll_event events[EVENTS_PER_TURN];
     struct worker w = {.control = MEDIA_WORKER_DESCRIPTOR};
     process_harden();
+    prctl(PR_SET_TIMERSLACK, 1); /* short sleeps are as short as they are meant to be */
     int err = start(&w);
     if (!err)
         tell(&w, &(struct media_control){.kind = MEDIA_CONTROL_READY});
@@ -260,7 +311,7 @@ int media_worker_main(void)
     map_fini(&w.sessions);
     media_relay_free(w.relay);
     buf_fini(&w.message);
-    if (w.epoll >= 0)
-        close(w.epoll);
+    close(w.timer);
+    close(w.epoll);
     return err == ERR_CLOSED ? 0 : 1;
 }

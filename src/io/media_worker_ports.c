@@ -11,15 +11,20 @@
 #include <time.h>
 #include <unistd.h>
 
-/* So many packets of one port in one turn. A port that was ready in the turn before as well is asked for several at once: that costs more for one, and much less
- * for many. */
-#define BATCH 8
+/* Packets that are asked for at once when a port has several; and of one port in one turn at most. */
+#define BATCH 16
+#define PACKETS_PER_TURN 64
 
 #define PACKET_OCTETS 9216
 #define CONTROL_OCTETS 128
 
-/* A packet that has waited for so long in its socket helps nobody anymore, and others would wait for it: after an overload the backlog is gone at once. */
+/* How long a packet has waited in its socket is reckoned from when that was empty before: at most BEHIND_US is nothing. Behind that a port is emptied at once. A packet that
+ * has waited for STALE_US helps nobody anymore, and others would wait for it. When that happens this worker is given more than it can relay: from then on,
+ * and until nothing has been too old for STALE_US, whatever is older than OVERLOAD_US is dropped. So what gets through an overload is fresh, and the
+ * backlog is gone at once behind it. */
+#define BEHIND_US 2000
 #define STALE_US 100000
+#define OVERLOAD_US 20000
 
 /* What may wait in a socket, as asked of the kernel: a burst of voice, of which each packet takes 2 KiB and more with some network cards; the packets of several
  * large pictures. */
@@ -108,7 +113,6 @@ static int prepare_socket(struct worker_port *port)
     int octets = RTCP_OCTETS;
     setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
     setsockopt(port->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    setsockopt(port->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     return port->family ? 0 : ERR_RANGE;
 }
 
@@ -121,6 +125,7 @@ static int open_port(struct worker *w, struct worker_session *s, struct media_fl
     }
     port->fd = fd;
     port->flow = flow;
+    port->visited = w->now.mono;
     int err = prepare_socket(port);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
     if (!err && epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
@@ -256,64 +261,81 @@ static void prepare_header(struct worker_receiving *r, unsigned i)
     };
 }
 
-static int receive(struct worker *w, struct worker_port *port)
+/* Counts what the kernel has dropped. */
+static void read_control(struct worker *w, struct worker_port *port, struct msghdr *header)
 {
-    struct worker_receiving *r = w->receiving;
-    bool is_busy = port->served == w->turn - 1;
-    port->served = w->turn;
-    if (is_busy) {
-        for (unsigned i = 0; i < BATCH; i++)
-            prepare_header(r, i);
-        return recvmmsg(port->fd, r->headers, BATCH, MSG_DONTWAIT, NULL);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
+            continue;
+        uint32_t overflowed;
+        memcpy(&overflowed, CMSG_DATA(c), sizeof overflowed);
+        w->counters.overflowed += overflowed - port->overflowed;
+        port->overflowed = overflowed;
     }
-    prepare_header(r, 0);
-    ssize_t n = recvmsg(port->fd, &r->headers[0].msg_hdr, MSG_DONTWAIT);
-    r->headers[0].msg_len = (unsigned)n;
-    return n < 0 ? -1 : 1;
 }
 
-/* How long ago it arrived, by the kernel's stamp; 0 when that cannot be told, or the clock was set. */
-static int64_t read_control(struct worker *w, struct worker_port *port, struct msghdr *header)
+static bool is_stale(struct worker *w, int64_t waited_us)
 {
-    int64_t waited_us = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET)
-            continue;
-        if (c->cmsg_type == SO_TIMESTAMPNS) {
-            struct timespec t;
-            memcpy(&t, CMSG_DATA(c), sizeof t);
-            waited_us = w->real_us - ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
-        } else if (c->cmsg_type == SO_RXQ_OVFL) {
-            uint32_t overflowed;
-            memcpy(&overflowed, CMSG_DATA(c), sizeof overflowed);
-            w->counters.overflowed += overflowed - port->overflowed;
-            port->overflowed = overflowed;
-        }
+    bool is_overloaded = !mono_due(w->overload_until, w->now.mono);
+    if (waited_us <= (is_overloaded ? OVERLOAD_US : STALE_US))
+        return false;
+    w->overload_until = mono_after_us(w->now.mono, STALE_US);
+    w->counters.stale++;
+    return true;
+}
+
+static void relay(struct worker *w, struct worker_port *port, unsigned i, size_t octets, struct outgoing *outgoing)
+{
+    struct worker_receiving *r = w->receiving;
+    struct addr peer = addr_of_socket(&r->peers[i]);
+    struct media_packet packet;
+    if (octets > PACKET_OCTETS)
+        w->counters.truncated++;
+    else if (media_relay_packet(w->relay, w->now.mono, port->flow, &peer, r->octets[i], octets, &packet))
+        queue(w, outgoing, &packet, r->octets[i]);
+}
+
+/* Several packets at once; the first of them has waited for so long at most, the others for less. False: there are no more. */
+static bool relay_batch(struct worker *w, struct worker_port *port, int64_t waited_us)
+{
+    struct worker_receiving *r = w->receiving;
+    struct outgoing outgoing = {0};
+    for (unsigned i = 0; i < BATCH; i++)
+        prepare_header(r, i);
+    int n = recvmmsg(port->fd, r->headers, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    for (int i = 0; i < n; i++) {
+        read_control(w, port, &r->headers[i].msg_hdr);
+        if (!is_stale(w, waited_us * (2 * (n - i) - 1) / (2 * n)))
+            relay(w, port, (unsigned)i, r->headers[i].msg_len, &outgoing);
     }
-    return waited_us > 0 && waited_us < 10 * STALE_US ? waited_us : 0;
+    flush(w, &outgoing);
+    return n == BATCH;
+}
+
+/* Most ports have one packet when they are ready: that is received in the way that costs the least. */
+static void relay_one(struct worker *w, struct worker_port *port)
+{
+    struct worker_receiving *r = w->receiving;
+    struct outgoing outgoing = {0};
+    socklen_t length = sizeof r->peers[0];
+    ssize_t n = recvfrom(port->fd, r->octets[0], PACKET_OCTETS, MSG_DONTWAIT | MSG_TRUNC,
+                         (struct sockaddr *)&r->peers[0], &length);
+    if (n < 0)
+        return;
+    relay(w, port, 0, (size_t)n, &outgoing);
+    flush(w, &outgoing);
 }
 
 void worker_port_serve(struct worker *w, struct worker_port *port)
 {
-    struct worker_receiving *r = w->receiving;
-    struct outgoing outgoing = {0};
-    int n = receive(w, port);
-    for (int i = 0; i < n; i++) {
-        struct msghdr *header = &r->headers[i].msg_hdr;
-        struct addr peer = addr_of_socket(&r->peers[i]);
-        int64_t waited_us = read_control(w, port, header);
-        if (waited_us > STALE_US) {
-            w->counters.stale++;
-            continue;
-        }
-        if (header->msg_flags & MSG_TRUNC) {
-            w->counters.truncated++;
-            continue;
-        }
-        struct mono arrived = {w->now.mono.us - waited_us};
-        struct media_packet packet;
-        if (media_relay_packet(w->relay, arrived, port->flow, &peer, r->octets[i], r->headers[i].msg_len, &packet))
-            queue(w, &outgoing, &packet, r->octets[i]);
+    int64_t waited_us = mono_since_us(w->now.mono, mono_max(w->busy_since, port->visited));
+    bool has_several = waited_us > BEHIND_US || port->served == w->turn - 1;
+    port->visited = w->now.mono;
+    port->served = w->turn;
+    if (!has_several) {
+        relay_one(w, port);
+        return;
     }
-    flush(w, &outgoing);
+    for (unsigned left = PACKETS_PER_TURN; left && relay_batch(w, port, waited_us); left -= BATCH)
+        continue;
 }

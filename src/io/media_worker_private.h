@@ -13,6 +13,7 @@ struct worker_port {
     struct media_flow *flow;
     int fd;
     uint8_t family;
+    struct mono visited; /* when it was empty, or nearly */
     uint32_t served;     /* the turn in which it was last ready */
     uint32_t overflowed; /* of the kernel's counter, that have been counted */
 };
@@ -27,15 +28,18 @@ struct worker_receiving;
 struct worker {
     int epoll;
     int control;
-    bool control_is_full; /* events wait until it is writable */
-    struct now now;       /* of this turn */
-    int64_t real_us;      /* CLOCK_REALTIME at the same moment: the kernel's time of arrival is of that clock */
+    bool control_is_full;   /* events wait until it is writable */
+    struct now now;         /* of a moment ago */
+    struct mono busy_since; /* all ports were empty then */
     uint32_t turn;
     struct media_relay *relay; /* NULL before it is configured */
     struct map sessions;       /* id → struct worker_session */
     struct worker_receiving *receiving;
+    struct mono overload_until; /* in the past: it keeps up */
     struct media_worker_counters counters;
     struct mono next_counters;
+    int timer;          /* wakes the loop for what is due */
+    struct mono alarm;  /* what the timer is set to; MONO_NEVER: it is not */
     struct buf message; /* that the control socket did not take yet, if n */
 };
 

@@ -54,6 +54,7 @@ struct relay_session {
     uint64_t id;
     unsigned sensitivity;
     bool is_early;
+    unsigned samples; /* of quality, so far */
     unsigned stream_count;
     struct relay_stream *streams[MEDIA_STREAMS_MAX]; /* NULL: neither described nor with ports */
     struct heap_node timer;

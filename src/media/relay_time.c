@@ -10,8 +10,12 @@ static bool expects(const struct relay_session *s, const struct relay_stream *st
 
 /* ---- quality ---- */
 
+/* The inside is sampled once for so many samples of the outside. */
+#define INSIDE_SAMPLES 8
+
 static void sample(struct relay_session *s, struct now now)
 {
+    s->samples++;
     const struct quality_policy *policy = &s->relay->options.quality;
     for (unsigned i = 0; i < s->stream_count; i++) {
         struct relay_stream *stream = s->streams[i];
@@ -19,8 +23,9 @@ static void sample(struct relay_session *s, struct now now)
             continue;
         struct relay_way *inside = &stream->ways[MEDIA_INSIDE];
         struct relay_way *outside = &stream->ways[MEDIA_OUTSIDE];
-        /* The PBX knows about its own network: it is measured, and not reported. */
-        quality_judge_sample(&inside->judge, policy, 0, &inside->quality, now.mono);
+        /* What comes from inside is measured for the summary, and never reported: the PBX knows about its own network. */
+        if (s->samples % INSIDE_SAMPLES == 0)
+            quality_judge_sample(&inside->judge, policy, 0, &inside->quality, now.mono);
         if (quality_judge_sample(&outside->judge, policy, s->sensitivity, &outside->quality, now.mono) !=
             QUALITY_UNCHANGED) {
             stream->tell_quality = true;
