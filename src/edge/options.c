@@ -16,7 +16,6 @@ void edge_options_default(struct edge_options *options)
         .idle_ms = 15 * MINUTE,
         .trunk_idle_ms = 10 * MINUTE,
         .retry_agent_ms = 10 * SECOND,
-        .call_octets_max = 32 * 1024,
         .calls_max = 20000,
         .subscriptions_max = 20000,
         .requests_max = 40000,

@@ -83,7 +83,6 @@ struct edge_options {
     int64_t idle_ms;        /* an answered call without any request: both ends are asked whether they are still there */
     int64_t trunk_idle_ms;  /* a connection to a far domain without calls: closed */
     int64_t retry_agent_ms; /* an agent that could not be reached is tried last for so long */
-    int64_t call_octets_max; /* texts of one call: targets and route sets */
 
     size_t calls_max;                 /* beyond: 503 with Retry-After */
     size_t subscriptions_max;         /* dialogs of SUBSCRIBE and REFER that are no call's */
