@@ -36,6 +36,11 @@ typedef void edge_show_fn(void *ctx, struct ctl_writer *w);
 /* A connection is needed by calls from now on, or by none anymore: it is not to end for being quiet (sip_host_hold, sip_host_release). */
 typedef void edge_hold_fn(void *ctx, uint64_t conn, bool is_needed);
 
+/* What of the program's needs attention: further rows of `show status`, by edge_put_warning. Returns how many; w NULL: only counts. */
+typedef size_t edge_warnings_fn(void *ctx, struct ctl_writer *w);
+void edge_put_warning(struct ctl_writer *w, const char *severity, const char *name, struct wall since,
+                      const char *text);
+
 /* Borrowed, for the life of the edge. */
 struct edge_ports {
     const struct entropy *entropy;
@@ -52,6 +57,7 @@ struct edge_ports {
     edge_show_fn *show_mappings;     /* rows of `show mappings`; NULL: none */
     edge_show_fn *show_certificates; /* rows of `show certificates`; NULL: none */
     edge_show_fn *show_tickets;      /* all of `show tickets` */
+    edge_warnings_fn *warnings;      /* NULL: none */
     void *show_ctx;
 };
 

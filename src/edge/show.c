@@ -10,8 +10,7 @@
 
 /* ---- status and counters ---- */
 
-static void put_warning(struct ctl_writer *w, const char *severity, const char *name, struct wall since,
-                        const char *text)
+void edge_put_warning(struct ctl_writer *w, const char *severity, const char *name, struct wall since, const char *text)
 {
     ctl_open_object(w, NULL);
     ctl_put_text(w, "severity", severity);
@@ -43,12 +42,13 @@ static void show_status(void *ctx, struct ctl_request *request)
 {
     const struct edge *e = ctx;
     const size_t down = agents_down(e), keyless = domains_without_keys(e);
+    const size_t others = e->ports.warnings ? e->ports.warnings(e->ports.show_ctx, NULL) : 0;
     const bool busy = !mono_due(e->busy_until, e->now.mono);
     const bool red = (down && down == e->options->agent_count) || (keyless && keyless == e->options->domain_count) ||
                      !e->ports.media;
     struct ctl_writer *w = ctl_reply_begin(request);
     ctl_put_text(w, "version", IME_VERSION);
-    ctl_put_text(w, "health", red ? "red" : down || keyless || busy ? "yellow" : "green");
+    ctl_put_text(w, "health", red ? "red" : down || keyless || busy || others ? "yellow" : "green");
     ctl_put_time(w, "started_at", e->started_at);
     ctl_put_unsigned(w, "calls", e->call_count);
     ctl_put_unsigned(w, "subscriptions", e->subscription_count);
@@ -57,16 +57,20 @@ static void show_status(void *ctx, struct ctl_request *request)
     ctl_put_unsigned(w, "far_domains", e->trunks.by_domain.n);
     ctl_open_array(w, "warnings");
     if (down)
-        put_warning(w, "warning", "AgentNotReachable", e->now.wall,
-                    "calls from outside do not reach all call agents: see whether ime-agent runs where edge.conf says");
+        edge_put_warning(
+            w, "warning", "AgentNotReachable", e->now.wall,
+            "calls from outside do not reach all call agents: see whether ime-agent runs where edge.conf says");
     if (keyless)
-        put_warning(w, "error", "NoTicketKeys", e->started_at,
-                    "there are served domains without keys, whose tickets are all refused: `imectl edge show tickets`");
+        edge_put_warning(
+            w, "error", "NoTicketKeys", e->started_at,
+            "there are served domains without keys, whose tickets are all refused: `imectl edge show tickets`");
     if (busy)
-        put_warning(w, "warning", "Overloaded", e->now.wall,
-                    "calls from outside are refused until this machine keeps up");
+        edge_put_warning(w, "warning", "Overloaded", e->now.wall,
+                         "calls from outside are refused until this machine keeps up");
     if (!e->ports.media)
-        put_warning(w, "error", "NoMedia", e->started_at, "no media can be relayed: calls are refused");
+        edge_put_warning(w, "error", "NoMedia", e->started_at, "no media can be relayed: calls are refused");
+    if (others)
+        e->ports.warnings(e->ports.show_ctx, w);
     ctl_close(w);
     ctl_reply_end(request);
 }

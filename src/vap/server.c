@@ -62,7 +62,7 @@ static void conn_free(struct conn *c)
         return;
     heap_remove(&c->server->conn_timers, &c->timer);
     vap_framer_fini(&c->framer);
-    buf_fini(&c->out);
+    buf_fini_secret(&c->out); /* keys of tickets may have gone through it */
     mem_free(c->send);
     mem_free(c->close);
     mem_free(c);
@@ -139,7 +139,7 @@ void vap_server_free(struct vap_server *s)
     map_fini(&s->requests);
     heap_fini(&s->conn_timers);
     heap_fini(&s->call_timers);
-    buf_fini(&s->lent);
+    buf_fini_secret(&s->lent);
     buf_fini(&s->routes);
     mem_free(s);
 }

@@ -27,7 +27,7 @@ class Keys:
         self.server = self.company["servers"][0]
         self.folder = world.home("edge")
         self.control = os.path.join(self.folder, "control")
-        self.password = secrets.token_urlsafe(18)  # of the edge's VAP account
+        self.user, self.password = self.company["edge"]["user"], self.company["edge"]["password"]  # of the edge's VAP account
         self.passwords = {1: self.company["ticket"], 2: secrets.token_urlsafe(18)}  # of epochs
         host = self.server["vap"].rsplit(":", 1)[0]
         network = host.rsplit(".", 1)[0]
@@ -115,8 +115,7 @@ class Keys:
         """With an account that may: it has the server's key, and tickets are judged with it."""
         with open(os.path.join(self.folder, "edge-password"), "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
             f.write(self.password + "\n")
-        edit(self.world, "a1", "server.conf", "[vap]\n", f"[client edge]\npassword = {self.password}\nticket-keys = a.example\n"
-             f"[ticket]\nedge-wait = 1h\n[vap]\nplain-listen = {self.plain}\n")
+        edit(self.world, "a1", "server.conf", "[vap]\n", f"[ticket]\nedge-wait = 1h\n[vap]\nplain-listen = {self.plain}\n")
         self.stop_server(signal.SIGTERM)
         self.start_server()
         self.world.configure("edge", "edge", [
@@ -126,7 +125,7 @@ class Keys:
             ("tls", {"ca": f"{self.folder}/authority.pem", "system-store": "no"}),
             ("domain a.example", {"certificate": f"{self.folder}/a.example.pem", "key": f"{self.folder}/a.example.key"}),
             ("agent nobody", {"address": f"{self.inside}:5080"}),
-            ("server", {"server": self.server["vap"], "ca": self.world.description["ca"], "user": "edge", "password-file": f"{self.folder}/edge-password",
+            ("server", {"server": self.server["vap"], "ca": self.world.description["ca"], "user": self.user, "password-file": f"{self.folder}/edge-password",
                         "reconnect": "1s"}),
             ("media", {"workers": 1}),
         ])
@@ -156,6 +155,8 @@ class Keys:
         self.stop_server(signal.SIGKILL)
         wait_for(lambda: "not reached" in self.shown()["server"], "the edge does not notice")
         assert "ime_server.away" in self.log("edge")
+        warnings = self.world.ctl(self.control, "show", "status")["warnings"]
+        assert "IMEServerAway" in [w["name"] for w in warnings], warnings
         assert self.judge(2) == "tickets_good" and self.judge(1) == "tickets_good" and self.judge(2, OTHER) == "ticket_revoked"
         epoch = self.shown()["epochs"][0]
         assert epoch["confirmed_at"] and 0 <= epoch["age_ms"] < SECONDS * 1000, epoch
@@ -196,8 +197,8 @@ class Keys:
             client.wait(client.send(7, body))
         account = self.company["vap"]
         refused(self.server["vap"], account["user"], account["password"], self.world.description["ca"], subscribe)
-        refused(self.plain, "edge", self.password, None, subscribe)
-        refused(self.server["vap"], "edge", self.password, self.world.description["ca"],
+        refused(self.plain, self.user, self.password, None, subscribe)
+        refused(self.server["vap"], self.user, self.password, self.world.description["ca"],
                 lambda client: client.publish_vservice(1, "a.example", ["sip:a@a.example:5061;maddr=127.0.0.1;transport=tcp"]))
 
     def nothing_is_told(self):

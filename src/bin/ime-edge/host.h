@@ -93,6 +93,7 @@ void keys_perform(struct host *h, const struct vap_client_effect *e); /* what ca
 void keys_server_lost(struct host *h, unsigned server);
 struct mono keys_watch(struct host *h, struct now now);
 void keys_show(const struct host *h, struct ctl_writer *w);
+size_t keys_warnings(const struct host *h, struct ctl_writer *w); /* as edge_ports.warnings */
 
 /* vap.c: connections to the IME servers */
 int vap_open(struct host *h);

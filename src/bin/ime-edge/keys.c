@@ -232,6 +232,34 @@ static void show_domain(const struct host *h, const struct domain_keys *k, struc
     }
 }
 
+size_t keys_warnings(const struct host *h, struct ctl_writer *w)
+{
+    const struct settings *s = h->daemon.settings;
+    const struct wall now = daemon_now(&h->daemon).wall;
+    const struct vap_link *away = NULL;
+    size_t n = 0, stale = 0;
+    for (unsigned i = 0; h->vap && i < s->server.count; i++)
+        if (!h->links[i].online)
+            away = &h->links[i];
+    for (size_t i = 0; i < h->told_count; i++) {
+        const struct domain_keys *k = &h->keys[h->told[i]];
+        if (!k->is_live && keyring_epoch(k->keyring) &&
+            now.ms - keyring_confirmed_at(k->keyring).ms >= s->server.stale_ms)
+            stale++;
+    }
+    n += away != NULL;
+    n += stale != 0;
+    if (w && away)
+        edge_put_warning(
+            w, "warning", "IMEServerAway", away->since,
+            "an IME server is not reached; tickets are checked with the keys that it has told last: `imectl edge "
+            "show tickets`");
+    if (w && stale)
+        edge_put_warning(w, "error", "TicketKeysStale", now,
+                         "keys of tickets were not confirmed for long: revocations do not get here");
+    return n;
+}
+
 void keys_show(const struct host *h, struct ctl_writer *w)
 {
     show_servers(h, w);

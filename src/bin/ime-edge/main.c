@@ -72,6 +72,11 @@ static void hold(void *ctx, uint64_t conn, bool is_needed)
         sip_host_release(h->sip, conn);
 }
 
+static size_t warnings(void *ctx, struct ctl_writer *w)
+{
+    return keys_warnings(ctx, w);
+}
+
 static int make_edge(struct host *h)
 {
     const struct edge_ports ports = {.entropy = &h->daemon.entropy,
@@ -88,6 +93,7 @@ static int make_edge(struct host *h)
                                      .show_mappings = show_mappings,
                                      .show_certificates = show_certificates,
                                      .show_tickets = show_tickets,
+                                     .warnings = warnings,
                                      .show_ctx = h};
     int err = edge_new(&h->daemon.settings->edge, &ports, daemon_now(&h->daemon), &h->edge);
     if (err) {

@@ -34,10 +34,15 @@ static void print_value(struct print *p, const struct vap_message *m, const stru
     case TLV_REALM:
     case TLV_CLIENT_NAME:
     case TLV_CLIENT_LABEL:
-    case TLV_SERVICE_CONTENT:
     case TLV_CALLING_NUM:
     case TLV_CALLED_NUM:
         print_text(p, "text", a->value);
+        break;
+    case TLV_SERVICE_CONTENT:
+        if (m->service.subservice == SUBSERVICE_TICKET_KEYS)
+            print_number(p, "octets_not_shown", a->value.n); /* keys of tickets */
+        else
+            print_text(p, "text", a->value);
         break;
     case TLV_ERROR_CODE:
         print_code(p, "code", m->error_code, vap_code_reason(m->error_code));
