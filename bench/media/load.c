@@ -196,9 +196,16 @@ static bool receive(struct end *end)
     return n > 0;
 }
 
+/* False: neither end had anything. */
+static bool receive_both(void)
+{
+    bool at_phone = receive(&phone), at_far_end = receive(&far_end);
+    return at_phone || at_far_end;
+}
+
 static void receive_all(void)
 {
-    while (receive(&phone) | receive(&far_end))
+    while (receive_both())
         continue;
 }
 
@@ -212,11 +219,9 @@ static void play(const struct packet *packets, size_t count, size_t batch, doubl
         size_t n = count - at < batch ? count - at : batch;
         int64_t due = begin + (int64_t)((double)at * 1e9 / rate);
         while (clock_ns() < due)
-            if (!(receive(&phone) | receive(&far_end)))
-                continue;
+            receive_both();
         send_batch(packets, at, n, at / batch % 2);
-        receive(&phone);
-        receive(&far_end);
+        receive_both();
         at += n;
     }
 }
