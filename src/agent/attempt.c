@@ -24,8 +24,7 @@ void attempt_free(struct attempt *at)
     }
     if (c->current == at)
         c->current = NULL;
-    if (map_get(&a->attempts, slice_str(at->tag)) == at)
-        map_remove(&a->attempts, slice_str(at->tag));
+    map_remove_value(&a->attempts, slice_str(at->tag), at);
     client_drop(a, &at->client);
     agent_timer_stop(a, &at->timer);
     list_remove(&at->asking);

@@ -24,10 +24,8 @@ static void end_unregister(struct agent *a, struct end *e)
         return;
     buf_clear(&a->text);
     sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
-    if (map_get(&a->ends, buf_slice(&a->text)) == e)
-        map_remove(&a->ends, buf_slice(&a->text));
-    if (map_get(&a->tags, slice_str(e->tag)) == e)
-        map_remove(&a->tags, slice_str(e->tag));
+    map_remove_value(&a->ends, buf_slice(&a->text), e);
+    map_remove_value(&a->tags, slice_str(e->tag), e);
     sip_dialog_fini(&e->dialog);
     e->ready = false;
 }

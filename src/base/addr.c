@@ -6,10 +6,22 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+/* Each message has some: the C library would print them with printf. */
+static char *put_ipv4(const uint8_t ip[4], char *text)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        text = decimal_put(ip[i], text);
+        if (i < 3)
+            *text++ = '.';
+    }
+    return text;
+}
+
 const char *addr_format_ip(const struct addr *a, char *text)
 {
-    int family = a->family == 4 ? AF_INET : AF_INET6;
-    if (!a->family || !inet_ntop(family, a->ip, text, ADDR_TEXT_OCTETS))
+    if (a->family == 4)
+        put_ipv4(a->ip, text);
+    else if (!a->family || !inet_ntop(AF_INET6, a->ip, text, ADDR_TEXT_OCTETS))
         snprintf(text, ADDR_TEXT_OCTETS, "-");
     return text;
 }
@@ -17,11 +29,17 @@ const char *addr_format_ip(const struct addr *a, char *text)
 const char *addr_format(const struct addr *a, char *text)
 {
     char ip[ADDR_TEXT_OCTETS];
+    if (a->family == 4) {
+        char *end = put_ipv4(a->ip, text);
+        *end++ = ':';
+        decimal_put(a->port, end);
+        return text;
+    }
     addr_format_ip(a, ip);
     if (!a->family)
         snprintf(text, ADDR_TEXT_OCTETS, "-");
     else
-        snprintf(text, ADDR_TEXT_OCTETS, a->family == 6 ? "[%.45s]:%u" : "%.45s:%u", ip, a->port);
+        snprintf(text, ADDR_TEXT_OCTETS, "[%.45s]:%u", ip, a->port);
     return text;
 }
 

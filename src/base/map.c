@@ -152,17 +152,27 @@ int map_set(struct map *m, struct slice key, void *value)
     return 0;
 }
 
-void *map_remove(struct map *m, struct slice key)
+static void *remove_at(struct map *m, struct map_entry **at)
 {
-    struct map_entry **at = find(m, key, map_hash(m->seed, key));
-    if (!at || !*at)
-        return NULL;
     struct map_entry *e = *at;
     void *value = e->value;
     *at = e->next;
     mem_free(e);
     m->n--;
     return value;
+}
+
+void *map_remove(struct map *m, struct slice key)
+{
+    struct map_entry **at = find(m, key, map_hash(m->seed, key));
+    return at && *at ? remove_at(m, at) : NULL;
+}
+
+void map_remove_value(struct map *m, struct slice key, const void *value)
+{
+    struct map_entry **at = find(m, key, map_hash(m->seed, key));
+    if (at && *at && (*at)->value == value)
+        remove_at(m, at);
 }
 
 void map_iter_init(struct map_iter *it)

@@ -30,6 +30,9 @@ int map_set(struct map *m, struct slice key, void *value);
 /* Removes and returns the value, or NULL. */
 void *map_remove(struct map *m, struct slice key);
 
+/* Removes the entry if that is its value. */
+void map_remove_value(struct map *m, struct slice key, const void *value);
+
 /* Iteration in no particular but reproducible order; the current entry may be removed, nothing may be added meanwhile. */
 struct map_iter {
     size_t bucket;

@@ -128,6 +128,19 @@ int base64_decode(struct slice text, struct buf *ret_octets)
     return 0;
 }
 
+char *decimal_put(uint32_t v, char *text)
+{
+    char digits[DECIMAL_OCTETS];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n)
+        *text++ = digits[--n];
+    *text = '\0';
+    return text;
+}
+
 int u64_parse(struct slice text, uint64_t max, uint64_t *ret_value)
 {
     uint64_t v = 0;

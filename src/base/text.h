@@ -24,6 +24,10 @@ void base64_append(struct buf *b, struct slice s);
 /* Strict: padding required, no white space, unused bits zero. 0, ERR_SYNTAX or the buffer's error. */
 int base64_decode(struct slice text, struct buf *ret_octets);
 
+/* The number in decimal, and a NUL; returns where that stands. At most DECIMAL_OCTETS. */
+#define DECIMAL_OCTETS 11
+char *decimal_put(uint32_t v, char *text);
+
 /* Decimal digits only, no sign, no leading white space. 0, ERR_SYNTAX or ERR_RANGE (above max). */
 int u64_parse(struct slice text, uint64_t max, uint64_t *ret_value);
 

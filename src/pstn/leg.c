@@ -56,8 +56,7 @@ static void dialog_unregister(struct leg *l)
         return;
     buf_clear(&l->ua->text);
     sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &l->ua->text);
-    if (map_get(&l->ua->dialogs, buf_slice(&l->ua->text)) == l)
-        map_remove(&l->ua->dialogs, buf_slice(&l->ua->text));
+    map_remove_value(&l->ua->dialogs, buf_slice(&l->ua->text), l);
     sip_dialog_fini(&l->dialog);
     l->ready = false;
 }
@@ -84,8 +83,7 @@ void leg_free(struct leg *l)
         client_free(CONTAINER_OF(it, struct leg_client, link));
     leg_server_done(l);
     dialog_unregister(l);
-    if (map_get(&u->tags, slice_str(l->tag)) == l)
-        map_remove(&u->tags, slice_str(l->tag));
+    map_remove_value(&u->tags, slice_str(l->tag), l);
     ua_timer_stop(u, &l->repeat);
     leg_ringing_fini(l);
     sip_accepted_fini(&l->accepted);

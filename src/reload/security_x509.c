@@ -68,8 +68,7 @@ static void forget(struct x509 *x, struct known *k)
     for (size_t i = 0; i < identity_count(&k->cert); i++) {
         uint8_t hash[SECURITY_HASH_OCTETS];
         identity_hash(&k->cert, i, hash);
-        if (map_get(&x->known, slice_of(hash, sizeof hash)) == k)
-            map_remove(&x->known, slice_of(hash, sizeof hash));
+        map_remove_value(&x->known, slice_of(hash, sizeof hash), k);
     }
     list_remove(&k->link);
     x->known_count--;

@@ -273,8 +273,7 @@ static bool run(struct operation *op)
             kv_commit(&s->ports.kv, written, op);
             return true;
         }
-        if (map_get(&s->busy, id_slice(&op->resource)) == op)
-            map_remove(&s->busy, id_slice(&op->resource));
+        map_remove_value(&s->busy, id_slice(&op->resource), op);
     }
     if (refusal.code)
         answer_refused(s, op->done, op->arg, op->resource, refusal);

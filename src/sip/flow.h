@@ -4,6 +4,9 @@
 
 #include "base/addr.h"
 
+#include <stddef.h>
+#include <string.h>
+
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS };
 const char *sip_transport_name(enum sip_transport transport); /* "UDP", as in Via */
 bool sip_transport_find(struct slice name, enum sip_transport *ret_transport);
@@ -27,6 +30,13 @@ struct sip_hop {
     bool tcp_too;     /* UDP because nobody said otherwise: requests that are too large for it go by TCP (18.1.1) */
     char host[SIP_HOST_OCTETS_MAX + 1]; /* the name that a TLS certificate must be for; "" : any that verifies */
 };
+
+/* As an assignment, but for what is behind the end of the name: most have none, and there are several copies for each message. */
+static inline void sip_hop_copy(struct sip_hop *to, const struct sip_hop *from)
+{
+    memcpy(to, from, offsetof(struct sip_hop, host));
+    memcpy(to->host, from->host, strlen(from->host) + 1);
+}
 
 /* How a message came in. */
 struct sip_flow {

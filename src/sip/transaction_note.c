@@ -94,15 +94,15 @@ void sip_inbound_report(struct sip_layer *l, struct inbound *in, struct sip_even
 
 struct packet *sip_packet_new(struct sip_layer *l, const struct sip_hop *hop, struct slice octets)
 {
-    struct packet *p = mem_alloc(sizeof *p + octets.n);
+    struct packet *p = mem_resize(NULL, sizeof *p + octets.n); /* all that counts is set here */
     if (!p)
         return NULL;
     p->layer = l;
     p->holders = 1;
-    p->hop = *hop;
+    sip_hop_copy(&p->hop, hop);
     p->n = octets.n;
     memcpy(p->octets, octets.p, octets.n);
-    p->note.owner = NOTE_OF_PACKET;
+    p->note = (struct note){.owner = NOTE_OF_PACKET};
     p->note.e = (struct sip_event){.kind = SIP_SEND, .hop = &p->hop, .octets = slice_of(p->octets, p->n)};
     l->octets += sizeof *p + octets.n;
     return p;

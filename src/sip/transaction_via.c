@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "sip/transaction_core.h"
 
-#include <stdio.h>
+_Static_assert(sizeof((struct via_stamp *)0)->text >= sizeof "=65535;received=" + ADDR_TEXT_OCTETS, "room for a stamp");
 
 /* Where a line ends, behind its line end; folded lines are part of it. */
 static const uint8_t *line_end(const uint8_t *p, const uint8_t *end)
@@ -69,10 +69,11 @@ static void make_stamp(struct slice message, const struct sip_flow *flow, const 
         return;
     if (rport) {
         ret_stamp->at = rport;
-        snprintf(ret_stamp->text, sizeof ret_stamp->text, "=%u;received=%s", flow->peer.port, ip);
+        ret_stamp->text[0] = '=';
+        stpcpy(stpcpy(decimal_put(flow->peer.port, ret_stamp->text + 1), ";received="), ip);
     } else {
         ret_stamp->at = (size_t)(via->whole.p + via->whole.n - message.p);
-        snprintf(ret_stamp->text, sizeof ret_stamp->text, ";received=%s", ip);
+        stpcpy(stpcpy(ret_stamp->text, ";received="), ip);
     }
 }
 

@@ -127,8 +127,7 @@ static void hide_from(struct sip_net *n, const struct conn *c, const struct sip_
 {
     uint8_t key[KEY_OCTETS_MAX];
     struct slice where = hop_key(hop, key);
-    if (map_get(&n->by_hop, where) == c)
-        map_remove(&n->by_hop, where);
+    map_remove_value(&n->by_hop, where, c);
 }
 
 void sip_conn_hide(struct sip_net *n, struct conn *c)

@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "testing.h"
 
+#include <stdio.h>
+
 static void test_hex(void **state)
 {
     (void)state;
@@ -74,6 +76,18 @@ static void test_decimal(void **state)
     assert_int_equal(u64_hex_parse(slice_str("ff"), &v), ERR_SYNTAX);
 }
 
+static void test_decimal_put(void **state)
+{
+    (void)state;
+    static const uint32_t numbers[] = {0, 9, 10, 255, 65535, 1000000000, UINT32_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char text[DECIMAL_OCTETS], expected[DECIMAL_OCTETS];
+        snprintf(expected, sizeof expected, "%u", numbers[i]);
+        assert_ptr_equal(decimal_put(numbers[i], text), text + strlen(expected));
+        assert_string_equal(text, expected);
+    }
+}
+
 static void test_domains(void **state)
 {
     (void)state;
@@ -133,13 +147,9 @@ static void test_cut_and_trim(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_base64_vectors),
-        cmocka_unit_test(test_base64_is_strict),
-        cmocka_unit_test(test_decimal),
-        cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_cut_and_trim),
+        cmocka_unit_test(test_hex),     cmocka_unit_test(test_base64_vectors), cmocka_unit_test(test_base64_is_strict),
+        cmocka_unit_test(test_decimal), cmocka_unit_test(test_decimal_put),    cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_cut_and_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
