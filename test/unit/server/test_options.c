@@ -38,6 +38,22 @@ static void test_accounts(void **state)
     assert_int_equal(o.account_count, 0);
 }
 
+static void test_accounts_of_edges(void **state)
+{
+    (void)state;
+    struct server_options o;
+    server_options_default(&o);
+    assert_int_equal(o.ticket_edge_wait_ms, 600000);
+    assert_int_equal(server_options_account(&o, "edge", "edge", "secret"), 0);
+    assert_int_equal(o.accounts[0].key_domain_count, 0);
+    for (int i = 0; i < SERVER_KEY_DOMAINS_MAX; i++)
+        assert_int_equal(server_options_account_keys(&o, "a.example"), 0);
+    assert_int_equal(server_options_account_keys(&o, "b.example"), ERR_LIMIT);
+    assert_int_equal(o.accounts[0].key_domain_count, SERVER_KEY_DOMAINS_MAX);
+    assert_string_equal(o.accounts[0].key_domains[0], "a.example");
+    server_options_fini(&o);
+}
+
 static void test_short_memory(void **state)
 {
     (void)state;
@@ -58,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_accounts_of_edges),
         cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
