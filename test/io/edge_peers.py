@@ -54,6 +54,7 @@ class Line:
         self.loop, self.socket, self.owner = loop, sock, owner
         self.over, self.got = False, b""
         self.octets = 0  # that ever came
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         loop.add(sock, self.take)
 
@@ -329,12 +330,12 @@ class Office(Party):
         super().__init__(loop, host, "TCP", INSIDE_PORT)
         self.domain, self.edge, self.line = domain, (edge, INSIDE_PORT), None
 
-    def call(self, far, calling, called, body=None):
-        """Begins a call to another company."""
+    def call(self, far, calling, called, host=None):
+        """Begins a call to another company, at its edge or elsewhere."""
         if not self.line or self.line.over:
             self.line = self.dial(self.edge)
         leg = self.leg(self.line, calling, called, far.domain, self.domain)
-        self.line.send(leg.text("INVITE", body or leg.describe(), f"Route: <sip:{far.domain}:{OUTSIDE_PORT};maddr={far.host};transport=tls;lr>\r\n"))
+        self.line.send(leg.text("INVITE", leg.describe(), f"Route: <sip:{far.domain}:{OUTSIDE_PORT};maddr={host or far.host};transport=tls;lr>\r\n"))
         return leg
 
 
