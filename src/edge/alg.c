@@ -132,19 +132,24 @@ static void keep_links(struct passing *p, const struct sip_field *f)
 {
     struct sip_cursor c = sip_field_cursor(p->m, f);
     struct sip_address address;
-    struct slice kept = {0};
+    struct buf kept;
     bool any_hidden = false;
+    buf_init(&kept, ALG_TEXT_OCTETS_MAX);
     while (sip_read_address(&c, &address)) {
-        if (link_is_hidden(p, &address))
+        if (link_is_hidden(p, &address)) {
             any_hidden = true;
-        else
-            kept = checked(
-                p, alg_print(p->way, "%.*s%s%.*s", SLICE_PRINT(kept), kept.n ? ", " : "", SLICE_PRINT(address.whole)));
+            continue;
+        }
+        buf_str(&kept, kept.n ? ", " : "");
+        buf_slice_put(&kept, address.whole);
     }
+    if (kept.err)
+        p->err = ERR_NO_MEMORY;
     if (c.err || (any_hidden && !kept.n))
         sip_edit_remove(p->e, f);
     else if (any_hidden)
-        sip_edit_value(p->e, f, checked(p, kept));
+        sip_edit_value(p->e, f, buf_slice(&kept));
+    buf_fini(&kept);
 }
 
 /* A field that cannot be read is not let through: nobody knows what it tells. */
@@ -220,11 +225,17 @@ int alg_edit_request(const struct alg_way *way, const struct sip_message *m, str
 /* All values of a header of the request, in its order. */
 static void give_back(struct passing *p, const struct sip_message *request, enum sip_header header)
 {
-    struct slice all = {0};
-    for (const struct sip_field *f = sip_field_first(request, header); f; f = sip_field_next(request, f))
-        all = checked(p, alg_print(p->way, "%.*s%s%.*s", SLICE_PRINT(all), all.n ? ", " : "", SLICE_PRINT(f->value)));
-    if (all.n)
-        sip_edit_set(p->e, header, all);
+    struct buf all;
+    buf_init(&all, ALG_TEXT_OCTETS_MAX);
+    for (const struct sip_field *f = sip_field_first(request, header); f; f = sip_field_next(request, f)) {
+        buf_str(&all, all.n ? ", " : "");
+        buf_slice_put(&all, f->value);
+    }
+    if (all.err)
+        p->err = ERR_NO_MEMORY;
+    else if (all.n)
+        sip_edit_set(p->e, header, buf_slice(&all));
+    buf_fini(&all);
 }
 
 /* The same field as in the request; as it came where it is the same. */

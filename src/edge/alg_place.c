@@ -255,7 +255,10 @@ bool alg_hides_host(const struct edge_options *options, struct slice host)
 
 /* ---- addresses in free text ---- */
 
+/* So much is looked at around one octet, however long a text is. */
 #define RUN_OCTETS_MAX 64
+#define TRIES_MAX 4
+#define USER_OCTETS_MAX 256
 
 static bool is_digit(uint8_t c)
 {
@@ -306,10 +309,12 @@ static struct slice find_v6(const struct edge_options *options, const uint8_t *b
         from--;
     while (to < end && to - from < RUN_OCTETS_MAX && (is_hex(*to) || *to == ':' || *to == '.'))
         colons += *to++ == ':';
-    for (; colons >= 2 && to > p; to--) {
+    for (unsigned tries = 0; colons >= 2 && to > p && tries < TRIES_MAX; to--) {
         struct slice found = slice_of(from, (size_t)(to - from));
-        if ((to == end || to[0] == ':' || !is_hex(to[0])) && hides_text(options, found))
+        const bool may_end = to == end || to[0] == ':' || !is_hex(to[0]);
+        if (may_end && hides_text(options, found))
             return found;
+        tries += may_end;
         colons -= to[-1] == ':';
     }
     return (struct slice){0};

@@ -2,6 +2,7 @@
 #ifndef EDGE_ALG_PRIVATE_H
 #define EDGE_ALG_PRIVATE_H
 
+#include "base/buf.h"
 #include "edge/alg.h"
 
 /* ---- rules (alg_rule.c) ---- */
@@ -18,9 +19,12 @@ enum alg_rule {
 };
 enum alg_rule alg_rule_of(const struct sip_field *field);
 
+#define ALG_TEXT_OCTETS_MAX 65536
+
 /* ---- URIs (alg_uri.c) ---- */
 
-/* A text in the way's region; no address: no memory. */
+/* Texts in the way's region; no address: no memory. */
+struct slice alg_keep(struct buf *b, const struct alg_way *way); /* what a buffer holds; it is over */
 struct slice alg_print(const struct alg_way *way, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A parameter or header of a URI, or a parameter of a field, says something hidden. Escapes are seen through. */

@@ -91,7 +91,7 @@ size_t alg_sdp_memory(const struct alg_sdp *x)
 
 struct survey {
     size_t descriptions;
-    bool encoded; /* one of them, or what may hold one */
+    bool is_dark; /* one of them, or what may hold one, cannot be looked into */
 };
 
 static bool is_type(struct slice value, const char *type, const char *subtype)
@@ -103,21 +103,40 @@ static bool is_type(struct slice value, const char *type, const char *subtype)
            (!subtype || text_equal_nocase(t.subtype, slice_str(subtype)));
 }
 
-/* Of parts within parts. What cannot be read holds nothing that anybody else could find. */
+/* A part that says twice what it is is another thing to another reader. */
+static bool says_twice(struct slice head)
+{
+    static const char name[] = "Content-Type";
+    const size_t n = sizeof name - 1;
+    unsigned count = 0;
+    while (head.n) {
+        struct slice line = text_cut(&head, '\n');
+        const bool full = line.n > n && text_equal_nocase(slice_of(line.p, n), slice_str(name));
+        const bool compact = line.n > 1 && (line.p[0] | 0x20) == 'c' && memchr(": \t", line.p[1], 3);
+        count += full || compact;
+    }
+    return count > 1;
+}
+
+/* Parts of parts; what we cannot read may hold what somebody else can. */
 static void survey_part(struct survey *s, struct region *region, const struct sip_part *part, unsigned depth)
 {
     struct sip_multipart m;
+    s->is_dark |= says_twice(part->head);
     if (is_type(part->type, "application", "sdp")) {
         s->descriptions++;
-        s->encoded |= part->encoded;
-    } else if (is_type(part->type, "multipart", NULL)) {
-        s->encoded |= part->encoded;
-        if (depth < SIP_PART_DEPTH_MAX && !part->encoded &&
-            !sip_multipart_parse(region, part->type, part->body, &m, NULL)) {
-            for (size_t i = 0; i < m.part_count; i++)
-                survey_part(s, region, &m.parts[i], depth + 1);
-        }
+        s->is_dark |= part->encoded;
+        return;
     }
+    if (!is_type(part->type, "multipart", NULL))
+        return;
+    if (part->encoded || depth >= SIP_PART_DEPTH_MAX ||
+        sip_multipart_parse(region, part->type, part->body, &m, NULL) < 0) {
+        s->is_dark = true;
+        return;
+    }
+    for (size_t i = 0; i < m.part_count && !s->is_dark; i++)
+        survey_part(s, region, &m.parts[i], depth + 1);
 }
 
 static struct survey survey_body(struct region *region, const struct sip_message *m)
@@ -365,8 +384,8 @@ static int pass(struct passage *p, enum alg_sdp_kind *ret_kind)
     struct survey survey = survey_body(p->k.region, p->m);
     struct sip_body body;
     struct fault fault = {0};
-    if (survey.encoded)
-        return refuse_body(p, ALG_REFUSED_BODY, 415, "session description that is encoded, RFC 3261 20.12");
+    if (survey.is_dark)
+        return refuse_body(p, ALG_REFUSED_BODY, 415, "body that cannot be looked into");
     if (survey.descriptions > 1)
         return refuse_body(p, ALG_REFUSED_BODY, 415, "more than one session description");
     if (!survey.descriptions) {

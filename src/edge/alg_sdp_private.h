@@ -129,8 +129,8 @@ struct alg_exchange {
     struct alg_refused refused;
 };
 
-/* Reads an offer and tells it to the other side; the old one, if it is of the same transaction, lends its keys. 0 with the text and the offer, which is the caller's (alg_offer_free);
- * ERR_FORBIDDEN (refused), ERR_NO_MEMORY. */
+/* Reads an offer and tells it to the other side; the old one, if it is of the same transaction, lends its keys. 0 with the
+ * text and the offer, which is the caller's (alg_offer_free); ERR_FORBIDDEN (refused), ERR_NO_MEMORY. */
 int alg_sdp_offer(struct alg_exchange *k, const struct alg_offer *old, struct alg_offer **ret_offer,
                   struct slice *ret_text);
 

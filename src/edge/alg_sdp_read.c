@@ -3,7 +3,8 @@
 
 #include "base/text.h"
 
-#define PORT_MIN 1024 /* below: services of machines, never media */
+#define FORMATS_LOOKED_AT 64 /* each is looked for in all lines of its section */
+#define PORT_MIN 1024        /* below: services of machines, never media */
 
 static bool refuse(struct alg_refused *r, enum alg_refusal refusal, unsigned status, struct slice at, const char *rule)
 {
@@ -157,7 +158,8 @@ static void read_formats(const struct sip_sdp *sdp, size_t line, struct alg_said
 {
     struct sip_sdp_attribute a;
     uint64_t ms;
-    for (struct slice rest = sdp->media[line].formats; rest.p;)
+    unsigned left = FORMATS_LOOKED_AT;
+    for (struct slice rest = sdp->media[line].formats; rest.p && left; left--)
         read_format(sdp, line, text_cut(&rest, ' '), said);
     if (sip_sdp_attribute_first(sdp, (int)line, "ptime", &a) && u64_parse(a.value, 1000, &ms) == 0)
         said->ptime_ms = (uint16_t)ms;

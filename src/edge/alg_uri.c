@@ -6,10 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define TEXT_OCTETS_MAX 65536
-
-/* What a buffer holds, in the way's region; the buffer is over. No address: no memory. */
-static struct slice keep(struct buf *b, const struct alg_way *way)
+struct slice alg_keep(struct buf *b, const struct alg_way *way)
 {
     struct slice kept = b->err ? (struct slice){0} : region_copy(way->region, buf_slice(b));
     buf_fini(b);
@@ -20,11 +17,11 @@ struct slice alg_print(const struct alg_way *way, const char *format, ...)
 {
     struct buf b;
     va_list args;
-    buf_init(&b, TEXT_OCTETS_MAX);
+    buf_init(&b, ALG_TEXT_OCTETS_MAX);
     va_start(args, format);
     buf_vprintf(&b, format, args);
     va_end(args);
-    return keep(&b, way);
+    return alg_keep(&b, way);
 }
 
 /* ---- what is hidden ---- */
@@ -55,7 +52,7 @@ bool alg_value_is_hidden(const struct alg_way *way, struct slice value)
     bool hidden = alg_find_hidden(way->options, value).n > 0;
     if (hidden || !value.n || !memchr(value.p, '%', value.n))
         return hidden;
-    buf_init(&plain, TEXT_OCTETS_MAX);
+    buf_init(&plain, ALG_TEXT_OCTETS_MAX);
     put_plain(&plain, value);
     hidden = plain.err || alg_find_hidden(way->options, buf_slice(&plain)).n > 0;
     buf_fini(&plain);
@@ -158,7 +155,7 @@ struct slice alg_uri_at(const struct alg_way *way, const struct sip_uri *uri, st
     const bool secure = uri->scheme == SIP_SCHEME_SIPS && (way->transport == SIP_TLS || !with_transport);
     if (!host_port.p)
         return host_port;
-    buf_init(&b, TEXT_OCTETS_MAX);
+    buf_init(&b, ALG_TEXT_OCTETS_MAX);
     buf_str(&b, secure ? "sips:" : "sip:");
     if (uri->has_user) {
         buf_slice_put(&b, uri->user);
@@ -171,7 +168,7 @@ struct slice alg_uri_at(const struct alg_way *way, const struct sip_uri *uri, st
     buf_slice_put(&b, host_port);
     put_params(&b, way, uri, with_transport);
     put_headers(&b, way, uri);
-    return keep(&b, way);
+    return alg_keep(&b, way);
 }
 
 struct slice alg_host_port(const struct alg_way *way, const struct sip_uri *uri)
@@ -193,7 +190,7 @@ struct slice alg_masked(const struct alg_way *way, struct slice text)
     struct buf b;
     if (!hidden.n)
         return text;
-    buf_init(&b, TEXT_OCTETS_MAX);
+    buf_init(&b, ALG_TEXT_OCTETS_MAX);
     for (; hidden.n; hidden = alg_find_hidden(way->options, rest)) {
         const uint8_t *begin = hidden.p, *end = hidden.p + hidden.n;
         while (begin > rest.p && (begin[-1] == '.' || (begin[-1] >= '0' && begin[-1] <= '9')))
@@ -207,5 +204,5 @@ struct slice alg_masked(const struct alg_way *way, struct slice text)
         rest = slice_of(end, (size_t)(rest.p + rest.n - end));
     }
     buf_slice_put(&b, rest);
-    return keep(&b, way);
+    return alg_keep(&b, way);
 }

@@ -638,6 +638,26 @@ static void test_bodies(void **state)
         "\r\n--y\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--y--\r\n--x--");
     assert_int_equal(alg_call_give(&c, EDGE_INSIDE, &m, NULL), ERR_FORBIDDEN);
     assert_int_equal(c.verdict.refusal, ALG_REFUSED_BODY);
+    /* Too deep, not closed, and what says twice what it is. */
+    static const struct {
+        const char *type, *body;
+    } dark[] = {
+        {"multipart/mixed;boundary=x", "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n"},
+        {"multipart/mixed", "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--x--"},
+        {"multipart/mixed;boundary=x",
+         "--x\r\nContent-Type: application/sdp\r\nContent-type: text/plain\r\n\r\nv=0\r\n--x--"},
+        {"multipart/mixed;boundary=x", "--x\r\nc : application/sdp\r\nContent-type: text/plain\r\n\r\nv=0\r\n--x--"},
+        {"multipart/mixed;boundary=1",
+         "--1\r\nc: multipart/a;boundary=2\r\n\r\n--2\r\nc: multipart/a;boundary=3\r\n\r\n--3\r\nc: "
+         "multipart/a;boundary=4\r\n\r\n--4\r\nc: multipart/a;boundary=5\r\n\r\n--5\r\nc: "
+         "application/sdp\r\n\r\nv=0\r\n"
+         "--5--\r\n--4--\r\n--3--\r\n--2--\r\n--1--"},
+    };
+    for (size_t i = 0; i < sizeof dark / sizeof dark[0]; i++) {
+        m = alg_call_message(&c, "INVITE sip:b@b.example SIP/2.0", "INVITE", 3, "", dark[i].type, dark[i].body);
+        assert_int_equal(alg_call_give(&c, EDGE_OUTSIDE, &m, NULL), ERR_FORBIDDEN);
+        assert_int_equal(c.verdict.status, 415);
+    }
     buf_fini(&in);
     buf_fini(&wanted);
     alg_call_fini(&c);
