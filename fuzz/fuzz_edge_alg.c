@@ -30,8 +30,10 @@ static void check_written(struct region *region, const struct sip_message *m, st
     need(slice_eq(out.body, m->body) && out.cseq.number == m->cseq.number);
     need(!m->is_request || (slice_eq(out.call_id, m->call_id) && slice_eq(out.from.tag, m->from.tag)));
     need(!sip_field_first(&out, SIP_PATH) && !sip_field_first(&out, SIP_SERVICE_ROUTE));
-    if (leaves)
-        need(alg_find_leak(edge_world(), region, octets).n == 0);
+    const struct slice leak = leaves ? alg_find_leak(edge_world(), region, octets) : (struct slice){0};
+    if (leak.n)
+        fprintf(stderr, "tells %.*s in %.*s\n", SLICE_PRINT(leak), SLICE_PRINT(octets));
+    need(!leak.n);
 }
 
 static void pass(struct region *region, const struct sip_message *m, unsigned flags)

@@ -55,6 +55,16 @@ static bool leaves(const struct passing *p)
     return p->way->to == EDGE_OUTSIDE;
 }
 
+/* A URI that is none of SIP's: a phone number may have a context that is hidden; of others nothing is left that would be one. */
+static void pass_other(struct passing *p, const struct sip_address *address)
+{
+    struct sip_uri uri;
+    if (sip_uri_parse(address->uri, &uri, NULL) == 0 && uri.scheme == SIP_SCHEME_TEL)
+        mask(p, address->uri);
+    else if (alg_value_is_hidden(p->way, address->uri))
+        put_uri(p, address, alg_print(p->way, "sip:%s", p->way->domain));
+}
+
 /* ---- who ---- */
 
 static void pass_identity(struct passing *p, const struct sip_address *address)
@@ -64,7 +74,7 @@ static void pass_identity(struct passing *p, const struct sip_address *address)
     clean_params(p, address->params);
     const bool is_sip = sip_uri_parse(address->uri, &uri, NULL) == 0 && alg_is_sip(&uri);
     if (!is_sip)
-        mask(p, address->uri);
+        pass_other(p, address);
     else if (alg_hides_host(p->way->options, uri.host))
         put_uri(p, address, alg_uri_at(p->way, &uri, slice_str(p->way->domain), false));
     else if (alg_uri_is_hidden(p->way, &uri))
@@ -94,7 +104,7 @@ static void pass_target(struct passing *p, const struct sip_address *address)
     else if (is_sip && leaves(p) && alg_uri_is_hidden(p->way, &uri))
         put_uri(p, address, alg_uri_at(p->way, &uri, alg_host_port(p->way, &uri), false));
     else if (!is_sip && leaves(p))
-        mask(p, address->uri);
+        pass_other(p, address);
 }
 
 /* Of a redirection only what is ours or hidden changes: its contacts are others. */

@@ -326,7 +326,7 @@ static bool is_behind(const uint8_t *begin, const uint8_t *p, const char *word)
     return (size_t)(p - begin) >= n && text_equal_nocase(slice_of(p - n, n), slice_str(word));
 }
 
-/* A user part begins here: its "@" is still to come. */
+/* A user part begins here: its "@" is still to come. What is that long is no host. */
 static bool is_user(const uint8_t *p, const uint8_t *end)
 {
     while (p<end && * p> ' ' && !strchr("@<>\",", *p))
@@ -346,7 +346,9 @@ static struct slice find_host(const struct edge_options *options, const uint8_t 
     if (!found.n)
         return found;
     struct slice v6 = q < end && *q == ':' ? find_v6(options, p, q, end) : (struct slice){0};
-    return v6.n ? v6 : alg_hides_host(options, found) ? found : (struct slice){0};
+    if (v6.n && v6.p == p)
+        return v6;
+    return alg_hides_host(options, found) ? found : (struct slice){0};
 }
 
 /* Around the colon at p: a URI's, or an IPv6 address's. */

@@ -194,7 +194,7 @@ static void read_cryptos(const struct sip_sdp *sdp, size_t line, struct alg_said
     struct sip_sdp_attribute a;
     for (size_t position = 0;
          said->crypto_count < SDES_LINES_MAX && sip_sdp_attribute_next(sdp, (int)line, "crypto", &position, &a);)
-        said->cryptos[said->crypto_count++] = a.value;
+        said->cryptos[said->crypto_count++] = a.value.p ? a.value : slice_of(a.line->value.p + a.line->value.n, 0);
 }
 
 bool alg_said_read(const struct edge_options *options, enum edge_side from, const struct sip_sdp *sdp, size_t line,

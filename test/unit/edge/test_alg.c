@@ -152,6 +152,11 @@ static void test_refer(void **state)
         /* other companies and numbers */
         {false, "\"C\"  <sip:+44@c.example>;x=y", "\"C\"  <sip:+44@c.example>;x=y"},
         {false, "<tel:+4420>", "<tel:+4420>"},
+        {false, "<tel:4420;phone-context=pbx.local>",
+         "<tel:4420;phone-context=pbx.local>"}, /* no host: a name of numbers */
+        {false, "<tel:+4420;x=10.1.2.3>", "<tel:+4420;x=a.example>"},
+        {false, "<mailto:a@10.1.2.3>", "<sip:a.example>"},
+        {false, "<mailto:a@c.example>", "<mailto:a@c.example>"},
         {false, "<sip:+44@192.0.2.9:5061;maddr=192.0.2.8>", "<sip:+44@192.0.2.9:5061;maddr=192.0.2.8>"},
         {false, "<sip:+44@c.example;maddr=10.1.0.5>", "<sip:+44@c.example>"},
         /* from outside: we, and others */
@@ -182,11 +187,13 @@ static void test_odd(void **state)
     assert_request(&w, &way,
                    "BYE sip:b@b.example SIP/2.0\r\nVia: SIP/2.0/TCP x;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
                    "From: <sip:a@[fd00::5]>;tag=%;x=%31%30.1.0.5;y=%zz\r\nTo: <sip:b@b.example>;tag=10.1.0.5\r\n"
-                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: 10.1.0.4.00::1 10.1.0.5.\r\n",
+                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: 10.1.0.4.00::1 10.1.0.5.\r\n"
+                   "X-B: sip:10.1.0.5sfd00::1\r\n",
                    NULL,
                    "BYE sip:b@b.example SIP/2.0\r\nMax-Forwards: 69\r\n"
                    "From: <sip:a@a.example>;tag=%;y=%zz\r\nTo: <sip:b@b.example>;tag=10.1.0.5\r\n"
-                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: a.example a.example.\r\nContent-Length: 0\r\n\r\n");
+                   "Call-ID: c\r\nCSeq: 2 BYE\r\nX-A: a.example a.example.\r\nX-B: "
+                   "sip:a.examplea.example\r\nContent-Length: 0\r\n\r\n");
     alg_world_fini(&w);
 }
 

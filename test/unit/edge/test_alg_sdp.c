@@ -384,6 +384,8 @@ static void test_refused_offers(void **state)
         {EDGE_OUTSIDE,
          FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n",
          ALG_REFUSED_SDP, 488},
+        {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto\r\n",
+         ALG_REFUSED_SDP, 488},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct alg_call c;
