@@ -423,6 +423,9 @@ def main():
     if not world.load() or not all(world.alive(name) for name in world.processes):
         print("churn: no world is up, or a part of it has ended: ./run world up starts one", file=sys.stderr)
         return 1
+    if any(name.startswith("net-") for name in world.processes):
+        print("churn: this world is in network namespaces, where churn does not reach it: ./run world up --loopback", file=sys.stderr)
+        return 1
     if args.kill not in FRACTIONS and not (args.kill.isdigit() and 0 < int(args.kill) <= len(world.servers())):
         parser.error(f"--kill must be {', '.join(FRACTIONS)} or 1 to {len(world.servers())}")
     progress = sys.stderr if args.json else sys.stdout

@@ -17,6 +17,7 @@ import time
 
 from edges import Edge
 from processes import write_private
+from spaces import entering, space_of
 from world import WorldError, company_letter, program
 
 SIP, TRUNK, DIRECT = 5060, 5070, 5061
@@ -65,13 +66,14 @@ class Offices:
     """All of them."""
 
     def __init__(self, world, deployment=None):
-        """deployment: of edges.DEPLOYMENTS; None: no edges, agents are reached directly."""
-        self.world, self.deployment = world, deployment
+        """deployment: of edges.DEPLOYMENTS; None: that of the world's namespaces, without such no edges, and agents are reached directly."""
+        self.world = world
+        count = len(world.description["companies"])
+        self.deployments = world.deployments or [deployment] * count
         self.directory = world.home("domains")
         self.ca = os.path.join(self.directory, "ca.pem")
         new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
-        companies = range(1, len(world.description["companies"]) + 1)
-        self.offices = [Office(self, index) for index in companies]
+        self.offices = [Office(self, index) for index in range(1, count + 1)]
 
     def configure_network(self):
         """Writes the phone network's file."""
@@ -168,7 +170,8 @@ class Office:
         self.key, self.certificate = (os.path.join(offices.directory, f"{self.domain}.{kind}") for kind in ("key", "pem"))
         new_key(["-subj", f"/CN={self.domain}", "-addext", f"subjectAltName=DNS:{self.domain}", "-addext", "basicConstraints=critical,CA:false",
                  "-CA", offices.ca, "-CAkey", os.path.join(offices.directory, "ca.key")], self.key, self.certificate)
-        self.edge = Edge(self, offices.deployment) if offices.deployment else None
+        deployment = offices.deployments[index - 1]
+        self.edge = Edge(self, deployment) if deployment else None
 
     def address(self, host, port):
         """Of something of this company."""
@@ -305,12 +308,16 @@ class Office:
     def call(self, calling, called, seconds):
         """The phone of a number of this office dials, and hangs up so long after the answer."""
         done = subprocess.run([
-            program("ime-pstn", self.world.build), "call", self.extension(calling), called, "--via", self.point(102, SIP), "--password-file",
+            *self.entering(), program("ime-pstn", self.world.build), "call", self.extension(calling), called, "--via", self.point(102, SIP), "--password-file",
             self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds), "--tones", "--json"
         ], capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
         if not done.stdout:
             raise WorldError(f"ime-pstn call: {done.stderr.strip()}")
         return Heard(done.stdout, done.returncode)
+
+    def entering(self):
+        """What comes before a command that is to run inside of this company."""
+        return entering(self.world.processes, space_of(self.phones))
 
     def call_all(self, calling, numbers, seconds):
         """Calls to several numbers that overlap: what was heard of each."""

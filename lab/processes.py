@@ -37,10 +37,11 @@ class Processes:
             return False
         return not zombie and [os.fsdecode(a) for a in argv[:-1]] == entry["argv"]
 
-    def start(self, name, argv, log, control=True):
-        """Starts a process of its own session; its output goes to a log file. control: it has such a socket."""
+    def start(self, name, argv, log, control=True, before=()):
+        """Starts a process of its own session; its output goes to a log file. control: it has such a socket. before: a command that becomes this
+        one."""
         with open(log, "ab") as out:
-            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            child = subprocess.Popen([*before, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         self.processes[name] = {"control": os.path.join(self.directory, name, "control")} if control else {}
         self.adopt(name, child, argv, log)
         return child.pid

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import spaces
 from processes import Processes, write_private
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -121,12 +122,14 @@ def open_database(data):
 class World(Processes):
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False, node_ids=1):
-        """Worlds that run at the same time need networks of their own; of IPv6 there is only one. mixed: every second server of a company has
-        IPv6 addresses only, the others have both. node_ids: of each server."""
+    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False, node_ids=1, deployments=None):
+        """Worlds that run at the same time need networks of their own, unless these are in namespaces; of IPv6 there is only one. mixed: every second
+        server of a company has IPv6 addresses only, the others have both. node_ids: of each server. deployments: of each company's edge, for a world in
+        network namespaces (spaces.py)."""
         super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
         self.ipv6, self.mixed, self.node_ids = ipv6, mixed, node_ids
+        self.deployments = deployments
         self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -181,6 +184,25 @@ class World(Processes):
                 if time.monotonic() > deadline:
                     raise WorldError(f"{name}: {error}\nIts last lines:\n{self.log_tail(name)}") from error
                 time.sleep(0.05)
+
+    # -- network namespaces ----------------------------------------------------------------------------------------------
+
+    letter = staticmethod(company_letter)
+
+    def start(self, name, argv, log, control=True, before=()):
+        """In the namespace where it belongs, if the world has such."""
+        return super().start(name, argv, log, control, [*before, *spaces.entering(self.processes, spaces.space_of(name))])
+
+    def start_holder(self, name, before, argv):
+        """A process that is there for its namespace."""
+        super().start(name, argv, os.path.join(self.directory, "namespaces.log"), control=False, before=before)
+
+    def make_spaces(self, servers):
+        """The namespaces of a world that has such; servers: of each company."""
+        try:
+            spaces.Spaces(self, self.deployments).make(servers)
+        except (spaces.SpaceError, OSError, subprocess.TimeoutExpired) as error:
+            raise WorldError(f"the network namespaces were not made: {error}") from error
 
     # -- any daemon ------------------------------------------------------------------------------------------------------
 
@@ -362,6 +384,10 @@ class World(Processes):
         }
         self.processes = {}
         try:
+            if self.deployments:
+                self.make_spaces(servers)
+                self.save()
+                tell(f"{sum(name.startswith('net-') for name in self.processes)} network namespaces: Internet, and border, edge and inside of each company")
             self.configure_enroll(hold, ring, issuing)
             tell(f"ime-enroll starts at {self.description['enroll']}: fresh CA, signed ring configuration")
             self.start_enroll()
@@ -424,16 +450,26 @@ def add_phones(world, deployment):
     try:
         everybody = offices.Offices(world, deployment)
         everybody.start()
-    except (offices.WorldError, OSError) as error:
+    except BaseException as error:
         world.down()
-        raise WorldError(str(error)) from error
+        if isinstance(error, (offices.WorldError, OSError)):  # that of the module, which is another one than ours here
+            raise WorldError(str(error)) from error
+        raise
     for office in everybody.offices:
         print(f"company {office.letter.upper()}: {office.pbx} at {office.point(102, offices.SIP)}, extensions 200 to 209, "
               f"{office.style['outside']} for an outside line; {office.name} at {office.point(101, offices.SIP)}; "
               f"{office.edge.name} at {office.edge.inside} inside, {office.edge.outside} outside")
     if len(everybody.offices) > 1:
         a, b = everybody.offices[:2]
-        print(f"A call from A to B: build/bin/ime-pstn call 207 {a.dials(b.numbers[6])} --via {a.point(102, offices.SIP)} --password-file {a.password_file()}")
+        enter = "".join(word + " " for word in a.entering())
+        print(f"A call from A to B: {enter}build/bin/ime-pstn call 207 {a.dials(b.numbers[6])} --via {a.point(102, offices.SIP)} --password-file {a.password_file()}")
+
+
+def in_spaces(args):
+    """A world in namespaces; None where there can be none. Says which."""
+    why = spaces.refused()
+    print("loopback addresses: " + why if why else f"network namespaces, with addresses of {spaces.NETWORK}.0.0/16", flush=True)
+    return None if why else World(network=spaces.NETWORK, node_ids=args.node_ids, deployments=[args.deployment] * args.companies)
 
 
 def main():
@@ -451,7 +487,8 @@ def main():
     up.add_argument("--phones", action="store_true", help="also a call agent, an edge, a PBX and phones for every company, and a phone "
                     "network between them")
     up.add_argument("--deployment", choices=("basic", "off-path"), help="with --phones: the edges are in the way of direct calls (basic, the "
-                    "default), or beside it, where agents ask them for an address")
+                    "default), or beside it, where agents ask them for an address; in network namespaces, where the machine allows them")
+    up.add_argument("--loopback", action="store_true", help="with --deployment: all on loopback addresses, without namespaces")
     up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
     status = commands.add_parser("status", help="what runs")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -459,6 +496,8 @@ def main():
     commands.add_parser("churn", help="kill and restart its servers under load: see ./run world churn --help")
     args = parser.parse_args()
     world = World(ipv6=getattr(args, "ipv6", False), mixed=getattr(args, "mixed", False), node_ids=getattr(args, "node_ids", 1))
+    if args.command == "up" and args.deployment and not args.loopback:
+        world = in_spaces(args) or world
 
     if args.command == "up":
         if not 1 <= args.companies <= COMPANIES_MAX:
@@ -496,7 +535,7 @@ def main():
     else:
         for name, pid, memory, state in rows:
             size = f"{memory / 2**20:6.1f} MiB" if memory is not None else " " * 10
-            print(f"{name:10} {pid:8} {size} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
+            print(f"{name:12} {pid:8} {size} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
     return 1 if any(state == "ended" for _, _, _, state in rows) else 0
 
 

@@ -32,15 +32,18 @@ def edit(world, name, file, old, new):
         f.write(text.replace(old, new, 1))
 
 
-def run(kind, folder, names, up, network=None, ipv6=False):
+def run(kind, folder, names, up, network=None, ipv6=False, make=None):
     """Makes a world, brings it up with up(world), and takes kind(world) through its steps of these names. Prints TAP; returns the exit status.
-    network: the first to be tried for a world of IPv4."""
+    network: the first to be tried for a world of IPv4. make(directory, build): makes the world in another way."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--directory", default=os.path.join(os.environ.get("IME_BUILD", "build/dev"), folder))
     args = parser.parse_args()
     print(f"1..{len(names)}")
     build = os.environ.get("IME_BUILD")
-    world = World(args.directory, build, ipv6=True) if ipv6 else World(args.directory, build, free_network(network))
+    if make:
+        world = make(args.directory, build)
+    else:
+        world = World(args.directory, build, ipv6=True) if ipv6 else World(args.directory, build, free_network(network))
     number = 0
     try:
         up(world)
