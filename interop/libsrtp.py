@@ -17,7 +17,7 @@ def new_key(suite):
     return base64.b64encode(os.urandom(MASTER_OCTETS[suite])).decode()
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """libsrtp2's own words."""
 
 
@@ -42,7 +42,10 @@ class Libsrtp:
 
     def __getattr__(self, name):
         """protect() and so on."""
-        return lambda packet: bytes.fromhex(self.ask(name, packet.hex()))
+        def process(packet):
+            assert packet, f"nothing has come to {name}"
+            return bytes.fromhex(self.ask(name, packet.hex()))
+        return process
 
     def end(self):
         """Of the process."""

@@ -210,10 +210,10 @@ class Described:
 
 
 class Media:
-    """A socket for RTP and one for RTCP behind it, at an address."""
+    """A socket for RTP and one for RTCP behind it, at an address; others may be told another one, as behind NAT."""
 
-    def __init__(self, address, port):
-        self.address, self.port = address, port
+    def __init__(self, address, port, told=None):
+        self.address, self.port = told or address, port
         self.sockets = []
         for more in (0, 1):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
