@@ -3,11 +3,13 @@ to capture (CAP_NET_RAW): root has it, and whoever runs in a namespace of his ow
 """
 import collections
 import contextlib
+import fcntl
 import socket
 import struct
 import threading
 
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 TCP, UDP = 6, 17
 QUEUE_OCTETS = 64 << 20
 WAIT_SECONDS = 0.2
@@ -22,6 +24,12 @@ def permitted():
             return True
     except OSError:
         return False
+
+
+def bring_up_loopback():
+    """In a new network namespace it is there, but down."""
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
 def parse(frame):
