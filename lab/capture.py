@@ -7,12 +7,14 @@ import fcntl
 import socket
 import struct
 import threading
+import time
 
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 TCP, UDP = 6, 17
 QUEUE_OCTETS = 64 << 20
 WAIT_SECONDS = 0.2
+REST_SECONDS = 1.0
 
 Packet = collections.namedtuple("Packet", "protocol source target payload")
 
@@ -67,11 +69,14 @@ class Capture(threading.Thread):
         self.socket.close()
 
     def run(self):
-        while True:
+        end = None  # what was sent before the end is read, however busy the interface is with other things
+        while end is None or time.monotonic() < end:
+            if end is None and self.done.is_set():
+                end = time.monotonic() + REST_SECONDS
             try:
                 frame, origin = self.socket.recvfrom(65535)
             except TimeoutError:
-                if self.done.is_set():
+                if end is not None:
                     return
                 continue
             packet = parse(frame) if origin[2] == PACKET_OUTGOING else None  # of each packet on lo there are two
