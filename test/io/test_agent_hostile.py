@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from sip_peers import Agent, Message, Peer, SipError, free_hosts, wait_for
+from sip_peers import Agent, Message, Peer, SipError, free_hosts, is_sanitized, wait_for
 
 PBX_PORT, TRUNK_PORT, TLS_PORT = 5060, 5070, 5061
 CONNECTIONS, RESERVED, PER_SOURCE, NOISY_CALLS = 400, 100, 30, 20
@@ -101,7 +101,7 @@ class Hostile:
         os.chmod(f"{folder}/key.pem", 0o600)
         self.agent = Agent(*programs, folder, CONF.format(hosts=self.hosts, folder=folder, connections=CONNECTIONS, reserved=RESERVED,
                                                           per_source=PER_SOURCE, noisy=NOISY_CALLS))
-        self.sanitized = "asan" in programs[0] or "clang-asan" in programs[0]
+        self.sanitized = is_sanitized(programs[0])
         self.office, self.carrier = Peer(f"{self.hosts}.2", 5060), Peer(f"{self.hosts}.4", 5060, rings="5550000")
         self.held = self.before = self.resident = None
         self.open = []

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
 import srtp_end  # noqa: E402
 from authority import Authority  # noqa: E402
 from edge_peers import INSIDE_PORT, OUTSIDE_PORT, TICKET, Far, Loop, Office, Port, Talk, describe, media_of  # noqa: E402
-from sip_peers import PATIENCE, Agent, SipError, free_hosts  # noqa: E402
+from sip_peers import PATIENCE, Agent, SipError, free_hosts, is_sanitized  # noqa: E402
 from srtp_end import Srtp, rtp  # noqa: E402
 from tickets import Granter, forged  # noqa: E402
 
@@ -91,7 +91,7 @@ class Attacks:
         self.edge = Agent(*programs, folder, CONF.format(
             inside=self.inside, outside=self.outside, ca=self.authority.ca, crl=self.authority.revoke(self.gone[0]), certificate=certificate, key=key,
             password=password, connections=CONNECTIONS, reserved=RESERVED, per_source=PER_SOURCE), "edge")
-        self.sanitized = "asan" in programs[0]
+        self.sanitized = is_sanitized(programs[0])
         self.granter = Granter(OURS, PASSWORD)
         self.loop = Loop()
         self.office = Office(self.loop, f"{self.inside}.2", OURS, f"{self.inside}.1")
