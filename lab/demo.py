@@ -534,6 +534,7 @@ def main():
         bring_up_loopback()
     if not permitted():
         enter_own_network()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its world ends with it
     tell = Narrator()
     world = World(args.directory, network=free_network(30) if args.network == "free" else args.network)
     demo = Demo(world, tell)
