@@ -212,7 +212,7 @@ void attempt_mapped(struct attempt *at, int err, const struct addr *inside)
 {
     struct call *c = at->call;
     list_remove(&at->asking);
-    if (at->given_up) {
+    if (at->given_up || !at->way) { /* nobody waits for it */
         attempt_free(at);
         call_check(c);
         return;
