@@ -307,6 +307,15 @@ static bool within_rates(struct pvp_inbound *in, const struct e164 *called, stru
     return true;
 }
 
+/* What cannot be answered for the moment need not be proved: a guess would be lost, and an attempt of the window. Tells nothing that
+ * depends on a call. */
+static bool is_served_now(const struct pvp_inbound *in)
+{
+    const struct pvp_service_port *port = &in->terminator->ports.service;
+    struct pvp_service service;
+    return port->find(port->ctx, &in->username.called, in->username.vservice_id, &service) != ERR_LIMIT;
+}
+
 int pvp_inbound_lookup(struct pvp_inbound *in, struct now now, struct slice username,
                        struct pvp_credential *ret_credential)
 {
@@ -325,6 +334,11 @@ int pvp_inbound_lookup(struct pvp_inbound *in, struct now now, struct slice user
     }
     if (!within_rates(in, &in->username.called, now.mono))
         return ERR_LIMIT;
+    if (!is_served_now(in)) {
+        t->counters.refused_later++;
+        pvp_inbound_report(in, PVP_INBOUND_REFUSED, PVP_REFUSED_LATER);
+        return ERR_LIMIT;
+    }
     if (!may_validate(in, &in->username.called, now.mono, &since)) {
         t->counters.refused_interval++;
         return ERR_LIMIT;
