@@ -54,10 +54,10 @@ static void ask_kernel(uint8_t *p, size_t n)
     }
 }
 
-/* Tags, branches and transaction numbers take eight octets at a time, many for each call: the kernel is asked for a block of them at once. What was
+/* Tags, branches and transaction numbers take twelve octets at most, many for each call: the kernel is asked for a block of them at once. What was
  * handed out is wiped, and keys are never of it. Each thread has its own block, and a forked child begins a new one: it would hand out the same as its
  * parent. */
-#define SMALL_OCTETS 8
+#define SMALL_OCTETS 12
 
 static _Thread_local uint8_t block[512];
 static _Thread_local size_t block_left; /* at the end of it */
