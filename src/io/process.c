@@ -1,13 +1,11 @@
-/* Hardening of a daemon's process, the kernel's randomness, lines on standard error. */
+/* Hardening of a daemon's process, the kernel's randomness. */
 #include "io/process.h"
 
 #include "base/sanitized.h"
-#include "base/time.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +13,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 void process_harden(void)
@@ -98,48 +95,4 @@ static void kernel_fill(void *ctx, void *octets, size_t n)
 struct entropy kernel_entropy(void)
 {
     return (struct entropy){kernel_fill, NULL};
-}
-
-/* The journal sets JOURNAL_STREAM to the device and inode of the stream that it gave to us. */
-static bool stderr_is_journal(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    struct stat status;
-    unsigned long long device, inode;
-    return stream && fstat(STDERR_FILENO, &status) == 0 && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-           device == status.st_dev && inode == status.st_ino;
-}
-
-static void write_line(void *ctx, enum log_level level, const char *event, const char *text)
-{
-    static const char journal_levels[] = {'3', '4', '5', '6', '7'}; /* syslog severities */
-    char line[LOG_TEXT_OCTETS + 256];
-    int n;
-    (void)ctx;
-    static int journal = -1;
-    if (journal < 0)
-        journal = stderr_is_journal();
-    if (journal) {
-        n = snprintf(line, sizeof line - 1, "<%c>%s %s", journal_levels[level], event, text);
-    } else {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
-        char date[WALL_TEXT_OCTETS];
-        wall_format((struct wall){(int64_t)t.tv_sec * 1000}, date);
-        date[strcspn(date, "Z")] = '\0';
-        n = snprintf(line, sizeof line - 1, "%s.%03ldZ %-7s %s %s", date, t.tv_nsec / 1000000, log_level_name(level),
-                     event, text);
-    }
-    if (n < 0)
-        return;
-    size_t octets = (size_t)n < sizeof line - 1 ? (size_t)n : sizeof line - 2;
-    line[octets++] = '\n';
-    /* One call, so that lines of several processes do not mix. Whoever cannot log has nobody to tell. */
-    if (write(STDERR_FILENO, line, octets) < 0)
-        return;
-}
-
-struct log stderr_log(enum log_level level)
-{
-    return (struct log){write_line, NULL, level};
 }

@@ -17,4 +17,10 @@ struct entropy kernel_entropy(void);
 /* Lines on standard error: for the journal "<6>event key=value", else with date and level in front. The struct refers to static state only. */
 struct log stderr_log(enum log_level level);
 
+/* From now on lines wait for the next stderr_log_flush, and leave in one call of the kernel; first_waits(arg) is called when there is something to wait
+ * for. A warning or an error waits for nothing, and nothing waits longer than the process lives: not when it exits, forks, aborts or touches what is
+ * no memory of its own. For processes of which one thread logs. NULL: each line is written by itself, as at first. */
+void stderr_log_gather(void (*first_waits)(void *arg), void *arg);
+void stderr_log_flush(void);
+
 #endif

@@ -174,6 +174,19 @@ static void deadline_came(void *arg)
     daemon_wake(d);
 }
 
+/* At the end of the next stretch but one at the latest, and mostly in a turn that there is anyhow. */
+static void log_waits(void *arg)
+{
+    struct daemon *d = arg;
+    loop_timer_set(d->log_timer, with_slack(d, mono_after_us(daemon_now(d).mono, d->program->slack_us)));
+}
+
+static void log_due(void *arg)
+{
+    (void)arg;
+    stderr_log_flush();
+}
+
 #define COMMIT_PART 100 /* of the time is the disk's */
 
 static void commit(void *arg)
@@ -211,7 +224,9 @@ static int prepare(struct daemon *d)
     loop_task_init(&d->work, turn, d);
     loop_task_init(&d->commit, commit, d);
     err = loop_timer_new(d->loop, deadline_came, d, &d->timer);
-    return err ? err : loop_timer_new(d->loop, commit_may_be, d, &d->commit_timer);
+    if (!err)
+        err = loop_timer_new(d->loop, commit_may_be, d, &d->commit_timer);
+    return err ? err : loop_timer_new(d->loop, log_due, d, &d->log_timer);
 }
 
 /* What was written is committed, and whoever waits for that is answered before there is nobody left to answer. */
@@ -238,6 +253,7 @@ static void release(struct daemon *d)
 {
     loop_timer_free(d->timer);
     loop_timer_free(d->commit_timer);
+    loop_timer_free(d->log_timer);
     loop_free(d->loop);
     if (d->lock)
         file_unlock(d->lock);
@@ -253,7 +269,10 @@ int daemon_run(struct daemon *d)
     if (!err) {
         d->runs = true;
         daemon_wake(d);
+        if (d->program->slack_us)
+            stderr_log_gather(log_waits, d);
         status = loop_run(d->loop);
+        stderr_log_gather(NULL, NULL);
     }
     log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d%s%s", status, err ? " error=" : "",
               err ? err_name(err) : "");

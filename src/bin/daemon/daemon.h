@@ -74,7 +74,8 @@ struct daemon_program {
     struct mono (*turn)(struct host *h, struct now now);
 
     /* So much later than they say may deadlines be kept that are not due yet: those that are close together are kept in one turn, and most turns need
-     * not set the timer. 0: each for itself. */
+     * not set the timer. Lines of the log leave together, too, twice as late at most; warnings and errors, and the last lines, at once. 0: each for
+     * itself. */
     int64_t slack_us;
 
     /* The loop stands still while the store commits. Commits come a hundred times as long after one another as the last one took, but not later than
@@ -112,7 +113,7 @@ struct daemon {
     struct conf *conf;
     int lock; /* of the data folder; 0: none */
     struct loop_task work, commit;
-    struct loop_timer *timer, *commit_timer;
+    struct loop_timer *timer, *commit_timer, *log_timer;
     struct mono commit_at; /* not before */
     struct listener *listeners[DAEMON_LISTENERS_MAX];
     size_t listener_count;
