@@ -3,6 +3,7 @@
 
 #include "bin/daemon/keys.h"
 #include "io/file.h"
+#include "io/large_pages.h"
 #include "io/process.h"
 
 #include <signal.h>
@@ -162,6 +163,7 @@ static struct mono with_slack(const struct daemon *d, struct mono due)
 static void turn(void *arg)
 {
     struct daemon *d = arg;
+    large_pages_follow();
     if (d->runs)
         loop_timer_set(d->timer, with_slack(d, d->program->turn(d->host, daemon_now(d))));
 }
@@ -216,6 +218,8 @@ static void commit_may_be(void *arg)
 
 static int prepare(struct daemon *d)
 {
+    if (d->program->large_pages)
+        large_pages_begin();
     d->log = stderr_log(log_level_of(d));
     d->entropy = kernel_entropy();
     int err = d->program->slack_us ? loop_new_coarse(&d->loop) : loop_new(&d->loop);

@@ -86,6 +86,9 @@ struct daemon_program {
     /* Of rows that may be replaced or removed before they are worth a place in the table (store/sqlite.h). 0: none. */
     size_t recent_octets_max;
 
+    /* It has much memory, and looks at all of it in turn (io/large_pages.h). */
+    bool large_pages;
+
     /* The deadline has come; `turn` follows. NULL: there never is one. */
     void (*tick)(struct host *h, struct now now);
 

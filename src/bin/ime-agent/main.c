@@ -182,6 +182,7 @@ static const struct daemon_program program = {
     .slack_us = SLACK_US,
     .commit_gap_max_us = COMMIT_GAP_MAX_US,
     .recent_octets_max = RECENT_OCTETS_MAX,
+    .large_pages = true,
     .turn = turn,
     .tick = tick,
     .set_now = set_now,
