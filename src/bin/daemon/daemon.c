@@ -4,11 +4,34 @@
 #include "bin/daemon/keys.h"
 #include "io/file.h"
 #include "io/large_pages.h"
+#include "io/notify.h"
 #include "io/process.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 #define ERRORS_OCTETS_MAX (1u << 16)
+
+/* ---- the service manager ---- */
+
+static void log_untold(const struct daemon *d, const char *state, int err)
+{
+    if (err)
+        log_event(&d->log, LEVEL_WARNING, "notify.failed", "state=%s socket=%s error=%s", state,
+                  getenv("NOTIFY_SOCKET"), err_name(err));
+}
+
+static void tell_ready(const struct daemon *d)
+{
+    log_untold(d, "ready", notify_ready());
+}
+
+static void tell_stopping(struct daemon *d)
+{
+    if (!d->told_stopping)
+        log_untold(d, "stopping", notify_stopping());
+    d->told_stopping = true;
+}
 
 /* ---- configuration ---- */
 
@@ -69,7 +92,7 @@ static int take_over(struct daemon *d, struct conf *next, struct settings *setti
     return err;
 }
 
-int daemon_reload(struct daemon *d, struct buf *report)
+static int read_again(struct daemon *d, struct buf *report)
 {
     const struct daemon_program *p = d->program;
     struct conf *next;
@@ -100,6 +123,14 @@ int daemon_reload(struct daemon *d, struct buf *report)
     return err;
 }
 
+int daemon_reload(struct daemon *d, struct buf *report)
+{
+    log_untold(d, "reloading", notify_reloading(loop_clock()));
+    int err = read_again(d, report);
+    tell_ready(d); /* with the old settings or new ones */
+    return err;
+}
+
 static void on_reload(void *arg, int signal_number)
 {
     struct buf report;
@@ -120,6 +151,7 @@ static void on_end(void *arg, int signal_number)
 {
     struct daemon *d = arg;
     log_event(&d->log, LEVEL_NOTICE, "signal", "number=%d", signal_number);
+    tell_stopping(d);
     if (!d->program->end || d->ending) {
         daemon_stop(d);
         return;
@@ -273,11 +305,14 @@ int daemon_run(struct daemon *d)
     if (!err) {
         d->runs = true;
         daemon_wake(d);
+        tell_ready(d);
         if (d->program->slack_us)
             stderr_log_gather(log_waits, d);
         status = loop_run(d->loop);
         stderr_log_gather(NULL, NULL);
     }
+    if (d->runs)
+        tell_stopping(d);
     log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d%s%s", status, err ? " error=" : "",
               err ? err_name(err) : "");
     if (prepared)

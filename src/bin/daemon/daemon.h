@@ -15,7 +15,8 @@
  *
  * The life of a daemon: its options; hardening (no core dumps, umask 077); the configuration, which is checked as a whole; `start`; turns of the
  * loop; `stop`, `fini`. A turn: sockets, timers and signals call in; `turn` drains the core's effects; the store commits and calls the
- * completions; streams send (io/loop.h). The process stays in the foreground and logs to standard error. */
+ * completions; streams send (io/loop.h). The process stays in the foreground and logs to standard error. Who started it is told when it is up, reads its configuration
+ * again, and begins to end, if that one listens (io/notify.h). */
 #ifndef BIN_DAEMON_DAEMON_H
 #define BIN_DAEMON_DAEMON_H
 
@@ -122,8 +123,9 @@ struct daemon {
     size_t listener_count;
     struct ctl_server ctl;
     struct control *control;
-    bool runs;   /* from the end of `start` to the beginning of `stop` */
-    bool ending; /* `end` was called */
+    bool runs;          /* from the end of `start` to the beginning of `stop` */
+    bool ending;        /* `end` was called */
+    bool told_stopping; /* the service manager was */
 };
 
 /* All of it, from the command line to the exit code, which it returns. */

@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -402,6 +404,62 @@ static void test_reload(void **state)
                 "[sample] data cannot be changed while it runs");
 }
 
+/* ---- the service manager ---- */
+
+/* All datagrams that have come, in one text; the value of MONOTONIC_USEC, which is the time of now at most, is left out. */
+static void told(int manager, char *ret_text, size_t octets)
+{
+    char datagram[200];
+    size_t n = 0;
+    ssize_t got;
+    ret_text[0] = '\0';
+    while ((got = recv(manager, datagram, sizeof datagram - 1, MSG_DONTWAIT)) > 0) {
+        datagram[got] = '\0';
+        char *since = strstr(datagram, "USEC=");
+        if (since) {
+            const long long us = strtoll(since + strlen("USEC="), NULL, 10);
+            assert_in_range(us, 1, loop_clock().us);
+            since[strlen("USEC=")] = '\0';
+        }
+        n += (size_t)snprintf(ret_text + n, octets - n, "%s%s", n ? ", " : "", datagram);
+        assert_true(n < octets);
+    }
+}
+
+static void assert_told(int manager, const char *expected)
+{
+    char text[500];
+    told(manager, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void test_notices(void **state)
+{
+    struct place *place = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", place->folder);
+    int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(manager, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
+
+    static const char untouched[] = "start, end, turn, stop, fini";
+    static const char reloaded[] = "READY=1, RELOADING=1\nMONOTONIC_USEC=, READY=1, STOPPING=1";
+    assert_life(place, &plain, &(struct wishes){0}, 0, "start, turn, stop, fini", NULL);
+    assert_told(manager, "READY=1, STOPPING=1");
+    assert_life(place, &plain, &(struct wishes){.write = true}, 0, "start, turn, durable, stop, fini", NULL);
+    assert_told(manager, "READY=1, STOPPING=1"); /* also when no signal ends it */
+    assert_life(place, &plain, &(struct wishes){.start_err = ERR_IO}, 1, "start, stop, fini", NULL);
+    assert_told(manager, "");
+    assert_reload(place, "size = 3", "start, reload 1 3, end, turn, stop, fini", NULL);
+    assert_told(manager, reloaded);
+    assert_reload(place, "size = 10", untouched, "reload.refused");
+    assert_told(manager, reloaded);
+
+    close(manager); /* nobody listens: it is said, and nothing else comes of it */
+    assert_life(place, &plain, &(struct wishes){0}, 0, "start, turn, stop, fini", "notify.failed state=ready socket=");
+    unsetenv("NOTIFY_SOCKET");
+}
+
 /* ---- the command line ---- */
 
 static void assert_said(struct place *place, const char *argument, const char *lines, int code, const char *says)
@@ -444,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_notices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
