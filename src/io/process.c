@@ -1,10 +1,13 @@
 /* Hardening of a daemon's process, the kernel's randomness. */
 #include "io/process.h"
 
+#include "base/err.h"
 #include "base/sanitized.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +37,17 @@ size_t process_files_max(void)
 {
     struct rlimit files;
     return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur : 1024;
+}
+
+int process_become(const char *user)
+{
+    errno = 0;
+    const struct passwd *to = getpwnam(user);
+    if (!to)
+        return errno == 0 || errno == ENOENT || errno == ESRCH ? ERR_NOT_FOUND : ERR_IO;
+    if (initgroups(user, to->pw_gid) != 0 || setgid(to->pw_gid) != 0 || setuid(to->pw_uid) != 0)
+        return errno == EPERM ? ERR_FORBIDDEN : ERR_IO;
+    return 0;
 }
 
 static void ask_kernel(uint8_t *p, size_t n)

@@ -11,6 +11,10 @@ void process_harden(void);
 /* So many files and sockets may be open at a time. */
 size_t process_files_max(void);
 
+/* The process goes on as another user, with the groups of that one, and cannot go back; only root may. ERR_NOT_FOUND: there is no such user, and nothing has
+ * changed. ERR_FORBIDDEN, ERR_IO: the process is good for nothing but its end. */
+int process_become(const char *user);
+
 /* The kernel's randomness. A process that cannot have it ends. */
 struct entropy kernel_entropy(void);
 

@@ -4,6 +4,7 @@
 #include "io/file.h"
 #include "testing.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,14 +273,18 @@ static int tear_down(void **state)
     return status;
 }
 
-/* Runs it in a process of its own, with one more argument or none; its exit code, and all that it printed. */
+#define ARGUMENTS_MAX 4
+
+/* Runs it in a process of its own, with more arguments (words of one text) or none; its exit code, and all that it printed. */
 static int run(struct place *place, const struct daemon_program *program, const struct wishes *wishes,
-               const char *argument, char *ret_output, size_t octets)
+               const char *arguments, char *ret_output, size_t octets)
 {
-    char name[] = "ime-sample", option[] = "-c", last[40] = "";
-    char *argv[] = {name, option, place->conf, argument ? last : NULL, NULL};
-    int argc = argument ? 4 : 3;
-    snprintf(last, sizeof last, "%s", argument ? argument : "");
+    char name[] = "ime-sample", option[] = "-c", words[60] = "";
+    char *argv[3 + ARGUMENTS_MAX + 1] = {name, option, place->conf};
+    int argc = 3;
+    snprintf(words, sizeof words, "%s", arguments ? arguments : "");
+    for (char *word = strtok(words, " "); word && argc < 3 + ARGUMENTS_MAX; word = strtok(NULL, " "))
+        argv[argc++] = word;
     pid_t child = fork();
     if (child == 0) {
         static struct host host;
@@ -462,13 +467,13 @@ static void test_notices(void **state)
 
 /* ---- the command line ---- */
 
-static void assert_said(struct place *place, const char *argument, const char *lines, int code, const char *says)
+static void assert_said(struct place *place, const char *arguments, const char *lines, int code, const char *says)
 {
     const struct daemon_program p = full();
     char text[400], output[OUTPUT_OCTETS], seen[100];
     snprintf(text, sizeof text, "%s%s\n", place->lines, lines);
     write_text(place->conf, text);
-    assert_int_equal(run(place, &p, &(struct wishes){0}, argument, output, sizeof output), code);
+    assert_int_equal(run(place, &p, &(struct wishes){0}, arguments, output, sizeof output), code);
     if (!strstr(output, says))
         fail_msg("not said: %s; but: %s", says, output);
     steps_of(output, seen, sizeof seen);
@@ -493,6 +498,34 @@ static void test_command_line(void **state)
     assert_said(place, NULL, "size = 77", 3, "/conf:");
 }
 
+/* What a file says of its readers holds for the daemon's user, also when root asks. */
+static void test_check_for_another(void **state)
+{
+    struct place *place = *state;
+    const struct passwd *other = getpwnam("nobody");
+    assert_said(place, "--user nobody", "", 2, "--user goes with --check");
+    if (geteuid() != 0) {
+        assert_said(place, "--check --user root", "", 2, "only root may check as another user");
+        return;
+    }
+    assert_said(place, "--check --user no-such-user", "", 2, "there is no such user");
+    if (!other) {
+        fputs("here is no user nobody\n", stderr);
+        skip();
+    }
+    assert_int_equal(chmod(place->folder, 0711), 0);
+    const uid_t owners[] = {0, other->pw_uid, other->pw_uid + 1};
+    for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
+        write_text(place->conf, "");
+        assert_int_equal(chown(place->conf, owners[i], (gid_t)-1), 0);
+        assert_int_equal(chmod(place->conf, 0600), 0);
+        if (owners[i] == other->pw_uid)
+            assert_said(place, "--check --user nobody", "", 0, "/conf: good for nobody\n");
+        else
+            assert_said(place, "--check --user nobody", "", 3, "Checked as user nobody; --user NAME");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_notices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_check_for_another, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
