@@ -203,6 +203,94 @@ static void bad_quality_is_told_after_the_hold_down_and_good_again(void **state)
     relaying_fini(&t);
 }
 
+/* Nothing comes any more, or nothing has ever come since the answer: the hold-down, and it is bad. */
+static void silence_is_bad_after_the_hold_down(void **state)
+{
+    (void)state;
+    for (unsigned spoke = 0; spoke < 2; spoke++) {
+        struct relaying t;
+        struct media_event event;
+        uint16_t seq = 1;
+        relaying_init(&t);
+        if (spoke)
+            talk(&t, &seq, 10000, 0);
+        for (unsigned i = 0; i < 19900; i += 100) /* the inside goes on talking */
+            wait_ms(&t, 100);
+        assert_false(next_event(&t, MEDIA_QUALITY, &event));
+        for (unsigned i = 0; i < 3000; i += 100)
+            wait_ms(&t, 100);
+        assert_true(next_event(&t, MEDIA_QUALITY, &event));
+        assert_true(event.figures.is_bad);
+        assert_true(event.figures.reasons & QUALITY_BY_SILENCE);
+        talk(&t, &seq, 30000, 0);
+        assert_true(next_event(&t, MEDIA_QUALITY, &event));
+        assert_false(event.figures.is_bad);
+        relaying_fini(&t);
+    }
+}
+
+/* The agent takes the phone's place, audio alone: what was bad is told good when the new way has been good for the recovery time, and nothing of before
+ * counts. */
+static void other_ends_are_judged_anew(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct media_event event;
+    struct media_summary summary;
+    uint16_t seq = 1;
+    relaying_init(&t);
+    talk(&t, &seq, 30000, 3);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_true(event.figures.is_bad);
+    talk(&t, &seq, 10000, 0); /* half of the recovery time */
+    t.session.streams[0].ends[MEDIA_OUTSIDE].remote = address("192.0.2.9:6000");
+    set(&t);
+    talk(&t, &seq, 19000, 0);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    talk(&t, &seq, 2000, 0);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_false(event.figures.is_bad);
+    talk(&t, &seq, 15000, 3); /* most of the hold-down */
+    t.session.streams[0].ends[MEDIA_OUTSIDE].remote = address("192.0.2.9:7000");
+    set(&t);
+    set(&t); /* described again is nothing new */
+    talk(&t, &seq, 15000, 3);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    set(&t);
+    talk(&t, &seq, 6000, 3);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_true(event.figures.is_bad);
+    assert_int_equal(media_relay_figures(t.relay, t.now, SESSION, &summary), 0); /* the whole call is still known */
+    assert_true(summary.streams[0][MEDIA_OUTSIDE].expected > 95 * 50);
+    t.session.streams[0].kind = MEDIA_OFF; /* what is off is good when the recovery time is over */
+    set(&t);
+    for (unsigned i = 0; i < 19500; i += 100)
+        wait_ms(&t, 100);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    for (unsigned i = 0; i < 1000; i += 100)
+        wait_ms(&t, 100);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_false(event.figures.is_bad);
+    relaying_fini(&t);
+}
+
+/* A camera that shows nothing is no bad way. */
+static void video_may_be_silent(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct media_event event;
+    uint16_t seq = 1;
+    relaying_init(&t);
+    t.session.stream_count = 2;
+    t.session.streams[1] = t.session.streams[0];
+    t.session.streams[1].is_audio = false;
+    set(&t);
+    talk(&t, &seq, 90000, 0);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    relaying_fini(&t);
+}
+
 static void round_trip_is_seen_in_rtcp(void **state)
 {
     (void)state;
@@ -382,6 +470,9 @@ int main(void)
         cmocka_unit_test(nobody_wonders_before_the_answer_or_on_hold),
         cmocka_unit_test(rtcp_is_a_sign_of_life),
         cmocka_unit_test(bad_quality_is_told_after_the_hold_down_and_good_again),
+        cmocka_unit_test(silence_is_bad_after_the_hold_down),
+        cmocka_unit_test(other_ends_are_judged_anew),
+        cmocka_unit_test(video_may_be_silent),
         cmocka_unit_test(round_trip_is_seen_in_rtcp),
         cmocka_unit_test(figures_are_told_now_and_then),
         cmocka_unit_test(a_session_goes_on_in_another_process),
