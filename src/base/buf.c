@@ -23,6 +23,13 @@ void buf_fini_secret(struct buf *b)
     buf_fini(b);
 }
 
+void buf_clear_secret(struct buf *b)
+{
+    if (b->n)
+        mem_wipe(b->p, b->n);
+    buf_clear(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->n = 0;

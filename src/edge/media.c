@@ -186,6 +186,7 @@ void edge_media_event(struct edge_call *c, const struct media_event *event)
         break;
     case MEDIA_LATCHED:
     case MEDIA_FIGURES:
+    case MEDIA_STATE:
         break;
     }
 }

@@ -109,6 +109,10 @@ void media_session_described(struct relay_session *s, struct now now)
         s->next_sample = mono_after_ms(now.mono, options->quality.interval_ms);
     if (s->next_figures.us == MONO_NEVER.us && options->figures_ms)
         s->next_figures = mono_after_ms(now.mono, options->figures_ms);
+    if (options->figures_ms) { /* before the first packet under a new key */
+        s->tell_state = true;
+        media_session_tell(s);
+    }
     media_session_wait(s);
 }
 
@@ -121,7 +125,7 @@ static void tick(struct relay_session *s, struct now now)
         s->next_sample = mono_max(mono_after_ms(s->next_sample, options->quality.interval_ms), now.mono);
     }
     if (mono_due(s->next_figures, now.mono)) {
-        s->tell_figures = true;
+        s->tell_figures = s->tell_state = true;
         media_session_tell(s);
         s->next_figures = options->figures_ms ? mono_after_ms(now.mono, options->figures_ms) : MONO_NEVER;
     }
