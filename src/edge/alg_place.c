@@ -83,12 +83,17 @@ static bool is_own(const struct edge_options *options, const struct addr *addr)
     return false;
 }
 
+bool alg_is_listed_inside(const struct edge_options *options, const struct addr *addr)
+{
+    return is_listed(addr, options->inside_networks, options->inside_network_count) || is_agent(options, addr);
+}
+
 /* Whoever's it is, ours included. */
 static enum alg_place kind_of(const struct edge_options *options, const struct addr *addr)
 {
     if (IS_IN(addr, impossible))
         return ALG_NOWHERE;
-    if (is_listed(addr, options->inside_networks, options->inside_network_count) || is_agent(options, addr))
+    if (alg_is_listed_inside(options, addr))
         return ALG_INSIDE;
     if (is_listed(addr, options->outside_networks, options->outside_network_count))
         return ALG_FAR;
