@@ -212,6 +212,7 @@ struct edge {
     struct buf text;       /* a value being written */
     struct buf key;
     struct edge_notices notices;
+    const char *rule; /* that the message of this event breaks (edge_judge); NULL: none */
     struct alg_limits limits;
     uint64_t close_conns[16]; /* to be ended */
     size_t close_count;
@@ -227,6 +228,8 @@ int edge_timer_set(struct edge *e, struct edge_timer *t, int64_t after_ms);
 void edge_timer_stop(struct edge *e, struct edge_timer *t);
 struct slice edge_print(struct edge *e, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* lives as long as the event; empty: no memory */
+/* The value of a Reason, by which others know that the edge has ended something, and not a person. */
+struct slice edge_reason(struct edge *e, enum edge_cause cause, const char *text);
 /* "host:port" of ours, as that side knows it. */
 const char *edge_point(const struct edge *e, enum edge_side side, enum sip_transport transport);
 /* An answer of our own, with one more field unless name is NULL. */

@@ -109,6 +109,7 @@ static void written(void *ctx, enum log_level level, const char *event, const ch
     (void)level;
     s->notices++;
     memcpy(s->event_before, s->last_event, sizeof s->last_event);
+    memcpy(s->line_before, s->last_line, sizeof s->last_line);
     snprintf(s->last_event, sizeof s->last_event, "%s", event);
     snprintf(s->last_line, sizeof s->last_line, "%s", text);
 }

@@ -80,8 +80,8 @@ struct stage {
     unsigned held_count;
     unsigned branch;
     bool stopped;
-    unsigned notices; /* lines of the log, and the last one */
-    char event_before[64], last_event[64], last_line[1024];
+    unsigned notices; /* lines of the log, and the last two */
+    char event_before[64], line_before[1024], last_event[64], last_line[1024];
     struct log log;
 };
 
