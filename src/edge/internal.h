@@ -205,6 +205,8 @@ struct edge {
     struct list calls;
     size_t call_count, subscription_count, request_count, dialog_count;
     struct mono busy_until;
+    struct mono late_until; /* of a second in which so many late answers were looked at */
+    unsigned late_count;
     struct mono agents_down_until[EDGE_AGENTS_MAX];
     struct list closing;   /* calls that may be freed when the event is over */
     struct region scratch; /* emptied after each event */
