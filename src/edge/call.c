@@ -184,6 +184,8 @@ void edge_call_begin(struct edge *e, const struct sip_event *event)
     edge_trunk_used(&e->trunks, trunk, e->now, &event->flow->peer, is_inside ? 0 : event->flow->conn);
     if (is_inside)
         c->ways[EDGE_OUTSIDE].hop = hop;
+    else
+        edge_conn_share(e, c, event);
     if (c->kind == EDGE_CALL) {
         *(is_inside ? &e->counters.calls_out : &e->counters.calls_in) += 1;
         *(is_inside ? &trunk->calls_out : &trunk->calls_in) += 1;

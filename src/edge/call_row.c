@@ -29,7 +29,8 @@ static void put_addr(struct buf *out, const struct addr *a)
 static void put_way(struct buf *out, const struct edge_way *way)
 {
     buf_u8(out, (uint8_t)way->hop.transport);
-    buf_u8(out, way->conn || way->is_stale); /* a connection that the far side made: it does not come along */
+    /* A connection that the far side made does not come along; one of ours is made again. */
+    buf_u8(out, (way->conn && way->hop.side < EDGE_FIRST_DOMAIN) || way->is_stale);
     put_addr(out, &way->hop.addr);
     put_text(out, way->hop.host);
 }

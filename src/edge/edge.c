@@ -116,6 +116,7 @@ static int make(struct edge *e)
     config.timer_c_ms = e->options->ring_ms + LINGER_MS;
     config.octets_max = e->options->octets_max;
     config.refuse_merged = false;
+    config.shares_from_side = EDGE_OUTSIDE;
     config.may_answer = edge_client_may_hear;
     config.may_answer_ctx = e;
     /* Whoever is there has shown a certificate, and is held to a rate (trunk.h): as many as that allows in the time that they are kept. */

@@ -55,7 +55,7 @@ struct edge_client {
     uint64_t token; /* 0: not under way */
     uint64_t id;    /* of the layer */
     enum edge_side side;
-    const struct edge_call *call;
+    struct edge_call *call;
     edge_client_fn *heard;
     void *owner;
 };
@@ -81,6 +81,7 @@ struct edge_conn {
     uint64_t number;
     unsigned users;
     bool gone;
+    bool is_shared; /* it was asked for, whatever came of it */
 };
 
 /* How one end of a call was heard, or is reached. */
@@ -243,7 +244,7 @@ void edge_drop(struct edge *e, const struct sip_event *event);
 void edge_close_conn(struct edge *e, uint64_t conn);
 
 /* client.c */
-void edge_client_init(struct edge_client *c, const struct edge_call *call, edge_client_fn *heard, void *owner);
+void edge_client_init(struct edge_client *c, struct edge_call *call, edge_client_fn *heard, void *owner);
 int edge_client_send(struct edge *e, struct edge_client *c, const struct sip_hop *hop, struct slice octets);
 void edge_client_drop(struct edge *e, struct edge_client *c);
 bool edge_client_event(struct edge *e, const struct sip_event *event);
@@ -254,7 +255,9 @@ bool edge_client_may_hear(void *ctx, uint64_t token, const struct sip_flow *flow
 /* The way back to where a message came from. Holds its connection; ERR_NO_MEMORY. */
 int edge_way_set(struct edge *e, struct edge_way *way, const struct sip_flow *flow);
 void edge_way_clear(struct edge *e, struct edge_way *way);
-void edge_conn_lost(struct edge *e, uint64_t number);
+/* A request with a good ticket came over it: whether ours to its domain may go there, too (RFC 5923). */
+void edge_conn_share(struct edge *e, const struct edge_call *c, const struct sip_event *event);
+bool edge_conn_lost(struct edge *e, uint64_t number); /* true: calls went over it */
 
 /* admission.c */
 /* Counts what was found wrong with a message, writes it down; the status that a request is refused with. */

@@ -368,6 +368,7 @@ void edge_relay_first(struct edge_relay *r, const struct sip_message *m)
     if (c->from == EDGE_INSIDE) {
         hop = c->ways[EDGE_OUTSIDE].hop;
     } else if (edge_next_agent(c, &hop)) {
+        edge_way_clear(c->edge, &c->ways[EDGE_INSIDE]);
         c->ways[EDGE_INSIDE].hop = hop;
     } else {
         relay_unanswered(r, 503);

@@ -20,6 +20,7 @@ void sip_layer_config_init(struct sip_layer_config *config)
         .octets_max = (size_t)512 << 20,
         .retry_after_s = 5,
         .refuse_merged = true,
+        .shares_from_side = UINT32_MAX,
     };
 }
 
