@@ -141,6 +141,7 @@ static void media_set(void *ctx, const struct media_session *session)
 {
     struct run *r = ctx;
     need(place_of(r, session->id) < r->open_count && session->stream_count <= MEDIA_STREAMS_MAX);
+    need(session->sensitivity <= 5);
     for (unsigned i = 0; i < session->stream_count; i++) {
         const struct media_stream *s = &session->streams[i];
         if (s->kind != MEDIA_RTP)
@@ -454,6 +455,7 @@ static void media(struct run *r, unsigned what)
     default:
         event.kind = MEDIA_QUALITY;
         event.figures.is_bad = what & 1;
+        event.stream = what / 16 % MEDIA_STREAMS_MAX;
     }
     scarce(r);
     edge_media(r->edge, r->now, &event);

@@ -360,8 +360,8 @@ void edge_lost(struct edge *e, struct now now, const struct sip_hop *hop)
     e->now = now;
     if (hop->conn && hop->side != EDGE_INSIDE)
         edge_trunk_lost(&e->trunks, hop->conn);
-    if (hop->conn)
-        edge_conn_lost(e, hop->conn);
+    if (hop->conn && edge_conn_lost(e, hop->conn) && hop->side != EDGE_INSIDE)
+        edge_far_lost(e, hop->conn);
     sip_layer_lost(e->layer, now, hop);
 }
 

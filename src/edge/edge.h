@@ -138,7 +138,7 @@ int edge_take_call(struct edge *e, struct now now, struct slice row, struct faul
     X(blocked_bye) X(blocked_ack) X(blocked_response) X(blocked_invite) X(blocked_cseq) X(blocked_prack) X(blocked_update) X(blocked_notify) \
     X(blocked_request) X(blocked_cancel) X(blocked_offer) \
     X(requests_in) X(requests_out) X(responses_in) X(responses_out) X(subscriptions) X(quality_bad) X(quality_good) X(media_lost) X(media_silent) \
-    X(agents_unreachable) X(far_unreachable) X(answers_late) X(probes) X(shares) X(shares_refused)
+    X(agents_unreachable) X(far_unreachable) X(answers_late) X(probes) X(sensitivity_told) X(sensitivity_bad) X(far_gone) X(far_back) X(shares) X(shares_refused)
 /* clang-format on */
 COUNTERS_DECLARE(edge_counters, EDGE_COUNTERS)
 

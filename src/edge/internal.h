@@ -133,7 +133,7 @@ struct edge_relay {
     struct edge_timer timer;
 };
 
-enum edge_errand_kind { EDGE_ERRAND_BYE, EDGE_ERRAND_PROBE, EDGE_ERRAND_QUALITY };
+enum edge_errand_kind { EDGE_ERRAND_BYE, EDGE_ERRAND_PROBE, EDGE_ERRAND_QUALITY, EDGE_ERRAND_GONE };
 
 /* A request of our own in a dialog of others. */
 struct edge_errand {
@@ -177,6 +177,10 @@ struct edge_call {
     bool session_closed;
     uint64_t next_session;   /* its number when it is opened */
     struct alg_sdp *sdp;     /* of the first request, until its answer */
+    uint8_t sensitivity;     /* of the quality watch: the options', or the agent's word */
+    uint8_t bad_streams;     /* a bit each: told to be bad, and not good again */
+    bool is_gone;            /* nobody outside answers; the agent has the call as long as it wants it */
+    bool asks_outside;       /* whether somebody is there: when the timer fires */
     struct edge_timer timer; /* ringing for too long; then nothing heard for too long */
     struct wall begun_at, answered_at;
     unsigned status;  /* of the final answer */
@@ -355,6 +359,8 @@ unsigned edge_patch_own(struct edge_dialog *d, enum edge_side to, const char *me
 bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
                       const struct edge_field *fields, size_t count);
 void edge_errand_free(struct edge_errand *errand);
+/* Is that end still there? At once; and if it was not heard for long. */
+void edge_dialog_ask(struct edge_dialog *d, enum edge_side to);
 void edge_dialog_probe(struct edge_dialog *d, enum edge_side to);
 /* ACK (if one is owed) and BYE to that end. */
 void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *reason);
@@ -369,8 +375,12 @@ void edge_media_event(struct edge_call *c, const struct media_event *event);
 void edge_media_close(struct edge_call *c);
 void edge_media_forget(struct edge_call *c); /* nothing more is to be heard of it */
 
-/* quality.c */
+/* quality.c: what the agent is told about the way of its call */
 void edge_quality(struct edge_call *c, const struct media_event *event);
+void edge_far_gone(struct edge_call *c);                  /* nobody outside answers */
+void edge_far_back(struct edge_call *c);                  /* somebody does, after all */
+void edge_far_lost(struct edge *e, uint64_t conn);        /* it has ended: whoever has calls over it is asked */
+const char *edge_call_quality(const struct edge_call *c); /* for people */
 
 static inline enum edge_side edge_other(enum edge_side side)
 {

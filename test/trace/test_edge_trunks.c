@@ -120,6 +120,9 @@ static void lost_while_asked(void **state)
     talk_asked(&bob, "INFO");
     stage_lose(s, FAR);
     talk_heard(&ann, "503"); /* INFO may not be there twice */
+    talk_asked(&bob, "OPTIONS");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
     talk_bye(&bob, &ann);
 }
 
