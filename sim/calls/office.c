@@ -240,6 +240,8 @@ static void perform(struct sim_office *o, const struct agent_effect *e)
     case AGENT_SEND:
         sip_net_send(o->net, now_of(o), e->hop, e->octets);
         break;
+    case AGENT_SOUND: /* there are no ports for it */
+        break;
     case AGENT_LOCATE:
         locate(o, e);
         break;

@@ -7,6 +7,8 @@ static void perform(struct host *h, const struct agent_effect *e)
     case AGENT_SEND:
         sip_send(h, e);
         break;
+    case AGENT_SOUND: /* there are no ports for it */
+        break;
     case AGENT_LOCATE:
         sip_locate_trunk(h, e->trunk);
         break;
