@@ -7,13 +7,14 @@ static void perform(struct host *h, const struct agent_effect *e)
     case AGENT_SEND:
         sip_send(h, e);
         break;
-    case AGENT_SOUND: /* there are no ports for it */
-        break;
     case AGENT_LOCATE:
         sip_locate_trunk(h, e->trunk);
         break;
     case AGENT_MAPPING:
         mapping_perform(h, e->mapping);
+        break;
+    case AGENT_SOUND:
+        sound_host_send(h->sound, e->sound, &e->to, e->octets);
         break;
     case AGENT_VAP:
         vap_perform(h, e);
@@ -83,7 +84,8 @@ static int make_agent(struct host *h)
                                       .ticket = h->keyring ? ticket_check_call : NULL,
                                       .ticket_ctx = h,
                                       .reload = read_again,
-                                      .reload_ctx = h};
+                                      .reload_ctx = h,
+                                      .sound = h->sound ? &h->sound_port : NULL};
     const struct agent_parts parts = {.enrolled = agent_provision_enrolled(h->provision),
                                       .provision = h->provision,
                                       .routes = h->routes,
@@ -97,6 +99,9 @@ static int make_agent(struct host *h)
         log_event(&h->daemon.log, LEVEL_ERROR, "agent.failed", "error=%s", err_name(err));
     else
         agent_add_counters(h->agent, "vap", stream_counters_names, COUNTERS_VALUES(&h->vap_counters));
+    if (!err && h->sound)
+        agent_add_counters(h->agent, "sound", sound_host_counters_names,
+                           COUNTERS_VALUES(sound_host_counters(h->sound)));
     if (!err && s->agent.mapping_service.family)
         agent_add_counters(h->agent, "mapping", stream_counters_names, COUNTERS_VALUES(&h->mapping_counters));
     return err;
@@ -112,6 +117,8 @@ static int start(struct host *h)
         err = ticket_open(h);
     if (!err)
         err = vap_open(h);
+    if (!err)
+        err = sound_open(h);
     if (!err)
         err = make_agent(h);
     if (!err)
@@ -141,6 +148,7 @@ static void stop(struct host *h)
     mapping_close(h);
     agent_free(h->agent);
     h->agent = NULL;
+    sound_close(h);
     vap_close(h);
     ticket_close(h);
     agent_records_free(h->records);
