@@ -7,7 +7,7 @@ each call at its worker. Kamailio relays (edge/kamailio.cfg): TLS with certifica
 Both ends of all calls are one program, edge/ends.c, apart from what is measured.
 
 1. Memory: what the processes in the middle grow by with many calls that have just been answered.
-2. Set-ups, of calls without session descriptions, so that both do the same: signalling; and of calls with media, for which the edge opens four ports
+2. Set-ups, of calls without session descriptions, so that both do the same: signalling; and of calls with media, for which the edge has four ports
    each, and Kamailio none. Both are given the same load at the same time, so that whatever else happens on the machine happens to both. What counts is the CPU time of
    the processes in the middle, the end of all timers included: rounds begin to count when the first timers have ended. The median of the
    rounds' ratios is judged, of the calls without media.
@@ -17,9 +17,11 @@ Both ends of all calls are one program, edge/ends.c, apart from what is measured
 With --soak MINUTES none of that, but calls all the time, of both kinds, some refused and some with bad tickets; judged is whether the edge grows.
 """
 import argparse
+import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -77,6 +79,19 @@ a=sendrecv
 """
 
 
+@contextlib.contextmanager
+def undisturbed():
+    """SIGTERM waits until what was begun is done."""
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if came:
+        sys.exit(1)
+
+
 class Way:
     """What stands in the middle, with the calls that go through it."""
 
@@ -127,6 +142,7 @@ class Bench(Lab):
     """ime-edge and Kamailio before the same company."""
 
     def __init__(self, with_kamailio=True):
+        self.sessions = []
         super().__init__("bench-edge")
         self.ends = os.path.join(os.environ.get("IME_BUILD", os.path.join(ROOT, "build", "dev")), "bench", "bench_edge_ends")
         self.authority = Authority(self.home("authority"))
@@ -143,6 +159,30 @@ class Bench(Lab):
         except BaseException:
             self.down()
             raise
+
+    def adopt(self, name, child, argv, log):
+        """Each process is the first of a session, in which all that it starts stays."""
+        self.sessions.append(child.pid)
+        super().adopt(name, child, argv, log)
+
+    def start(self, *arguments, **more):
+        """What was started is known before anything can end us."""
+        with undisturbed():
+            return super().start(*arguments, **more)
+
+    def spawn(self, *arguments, **more):
+        """The same, of others' programs."""
+        with undisturbed():
+            return super().spawn(*arguments, **more)
+
+    def down(self):
+        """Also what a program has left behind: Kamailio that is ended while it starts leaves its children."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ended = super().down()
+        for pid in [pid for session in self.sessions for pid in processes_of_session(session)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return ended
 
     def at(self, host):
         """1 and 2 the edge outside and inside, 3 its agent; 5 and 6 Kamailio, 7 its agent; 9 where far media would be."""

@@ -15,8 +15,13 @@
  *     B2           the next so many transactions of the store fail
  *     M3           the third allocation of the next step fails
  *     Z            crash and restart
+ *     E            as the very first step: the other company is reached by an edge, which may tell of quality
+ *     F, G         an operator moves the last call that was placed to the phone network, and back
+ *     H            the digits of the token that was offered last come in at the port that was opened last
+ *     O…           these octets do
  *
  * A call placed in good order has one final answer; in the end every call is over, and nothing is left of any. */
+#include "agent/fallback_word.h"
 #include "agent/internal.h"
 
 #include "store/memory.h"
@@ -29,8 +34,12 @@
 #define PLACED_MAX 64
 #define TICKS_MAX 100000 /* in one step: more is a timer that never goes away */
 #define MESSAGE_OCTETS_MAX (256 * 1024)
+#define SOUNDS_MAX 64  /* ports, one after the other; then there are none left */
+#define COARSE_MS 1000 /* steps of time while sound is sent for long: the agent is late */
 #define HOUR_MS INT64_C(3600000)
-#define OFFER "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+#define OFFER                                                                                                 \
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\n" \
+    "a=rtpmap:101 telephone-event/8000\r\n"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,6 +82,14 @@ struct run {
     unsigned fail_at;  /* 0: never */
     unsigned requests;
     unsigned posts, posted;
+    struct agent_sound sound;
+    struct {
+        bool is_open;
+        struct addr local;
+    } sounds[SOUNDS_MAX];
+    unsigned sound_count, sounds_open;
+    bool with_edge;
+    char token[FALLBACK_TOKEN_DIGITS_MAX + 1];
     struct {
         unsigned finals; /* different ones */
         unsigned status;
@@ -145,6 +162,14 @@ static void told(struct run *r, const struct sip_message *m)
     }
 }
 
+static void take_token(struct run *r, const struct sip_message *m)
+{
+    const struct sip_field *f = sip_field_named(m, FALLBACK_HEADER);
+    struct fallback_word word;
+    if (f && fallback_word_parse(f->value, &word) == 0 && word.token[0])
+        memcpy(r->token, word.token, sizeof r->token);
+}
+
 static void hear(struct run *r, struct peer *p, struct slice octets)
 {
     struct region region;
@@ -153,6 +178,8 @@ static void hear(struct run *r, struct peer *p, struct slice octets)
     region_init(&region, 4 * MESSAGE_OCTETS_MAX);
     if (sip_parse(&region, octets, SIP_DATAGRAM, &m, NULL) == 0 && sip_check(&m, &status, NULL) == 0) {
         const struct sip_field *from = sip_field_first(&m, SIP_FROM), *to = sip_field_first(&m, SIP_TO);
+        need(p == &r->peers[2] || !sip_field_named(&m, FALLBACK_HEADER)); /* it is for agents alone */
+        take_token(r, &m);
         if (m.is_request && m.method != SIP_ACK)
             set(&p->asked, octets);
         if (m.is_request && m.method == SIP_INVITE && !m.to.tag.n) {
@@ -200,6 +227,8 @@ static void drain(struct run *r)
                 sent(r, &e);
             else if (e.kind == AGENT_LOCATE)
                 locate(r, e.trunk);
+            else if (e.kind == AGENT_SOUND)
+                need(e.sound && e.sound <= r->sound_count && r->sounds[e.sound - 1].is_open && e.octets.n);
             else if (e.kind == AGENT_STOPPED)
                 r->stopped = true;
         }
@@ -214,6 +243,8 @@ static void pass(struct run *r, int64_t ms)
     unsigned ticks = 0;
     while (mono_due(agent_deadline(r->agent), end)) {
         struct mono due = mono_max(r->now.mono, agent_deadline(r->agent));
+        if (r->sounds_open && ms > 10 * COARSE_MS)
+            due = mono_min(mono_max(due, mono_after_ms(r->now.mono, COARSE_MS)), end);
         r->now.wall.ms += (due.us - r->now.mono.us) / 1000;
         r->now.mono = due;
         need(++ticks < TICKS_MAX);
@@ -271,7 +302,8 @@ static void request(struct run *r, unsigned peer, struct slice method, unsigned 
                SLICE_PRINT(buf_slice(&p->call_id)), cseq, SLICE_PRINT(method));
     buf_printf(&out, "Contact: <sip:%s@%s>\r\n", peers[peer].name, peers[peer].address);
     buf_slice_put(&out, more);
-    buf_printf(&out, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+    buf_printf(&out, "%sContent-Length: %zu\r\n\r\n%s", *body ? "Content-Type: application/sdp\r\n" : "", strlen(body),
+               body);
     if (!out.err)
         deliver(r, peer, buf_slice(&out));
     buf_fini(&out);
@@ -344,6 +376,8 @@ static void answer(struct run *r, unsigned peer, unsigned status, struct slice m
         if (status > 100 && status < 300)
             sip_put_text(&out, SIP_CONTACT, "<sip:%s@%s>", peers[peer].name, peers[peer].address);
         buf_slice_put(&out, more);
+        if (offers)
+            sip_put_text(&out, SIP_CONTENT_TYPE, "application/sdp");
         sip_end(&out, offers ? slice_str(OFFER) : (struct slice){0});
         if (!out.err)
             deliver(r, peer, buf_slice(&out));
@@ -358,6 +392,72 @@ static void unreachable(struct run *r, unsigned peer)
         return;
     scarce(r);
     agent_unreachable(r->agent, r->now, &r->peers[peer].hop);
+    plenty();
+    drain(r);
+}
+
+/* ---- sound ---- */
+
+static int open_sound(void *ctx, enum agent_side side, uint8_t family, uint64_t *ret_id, struct addr *ret_local)
+{
+    struct run *r = ctx;
+    char text[40];
+    if (r->sound_count == SOUNDS_MAX || family == 6)
+        return ERR_LIMIT;
+    snprintf(text, sizeof text, "192.0.2.%u:%u", 1 + (unsigned)side, 20000 + 2 * r->sound_count);
+    need(addr_parse(slice_str(text), 0, ret_local) == 0);
+    r->sounds[r->sound_count].is_open = true;
+    r->sounds[r->sound_count].local = *ret_local;
+    *ret_id = ++r->sound_count;
+    r->sounds_open++;
+    return 0;
+}
+
+static void close_sound(void *ctx, uint64_t id)
+{
+    struct run *r = ctx;
+    need(id && id <= r->sound_count && r->sounds[id - 1].is_open);
+    r->sounds[id - 1].is_open = false;
+    r->sounds_open--;
+}
+
+static void sound(struct run *r, struct slice octets)
+{
+    const struct addr from = address_of(1);
+    uint8_t *copy = malloc(octets.n + 1);
+    memcpy(copy, octets.p ? octets.p : (const uint8_t *)"", octets.n);
+    scarce(r);
+    agent_sound_input(r->agent, r->now, r->sound_count, &from, slice_of(copy, octets.n));
+    plenty();
+    free(copy);
+    drain(r);
+}
+
+/* Digits, as packets of RFC 4733. */
+static void tones(struct run *r)
+{
+    const struct tone_format format = {.codec = "PCMU", .clock_hz = 8000, .has_events = true, .event_type = 101};
+    struct tone_sender sender;
+    need(tone_sender_init(&sender, &format, &r->entropy, r->now.mono) == 0);
+    need(tone_sender_digits(&sender, slice_str(r->token)) == 0);
+    while (!tone_sender_is_idle(&sender)) {
+        uint8_t octets[TONE_PACKET_OCTETS_MAX];
+        size_t n;
+        pass(r, TONE_PACKET_MS);
+        while (tone_sender_next(&sender, r->now.mono, octets, &n))
+            sound(r, slice_of(octets, n));
+    }
+}
+
+static void by_hand(struct run *r, bool returns)
+{
+    char call_id[40];
+    snprintf(call_id, sizeof call_id, "%016llx-%u", (unsigned long long)r->secret, r->placed_count - 1);
+    scarce(r);
+    if (returns)
+        agent_return_begin(r->agent, r->now, slice_str(call_id));
+    else
+        agent_fallback_begin(r->agent, r->now, slice_str(call_id));
     plenty();
     drain(r);
 }
@@ -450,6 +550,10 @@ static void configure(struct run *r)
     agent_options_point(&r->options, AGENT_IME, SIP_TLS, "ime.a.example:5061");
     agent_fallback_profile_init(&profile);
     strcpy(profile.name, "p");
+    need(e164_parse(slice_str("+4930100999"), &profile.number));
+    if (r->with_edge)
+        r->options.edge = address_of(2);
+    r->sound = (struct agent_sound){r, open_sound, close_sound};
     need(agent_enrolled_new(&r->enrolled) == 0);
     need(agent_enrolled_add_profile(r->enrolled, &profile) == 0);
     need(agent_enrolled_add_group(r->enrolled, "g", "p", &group) == 0);
@@ -483,7 +587,8 @@ static void start(struct run *r)
     struct agent_records_config records;
     const struct kv *kv = memory_store_kv(r->store);
     const struct agent_route_watch watch = {agent_service_route_removed, &r->alarms};
-    const struct agent_ports ports = {.entropy = &r->entropy, .kv = kv, .ticket = judge, .ticket_ctx = r};
+    const struct agent_ports ports = {
+        .entropy = &r->entropy, .kv = kv, .ticket = judge, .ticket_ctx = r, .sound = &r->sound};
     agent_routes_config_init(&routes);
     routes.routes_max = 100;
     agent_records_config_init(&records);
@@ -536,6 +641,7 @@ static void finish(struct run *r)
     drain(r);
     pass(r, HOUR_MS / 10);
     need(r->stopped);
+    need(!a->leg_count && !a->voices.n && !a->tokens.n && !a->fallback_count && !a->away_count && !r->sounds_open);
     need(agent_requests(a) == 0 && list_empty(&a->calls) && list_empty(&a->leftovers) && list_empty(&a->unkept));
     need(sip_layer_clients(a->layer) == 0 && sip_layer_servers(a->layer) == 0);
     need(!a->clients.n && !a->servers.n && !a->ends.n && !a->tags.n && !a->attempts.n && !a->direct_count);
@@ -558,11 +664,12 @@ static unsigned number(struct slice *text)
     return value;
 }
 
-/* Up to the first octet that is no letter or digit. */
+/* Up to the first octet that is no letter, digit or plus. */
 static struct slice word(struct slice *text)
 {
     size_t n = 0;
-    while (n < text->n && ((text->p[n] >= '0' && text->p[n] <= '9') || (text->p[n] >= 'A' && text->p[n] <= 'Z')))
+    while (n < text->n &&
+           ((text->p[n] >= '0' && text->p[n] <= '9') || (text->p[n] >= 'A' && text->p[n] <= 'Z') || text->p[n] == '+'))
         n++;
     struct slice word = slice_of(text->p, n);
     *text = slice_of(text->p + n, text->n - n);
@@ -629,6 +736,12 @@ static void step(struct run *r, struct slice s)
         r->fail_at = number(&rest);
     else if (kind == 'Z')
         crash(r);
+    else if (kind == 'F' || kind == 'G')
+        by_hand(r, kind == 'G');
+    else if (kind == 'H')
+        tones(r);
+    else if (kind == 'O')
+        sound(r, rest);
     else if (rest.n && *rest.p >= '0' && *rest.p < '0' + PEERS)
         peer_step(r, kind, *rest.p - '0', slice_of(rest.p + 1, rest.n - 1));
 }
@@ -643,6 +756,7 @@ static void begin(struct run *r, const uint8_t *data, size_t size)
 {
     *r = (struct run){.now = {{1000000}, {INT64_C(1700000000000)}}, .seeded = {7}, .good_tickets = true};
     r->secret = hash_of(data, size);
+    r->with_edge = size && *data == 'E';
     r->entropy = seeded_entropy_port(&r->seeded);
     for (unsigned i = 0; i < PEERS; i++) {
         struct peer *p = &r->peers[i];

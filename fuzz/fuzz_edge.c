@@ -141,6 +141,7 @@ static void media_set(void *ctx, const struct media_session *session)
 {
     struct run *r = ctx;
     need(place_of(r, session->id) < r->open_count && session->stream_count <= MEDIA_STREAMS_MAX);
+    need(session->sensitivity <= 5);
     for (unsigned i = 0; i < session->stream_count; i++) {
         const struct media_stream *s = &session->streams[i];
         if (s->kind != MEDIA_RTP)
@@ -165,6 +166,22 @@ static void media_close(void *ctx, uint64_t id)
     take_out(r, id);
     if (r->closed_count < SESSIONS_MAX)
         r->closed[r->closed_count++] = id;
+}
+
+/* ---- connections ---- */
+
+/* Only with who has shown that it is of that domain, at the address that it comes from. */
+static int share(void *ctx, uint64_t conn, unsigned side, const char *domain, const struct addr *target)
+{
+    const struct run *r = ctx;
+    for (unsigned i = 0; i < PEERS; i++) {
+        const struct addr addr = address_of(i);
+        if (peers[i].side == EDGE_OUTSIDE && r->peers[i].conn == conn) {
+            need(side == EDGE_FIRST_DOMAIN && strcmp(domain, peers[i].domain) == 0 && addr_eq_ip(&addr, target));
+            return conn % 2 ? 0 : ERR_FORBIDDEN;
+        }
+    }
+    abort();
 }
 
 /* ---- what the edge does ---- */
@@ -299,8 +316,9 @@ static void request(struct run *r, unsigned peer, struct slice method, unsigned 
         return;
     buf_init(&out, MESSAGE_OCTETS_MAX);
     buf_slice_put(&out, method);
-    buf_printf(&out, " %.*s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s\r\n", SLICE_PRINT(buf_slice(&p->target)),
-               sip_transport_name(peers[peer].transport), peers[peer].address, branch);
+    buf_printf(&out, " %.*s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s%s\r\n", SLICE_PRINT(buf_slice(&p->target)),
+               sip_transport_name(peers[peer].transport), peers[peer].address, branch,
+               peers[peer].side == EDGE_OUTSIDE ? ";alias" : "");
     buf_printf(&out, "Max-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %.*s\r\n",
                SLICE_PRINT(buf_slice(&p->local)), SLICE_PRINT(buf_slice(&p->remote)),
                SLICE_PRINT(buf_slice(&p->call_id)), cseq, SLICE_PRINT(method));
@@ -437,6 +455,7 @@ static void media(struct run *r, unsigned what)
     default:
         event.kind = MEDIA_QUALITY;
         event.figures.is_bad = what & 1;
+        event.stream = what / 16 % MEDIA_STREAMS_MAX;
     }
     scarce(r);
     edge_media(r->edge, r->now, &event);
@@ -628,8 +647,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     make_keys(&r);
     configure(&r);
     r.media = (struct media_port){&r, media_open, media_bind, media_set, media_close, NULL};
-    const struct edge_ports ports = {
-        .entropy = &r.entropy, .keyring = keyring_of, .keyring_ctx = &r, .media = &r.media};
+    const struct edge_ports ports = {.entropy = &r.entropy,
+                                     .keyring = keyring_of,
+                                     .keyring_ctx = &r,
+                                     .media = &r.media,
+                                     .share = share,
+                                     .share_ctx = &r};
     need(edge_new(&r.options, &ports, r.now, &r.edge) == 0);
     for (size_t at = 0; at < size;) {
         const uint8_t *stop_at = memchr(data + at, 0, size - at);

@@ -18,7 +18,7 @@ static void check_message(struct slice octets)
     if (again.err || !slice_eq(buf_slice(&again), octets))
         abort();
     buf_fini(&again);
-    const struct vap_key key = {{0}};
+    const struct vap_key key = {.octets = {0}};
     vap_check_integrity(&m, &key);
 }
 

@@ -4,6 +4,8 @@ Of company N, address 10 is the agent for its PBX, 11 for its trunk, 12 for othe
 """
 import os
 import shutil
+import socket
+import ssl
 
 from authority import Authority
 from peers import SIP, SIPS, Lab, wait_for
@@ -106,3 +108,27 @@ class Companies(Lab):
     def why(self, index, number):
         """Why a company's calls to a number went as they did."""
         return self.ctl(self.agent_control(index), "agent", "explain", number)["explanation"]
+
+    def stranger(self, domain, ticket, host=12):
+        """What is at that address of company 2 hears from a program with the certificate of a domain (or none): the first line of its answer, and its Reason."""
+        context = ssl.create_default_context(cafile=self.authority.ca)
+        context.check_hostname = False
+        if domain:
+            context.load_cert_chain(*self.files[domain])
+        lines = [f"INVITE sip:{self.number(2)}@b.example SIP/2.0", f"Via: SIP/2.0/TLS {self.at(1, 12)}:{SIPS};branch=z9hG4bK{os.urandom(8).hex()}",
+                 "Max-Forwards: 70", f"From: <sip:{self.number(1)}@a.example>;tag=lab", f"To: <sip:{self.number(2)}@b.example>",
+                 f"Call-ID: {os.urandom(8).hex()}", "CSeq: 1 INVITE", f"Contact: <sip:lab@{self.at(1, 12)}:{SIPS};transport=tls>"]
+        if ticket:
+            lines.append("X-Cisco-ViPR-Ticket: " + ticket)
+        with socket.create_connection((self.at(2, host), SIPS), timeout=10) as plain, context.wrap_socket(plain) as tls:
+            tls.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+            octets = b""
+            while b"\r\n\r\n" not in octets or octets.startswith(b"SIP/2.0 100"):
+                more = tls.recv(65536)
+                if not more:
+                    break
+                octets += more
+                if octets.startswith(b"SIP/2.0 100") and b"\r\n\r\n" in octets:
+                    octets = octets.split(b"\r\n\r\n", 1)[1]
+        answer = octets.decode().split("\r\n")
+        return answer[0], next((line for line in answer if line.startswith("Reason:")), "")

@@ -6,7 +6,6 @@ of the two agents are one wire between them."""
 import datetime
 import os
 import re
-import socket
 import ssl
 import sys
 import time
@@ -15,7 +14,7 @@ import calls
 import sipp
 import tickets
 from company import TALK_MS, Companies
-from peers import SIP, SIPS, run, wait_for
+from peers import SIP, run, wait_for
 from sipp import Callee, Caller, check, expect, pause, response
 
 WORD = "Good morning"
@@ -155,30 +154,6 @@ class Direct(Companies):
         """Of company 2 for company 1; times from now on."""
         now = time.time()
         return self.granter.grant(number or self.number(2), node, self.domain(1), now + begins, now + ends)
-
-    def stranger(self, domain, ticket):
-        """Company 2's agent hears from a program with the certificate of a domain (or none): the first line of its answer, and its Reason."""
-        context = ssl.create_default_context(cafile=self.authority.ca)
-        context.check_hostname = False
-        if domain:
-            context.load_cert_chain(*self.files[domain])
-        lines = [f"INVITE sip:{self.number(2)}@b.example SIP/2.0", f"Via: SIP/2.0/TLS {self.at(1, 12)}:{SIPS};branch=z9hG4bK{os.urandom(8).hex()}",
-                 "Max-Forwards: 70", f"From: <sip:{self.number(1)}@a.example>;tag=lab", f"To: <sip:{self.number(2)}@b.example>",
-                 f"Call-ID: {os.urandom(8).hex()}", "CSeq: 1 INVITE", f"Contact: <sip:lab@{self.at(1, 12)}:{SIPS};transport=tls>"]
-        if ticket:
-            lines.append("X-Cisco-ViPR-Ticket: " + ticket)
-        with socket.create_connection((self.at(2, 12), SIPS), timeout=10) as plain, context.wrap_socket(plain) as tls:
-            tls.sendall("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
-            octets = b""
-            while b"\r\n\r\n" not in octets or octets.startswith(b"SIP/2.0 100"):
-                more = tls.recv(65536)
-                if not more:
-                    break
-                octets += more
-                if octets.startswith(b"SIP/2.0 100") and b"\r\n\r\n" in octets:
-                    octets = octets.split(b"\r\n\r\n", 1)[1]
-        answer = octets.decode().split("\r\n")
-        return answer[0], next((line for line in answer if line.startswith("Reason:")), "")
 
     def without_ticket(self):
         """The certificate alone lets nobody in."""

@@ -123,7 +123,7 @@ class Lab(World):
 
 def run(lab):
     """Starts all that a lab has, takes each of its steps, (name, function) pairs, or those whose names have one of the words of the command line,
-    and ends all of it; prints TAP; the exit status. A step that fails does not stop the others."""
+    and ends all of it; prints TAP, with what a step tells of itself; the exit status. A step that fails does not stop the others."""
     wanted = sys.argv[1:]
     failed = 0
     try:
@@ -133,8 +133,8 @@ def run(lab):
         for number, (name, step) in enumerate(steps, 1):
             began = time.monotonic()
             try:
-                step()
-                print(f"ok {number} - {name} ({time.monotonic() - began:.1f} s)", flush=True)
+                told = step()
+                print(f"ok {number} - {name}{': ' + told if told else ''} ({time.monotonic() - began:.1f} s)", flush=True)
             except FAILURES as error:
                 failed += 1
                 text = f"{type(error).__name__}: {error}".replace("\n", "\n# ")

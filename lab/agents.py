@@ -250,12 +250,13 @@ class Agent:
 class Traffic(threading.Thread):
     """What companies do all day: publish new numbers, refresh old ones, call each other. Rates are per second, of all together."""
 
-    def __init__(self, world, account, random, calls=4.0, new_numbers=1.0, refreshes=4.0):
+    def __init__(self, world, account, random, calls=4.0, new_numbers=1.0, refreshes=4.0, of_company=slice(None)):
+        """of_company: which of a company's numbers are theirs."""
         super().__init__(name="traffic", daemon=True)
         self.random, self.account = random, account
         self.rates = {"call": calls, "new": new_numbers, "refresh": refreshes}
         self.agents = [Agent(world, i, account) for i in range(1, len(world.description["companies"]) + 1)]
-        self.numbers = [list(agent.company["numbers"]) for agent in self.agents]
+        self.numbers = [agent.company["numbers"][of_company] for agent in self.agents]
         self.places = itertools.count(1)
         self.began = time.time()
         self.stop = threading.Event()

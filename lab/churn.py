@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Churn with real processes: while the companies of a world publish, call each other, validate and look numbers up, a third of its servers is
-killed (kill -9) and started again, round after round. At the end everything that was acknowledged must be there.
+killed (kill -9) and started again, round after round. At the end everything that was acknowledged must be there. In a world with agents, edges, PBXs and
+phones people phone all the while (people.py), and must not notice.
 
 The ring promises to lose no record while fewer than three adjacent peers are away between two repairs (a record lies with its owner and
 the next two peers). So a round's victims are drawn such that at most two of them are next to each other, and the next round begins when
@@ -21,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import audit
 from agents import Account, Traffic
+from offices import ENROLLED, Offices
+from people import People
 from ring import REPLICATION, Ring
 from world import World, WorldError
 
@@ -292,7 +295,11 @@ class Churn:
         self.members = Members(world)
         count = len(self.members.servers) // FRACTIONS[kill] if kill in FRACTIONS else int(kill)
         self.account = Account()
-        self.traffic = Traffic(world, self.account, random.Random(f"{seed} traffic"))
+        offices = Offices.of_running(world)
+        self.people = People(offices) if offices and len(offices.offices) > 1 else None
+        # A number belongs to one call agent: records of the other one's calls are not with it, and what cannot be proved is a failure.
+        numbers = slice(ENROLLED, -1) if offices else slice(None)
+        self.traffic = Traffic(world, self.account, random.Random(f"{seed} traffic"), of_company=numbers)
         self.storm = Storm(self.members, seed, count, len(self.members.servers) if any_victims else REPLICATION - 1,
                            freeze, self.progress)
         self.lookups = Lookups(self.members, self.account, seed, self.storm.away)
@@ -324,6 +331,14 @@ class Churn:
 
     def run(self, minutes=None, rounds=None):
         """The whole run; the report. Its "violations" are empty if everything holds."""
+        try:
+            return self.run_all(minutes, rounds)
+        finally:
+            if self.people:
+                self.people.stop()
+
+    def run_all(self, minutes, rounds):
+        """In its order."""
         violations = []
         faults = {}
 
@@ -339,6 +354,9 @@ class Churn:
         wanted = sum(len(numbers) for numbers in self.traffic.numbers)
         if not self.wait(lambda: len(self.account.claims) >= wanted, SETTLE_SECONDS):
             raise WorldError(f"only {len(self.account.claims)} of {wanted} numbers could be published before the churn")
+        if self.people:
+            self.people.begin()
+            self.say(f"{time.monotonic() - self.began:6.1f} s  people of each company talk with another one's, directly")
         self.say(f"{time.monotonic() - self.began:6.1f} s  {wanted} numbers are published: the churn begins")
         self.lookups.begin()
         self.stormy = True
@@ -350,10 +368,13 @@ class Churn:
         self.lookups.finish()
         self.say(f"{time.monotonic() - self.began:6.1f} s  the churn is over: {self.storm.kills} kills in {self.storm.rounds} rounds; "
                  "what was acknowledged is asked for")
+        if self.people:
+            violations += self.people.finish()
         for line in self.traffic.finish(SETTLE_SECONDS):
             violations.append(f"{line.name}: {len(line.todo) + len(line.sent) + len(line.later)} requests were not acknowledged "
                               f"within {SETTLE_SECONDS} s")
-        check = audit.Audit(self.members, self.account, random.Random(f"{self.seed} audit"))
+        unclaimed = [office.fallback_number for office in self.people.offices.offices] if self.people else ()
+        check = audit.Audit(self.members, self.account, random.Random(f"{self.seed} audit"), unclaimed)
         if not self.wait(is_whole, WHOLE_SECONDS):
             violations += [f"{name}: {', '.join(f)}" for name, f in sorted(faults.items())]
         self.wait(check.all_validated, SETTLE_SECONDS)
@@ -371,6 +392,7 @@ class Churn:
             "connections_lost": self.account.lost,
             "refused_for_the_moment": dict(self.account.refused),
             "audit": check.report,
+            **({"people": self.people.report()} if self.people else {}),
             "memory_octets": {"all": sum(memory), "max": max(memory)},
             "violations": violations,
         }
@@ -397,6 +419,10 @@ def print_report(report, out):
   made calls ended          {', '.join(f'{n} {state}' for state, n in sorted(check['made'].items())) or 'none'}
   received calls            {', '.join(f'{n} {state}' for state, n in sorted(check['received'].items())) or 'none'}
   memory                    {report['memory_octets']['all'] / 2**20:.0f} MiB, the largest {report['memory_octets']['max'] / 2**20:.1f} MiB""", file=out)
+    if "people" in report:
+        people = report["people"]
+        print(f"""  people                    {people['long_calls']} calls of {people['seconds']} s, the longest pause {people['longest_gap_ms']} ms; \
+{people['short_calls']} short ones, {people['direct']} of them direct""", file=out)
     for example in lookups["examples"]:
         print(f"  during the churn: {example}", file=out)
     for violation in report["violations"][:40]:
@@ -418,8 +444,9 @@ def main():
     parser.add_argument("--freeze", type=float, default=0.0, metavar="SHARE",
                         help="0 to 1: this share of the victims is stopped for up to 25 s instead of being killed (default 0)")
     parser.add_argument("--json", action="store_true", help="the report for programs; progress goes to standard error")
+    parser.add_argument("--directory", help="of the world (default build/world)")
     args = parser.parse_args()
-    world = World()
+    world = World(args.directory)
     if not world.load() or not all(world.alive(name) for name in world.processes):
         print("churn: no world is up, or a part of it has ended: ./run world up starts one", file=sys.stderr)
         return 1

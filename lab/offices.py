@@ -15,7 +15,9 @@ import secrets
 import subprocess
 import time
 
+import kamailio_pbx
 from edges import Edge
+from internet import Internet
 from processes import write_private
 from spaces import entering, space_of
 from world import WorldError, company_letter, program
@@ -28,6 +30,9 @@ START_SECONDS = 30
 CALL_SECONDS = 60  # a call that takes longer will not end by itself
 BETWEEN_SECONDS = 0.4  # of calls that overlap
 CARRIERS = ("north", "south")
+RETURN = "5s"  # a call that has moved to the phone network comes back after so long a time of good quality
+
+PBXS = ("lab", "kamailio")  # ime-pstn, or somebody else's
 
 # outside: dialed for an outside line. extensions: between the PBX and its agent, its own numbers are extensions. registers: at the agent.
 STYLES = (
@@ -57,7 +62,7 @@ def until(condition, what, seconds=START_SECONDS):
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
-            raise WorldError(f"this did not happen in {seconds} s: {what}")
+            raise WorldError(f"this did not happen in {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
     return result
 
@@ -65,15 +70,28 @@ def until(condition, what, seconds=START_SECONDS):
 class Offices:
     """All of them."""
 
-    def __init__(self, world, deployment=None):
-        """deployment: of edges.DEPLOYMENTS; None: that of the world's namespaces, without such no edges, and agents are reached directly."""
-        self.world = world
-        count = len(world.description["companies"])
+    def __init__(self, world, deployment=None, impaired=False, pbx="lab", are_up=False, count=None):
+        """deployment: of edges.DEPLOYMENTS; None: that of the world's namespaces, without such no edges, and agents are reached directly. impaired: between
+        the edges there is an Internet that can be bad (internet.py); a world in namespaces has to know it from its beginning. pbx: of PBXS. are_up: somebody else has started them (of_running). count: so many companies have any, the first ones."""
+        self.world, self.impaired, self.pbx, self.are_up = world, impaired, pbx, are_up
+        count = count or len(world.description["companies"])
         self.deployments = world.deployments or [deployment] * count
         self.directory = world.home("domains")
         self.ca = os.path.join(self.directory, "ca.pem")
-        new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
+        if not are_up:
+            new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
         self.offices = [Office(self, index) for index in range(1, count + 1)]
+        self.internet = Internet(world, [office.edge for office in self.offices]) if impaired else None
+        self.more = {"carrier": {}, "agent": {}, "pbx": {}, "phones": []}  # keys and options beyond those that are written here
+
+    @classmethod
+    def of_running(cls, world):
+        """Those of a world that is up; None: it has servers only."""
+        if "pstn" not in world.processes:
+            return None
+        is_kamailio = "control" not in world.processes["pbx-a"]
+        count = sum(name.startswith("agent-") for name in world.processes)
+        return cls(world, "basic", "internet" in world.processes, "kamailio" if is_kamailio else "lab", are_up=True, count=count)
 
     def configure_network(self):
         """Writes the phone network's file."""
@@ -84,6 +102,7 @@ class Offices:
             "setup-delay-max": "250ms",
             "price-call": 50,
             "price-minute": 20,
+            **self.more["carrier"],
         }) for index, name in enumerate(CARRIERS)]
         trunks = [(f"trunk {office.letter}", {
             "carrier": CARRIERS[office.carrier],
@@ -102,14 +121,17 @@ class Offices:
             office.start_pbx()
         self.world.wait_daemon("pstn")
         for office in self.offices:
-            self.world.wait_daemon(office.pbx)
+            office.wait_pbx()
             office.start_phones()
         for office in self.offices:
-            until(office.is_connected, lambda o=office: f"{o.pbx} has everything it needs: {o.pbx_ctl('show', 'status')['warnings']}")
+            until(office.is_connected, lambda o=office: f"{o.pbx} has everything it needs: {o.missing()}")
         self.world.save()
 
     def start(self):
         """Everything, with all agents and edges."""
+        if self.internet:
+            self.internet.start()
+            self.internet.wait()
         for office in self.offices:
             office.start()
             if office.edge:
@@ -145,7 +167,8 @@ class Heard:
     def __init__(self, output, status):
         self.events = [json.loads(line) for line in output.splitlines()]
         self.last = self.events[-1] if self.events else {}
-        self.good = status == 0 and [event["event"] for event in self.events] == ["ringing", "answered", "ended"]
+        words = [event["event"] for event in self.events if event["event"] not in ("moved", "gap")]
+        self.good = status == 0 and words == ["ringing", "answered", "ended"]
 
     def seconds(self, event):
         """From its beginning to "rang" or "answered"."""
@@ -162,16 +185,20 @@ class Office:
         self.company = self.world.description["companies"][index - 1]
         self.domain, self.numbers = self.company["domain"], self.company["numbers"]
         self.main = self.numbers[0][:-2]  # what all of its numbers begin with
+        self.fallback_number = self.numbers[-1]  # where others call when a call has to move; none of the enrolled ones
         self.letter = company_letter(index)
         self.name, self.pbx, self.phones = (f"{kind}-{self.letter}" for kind in ("agent", "pbx", "phones"))
         self.style = STYLES[(index - 1) % len(STYLES)]
+        if offices.pbx == "kamailio":
+            self.style = {**self.style, "extensions": True, "registers": False}
         self.carrier = (index - 1) % len(CARRIERS)
         self.password = secrets.token_urlsafe(12)
         self.key, self.certificate = (os.path.join(offices.directory, f"{self.domain}.{kind}") for kind in ("key", "pem"))
-        new_key(["-subj", f"/CN={self.domain}", "-addext", f"subjectAltName=DNS:{self.domain}", "-addext", "basicConstraints=critical,CA:false",
-                 "-CA", offices.ca, "-CAkey", os.path.join(offices.directory, "ca.key")], self.key, self.certificate)
+        if not offices.are_up:
+            new_key(["-subj", f"/CN={self.domain}", "-addext", f"subjectAltName=DNS:{self.domain}", "-addext", "basicConstraints=critical,CA:false",
+                     "-CA", offices.ca, "-CAkey", os.path.join(offices.directory, "ca.key")], self.key, self.certificate)
         deployment = offices.deployments[index - 1]
-        self.edge = Edge(self, deployment) if deployment else None
+        self.edge = Edge(self, deployment, offices.impaired) if deployment else None
 
     def address(self, host, port):
         """Of something of this company."""
@@ -222,7 +249,7 @@ class Office:
         if self.edge:
             side, tickets = {"tcp": self.point(101, DIRECT), **self.edge.agent_keys()}, []
         self.world.configure(self.name, "agent", [
-            ("agent", {"domain": self.domain, "connect-timeout": "1s"}),
+            ("agent", {"domain": self.domain, "connect-timeout": "1s", **self.offices.more["agent"]}),
             ("pbx-side", {"udp": self.point(101, SIP)}),
             ("pstn-side", {"udp": self.point(101, TRUNK)}),
             ("ime-side", side),
@@ -237,7 +264,8 @@ class Office:
                 "ca": self.world.description["ca"],
                 "external-address": self.edge.outside if self.edge else self.point(101, DIRECT),
             }),
-            ("enrolled office", {"pattern": self.numbers[0][:-1] + "X"}),
+            ("fallback office", {"number": self.fallback_number, "return": RETURN}),
+            ("enrolled office", {"pattern": self.numbers[0][:-1] + "X", "fallback": "office"}),
             *tickets,
         ])
 
@@ -264,23 +292,43 @@ class Office:
         """Does not wait."""
         self.world.home(self.pbx)
         write_private(self.password_file(), self.password + "\n")
+        if self.offices.pbx == "kamailio":
+            self.start_kamailio()
+            return
         trunk = {"address": self.point(101, SIP), "callers": "extension" if self.style["extensions"] else "number"}
         if self.style["registers"]:
             trunk.update({"registers": "yes", "user": self.pbx, "password-file": self.password_file()})
         self.world.configure(self.pbx, "pbx", [
-            ("pbx", {"udp": self.point(102, SIP), "country": COUNTRY, "area": AREA, "outside-line": self.style["outside"], "keep-outside-line": "yes"}),
+            ("pbx", {"udp": self.point(102, SIP), "country": COUNTRY, "area": AREA, "outside-line": self.style["outside"], "keep-outside-line": "yes",
+                     **self.offices.more["pbx"]}),
             ("trunk agent", trunk),
             *((f"extension {self.extension(number)}", {"number": number, "password-file": self.password_file()})
               for number in self.numbers[:ENROLLED]),
         ])
         self.world.start_daemon(self.pbx, "pbx")
 
+    def wait_pbx(self):
+        """Until it answers."""
+        if self.offices.pbx == "kamailio":
+            until(lambda: kamailio_pbx.answers(*self.address(102, SIP)) or not self.world.alive(self.pbx), f"{self.pbx} answers")
+            if not self.world.alive(self.pbx):
+                raise self.world.ended(self.pbx)
+        else:
+            self.world.wait_daemon(self.pbx)
+
+    def start_kamailio(self):
+        """In place of the lab's PBX."""
+        home = self.world.home(self.pbx)
+        path = os.path.join(home, "kamailio.cfg")
+        write_private(path, kamailio_pbx.configuration(*self.address(102, SIP), self.address(101, SIP)[0], self.password))
+        self.world.start(self.pbx, kamailio_pbx.argv(home, path), os.path.join(home, "log"), control=False)
+
     def start_phones(self):
         """One program has the phones of all extensions; does not wait."""
         extensions = [self.extension(number) for number in self.numbers[:ENROLLED]]
         self.world.start(self.phones, [
             program("ime-pstn", self.world.build), "answer", *extensions, "--register", self.point(102, SIP), "--password-file",
-            self.password_file(), "--listen", self.point(103, SIP), "--delay", "0.3", "--tones", "--json"
+            self.password_file(), "--listen", self.point(103, SIP), "--delay", "0.3", "--video", "--watch", "--json", *self.offices.more["phones"]
         ], os.path.join(self.world.home(self.phones), "log"), control=False)
 
     def pbx_ctl(self, *words):
@@ -289,13 +337,27 @@ class Office:
 
     def is_connected(self):
         """Every phone has registered at the PBX, and that one at the agent if it should."""
+        if not self.world.alive(self.phones):
+            raise self.world.ended(self.phones)
+        if self.offices.pbx == "kamailio":
+            return bool(self.events("registered"))
         return self.pbx_ctl("show", "status")["health"] == "green"
 
-    def noted(self, number, what):
-        """What the phone of a number noted of the calls that came: all events of a kind."""
+    def missing(self):
+        """Why it is not connected yet."""
+        if self.offices.pbx == "kamailio":
+            return "its phones do not register"
+        return "; ".join(warning["text"] for warning in self.pbx_ctl("show", "status")["warnings"])
+
+    def events(self, what):
+        """What the phones noted: all events of a kind."""
         with open(self.world.processes[self.phones]["log"], encoding="utf-8") as log:
             events = [json.loads(line) for line in log if re.match(r"\{.*\}$", line)]
-        return [event for event in events if event["event"] == what and event["to"] == self.extension(number)]
+        return [event for event in events if event["event"] == what]
+
+    def noted(self, number, what):
+        """The same of the calls that came to one number."""
+        return [event for event in self.events(what) if event["to"] == self.extension(number)]
 
     def rang(self, number):
         """Every ringing."""
@@ -305,12 +367,16 @@ class Office:
         """The newest call that has ended."""
         return self.noted(number, "ended")[-1]
 
-    def call(self, calling, called, seconds):
-        """The phone of a number of this office dials, and hangs up so long after the answer."""
-        done = subprocess.run([
+    def call_argv(self, calling, called, seconds, *options):
+        """How the phone of a number of this office dials; it hangs up so long after the answer, None: when it is interrupted."""
+        return [
             *self.entering(), program("ime-pstn", self.world.build), "call", self.extension(calling), called, "--via", self.point(102, SIP), "--password-file",
-            self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds), "--tones", "--json"
-        ], capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+            self.password_file(), "--listen", self.address(104, 0)[0], "--seconds", str(seconds or 0), "--tones", "--json", *options
+        ]
+
+    def call(self, calling, called, seconds, *options):
+        """The phone of a number of this office dials, and hangs up so long after the answer."""
+        done = subprocess.run(self.call_argv(calling, called, seconds, *options), capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
         if not done.stdout:
             raise WorldError(f"ime-pstn call: {done.stderr.strip()}")
         return Heard(done.stdout, done.returncode)

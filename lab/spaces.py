@@ -7,7 +7,8 @@ The Internet ("net-internet") has the enrollment server, the IME servers and the
                    reaches the edge's outside address
     net-edge-a     its edge. Inline (basic) with one foot inside and one on the Internet, and it forwards nothing; off-path behind the border only
 
-so that direct calls have no way but through both edges. The rules of a border are tables of routes by the interface that a packet comes from: what is not
+so that direct calls have no way but through both edges. If the Internet can be bad (internet.py), it is itself at the address where others believe an edge to
+be, and the edge is at the address behind it. The rules of a border are tables of routes by the interface that a packet comes from: what is not
 in one is unreachable, at once.
 
 A namespace is that of a process of the world which does nothing else, and ends with the last process that is in it, with all of its interfaces. The machine's own
@@ -15,6 +16,7 @@ network gets neither interface nor name nor route. Who is not root has them insi
 """
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -22,7 +24,7 @@ NETWORK = "10.1"  # in place of 127.1
 HOLDER = ["sleep", "infinity"]
 SECONDS = 20
 INSIDE_HOSTS = (101, 102, 103, 104)  # agent, PBX, phones, phones that call
-EDGE_INSIDE, EDGE_OUTSIDE = (110, 111), 120
+EDGE_INSIDE, EDGE_OUTSIDE, EDGE_BEHIND = (110, 111), 120, 119  # the last with an Internet that can be bad
 GATEWAY, WAN = 97, 121  # of a border: towards its company, towards the Internet
 CARRIER_HOSTS = (101, 102)
 ENROLL, INTERNET = 1, 254  # of 0, the network that is no company's
@@ -43,6 +45,10 @@ def run(words, text=None):
 
 def refused():
     """Why this machine does not allow what is done here; None if it does."""
+    missing = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux"}
+    for word, package in missing.items():
+        if not shutil.which(word):
+            return f"no network namespaces here: {word} is missing: apt-get install {package}"
     script = ("ip link add name a type veth peer name b && ip link set dev a up && ip rule add iif a lookup 9 && "
               "ip route add unreachable default table 9 && echo 1 > /proc/sys/net/ipv4/ip_forward")
     try:
@@ -77,8 +83,9 @@ def entering(processes, space):
 class Spaces:
     """Makes those of a world, with its deployments: one of edges.DEPLOYMENTS for each company."""
 
-    def __init__(self, world, deployments):
-        self.world, self.deployments = world, deployments
+    def __init__(self, world, deployments, impaired=False):
+        """impaired: the Internet can be bad."""
+        self.world, self.deployments, self.impaired = world, deployments, impaired
         self.batches = {}  # of ip, by namespace
 
     def address(self, company, host):
@@ -119,6 +126,8 @@ class Spaces:
             self.hold(space)
         outside = [(0, ENROLL), (0, INTERNET), *((0, host) for host in CARRIER_HOSTS)]
         outside += [(index, server) for index, _, _ in companies for server in range(1, servers + 1)]
+        if self.impaired:
+            outside += [(index, EDGE_OUTSIDE) for index, _, _ in companies]
         self.ip("net-internet", *(f"addr add {self.address(*place)}/32 dev lo" for place in outside))
         for index, letter, deployment in companies:
             self.company(index, letter, deployment == "basic", [self.address(index, s) for s in range(1, servers + 1)])
@@ -134,7 +143,7 @@ class Spaces:
         inside, border, edge = (f"net-{kind}-{letter}" for kind in ("inside", "border", "edge"))
         internet, gateway, wan = self.address(0, INTERNET), self.address(index, GATEWAY), self.address(index, WAN)
         hosts = [self.address(index, host) for host in INSIDE_HOSTS]
-        edge_inside, edge_outside = [self.address(index, host) for host in EDGE_INSIDE], self.address(index, EDGE_OUTSIDE)
+        edge_inside, edge_outside = [self.address(index, host) for host in EDGE_INSIDE], self.address(index, EDGE_BEHIND if self.impaired else EDGE_OUTSIDE)
         carriers = [self.address(0, host) for host in CARRIER_HOSTS]
 
         self.link("net-internet", f"border-{letter}", border, "wan")

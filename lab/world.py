@@ -1,11 +1,9 @@
-#!/usr/bin/env python3
-"""A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses; with --phones all that they
-need to call each other.
+"""A world for demos and tests: an enrollment server and the IME servers of several companies, on loopback addresses. What they need to call each other is in
+offices.py, the command line in world_command.py.
 
 Company N listens on 127.1.N.1 (further servers .2, .3 ...) with the standard ports; the enrollment server on 127.1.0.1. A world of IPv6
 has but one loopback address, so that there the ports differ. All files are below build/world; world.json describes what runs.
 """
-import argparse
 import contextlib
 import json
 import os
@@ -15,7 +13,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -33,7 +30,8 @@ SERVERS_MAX = 99
 BOOTSTRAPS_MAX = 8  # as many as ime-server tries at its start
 NODE_IDS_MAX = 16
 START_SECONDS = 60
-WITHOUT_DATA = {"pstn", "pbx"}  # daemons that keep nothing
+TAKEN = ("another program listens there", "Address already in use")  # what programs say of a port that they do not get
+WITHOUT_DATA = {"pstn", "pbx", "impair"}  # daemons that keep nothing
 COMMANDS = {"pstn": ("ime-pstn", "serve"), "pbx": ("ime-pstn", "pbx")}  # of daemons that are not ime-DAEMON
 
 # Everything that a laboratory shortens; without it the programs' own defaults hold (world up --hold).
@@ -122,14 +120,14 @@ def open_database(data):
 class World(Processes):
     """The files and processes of one world."""
 
-    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False, node_ids=1, deployments=None):
+    def __init__(self, directory=None, build=None, network="127.1", ipv6=False, mixed=False, node_ids=1, deployments=None, impaired=False):
         """Worlds that run at the same time need networks of their own, unless these are in namespaces; of IPv6 there is only one. mixed: every second
         server of a company has IPv6 addresses only, the others have both. node_ids: of each server. deployments: of each company's edge, for a world in
-        network namespaces (spaces.py)."""
+        network namespaces (spaces.py); impaired: and between them there will be an Internet that can be bad (internet.py)."""
         super().__init__(os.path.abspath(directory or os.path.join(ROOT, "build", "world")))
         self.network = network
         self.ipv6, self.mixed, self.node_ids = ipv6, mixed, node_ids
-        self.deployments = deployments
+        self.deployments, self.impaired = deployments, impaired
         self.enroll_address = f"[::1]:{IPV6_PORT}" if ipv6 else f"{network}.0.1:{ENROLL_PORT}"
         self.build = build
         self.path = os.path.join(self.directory, "world.json")
@@ -147,6 +145,7 @@ class World(Processes):
                 self.processes = json.load(f)
         except FileNotFoundError:
             return False
+        self.network = self.description.get("network", self.network)
         return True
 
     def save(self):
@@ -165,12 +164,19 @@ class World(Processes):
             raise WorldError(f"imectl {' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
         return json.loads(done.stdout)
 
+    def ended(self, name):
+        """The error that a process has ended which should run, and what to do about it."""
+        tail = self.log_tail(name)
+        taken = any(words in tail for words in TAKEN)
+        hint = "\nIf another world has these addresses: end it (./run world down), or take others here (--network 127.2)" if taken else ""
+        return WorldError(f"{name} ended at its start. Its last lines:\n{tail}{hint}")
+
     def wait_ready(self, name, socket, *words, seconds=START_SECONDS):
         """Waits until a process answers on its control socket, then lets imectl wait for the condition in words."""
         deadline = time.monotonic() + seconds
         while not os.path.exists(socket):
             if not self.alive(name):
-                raise WorldError(f"{name} ended at its start. Its last lines:\n{self.log_tail(name)}")
+                raise self.ended(name)
             if time.monotonic() > deadline:
                 raise WorldError(f"{name} did not open {socket} in {seconds} s. Its last lines:\n{self.log_tail(name)}")
             time.sleep(0.02)
@@ -180,7 +186,7 @@ class World(Processes):
                 return self.ctl(socket, *words, timeout=left)
             except WorldError as error:
                 if not self.alive(name):
-                    raise WorldError(f"{name} ended. Its last lines:\n{self.log_tail(name)}") from error
+                    raise self.ended(name) from error
                 if time.monotonic() > deadline:
                     raise WorldError(f"{name}: {error}\nIts last lines:\n{self.log_tail(name)}") from error
                 time.sleep(0.05)
@@ -200,7 +206,7 @@ class World(Processes):
     def make_spaces(self, servers):
         """The namespaces of a world that has such; servers: of each company."""
         try:
-            spaces.Spaces(self, self.deployments).make(servers)
+            spaces.Spaces(self, self.deployments, self.impaired).make(servers)
         except (spaces.SpaceError, OSError, subprocess.TimeoutExpired) as error:
             raise WorldError(f"the network namespaces were not made: {error}") from error
 
@@ -378,6 +384,7 @@ class World(Processes):
         os.makedirs(self.directory, mode=0o700)
         self.description = {
             "overlay": OVERLAY,
+            "network": self.network,
             "ca": os.path.join(self.directory, "ca.pem"),
             "enroll": f"https://{self.enroll_address}",
             "companies": [self.describe_company(i, servers, bootstraps) for i in range(1, companies + 1)],
@@ -442,108 +449,3 @@ class World(Processes):
                     state = f"runs, but does not answer: {error}"
             rows.append((name, entry["pid"], self.memory(name), state))
         return rows
-
-
-def add_phones(world, deployment):
-    """What people need to call each other; tells how."""
-    import offices  # which needs this module  # pylint: disable=import-outside-toplevel
-    try:
-        everybody = offices.Offices(world, deployment)
-        everybody.start()
-    except BaseException as error:
-        world.down()
-        if isinstance(error, (offices.WorldError, OSError)):  # that of the module, which is another one than ours here
-            raise WorldError(str(error)) from error
-        raise
-    for office in everybody.offices:
-        print(f"company {office.letter.upper()}: {office.pbx} at {office.point(102, offices.SIP)}, extensions 200 to 209, "
-              f"{office.style['outside']} for an outside line; {office.name} at {office.point(101, offices.SIP)}; "
-              f"{office.edge.name} at {office.edge.inside} inside, {office.edge.outside} outside")
-    if len(everybody.offices) > 1:
-        a, b = everybody.offices[:2]
-        enter = "".join(word + " " for word in a.entering())
-        print(f"A call from A to B: {enter}build/bin/ime-pstn call 207 {a.dials(b.numbers[6])} --via {a.point(102, offices.SIP)} --password-file {a.password_file()}")
-
-
-def in_spaces(args):
-    """A world in namespaces; None where there can be none. Says which."""
-    why = spaces.refused()
-    print("loopback addresses: " + why if why else f"network namespaces, with addresses of {spaces.NETWORK}.0.0/16", flush=True)
-    return None if why else World(network=spaces.NETWORK, node_ids=args.node_ids, deployments=[args.deployment] * args.companies)
-
-
-def main():
-    """The command line of ./run world."""
-    parser = argparse.ArgumentParser(prog="./run world", description="Start, show or end a world of IME servers on loopback.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start an enrollment server and the servers of all companies; they keep running")
-    up.add_argument("--companies", type=int, default=3, metavar="N", help=f"1 to {COMPANIES_MAX} (default 3)")
-    up.add_argument("--servers-per-company", type=int, default=2, metavar="M", help=f"1 to {SERVERS_MAX} (default 2)")
-    up.add_argument("--bootstraps", type=int, default=1, metavar="N", help="bootstrap servers: one each of the first N companies (default 1)")
-    up.add_argument("--node-ids", type=int, default=1, metavar="N", help=f"Node-IDs of each server, 1 to {NODE_IDS_MAX} (default 1)")
-    family = up.add_mutually_exclusive_group()
-    family.add_argument("--ipv6", action="store_true", help="all on ::1, with ports of their own")
-    family.add_argument("--mixed", action="store_true", help="every second server of a company on ::1, the others there and on IPv4")
-    up.add_argument("--phones", action="store_true", help="also a call agent, an edge, a PBX and phones for every company, and a phone "
-                    "network between them")
-    up.add_argument("--deployment", choices=("basic", "off-path"), help="with --phones: the edges are in the way of direct calls (basic, the "
-                    "default), or beside it, where agents ask them for an address; in network namespaces, where the machine allows them")
-    up.add_argument("--loopback", action="store_true", help="with --deployment: all on loopback addresses, without namespaces")
-    up.add_argument("--hold", action="store_true", help="the programs' default timers instead of short ones")
-    status = commands.add_parser("status", help="what runs")
-    status.add_argument("--json", action="store_true", help="for programs")
-    commands.add_parser("down", help="end everything; the files stay until the next up")
-    commands.add_parser("churn", help="kill and restart its servers under load: see ./run world churn --help")
-    args = parser.parse_args()
-    world = World(ipv6=getattr(args, "ipv6", False), mixed=getattr(args, "mixed", False), node_ids=getattr(args, "node_ids", 1))
-    if args.command == "up" and args.deployment and not args.loopback:
-        world = in_spaces(args) or world
-
-    if args.command == "up":
-        if not 1 <= args.companies <= COMPANIES_MAX:
-            parser.error(f"--companies must be 1 to {COMPANIES_MAX}")
-        if not 1 <= args.servers_per_company <= SERVERS_MAX:
-            parser.error(f"--servers-per-company must be 1 to {SERVERS_MAX}")
-        if args.phones and (args.ipv6 or args.mixed):
-            parser.error("--phones are on IPv4 only")
-        if args.deployment and not args.phones:
-            parser.error("--deployment is about what --phones brings")
-        if not 1 <= args.node_ids <= NODE_IDS_MAX:
-            parser.error(f"--node-ids must be 1 to {NODE_IDS_MAX}")
-        if not 1 <= args.bootstraps <= min(args.companies, BOOTSTRAPS_MAX):
-            parser.error(f"--bootstraps must be 1 to {BOOTSTRAPS_MAX}, and not more than there are companies")
-        began = time.monotonic()
-        world.up(args.companies, args.servers_per_company, args.hold, bootstraps=args.bootstraps,
-                 validator=SHORT_CALLS if args.phones and not args.hold else None, tell=lambda text: print(text, flush=True))
-        if args.phones:
-            add_phones(world, args.deployment or "basic")
-        took = time.monotonic() - began
-        memory = sum(world.memory(name) or 0 for name in world.processes)
-        print(f"The world is up: {len(world.processes)} processes after {took:.1f} s, {memory / 2**20:.0f} MiB in all; "
-              f"{world.path} describes it. End it with ./run world down.")
-        return 0
-    if not world.load() or (args.command == "status" and not any(world.alive(name) for name in world.processes)):
-        print("there is no world: ./run world up starts one", file=sys.stderr)
-        return 1
-    if args.command == "down":
-        count = world.down()
-        print(f"{count} processes ended" if count else "no world is up")
-        return 0
-    rows = world.status()
-    if args.json:
-        print(json.dumps([{"name": n, "pid": p, "memory_octets": m, "state": s} for n, p, m, s in rows]))
-    else:
-        for name, pid, memory, state in rows:
-            size = f"{memory / 2**20:6.1f} MiB" if memory is not None else " " * 10
-            print(f"{name:12} {pid:8} {size} {state}" + (f"; its last words: {world.processes[name]['log']}" if state == "ended" else ""))
-    return 1 if any(state == "ended" for _, _, _, state in rows) else 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except WorldError as failure:
-        print(f"world: {failure}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)

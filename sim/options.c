@@ -212,8 +212,8 @@ int sim_options_parse(struct sim_options *o, int argc, char **argv)
         if (wrong)
             return wrong_usage(argument, wrong);
     }
-    if ((o->companies || o->calls) && strcmp(o->scenario, "calls") != 0)
-        return wrong_usage(o->companies ? "--companies" : "--calls", "only the scenario calls has them");
+    if ((o->companies || o->calls) && strcmp(o->scenario, "calls") != 0 && strcmp(o->scenario, "fallback") != 0)
+        return wrong_usage(o->companies ? "--companies" : "--calls", "only the scenarios calls and fallback have them");
     return 0;
 }
 

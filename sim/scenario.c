@@ -225,6 +225,8 @@ const struct sim_scenario sim_scenarios[] = {
     {"proofs", "companies call each other; others claim their numbers", prepare_proofs, run},
     {"ban", "nodes are banned by new configurations, and let in again", prepare, run},
     {"calls", "a day of phone calls through PBXs, call agents and the phone network", sim_calls_prepare, sim_calls_run},
+    {"fallback", "such a day with edges and sound; calls move to the phone network and back", sim_fallback_prepare,
+     sim_calls_run},
     {"storm", "all of it, as the seed has it", prepare, run},
     {0},
 };

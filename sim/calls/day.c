@@ -30,6 +30,11 @@ const char *sim_phone_dialed(uint32_t company, uint32_t k, char *text)
     return text;
 }
 
+struct e164 sim_phone_fallback(const struct sim_day *day, uint32_t company)
+{
+    return sim_phone_number(company, day->world->options->numbers + 1);
+}
+
 bool sim_phone_owner(const struct e164 *number, uint32_t *ret_company, uint32_t *ret_k)
 {
     const struct slice text = e164_slice(number);
@@ -44,11 +49,20 @@ bool sim_phone_owner(const struct e164 *number, uint32_t *ret_company, uint32_t 
     return true;
 }
 
+#define NETWORK_INSIDE 18 /* 198.18.0.0/16, 198.19.0.0/16: RFC 2544 */
+#define NETWORK_OUTSIDE 19
+
 struct addr sim_calls_addr(enum sim_place_at at, uint32_t index)
 {
+    const bool outside = at == SIM_AT_EDGE_OUTSIDE;
     return (struct addr){.family = 4,
-                         .port = at == SIM_AT_AGENT_IME ? SIP_PORT_OF_TLS : SIP_PORT_OF_ALL,
-                         .ip = {198, 18, (uint8_t)index, (uint8_t)(1 + at)}};
+                         .port = at == SIM_AT_AGENT_IME || outside ? SIP_PORT_OF_TLS : SIP_PORT_OF_ALL,
+                         .ip = {198, outside ? NETWORK_OUTSIDE : NETWORK_INSIDE, (uint8_t)index, (uint8_t)(1 + at)}};
+}
+
+struct addr sim_calls_network(bool outside)
+{
+    return (struct addr){.family = 4, .ip = {198, outside ? NETWORK_OUTSIDE : NETWORK_INSIDE}};
 }
 
 /* ---- time ---- */

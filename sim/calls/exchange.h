@@ -6,6 +6,21 @@
 
 #include "pstn/network.h"
 
+struct sim_exchange_port {
+    struct sim_exchange *exchange;
+    unsigned carrier;
+    size_t number;
+    struct sim_media_port port;
+};
+
+#define SIM_CALLS_SEEN 512u
+
+/* A call that was sent to a carrier. */
+struct sim_seen_call {
+    uint64_t call_id; /* hashed */
+    uint32_t call;
+};
+
 struct sim_exchange {
     struct sim_day *day;
     struct seeded_entropy seed;
@@ -15,9 +30,21 @@ struct sim_exchange {
     struct sim_wire_host host;
     struct sim_wire_socket sockets[SIM_CARRIERS];
     struct sim_waker waker;
+    struct sim_exchange_port *ports; /* of media, of all carriers */
+    size_t port_count;
+    struct sim_seen_call seen[SIM_CALLS_SEEN]; /* the last ones */
+    size_t seen_count;
 };
 
 struct sim_exchange *sim_exchange_new(struct sim_day *day);
 void sim_exchange_free(struct sim_exchange *x);
+
+/* Carriers that relay sound describe it themselves, and do not say which call it is. So each INVITE that is sent to one is shown here; whose an INVITE from
+ * one is follows from the carrier's port in it. False: nobody's. */
+void sim_exchange_saw(struct sim_exchange *x, struct slice invite, uint32_t call);
+bool sim_exchange_whose(const struct sim_exchange *x, struct slice invite, uint32_t *ret_call);
+
+/* All that pass, or a few as ever. */
+void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits);
 
 #endif

@@ -4,6 +4,7 @@
 #include "agent/options.h"
 #include "alloc.h"
 #include "base/mem.h"
+#include "calls/exchange.h"
 #include "calls/office.h"
 
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #define QUIET_US (3 * SIM_MINUTE) /* nothing was in the way for so long: the route is good */
 #define BEFORE_US (40 * SIM_SECOND)
 #define BEHIND_US (3 * SIM_SECOND)
+#define COUNTRY_OCTETS 3 /* "+49" */
 
 struct sim_ledger *sim_ledger_new(struct sim_day *day)
 {
@@ -22,6 +24,7 @@ struct sim_ledger *sim_ledger_new(struct sim_day *day)
     l->calls = sim_alloc((day->script_count + 1) * sizeof *l->calls);
     l->routes = sim_alloc((size_t)day->companies * day->companies * numbers * sizeof *l->routes);
     l->least = sim_alloc(day->companies * sizeof *l->least);
+    l->least_of_borders = sim_alloc(day->companies * sizeof *l->least_of_borders);
     sim_ledger_vap_init(l);
     return l;
 }
@@ -31,9 +34,11 @@ void sim_ledger_free(struct sim_ledger *l)
     if (!l)
         return;
     sim_ledger_vap_fini(l);
+    sim_ledger_heard_fini(l);
     mem_free(l->calls);
     mem_free(l->routes);
     mem_free(l->least);
+    mem_free(l->least_of_borders);
     mem_free(l);
 }
 
@@ -78,6 +83,25 @@ static void print_side(const char *who, const struct sim_call_side *side)
             (double)side->ended_us / SIM_SECOND, side->status, side->gone ? ", gone with its PBX" : "");
 }
 
+/* What its phones heard, as far as the books go. */
+static void print_heard(const struct sim_ledger *l, uint32_t call)
+{
+    for (size_t i = 0; i < l->move_count; i++) {
+        const struct sim_move *m = &l->moves[i];
+        if (m->call == call)
+            fprintf(stderr, "    %.3f the %s hears it by %s, after %lld ms%s\n", (double)m->at_us / SIM_SECOND,
+                    m->is_caller ? "caller" : "called phone",
+                    m->to == SIM_OVER_PSTN ? "the phone network" : "the Internet", (long long)(m->gap_us / SIM_MS),
+                    m->is_expected ? "" : " that may have been silent");
+    }
+    for (size_t i = 0; i < l->silence_count; i++) {
+        const struct sim_silence *s = &l->silences[i];
+        if (s->call == call)
+            fprintf(stderr, "    %.3f to %.3f the %s hears nothing\n", (double)s->from_us / SIM_SECOND,
+                    (double)s->until_us / SIM_SECOND, s->is_caller ? "caller" : "called phone");
+    }
+}
+
 static void print_call(const struct sim_ledger *l, uint32_t call)
 {
     const struct sim_call_entry *c = &l->calls[call];
@@ -95,6 +119,7 @@ static void print_call(const struct sim_ledger *l, uint32_t call)
     print_side("caller", &c->caller);
     for (unsigned i = 0; i < c->called_count && i < SIM_ENDS_MAX; i++)
         print_side("called", &c->called[i]);
+    print_heard(l, call);
     for (uint32_t i = 0; i < t->n; i++) {
         const struct sim_trouble_one *one = &t->ones[i];
         if ((one->company == s->from || one->company == s->to) && one->until_us >= c->begun_us - SIM_MINUTE &&
@@ -189,7 +214,10 @@ void sim_ledger_held(struct sim_ledger *l, uint32_t call, unsigned status)
 
 void sim_ledger_hung_up(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth)
 {
-    side_of(l, call, is_caller, nth)->ended_at = clock_of(l, call, is_caller);
+    struct sim_call_side *side = side_of(l, call, is_caller, nth);
+    side->ended_at = clock_of(l, call, is_caller);
+    side->hung_up_us = l->day->world->now_us;
+    sim_ledger_expects(l, call, is_caller, nth, false);
 }
 
 static void end(struct sim_ledger *l, uint32_t call, bool is_caller, struct sim_call_side *side)
@@ -206,6 +234,7 @@ void sim_ledger_ended(struct sim_ledger *l, uint32_t call, bool is_caller, unsig
 {
     struct sim_call_side *side = side_of(l, call, is_caller, nth);
     side->status = (uint16_t)status;
+    sim_ledger_expects(l, call, is_caller, nth, false);
     end(l, call, is_caller, side);
 }
 
@@ -213,6 +242,7 @@ void sim_ledger_gone(struct sim_ledger *l, uint32_t call, bool is_caller, unsign
 {
     struct sim_call_side *side = side_of(l, call, is_caller, nth);
     side->gone = true;
+    sim_ledger_expects(l, call, is_caller, nth, false);
     end(l, call, is_caller, side);
 }
 
@@ -223,7 +253,7 @@ static uint32_t company_of(const struct sim_wire_socket *socket)
     return socket->addr.ip[2];
 }
 
-/* An INVITE went that way. */
+/* An INVITE that begins a call went that way. */
 static void invited(struct sim_ledger *l, const struct sim_wire_socket *from, const struct sim_wire_socket *to,
                     uint32_t call)
 {
@@ -241,12 +271,53 @@ static void invited(struct sim_ledger *l, const struct sim_wire_socket *from, co
     }
 }
 
+/* The digits stand there, however they are written. */
+static bool holds_number(struct slice text, const struct e164 *number)
+{
+    const char *digits = number->text + COUNTRY_OCTETS;
+    return memmem(text.p, text.n, digits, strlen(digits)) != NULL;
+}
+
+static struct slice line_of(struct slice octets, const char *begin)
+{
+    const uint8_t *at = memmem(octets.p, octets.n, begin, strlen(begin));
+    const size_t left = at ? (size_t)(octets.p + octets.n - at) : 0;
+    const uint8_t *end = left > strlen(begin) ? memmem(at + strlen(begin), left - strlen(begin), "\r\n", 2) : NULL;
+    return end ? slice_of(at, (size_t)(end - at)) : (struct slice){0};
+}
+
+static bool is_in_dialog(struct slice invite)
+{
+    const struct slice to = line_of(invite, "\r\nTo: ");
+    return to.n && memmem(to.p, to.n, ";tag=", 5);
+}
+
+/* One message; others may follow. */
+static void invite_sent(struct sim_ledger *l, const struct sim_wire_socket *from, const struct sim_wire_socket *to,
+                        struct slice invite)
+{
+    const uint8_t *end = memmem(invite.p, invite.n, "\r\n", 2);
+    const struct slice uri = end ? slice_of(invite.p, (size_t)(end - invite.p)) : (struct slice){0};
+    uint32_t call;
+    if (is_in_dialog(invite))
+        return;
+    for (uint32_t c = 0; c < l->day->companies; c++) {
+        const struct e164 fallback = sim_phone_fallback(l->day, c);
+        if (holds_number(uri, &fallback))
+            return; /* it begins no call of phones */
+    }
+    const bool is_marked = sim_call_marked(invite, &call) && call < l->day->script_count;
+    if (is_marked && from->group == SIM_GROUP_OF_PSTN_SIDE)
+        sim_exchange_saw(l->day->exchange, invite, call);
+    if (is_marked || (to->group == SIM_GROUP_OF_PSTN_SIDE && sim_exchange_whose(l->day->exchange, invite, &call)))
+        invited(l, from, to, call);
+}
+
 void sim_ledger_sent(void *ledger, const struct sim_wire_socket *from, const struct sim_wire_socket *to,
                      struct slice octets)
 {
     static const char invite[] = "INVITE sip:";
     struct sim_ledger *l = ledger;
-    uint32_t call;
     if (from->group == SIM_GROUP_OF_PBX || to->group == SIM_GROUP_OF_PBX)
         return;
     while (octets.n) { /* a connection may carry several at once */
@@ -255,8 +326,7 @@ void sim_ledger_sent(void *ledger, const struct sim_wire_socket *from, const str
             return;
         const size_t skip = (size_t)(at - octets.p) + sizeof invite - 1;
         octets = slice_of(octets.p + skip, octets.n - skip);
-        if (sim_call_marked(octets, &call) && call < l->day->script_count)
-            invited(l, from, to, call);
+        invite_sent(l, from, to, octets);
     }
 }
 

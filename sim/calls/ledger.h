@@ -14,6 +14,13 @@
  *     records arrive                  what was sent is acknowledged in the end
  *     routes stay                     what an agent has acknowledged it still has, whatever happened to it
  *     calls have an account           each call that reached an agent stands in its journal, with an end and a cause
+ *     calls are kept                  a direct call that nobody hung up goes on while one of the two networks can carry it
+ *     calls are heard                 and its phones hear each other, after a time that a fallback takes
+ *     moves are not heard             from one network to the other, both being well: no gap of 200 ms, beyond the difference of their delays
+ *     returns take their time         more of it each time
+ *     nobody hears others             nothing of another call
+ *     no phone rings for a fallback   a PBX gets no call to the fallback number
+ *     descriptions go on              each dialog has one session, whose version counts up (RFC 3264 8)
  *     nothing is left                 no call, transaction, dialog, timer, connection
  *     nothing leaks                   an agent at the end of the day is no larger than one that begins with the same disk */
 #ifndef SIM_CALLS_LEDGER_H
@@ -39,6 +46,14 @@ void sim_ledger_held(struct sim_ledger *l, uint32_t call, unsigned status);
 void sim_ledger_hung_up(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth);
 void sim_ledger_ended(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth, unsigned status);
 void sim_ledger_gone(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth); /* with its PBX */
+
+/* The phone should hear the other one, or no longer; it heard what was said at said_us; it heard another call. */
+void sim_ledger_expects(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth, bool expects);
+void sim_ledger_heard(struct sim_ledger *l, uint32_t call, bool is_caller, unsigned nth, const struct addr *from,
+                      int64_t said_us);
+void sim_ledger_wrong_join(struct sim_ledger *l, uint32_t call, uint32_t said);
+void sim_ledger_wrong_description(struct sim_ledger *l, uint32_t call, bool is_caller, const char *how);
+void sim_ledger_rang_for_fallback(struct sim_ledger *l, uint32_t company);
 
 /* ---- the wire and VAP ---- */
 

@@ -2,6 +2,7 @@
 #include "calls/ledger_private.h"
 
 #include "agent/journal.h"
+#include "calls/border.h"
 #include "calls/exchange.h"
 #include "calls/office.h"
 #include "calls/pbx.h"
@@ -95,9 +96,11 @@ static bool only_direct_ways_were_away(const struct sim_ledger *l, uint32_t call
 {
     const struct sim_call_entry *c = &l->calls[call];
     const uint32_t others = SIM_TROUBLE_ALL & ~SIM_TROUBLE_OF_IME & ~SIM_TROUBLE_BIT(SERVER_CRASH);
+    const uint32_t silent = SIM_TROUBLE_BIT(IME_SILENT) | SIM_TROUBLE_BIT(NET_DEAD) | SIM_TROUBLE_BIT(EDGE_CRASH) |
+                            SIM_TROUBLE_BIT(WORKER_CRASH);
     return !sim_ledger_met(l, call, others, c->begun_us - SIM_MINUTE, c->caller.ended_us + SIM_MINUTE) &&
-           (!sim_ledger_met(l, call, SIM_TROUBLE_BIT(IME_SILENT), c->begun_us, c->caller.ended_us) ||
-            sim_ledger_met(l, call, SIM_TROUBLE_BIT(IME_SILENT), c->begun_us - 1, c->begun_us));
+           (!sim_ledger_met(l, call, silent, c->begun_us, c->caller.ended_us) ||
+            sim_ledger_met(l, call, silent, c->begun_us - 1, c->begun_us));
 }
 
 static void check_way(struct sim_ledger *l, uint32_t call, bool clean)
@@ -225,6 +228,26 @@ static size_t less(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static bool less_of_border(const struct sim_border *border, struct sim_border_left *l)
+{
+    struct sim_border_left now;
+    struct edge_left *e = &l->edge;
+    sim_border_left(border, &now);
+    e->calls = less(e->calls, now.edge.calls);
+    e->dialogs = less(e->dialogs, now.edge.dialogs);
+    e->subscriptions = less(e->subscriptions, now.edge.subscriptions);
+    e->requests = less(e->requests, now.edge.requests);
+    e->clients = less(e->clients, now.edge.clients);
+    e->servers = less(e->servers, now.edge.servers);
+    e->sessions = less(e->sessions, now.edge.sessions);
+    e->timers = less(e->timers, now.edge.timers);
+    l->conns = less(l->conns, now.conns);
+    l->sessions = less(l->sessions, now.sessions);
+    l->ports = less(l->ports, now.ports);
+    return !(e->calls + e->dialogs + e->subscriptions + e->requests + e->clients + e->servers + e->sessions +
+             e->timers + l->conns + l->sessions + l->ports);
+}
+
 /* Now and then something of the agent's own is under way, keepalive mostly: what is there each time one looks was left. */
 static bool look_for_rest(void *ctx, struct sim_world *world)
 {
@@ -243,10 +266,29 @@ static bool look_for_rest(void *ctx, struct sim_world *world)
         a->servers = less(a->servers, now.agent.servers);
         a->timers = less(a->timers, now.agent.timers);
         o->conns = less(o->conns, now.conns);
-        none = none &&
-               !(a->calls + a->requests + a->attempts + a->dialogs + a->clients + a->servers + a->timers + o->conns);
+        o->sounds = less(o->sounds, now.sounds);
+        none = none && !(a->calls + a->requests + a->attempts + a->dialogs + a->clients + a->servers + a->timers +
+                         o->conns + o->sounds);
+        if (l->day->borders && !less_of_border(&l->day->borders[i], &l->least_of_borders[i]))
+            none = false;
     }
     return none;
+}
+
+static void check_left_of_border(struct sim_ledger *l, uint32_t company)
+{
+    const struct sim_border_left *b = &l->least_of_borders[company];
+    left(l, company, "calls of its edge", b->edge.calls);
+    left(l, company, "dialogs of its edge", b->edge.dialogs);
+    left(l, company, "subscriptions of its edge", b->edge.subscriptions);
+    left(l, company, "requests of its edge", b->edge.requests);
+    left(l, company, "client transactions of its edge", b->edge.clients);
+    left(l, company, "server transactions of its edge", b->edge.servers);
+    left(l, company, "sessions of media that its edge knows of", b->edge.sessions);
+    left(l, company, "timers of calls of its edge", b->edge.timers);
+    left(l, company, "connections of its edge", b->conns);
+    left(l, company, "sessions of media", b->sessions);
+    left(l, company, "ports of media", b->ports);
 }
 
 static void check_left(struct sim_ledger *l, uint32_t company)
@@ -261,6 +303,9 @@ static void check_left(struct sim_ledger *l, uint32_t company)
     left(l, company, "server transactions of its agent", o.agent.servers);
     left(l, company, "timers of calls of its agent", o.agent.timers);
     left(l, company, "connections of its agent", o.conns);
+    left(l, company, "ports of media of its agent", o.sounds);
+    if (l->day->borders)
+        check_left_of_border(l, company);
     left(l, company, "phones in a call", pbx->phone_count);
     left(l, company, "ends of calls at its PBX", pbx->ua.leg_count);
 }
@@ -304,11 +349,15 @@ static void close_offices(struct sim_ledger *l)
 void sim_ledger_close(struct sim_ledger *l)
 {
     struct sim_day *day = l->day;
-    for (uint32_t i = 0; i < day->companies; i++)
+    for (uint32_t i = 0; i < day->companies; i++) {
         sim_office_left(&day->offices[i], &l->least[i]);
+        if (day->borders)
+            sim_border_left(&day->borders[i], &l->least_of_borders[i]);
+    }
     sim_world_run_until(day->world, look_for_rest, l, SIM_SECOND, REST_US);
     sim_ledger_close_calls(l);
     sim_ledger_close_records(l);
+    sim_ledger_close_heard(l);
     if (pstn_network_calls(day->exchange->network))
         sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",
                             pstn_network_calls(day->exchange->network));

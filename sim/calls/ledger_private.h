@@ -1,8 +1,9 @@
-/* The books, for the files that keep them: ledger.c (phones, wire), ledger_vap.c (routes and records), ledger_close.c (the rules about calls),
+/* The books, for the files that keep them: ledger.c (phones, wire), ledger_vap.c (routes and records), ledger_heard.c (sound), ledger_close.c (the rules about calls),
  * ledger_records.c (the rules about records). */
 #ifndef SIM_CALLS_LEDGER_PRIVATE_H
 #define SIM_CALLS_LEDGER_PRIVATE_H
 
+#include "calls/border.h"
 #include "calls/ledger.h"
 #include "calls/office.h"
 #include "calls/script.h"
@@ -13,9 +14,35 @@
 
 #define SIM_ENDS_MAX 4u /* of a called phone for one call: more are counted */
 
+enum sim_network_of_call { SIM_OVER_NOTHING, SIM_OVER_IME, SIM_OVER_PSTN };
+
+/* What a phone hears of the other one. */
+struct sim_hearing {
+    int64_t expects_since_us; /* 0: it does not, at the moment */
+    int64_t last_us;          /* it heard something new */
+    int64_t said_us;          /* when that was said */
+    uint8_t way;              /* enum sim_network_of_call, that it came by */
+};
+
+struct sim_silence {
+    uint32_t call;
+    bool is_caller;
+    int64_t from_us, until_us;
+};
+
+/* From one network to the other, as one phone hears it. */
+struct sim_move {
+    uint32_t call;
+    bool is_caller;
+    bool is_expected; /* it was to hear something all the time */
+    uint8_t to;       /* enum sim_network_of_call */
+    int64_t at_us, gap_us;
+};
+
 /* One phone's end of a call. Times are 0 for what did not happen; the wall's are those of the company's clock. */
 struct sim_call_side {
-    int64_t began_us, answered_us, ended_us;
+    int64_t began_us, answered_us, ended_us, hung_up_us; /* hung up: by this phone */
+    struct sim_hearing hearing;
     struct wall answered_at, ended_at; /* ended: hung up, or told so */
     uint16_t status;                   /* with which it ended */
     uint8_t ends;                      /* how often it was told that it is over */
@@ -33,6 +60,7 @@ struct sim_call_entry {
     bool had_route;     /* acknowledged when it began */
     bool route_is_good; /* and nothing had been in the way for a while */
     bool looked_stuck;  /* told already */
+    bool heard_others;  /* told already */
 };
 
 /* A voice call record as it was sent. */
@@ -69,7 +97,12 @@ struct sim_ledger {
     struct sim_record_entry *records;
     uint32_t record_count, record_capacity;
     struct sim_office_left *least; /* of the companies: what was there each time that one looked, at the end */
-    struct map record_index;       /* contents → record, one more than its place */
+    struct sim_border_left *least_of_borders;
+    struct sim_silence *silences;
+    size_t silence_count;
+    struct sim_move *moves; /* in order of time */
+    size_t move_count;
+    struct map record_index; /* contents → record, one more than its place */
 };
 
 int64_t *sim_ledger_route(const struct sim_ledger *l, uint32_t company, const struct e164 *number); /* NULL: nobody's */
@@ -90,5 +123,8 @@ void sim_ledger_vap_fini(struct sim_ledger *l);
 /* The parts of sim_ledger_close that need the books only. */
 void sim_ledger_close_calls(struct sim_ledger *l);
 void sim_ledger_close_records(struct sim_ledger *l);
+void sim_ledger_close_heard(struct sim_ledger *l);
+void sim_ledger_heard_fini(struct sim_ledger *l);
+int64_t sim_ledger_delays_us(const struct sim_ledger *l, uint32_t call); /* by which two ways differ at most */
 
 #endif

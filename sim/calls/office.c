@@ -21,6 +21,7 @@
 #define LOCAL_LOSS_PPM 50
 #define WEIGHED_CALLS_MIN 3 /* fewer are lost in what else changes */
 #define URI_OCTETS 160
+#define RETURNS_NOT_ONE_OF 4 /* companies: their calls stay on the phone network */
 
 static struct now now_of(const struct sim_office *o)
 {
@@ -55,6 +56,10 @@ static void configure(struct sim_office *o)
     const struct addr pbx = sim_calls_addr(SIM_AT_PBX, o->company);
     agent_options_default(&o->options);
     o->options.domain = mem_strdup(o->domain);
+    if (day->has_edges) {
+        o->options.ime_transport = SIP_TCP;
+        o->options.edge = sim_calls_addr(SIM_AT_EDGE_INSIDE, o->company);
+    }
     o->options.journal_max = 4 * (size_t)day->script_count / day->companies + 1000;
     set_trunk(o, "pbx", AGENT_PBX, &pbx);
     for (uint32_t i = 0; i < SIM_CARRIERS; i++) {
@@ -65,7 +70,7 @@ static void configure(struct sim_office *o)
     }
     set_point(o, AGENT_PBX, SIP_UDP);
     set_point(o, AGENT_PSTN, SIP_UDP);
-    set_point(o, AGENT_IME, SIP_TLS);
+    set_point(o, AGENT_IME, o->options.ime_transport);
 }
 
 static void enroll(struct sim_office *o)
@@ -74,6 +79,9 @@ static void enroll(struct sim_office *o)
     size_t group;
     agent_fallback_profile_init(&profile);
     snprintf(profile.name, sizeof profile.name, "default");
+    if (o->day->has_media)
+        profile.number = sim_phone_fallback(o->day, o->company);
+    profile.return_ms = o->company % RETURNS_NOT_ONE_OF == 0 ? 0 : SIM_RETURN_US / 1000;
     int err = agent_enrolled_new(&o->enrolled);
     if (!err)
         err = agent_enrolled_add_profile(o->enrolled, &profile);
@@ -90,6 +98,11 @@ static void enroll(struct sim_office *o)
 /* ---- the transport ---- */
 
 static void drain(struct sim_office *o);
+
+void sim_office_settle(struct sim_office *o)
+{
+    drain(o);
+}
 
 static void datagram(void *ctx, unsigned side, const struct addr *peer, const struct addr *local, struct slice octets)
 {
@@ -110,7 +123,8 @@ static bool accepted(void *ctx, unsigned side, const struct addr *peer, const st
     struct sim_office *o = ctx;
     const struct addr source = {
         .family = peer->family, .port = 40000, .ip = {peer->ip[0], peer->ip[1], peer->ip[2], peer->ip[3]}};
-    if (o->refuses || sip_net_accepted(o->net, now_of(o), SIP_TLS, side, &source, local, true, ret_id) != 0)
+    if (o->refuses ||
+        sip_net_accepted(o->net, now_of(o), o->options.ime_transport, side, &source, local, true, ret_id) != 0)
         return false;
     drain(o);
     return true;
@@ -119,7 +133,7 @@ static bool accepted(void *ctx, unsigned side, const struct addr *peer, const st
 static void up(void *ctx, uint64_t id, const struct addr *local, const char *peer_domain)
 {
     struct sim_office *o = ctx;
-    sip_net_up(o->net, now_of(o), id, local, peer_domain);
+    sip_net_up(o->net, now_of(o), id, local, o->day->has_edges ? NULL : peer_domain);
     drain(o);
 }
 
@@ -243,7 +257,10 @@ static void perform(struct sim_office *o, const struct agent_effect *e)
     case AGENT_LOCATE:
         locate(o, e);
         break;
-    case AGENT_MAPPING: /* these agents have no edge */
+    case AGENT_MAPPING: /* their edges are inline */
+        break;
+    case AGENT_SOUND:
+        sim_office_sound_send(o, e->sound, &e->to, e->octets);
         break;
     case AGENT_VAP:
         perform_vap(o, e->vap);
@@ -362,7 +379,7 @@ static int open_service(struct sim_office *o)
     char uri[URI_OCTETS];
     struct buf text;
     buf_init(&text, sizeof uri);
-    const struct addr ime = sim_calls_addr(SIM_AT_AGENT_IME, o->company);
+    const struct addr ime = sim_calls_addr(o->day->has_edges ? SIM_AT_EDGE_OUTSIDE : SIM_AT_AGENT_IME, o->company);
     const struct route_uri route = {
         .agent_id = slice_str("agent"), .domain = slice_str(o->domain), .port = ime.port, .address = ime};
     int err = route_uri_format(&route, &text);
@@ -389,6 +406,13 @@ static int open_service(struct sim_office *o)
     return err;
 }
 
+static void write_log(void *ctx, enum log_level level, const char *event, const char *text)
+{
+    const struct sim_office *o = ctx;
+    (void)level;
+    fprintf(stderr, "%.3f agent %u: %s %s\n", (double)o->day->world->now_us / SIM_SECOND, o->company, event, text);
+}
+
 /* As ime-agent does it. */
 static int make(struct sim_office *o)
 {
@@ -411,7 +435,12 @@ static int make(struct sim_office *o)
         err = open_service(o);
     if (!err)
         err = sip_net_new(&net, NULL, &o->net);
-    const struct agent_ports ports = {.entropy = &o->entropy, .kv = kv, .ticket = check_ticket, .ticket_ctx = o};
+    const struct agent_ports ports = {.entropy = &o->entropy,
+                                      .kv = kv,
+                                      .ticket = check_ticket,
+                                      .ticket_ctx = o,
+                                      .log = o->day->world->options->verbose ? &o->log : NULL,
+                                      .sound = o->day->has_media ? &o->sound : NULL};
     const struct agent_parts parts = {.enrolled = o->enrolled,
                                       .routes = o->routes,
                                       .records = o->records,
@@ -462,6 +491,7 @@ static void end(struct sim_office *o, bool crash, bool silent)
 {
     const size_t calls = agent_calls(o->agent);
     sim_wire_end(&o->day->wire, &o->host, silent);
+    sim_office_sound_close(o);
     sim_conn_close_all(o->day->world, o->node->index, true, crash ? SIM_RESET : SIM_CLOSED);
     agent_set_now(o->agent, now_of(o));
     if (crash)
@@ -526,7 +556,8 @@ void sim_office_restart(struct sim_office *o, int64_t back_us)
 void sim_office_init(struct sim_office *o, struct sim_day *day, uint32_t company)
 {
     static const enum sim_place_at places[AGENT_SIDES] = {SIM_AT_AGENT_PBX, SIM_AT_AGENT_PSTN, SIM_AT_AGENT_IME};
-    const unsigned groups[AGENT_SIDES] = {SIM_GROUP_OF_PBX, SIM_GROUP_OF_PSTN_SIDE, SIM_GROUP_OF_IME(company)};
+    const unsigned groups[AGENT_SIDES] = {SIM_GROUP_OF_PBX, SIM_GROUP_OF_PSTN_SIDE,
+                                          day->has_edges ? SIM_GROUP_OF_EDGE_SIDE : SIM_GROUP_OF_IME(company)};
     *o = (struct sim_office){.day = day, .company = company, .node = sim_world_node(day->world, company)};
     sim_entropy_init(&o->seed, day->world->options->seed, "office", company);
     o->entropy = seeded_entropy_port(&o->seed);
@@ -544,6 +575,8 @@ void sim_office_init(struct sim_office *o, struct sim_day *day, uint32_t company
     o->sockets[AGENT_PSTN].loss_ppm = SIM_TRUNK_LOSS_PPM;
     o->sockets[AGENT_PSTN].delay_us[0] = TRUNK_US_MIN;
     o->sockets[AGENT_PSTN].delay_us[1] = TRUNK_US_MAX;
+    o->log = (struct log){write_log, o, LEVEL_DEBUG};
+    sim_office_sound_init(o);
     sim_waker_init(&o->waker, day->world, due, o);
     if (sim_disk_init(&o->disk, DISK_US_MEAN) != 0)
         sim_die("no memory for a disk");
@@ -572,6 +605,9 @@ void sim_office_left(const struct sim_office *o, struct sim_office_left *ret_lef
 {
     agent_left(o->agent, &ret_left->agent);
     ret_left->conns = sip_net_conns(o->net);
+    ret_left->sounds = 0;
+    LIST_EACH(it, &o->sounds)
+        ret_left->sounds++;
 }
 
 int64_t sim_office_grown(struct sim_office *o)

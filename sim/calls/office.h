@@ -27,6 +27,9 @@ struct sim_office {
     struct agent_enrolled *enrolled;
     struct sim_wire_host host;
     struct sim_wire_socket sockets[AGENT_SIDES];
+    struct agent_sound sound; /* the agent's port to media */
+    struct list sounds;       /* its ports that are open */
+    uint64_t next_sound;
     struct sim_vap_port vap; /* what the node's VAP connections bring here */
     struct sim_waker waker;
     bool disk_turns; /* a completion is scheduled */
@@ -35,6 +38,7 @@ struct sim_office {
     bool stopped;    /* that is done */
     bool refuses;    /* connections from other companies */
     uint64_t lives;
+    struct log log;                         /* with --verbose */
     uint64_t weighed_calls, weighed_octets; /* calls in which it was killed, and the memory that it had for them */
 
     /* While it runs; else NULL. */
@@ -64,8 +68,17 @@ void sim_office_restart(struct sim_office *office, int64_t back_us);            
 struct sim_office_left {
     struct agent_left agent;
     size_t conns;
+    size_t sounds; /* ports of media */
 };
 void sim_office_left(const struct sim_office *office, struct sim_office_left *ret_left);
+
+/* office_sound.c: what the agent itself says and hears */
+void sim_office_sound_init(struct sim_office *office);
+void sim_office_sound_send(struct sim_office *office, uint64_t id, const struct addr *to, struct slice octets);
+void sim_office_sound_close(struct sim_office *office); /* all of them */
+
+/* After anything that happened to the agent. */
+void sim_office_settle(struct sim_office *office);
 
 /* How many octets less a process has that begins with the same disk. */
 int64_t sim_office_grown(struct sim_office *office);

@@ -3,8 +3,10 @@
 
 #include "alloc.h"
 #include "base/mem.h"
+#include "calls/exchange.h"
 #include "calls/ledger.h"
 #include "calls/script.h"
+#include "calls/talk.h"
 
 #include <stdio.h>
 
@@ -17,13 +19,16 @@
 #define AGAIN_MIN_MS 2100         /* RFC 3261 14.1: who made the Call-ID waits longer */
 #define AGAIN_MAX_MS 4000
 #define TRIES_MAX 4
-#define BODY_OCTETS 256
 #define COOKIE_HOLD 1
 #define COOKIE_KEYS 2
 #define COOKIE_REFRESH 3
 #define BUSY_MS 5
 #define NO_ANSWER_MS 180000 /* a PBX does not let a phone ring for ever */
 #define REFRESH_MS 900000   /* as session timers do (RFC 4028): asks whether the other side is still there */
+#define COUNTRY_OCTETS 3    /* "+49" */
+#define PORT_MIN 10000
+#define PORT_MAX 60000
+#define PORTS_PER_PHONE 4 /* sound and pictures, each with its RTCP */
 #define INFO_BODY "Signal=5\r\nDuration=160\r\n"
 
 enum act { ACT_ANSWER, ACT_GIVE_UP, ACT_KEYS, ACT_HOLD, ACT_RESUME, ACT_HANG_UP, ACT_REFRESH };
@@ -37,7 +42,7 @@ struct phone {
     bool is_caller;
     bool is_up;
     bool has_hung_up;
-    bool on_hold;
+    struct sim_talk talk;
     uint8_t act; /* what the timer is for */
     uint8_t step, tries;
     int64_t up_us;
@@ -56,25 +61,17 @@ static int64_t now_us(const struct phone *p)
     return p->pbx->day->world->now_us;
 }
 
-/* ---- descriptions ---- */
-
-static struct carried describe(const struct phone *p, char body[BODY_OCTETS])
-{
-    snprintf(body, BODY_OCTETS,
-             "v=0\r\no=- %u 1 IN IP4 192.0.2.77\r\ns=call-%u\r\nc=IN IP4 192.0.2.77\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 "
-             "0\r\na=%s\r\n",
-             p->call + 1, p->call, p->on_hold ? "sendonly" : "sendrecv");
-    return (struct carried){.type = slice_str("application/sdp"), .body = slice_str(body)};
-}
-
 /* ---- life of a phone in a call ---- */
 
-static struct phone *phone_new(struct sim_pbx *pbx, uint32_t call, bool is_caller)
+static struct phone *phone_new(struct sim_pbx *pbx, uint32_t call, bool is_caller, unsigned nth)
 {
     struct phone *p = sim_alloc(sizeof *p);
     p->pbx = pbx;
     p->call = call;
+    p->nth = nth;
     p->is_caller = is_caller;
+    pbx->next_port = pbx->next_port >= PORT_MAX ? PORT_MIN : (uint16_t)(pbx->next_port + PORTS_PER_PHONE);
+    sim_talk_init(&p->talk, pbx->day, call, is_caller, nth, pbx->next_port);
     p->timer = (struct ua_timer){.fire = due, .owner = p};
     list_append(&pbx->phones, &p->link);
     pbx->phone_count++;
@@ -84,6 +81,7 @@ static struct phone *phone_new(struct sim_pbx *pbx, uint32_t call, bool is_calle
 static void phone_free(struct phone *p)
 {
     ua_timer_stop(&p->pbx->ua, &p->timer);
+    sim_talk_fini(&p->talk);
     list_remove(&p->link);
     p->pbx->phone_count--;
     mem_free(p);
@@ -126,6 +124,9 @@ static void came_up(struct phone *p)
     p->is_up = true;
     p->up_us = now_us(p);
     sim_ledger_answered(p->pbx->day->ledger, p->call, p->is_caller, p->nth);
+    sim_talk_up(&p->talk);
+    if (p->talk.has_port)
+        sim_waker_set(&p->pbx->clock, now_us(p));
     plan_next(p);
 }
 
@@ -143,6 +144,7 @@ static void hang_up(struct phone *p)
     const bool up = l->state == LEG_UP;
     p->leg = NULL;
     p->has_hung_up = true;
+    p->talk.is_up = false;
     ua_timer_stop(&p->pbx->ua, &p->timer);
     sim_ledger_hung_up(p->pbx->day->ledger, p->call, p->is_caller, p->nth);
     leg_end(l);
@@ -155,9 +157,8 @@ static void answer(struct phone *p)
     static const unsigned refusals[] = {
         [SIM_IS_BUSY] = 486, [SIM_DECLINES] = 603, [SIM_IS_AWAY] = 480, [SIM_DOES_NOTHING] = 480};
     const struct sim_script *s = script_of(p);
-    char body[BODY_OCTETS];
     if (s->answer == SIM_ANSWERS) {
-        const struct carried c = describe(p, body);
+        const struct carried c = sim_talk_answer(&p->talk);
         leg_answer(p->leg, &c);
         came_up(p);
         return;
@@ -171,14 +172,10 @@ static void answer(struct phone *p)
 /* Sends a re-INVITE; what becomes of it comes as `reply`. */
 static void offer(struct phone *p, bool hold)
 {
-    char body[BODY_OCTETS];
-    const bool was = p->on_hold;
-    p->on_hold = hold;
-    const struct carried c = describe(p, body);
-    if (leg_request(p->leg, SIP_INVITE, &c, COOKIE_HOLD) != 0) {
-        p->on_hold = was;
+    p->talk.holds = hold;
+    const struct carried c = sim_talk_offer(&p->talk);
+    if (leg_request(p->leg, SIP_INVITE, &c, COOKIE_HOLD) != 0)
         hang_up(p);
-    }
 }
 
 static void press(struct phone *p)
@@ -236,8 +233,9 @@ static void ringing(void *owner, struct leg *leg, const struct sip_message *resp
 static void answered(void *owner, struct leg *leg, const struct sip_message *response)
 {
     struct phone *p = owner;
-    (void)response;
     leg_ack(leg, NULL);
+    if (response)
+        sim_talk_heard(&p->talk, response->body);
     came_up(p);
 }
 
@@ -251,16 +249,22 @@ static void failed(void *owner, struct leg *leg, unsigned status, const struct s
 
 static void acked(void *owner, struct leg *leg, const struct sip_message *ack)
 {
-    (void)owner, (void)leg, (void)ack;
+    struct phone *p = owner;
+    (void)leg;
+    if (ack) /* the answer to an offer that we were asked for */
+        sim_talk_heard(&p->talk, ack->body);
 }
 
+/* Who offers nothing is offered something. */
 static void request(void *owner, struct leg *leg, uint64_t server, const struct sip_message *m)
 {
-    const struct phone *p = owner;
-    char body[BODY_OCTETS];
+    struct phone *p = owner;
     struct carried c = {0};
-    if (m->method == SIP_INVITE || (m->method == SIP_UPDATE && m->body.n))
-        c = describe(p, body);
+    sim_talk_heard(&p->talk, m->method == SIP_INFO ? (struct slice){0} : m->body);
+    if (m->method != SIP_INFO && m->body.n)
+        c = sim_talk_answer(&p->talk);
+    else if (m->method == SIP_INVITE)
+        c = sim_talk_offer(&p->talk);
     leg_reply(leg, server, 200, &c);
 }
 
@@ -273,8 +277,9 @@ static void cancelled(void *owner, struct leg *leg, uint64_t server)
 static void reply(void *owner, struct leg *leg, uint64_t cookie, unsigned status, const struct sip_message *response)
 {
     struct phone *p = owner;
-    (void)response;
     leg_ack(leg, NULL);
+    if (response && status >= 200 && status < 300)
+        sim_talk_heard(&p->talk, response->body);
     if (status == 481 || status == 408) { /* the other side knows no such call (RFC 3261 12.2.1.2) */
         hang_up(p);
         return;
@@ -283,7 +288,7 @@ static void reply(void *owner, struct leg *leg, uint64_t cookie, unsigned status
         sim_ledger_held(p->pbx->day->ledger, p->call, status);
     if (cookie == COOKIE_HOLD && status == 491 && p->tries++ < TRIES_MAX) { /* both at once: one of both is slower */
         p->step--;
-        p->on_hold = !p->on_hold;
+        p->talk.holds = !p->talk.holds;
         wait_for(p, p->step == 1 ? ACT_HOLD : ACT_RESUME,
                  p->is_caller ? entropy_between(&p->pbx->entropy, AGAIN_MIN_MS, AGAIN_MAX_MS)
                               : entropy_between(&p->pbx->entropy, 0, AGAIN_MIN_MS - 100));
@@ -309,8 +314,8 @@ static void closed(void *owner, unsigned status)
 
 static void take(struct sim_pbx *pbx, const struct sip_event *event, uint32_t call)
 {
-    struct phone *p = phone_new(pbx, call, false);
-    p->nth = sim_ledger_called(pbx->day->ledger, call, pbx->company);
+    struct phone *p = phone_new(pbx, call, false, sim_ledger_called(pbx->day->ledger, call, pbx->company));
+    sim_talk_heard(&p->talk, event->message->body);
     if (leg_take(&pbx->ua, event, p, &p->leg) != 0) {
         ua_answer(&pbx->ua, event->server, 500, NULL, (struct slice){0});
         over(p, 500);
@@ -325,14 +330,25 @@ static void take(struct sim_pbx *pbx, const struct sip_event *event, uint32_t ca
                                              : s->ring_ms);
 }
 
+/* For the agent alone. */
+static bool is_fallback(const struct sim_pbx *pbx, const struct sip_message *m)
+{
+    const struct e164 number = sim_phone_fallback(pbx->day, pbx->company);
+    const char *digits = number.text + COUNTRY_OCTETS; /* however they are written */
+    return memmem(m->uri.p, m->uri.n, digits, strlen(digits)) != NULL;
+}
+
 static void asked(void *ctx, const struct sip_event *event)
 {
     struct sim_pbx *pbx = ctx;
     const struct sip_message *m = event->message;
     uint32_t call;
+    if (m->method == SIP_INVITE && is_fallback(pbx, m))
+        sim_ledger_rang_for_fallback(pbx->day->ledger, pbx->company);
     if (m->method != SIP_INVITE)
         ua_answer(&pbx->ua, event->server, 405, "Allow", slice_str(UA_ALLOW));
-    else if (!sim_call_marked(m->body, &call) || call >= pbx->day->script_count)
+    else if ((!sim_call_marked(m->body, &call) || call >= pbx->day->script_count) &&
+             !sim_exchange_whose(pbx->day->exchange, m->octets, &call))
         ua_answer(&pbx->ua, event->server, 404, NULL, (struct slice){0});
     else
         take(pbx, event, call);
@@ -358,12 +374,12 @@ static void drain(struct sim_pbx *pbx);
 void sim_pbx_call(struct sim_pbx *pbx, uint32_t call)
 {
     const struct sim_script *s = &pbx->day->scripts[call];
-    char body[BODY_OCTETS], from[SIM_PHONE_OCTETS], to[SIM_PHONE_OCTETS], uri[128], caller[128], called[160];
+    char from[SIM_PHONE_OCTETS], to[SIM_PHONE_OCTETS], uri[128], caller[128], called[160];
     if (!pbx->up)
         return;
     sim_ledger_begun(pbx->day->ledger, call);
-    struct phone *p = phone_new(pbx, call, true);
-    const struct carried c = describe(p, body);
+    struct phone *p = phone_new(pbx, call, true, 0);
+    const struct carried c = sim_talk_offer(&p->talk);
     snprintf(uri, sizeof uri, "sip:%s@agent", sim_phone_dialed(s->to, s->to_k, to));
     snprintf(caller, sizeof caller, "<sip:%s@pbx>", sim_phone_dialed(s->from, s->from_k, from));
     snprintf(called, sizeof called, "<%s>", uri);
@@ -400,6 +416,22 @@ static void drain(struct sim_pbx *pbx)
         if (!is_muted(pbx, octets))
             sim_wire_datagram(&pbx->day->wire, &pbx->socket, &hop->addr, octets);
     sim_waker_set(&pbx->waker, sim_day_world_us(pbx->day, ua_deadline(&pbx->ua)));
+}
+
+/* All phones say their packets at once, and none of them anything but at these times. */
+static void say(void *ctx)
+{
+    struct sim_pbx *pbx = ctx;
+    bool any = false;
+    LIST_EACH(it, &pbx->phones) {
+        struct phone *p = CONTAINER_OF(it, struct phone, link);
+        if (!p->talk.is_up || !p->talk.has_port)
+            continue;
+        any = true;
+        sim_talk_say(&p->talk);
+    }
+    if (any)
+        sim_waker_set(&pbx->clock, pbx->day->world->now_us + SIM_TALK_MS * SIM_MS);
 }
 
 static void tick(void *ctx)
@@ -476,6 +508,8 @@ void sim_pbx_init(struct sim_pbx *pbx, struct sim_day *day, uint32_t company)
     pbx->agent = (struct sip_hop){.transport = SIP_UDP, .addr = sim_calls_addr(SIM_AT_AGENT_PBX, company)};
     sim_wire_add(&day->wire, &pbx->socket);
     sim_waker_init(&pbx->waker, day->world, tick, pbx);
+    sim_waker_init(&pbx->clock, day->world, say, pbx);
+    pbx->next_port = PORT_MAX;
     list_init(&pbx->phones);
 }
 

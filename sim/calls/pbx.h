@@ -31,6 +31,8 @@ struct sim_pbx {
     size_t phone_count;
     struct sim_mute mutes[SIM_MUTES_MAX];
     unsigned next_mute;
+    struct sim_waker clock; /* of what phones say */
+    uint16_t next_port;     /* of a phone's media */
 };
 
 void sim_pbx_init(struct sim_pbx *pbx, struct sim_day *day, uint32_t company);

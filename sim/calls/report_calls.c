@@ -18,6 +18,21 @@ static void print_setup(FILE *out, const char *way, struct sim_samples *s)
                 sim_samples_percentile(s, 99) / 1000.0, sim_samples_max(s) / 1000.0);
 }
 
+static void print_sound(FILE *out, struct sim_calls_result *r)
+{
+    fprintf(out, "sound        %" PRIu64 " packets sent, %" PRIu64 " lost, %" PRIu64 " heard\n", r->packets,
+            r->packets_lost, r->packets_heard);
+    fprintf(out,
+            "moves        %" PRIu64 " fallback calls answered; %" PRIu64 " moves to the phone network, %" PRIu64
+            " back, as each phone hears them; %" PRIu64 " calls ended though nobody hung up\n",
+            r->fallback_calls, r->moves_to_pstn, r->moves_to_ime, r->lost);
+    if (r->gaps.n)
+        fprintf(out,
+                "gaps         %.0f ms on average, median %.0f, max %.0f, of %zu moves while both networks were well\n",
+                sim_samples_mean(&r->gaps) / 1000, sim_samples_percentile(&r->gaps, 50) / 1000.0,
+                sim_samples_max(&r->gaps) / 1000.0, (size_t)r->gaps.n);
+}
+
 void sim_report_calls_text(FILE *out, struct sim_calls_result *r)
 {
     const uint64_t answered = r->ends[SIM_CALL_ANSWERED];
@@ -47,6 +62,8 @@ void sim_report_calls_text(FILE *out, struct sim_calls_result *r)
             "trouble      %" PRIu64 " times, agents began %" PRIu64 " times anew; %" PRIu64 " of %" PRIu64
             " datagrams lost\n",
             r->troubles, r->restarts, r->datagrams_lost, r->datagrams);
+    if (r->packets)
+        print_sound(out, r);
     fprintf(out, "at rest      agents have at most %" PRId64 " octets more than ones that begin with the same disk\n",
             r->grown_max);
     if (r->memory_per_call)
@@ -64,15 +81,27 @@ static void set_count(json_t *object, const char *key, uint64_t value, bool *fai
     set(object, key, json_integer((json_int_t)value), failed);
 }
 
-static json_t *setup_json(struct sim_samples *s, bool *failed)
+static json_t *times_json(const char *what, struct sim_samples *s, bool *failed)
 {
     json_t *object = json_object();
-    set_count(object, "calls", s->n, failed);
+    set_count(object, what, s->n, failed);
     set(object, "mean", json_real(sim_samples_mean(s) / 1000), failed);
     set(object, "median", json_real(sim_samples_percentile(s, 50) / 1000.0), failed);
     set(object, "p99", json_real(sim_samples_percentile(s, 99) / 1000.0), failed);
     set(object, "max", json_real(sim_samples_max(s) / 1000.0), failed);
     return object;
+}
+
+static void set_sound(json_t *root, struct sim_calls_result *r, bool *failed)
+{
+    set_count(root, "packets", r->packets, failed);
+    set_count(root, "packets_lost", r->packets_lost, failed);
+    set_count(root, "packets_heard", r->packets_heard, failed);
+    set_count(root, "fallback_calls", r->fallback_calls, failed);
+    set_count(root, "moves_to_pstn", r->moves_to_pstn, failed);
+    set_count(root, "moves_to_ime", r->moves_to_ime, failed);
+    set_count(root, "calls_lost", r->lost, failed);
+    set(root, "gaps_ms", times_json("moves", &r->gaps, failed), failed);
 }
 
 int sim_report_calls_json(json_t *root, struct sim_calls_result *r)
@@ -81,8 +110,8 @@ int sim_report_calls_json(json_t *root, struct sim_calls_result *r)
     json_t *ends = json_object(), *setup = json_object();
     for (unsigned i = SIM_CALL_ANSWERED + 1; i < SIM_CALL_ENDS_COUNT; i++)
         set_count(ends, sim_call_end_name((enum sim_call_end)i), r->ends[i], &failed);
-    set(setup, "direct", setup_json(&r->setup_direct, &failed), &failed);
-    set(setup, "pstn", setup_json(&r->setup_pstn, &failed), &failed);
+    set(setup, "direct", times_json("calls", &r->setup_direct, &failed), &failed);
+    set(setup, "pstn", times_json("calls", &r->setup_pstn, &failed), &failed);
     set_count(root, "companies", r->companies, &failed);
     set_count(root, "calls", r->calls, &failed);
     set_count(root, "calls_at_once", r->at_once_max, &failed);
@@ -107,5 +136,7 @@ int sim_report_calls_json(json_t *root, struct sim_calls_result *r)
     set(root, "agent_grown_octets", json_integer((json_int_t)r->grown_max), &failed);
     set(root, "memory_per_call", r->memory_per_call ? json_integer((json_int_t)r->memory_per_call) : json_null(),
         &failed);
+    if (r->packets)
+        set_sound(root, r, &failed);
     return failed ? ERR_NO_MEMORY : 0;
 }

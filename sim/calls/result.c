@@ -46,6 +46,7 @@ enum sim_call_end sim_call_end_of(unsigned status)
 
 void sim_calls_result_fini(struct sim_calls_result *result)
 {
+    sim_samples_fini(&result->gaps);
     sim_samples_fini(&result->setup_direct);
     sim_samples_fini(&result->setup_pstn);
 }

@@ -35,9 +35,14 @@ struct sim_calls_result {
     uint64_t troubles;
     uint64_t restarts; /* of agents, crashes included */
     uint64_t datagrams, datagrams_lost;
-    uint32_t at_once_max;            /* calls */
-    int64_t grown_max;               /* octets that an agent has at the end beyond one that begins with the same disk */
-    uint64_t memory_per_call;        /* octets of an agent, where it was killed in mid-call; 0: it never was */
+    uint32_t at_once_max;     /* calls */
+    int64_t grown_max;        /* octets that an agent has at the end beyond one that begins with the same disk */
+    uint64_t memory_per_call; /* octets of an agent, where it was killed in mid-call; 0: it never was */
+    uint64_t packets, packets_lost, packets_heard; /* of sound */
+    uint64_t moves_to_pstn, moves_to_ime;          /* of direct calls, as each of their phones hears it */
+    uint64_t fallback_calls;                       /* to fallback numbers, that were answered */
+    uint64_t lost;                   /* direct calls that ended though nobody hung up, and no process was away */
+    struct sim_samples gaps;         /* microseconds without sound, at moves while both networks were well */
     struct sim_samples setup_direct; /* microseconds from the INVITE of a phone to its ringing */
     struct sim_samples setup_pstn;
 };

@@ -9,7 +9,8 @@
 #define ONE 1000000u /* entropy's fractions */
 #define TALK_MEAN_MS 150000.0
 #define TALK_MIN_MS 300
-#define LONG_ONE_OF 60 /* calls */
+#define TALK_LONGER_MS 240000 /* where phones are heard: there is time to move, and to come back */
+#define LONG_ONE_OF 60        /* calls */
 #define LONG_MIN_MS 1800000
 #define LONG_MAX_MS 9000000
 #define RING_MIN_MS 800
@@ -83,6 +84,13 @@ static void draw_answer(struct sim_script *s, const struct entropy *e)
         s->patience_ms = s->ring_ms + (uint32_t)entropy_between(e, 0, 1500);
 }
 
+static void draw_media(struct sim_script *s, const struct entropy *e)
+{
+    s->has_media = happens(e, 0.8);
+    s->has_video = happens(e, 0.25);
+    s->talk_ms += (uint32_t)entropy_below(e, TALK_LONGER_MS);
+}
+
 static void draw_one(const struct sim_day *day, const struct entropy *e, struct sim_script *s)
 {
     const uint32_t numbers = day->world->options->numbers;
@@ -93,6 +101,8 @@ static void draw_one(const struct sim_day *day, const struct entropy *e, struct 
     s->to_k = happens(e, 0.05) ? (uint16_t)numbers : draw_popular(e, numbers); /* some are not enrolled */
     draw_answer(s, e);
     s->talk_ms = draw_talk(day, e, s->at_us);
+    if (day->has_media)
+        draw_media(s, e);
     s->caller_hangs_up = happens(e, 0.6);
     s->bye_is_lost = happens(e, 0.004);
     s->presses_keys = happens(e, 0.05);

@@ -23,6 +23,8 @@ struct sim_script {
     bool caller_hangs_up;      /* else the called one does */
     bool bye_is_lost;          /* with all its repetitions */
     bool presses_keys;         /* the caller, once (INFO) */
+    bool has_media;            /* something is said; else both phones say that they do not */
+    bool has_video;            /* and seen, offered by the caller */
     uint32_t ring_ms;          /* from hearing of the call to the answer */
     uint32_t patience_ms;      /* from dialing to giving up */
     uint32_t talk_ms;          /* from one's own answer to hanging up */

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "conn.h"
 
-#define DEAD_US (60 * SIM_SECOND) /* octets that nobody acknowledges for so long end a connection */
+#define DEAD_US (20 * SIM_SECOND) /* octets that nobody acknowledges for so long end a connection, as sip_host has it */
 #define HANDSHAKE_FLIGHTS 3       /* TCP and TLS 1.3, until the connecting end is up */
 #define PPM 1000000u
 
@@ -18,6 +18,7 @@ struct sim_wire_conn {
     bool open[2];       /* this end has it */
     int64_t last_us[2]; /* when what that end sent last arrives */
     bool broken;        /* nothing arrives any more */
+    bool waits[2];      /* what this end has written since then is not acknowledged */
     size_t packets;     /* under way, or a wait for an end */
 };
 
@@ -183,14 +184,19 @@ static void send_to_end(struct sim_wire_conn *c, unsigned end, enum packet_kind 
     send(p, due_us);
 }
 
-/* Nothing arrives any more; both ends find out when their octets are not acknowledged. */
-static void break_down(struct sim_wire_conn *c)
+/* Nothing arrives any more. An end finds out when its octets are not acknowledged, or at once from a machine that has begun anew; one that writes nothing
+ * never does. */
+static void write_to_nobody(struct sim_wire_conn *c, unsigned to)
 {
-    if (c->broken)
-        return;
+    struct sim_wire *wire = c->wire;
+    const struct sim_wire_socket *a = c->sockets[!to], *b = c->sockets[to];
+    const bool is_reset = b->host->up && b->host->life != c->lives[to] && reaches(a, b);
     c->broken = true;
-    for (unsigned end = 0; end < 2; end++)
-        send_to_end(c, end, PACKET_DOWN, (struct slice){0}, c->wire->world->now_us + DEAD_US);
+    if (c->waits[!to] && !is_reset)
+        return;
+    c->waits[!to] = true;
+    send_to_end(c, !to, PACKET_DOWN, (struct slice){0},
+                wire->world->now_us + (is_reset ? delay_us(wire, a, b) + delay_us(wire, b, a) : DEAD_US));
 }
 
 /* To that end, behind what is on its way there. */
@@ -202,7 +208,7 @@ static void transmit(struct sim_wire_conn *c, unsigned to, enum packet_kind kind
     for (unsigned i = 0; i < flights; i++)
         due += delay_us(wire, a, b);
     if (c->broken || !reaches(a, b)) {
-        break_down(c);
+        write_to_nobody(c, to);
         return;
     }
     due = due > c->last_us[!to] ? due : c->last_us[!to];
@@ -213,15 +219,13 @@ static void transmit(struct sim_wire_conn *c, unsigned to, enum packet_kind kind
 void sim_wire_connect(struct sim_wire *wire, struct sim_wire_socket *from, uint64_t id, const struct addr *to,
                       const char *tls_name)
 {
-    struct sim_wire_socket *at = sim_wire_find(wire, to);
-    if (!at)
-        sim_die("a connection to an address that is nobody's");
+    struct sim_wire_socket *found = sim_wire_find(wire, to), *at = found ? found : from; /* nobody's: refused */
     struct sim_wire_conn *c = sim_alloc(sizeof *c);
     *c = (struct sim_wire_conn){.wire = wire, .sockets = {from, at}, .ids = {id, 0}, .open = {true, false}};
     c->lives[0] = from->host->life;
     list_append(&wire->conns, &c->link);
     wire->conn_count++;
-    if (tls_name[0] && at->host->domain && strcmp(tls_name, at->host->domain) != 0)
+    if (!found || (tls_name[0] && at->host->domain && strcmp(tls_name, at->host->domain) != 0))
         transmit(c, 0, PACKET_DOWN, (struct slice){0}, HANDSHAKE_FLIGHTS);
     else
         transmit(c, 1, PACKET_SYN, (struct slice){0}, HANDSHAKE_FLIGHTS);
@@ -242,7 +246,7 @@ static void let_go(struct sim_wire_conn *c, unsigned end, bool silent)
 {
     c->open[end] = false;
     if (silent)
-        break_down(c);
+        c->broken = true;
     else
         transmit(c, !end, PACKET_DOWN, (struct slice){0}, 1);
     conn_check(c);

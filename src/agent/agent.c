@@ -11,8 +11,6 @@
 #define FLUSH_MS 1000
 #define BUSY_MS 1000
 #define DIGEST_SLOTS 1024 /* nonces in use: far more than PBXs */
-#define ALLOW \
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
 
 COUNTERS_DEFINE(agent_counters, AGENT_COUNTERS)
 
@@ -175,6 +173,7 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     list_init(&a->unkept);
     list_init(&a->leftovers);
     list_init(&a->asking);
+    fallbacks_init(a);
     map_init(&a->clients, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->servers, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
@@ -213,6 +212,7 @@ void agent_free(struct agent *a)
         agent_provision_watch(a->parts.provision, NULL, NULL);
     LIST_EACH(it, &a->calls)
         call_free(CONTAINER_OF(it, struct call, link));
+    fallbacks_fini(a);
     late_free_all(a);
     mapped_fini(a);
     trunks_fini(a);
@@ -235,10 +235,10 @@ void agent_free(struct agent *a)
     mem_free(a);
 }
 
-/* What was needed for one event only. */
-static void sweep(struct agent *a)
+void agent_sweep(struct agent *a)
 {
     struct list *it;
+    fallbacks_sweep(a);
     while ((it = list_pop(&a->closing)))
         call_free(CONTAINER_OF(it, struct call, closing_link));
     if (a->scratch.used)
@@ -272,6 +272,7 @@ void agent_stop(struct agent *a, struct now now)
     a->stopping = true;
     LIST_EACH(it, &a->calls)
         call_end(CONTAINER_OF(it, struct call, link), 503, "the agent: it was stopped");
+    fallbacks_stop(a);
     call_journal_flush(a->journal);
     trunks_stop(a);
     for (size_t i = 0; i < a->parts.service_count; i++)
@@ -279,7 +280,7 @@ void agent_stop(struct agent *a, struct now now)
     a->stop_timer.fire = stop_now;
     if (agent_timer(a, &a->stop_timer, STOP_MS) < 0)
         a->stopped = true;
-    sweep(a);
+    agent_sweep(a);
 }
 
 /* ---- what came in ---- */
@@ -314,6 +315,8 @@ static void request(struct agent *a, const struct sip_event *event)
         }
         if (!end || end->side != (enum agent_side)event->flow->side) /* nobody speaks for the other side */
             agent_answer(a, event->server, 481, NULL, (struct slice){0});
+        else if (!end->call)
+            fallback_leg_request(end, event);
         else if (m->method == SIP_BYE)
             call_bye(end, event);
         else
@@ -322,7 +325,7 @@ static void request(struct agent *a, const struct sip_event *event)
     }
     switch (m->method) {
     case SIP_OPTIONS:
-        agent_answer(a, event->server, 200, "Allow", slice_str(ALLOW));
+        agent_answer(a, event->server, 200, "Allow", slice_str(AGENT_ALLOW));
         return;
     case SIP_BYE:
     case SIP_PRACK:
@@ -330,7 +333,8 @@ static void request(struct agent *a, const struct sip_event *event)
         agent_answer(a, event->server, 481, NULL, (struct slice){0});
         return;
     default:
-        call_begin(a, event, trunk);
+        if (!fallback_call_came(a, event, trunk))
+            call_begin(a, event, trunk);
     }
 }
 
@@ -346,8 +350,8 @@ static void cancelled(struct agent *a, const struct sip_event *event)
 {
     struct relay *r = map_get(&a->servers, slice_of(&event->server, sizeof event->server));
     if (!r)
-        return;
-    if (!r->pair)
+        fallback_call_cancelled(a, event->server);
+    else if (!r->from)
         call_cancelled(r->call);
     else if (r->client.token)
         sip_client_cancel(a->layer, a->now, r->client.id, (struct slice){0}); /* its end is passed back */
@@ -396,12 +400,14 @@ void agent_unreachable(struct agent *a, struct now now, const struct sip_hop *ho
 {
     a->now = now;
     sip_layer_unreachable(a->layer, now, hop);
+    fallback_connection_lost(a, hop);
 }
 
 void agent_lost(struct agent *a, struct now now, const struct sip_hop *hop)
 {
     a->now = now;
     sip_layer_lost(a->layer, now, hop);
+    fallback_connection_lost(a, hop);
 }
 
 void agent_mapping_connected(struct agent *a, struct now now)
@@ -430,7 +436,7 @@ void agent_located(struct agent *a, struct now now, unsigned trunk, const struct
     a->now = now;
     if (trunk < a->trunk_count)
         trunk_located(&a->trunks[trunk], hops, n);
-    sweep(a);
+    agent_sweep(a);
 }
 
 /* ---- time and effects ---- */
@@ -454,7 +460,7 @@ void agent_tick(struct agent *a, struct now now)
     while ((node = heap_pop_due(&a->timers, now.mono))) {
         struct timer *t = CONTAINER_OF(node, struct timer, node);
         t->fire(a, t->owner);
-        sweep(a);
+        agent_sweep(a);
     }
     if (a->parts.routes)
         agent_routes_tick(a->parts.routes, now);
@@ -502,12 +508,14 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
                 return true;
             }
             heard(a, &event);
-            sweep(a);
+            agent_sweep(a);
         }
-        sweep(a);
+        agent_sweep(a);
         if (mapped_next(a, ret_effect))
             return true;
     } while (mapped_answered(a));
+    if (voices_next(a, ret_effect))
+        return true;
     if (next_location(a, ret_effect))
         return true;
     for (unsigned i = 0; i < a->parts.service_count; i++) {
@@ -517,7 +525,8 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
             return true;
         }
     }
-    if (a->stopping && !a->stop_told && (a->stopped || (list_empty(&a->calls) && !late_is_busy(a)))) {
+    if (a->stopping && !a->stop_told &&
+        (a->stopped || (list_empty(&a->calls) && list_empty(&a->legs) && !late_is_busy(a)))) {
         a->stop_told = true;
         *ret_effect = (struct agent_effect){.kind = AGENT_STOPPED};
         return true;
@@ -556,6 +565,9 @@ void agent_left(const struct agent *a, struct agent_left *ret_left)
     *ret_left = (struct agent_left){.calls = a->call_count,
                                     .requests = a->request_count,
                                     .attempts = a->attempts.n,
+                                    .legs = a->leg_count,
+                                    .sounds = a->voices.n,
+                                    .tokens = a->tokens.n,
                                     .dialogs = a->ends.n + a->tags.n,
                                     .clients = sip_layer_clients(a->layer) + a->clients.n,
                                     .servers = sip_layer_servers(a->layer) + a->servers.n,

@@ -47,6 +47,16 @@ typedef enum agent_cause agent_ticket_fn(void *ctx, struct now now, struct slice
  * agent_set_enrolled. */
 typedef int agent_reload_fn(void *ctx, struct buf *report);
 
+/* What the agent itself says and hears on media while a call moves between networks: UDP ports that are opened for it. Packets go out as AGENT_SOUND
+ * and come in by agent_sound_input. */
+struct agent_sound {
+    void *ctx;
+    /* family: of the address, 4 or 6; 0: any that the side has. *ret_local: as it stands in descriptions, with an even port. ERR_LIMIT (no port is
+     * left), ERR_UNSUPPORTED (no such address on that side), ERR_IO. */
+    int (*open)(void *ctx, enum agent_side side, uint8_t family, uint64_t *ret_id, struct addr *ret_local);
+    void (*close)(void *ctx, uint64_t id); /* nothing more comes in for it */
+};
+
 /* Borrowed, for the life of the agent. */
 struct agent_ports {
     const struct entropy *entropy;
@@ -56,6 +66,7 @@ struct agent_ports {
     void *ticket_ctx;
     agent_reload_fn *reload; /* NULL: it cannot be told to */
     void *reload_ctx;
+    const struct agent_sound *sound; /* NULL: no call is moved to the phone network while it lasts */
 };
 
 /* Loads the journal, and where PBXs have registered. The options must outlive the agent, the parts are copied. Connections to IME servers are reported straight to the
@@ -84,6 +95,9 @@ void agent_mapping_connected(struct agent *a, struct now now);
 void agent_mapping_input(struct agent *a, struct now now, struct slice octets);
 void agent_mapping_closed(struct agent *a, struct now now);
 
+/* A packet came in at a port that agent_sound.open has given. */
+void agent_sound_input(struct agent *a, struct now now, uint64_t sound, const struct addr *from, struct slice octets);
+
 /* Whether a peer on that side is a PBX, a trunk or the edge by its address: sip_host_handler.is_known. */
 bool agent_knows(struct agent *a, unsigned side, const struct addr *peer);
 
@@ -103,6 +117,7 @@ enum agent_effect_kind {
     AGENT_LOCATE,  /* trunk, host, port, hop (transport and side): find its addresses, again when they expire */
     AGENT_VAP,     /* service, vap: what one of the services wants */
     AGENT_MAPPING, /* mapping: connect to the mapping service, send octets to it, disconnect */
+    AGENT_SOUND,   /* sound, to, octets: send one packet from that port */
     AGENT_STOPPED
 };
 
@@ -117,6 +132,8 @@ struct agent_effect {
     unsigned service;
     const struct agent_service_effect *vap;
     const struct mapping_client_effect *mapping; /* never a result */
+    uint64_t sound;
+    struct addr to;
 };
 bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect);
 
@@ -129,11 +146,17 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
     X(calls_refused_ticket) X(calls_refused_not_enrolled) X(calls_stuck) X(answers_unacknowledged) X(answers_late) X(answers_late_refused) \
     X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures) \
     X(registrations_restored) X(registrations_corrupt) X(registrations_unwritten) X(quality_bad) X(quality_good) X(strangers_dropped) X(calls_kept) X(calls_left_over) \
-    X(calls_corrupt)
+    X(calls_corrupt) X(sound_dropped) \
+    X(fallbacks_agreed) X(fallbacks_moved) X(fallbacks_failed) X(fallbacks_returned) X(fallbacks_rescued) X(fallback_calls_out) X(fallback_calls_in) X(fallback_calls_unmatched) X(fallback_numbers_refused) X(trunk_changes_refused)
 /* clang-format on */
 COUNTERS_DECLARE(agent_counters, AGENT_COUNTERS)
 
 const struct agent_counters *agent_counters(const struct agent *a);
+
+/* Someone wants the call to move to the phone network now, whatever its quality is, or back. call_id: of either side, as call records have it.
+ * ERR_NOT_FOUND: no such call is in progress. ERR_WRONG_STATE: it is not a direct call that this side began, or cannot move now. */
+int agent_fallback_begin(struct agent *a, struct now now, struct slice call_id);
+int agent_return_begin(struct agent *a, struct now now, struct slice call_id);
 
 /* For limits and leak checks. */
 size_t agent_calls(const struct agent *a);
@@ -144,9 +167,10 @@ const struct sip_layer *agent_layer(const struct agent *a);
  * transactions of its own keepalive and registrations. */
 struct agent_left {
     size_t calls, requests;
-    size_t attempts, dialogs; /* of calls */
-    size_t clients, servers;  /* transactions */
-    size_t timers;            /* but those of trunks and of the journal */
+    size_t attempts, dialogs;    /* of calls */
+    size_t legs, sounds, tokens; /* of calls that move: calls of ours by the phone network, ports, digits */
+    size_t clients, servers;     /* transactions */
+    size_t timers;               /* but those of trunks and of the journal */
 };
 void agent_left(const struct agent *a, struct agent_left *ret_left);
 

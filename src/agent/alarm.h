@@ -54,6 +54,8 @@ enum agent_alarm_kind { AGENT_ALARM_EVENT, AGENT_ALARM_STATE };
       "The DNS has no address for its host: see the name and the resolver. It is asked again every 30 seconds.") \
     X(REGISTRATION_REFUSED, "TrunkRegistrationRefused", LEVEL_ERROR, STATE, \
       "If it is refused, give user and password of the trunk as the carrier has them; if it is not answered, see that host and port are right and no firewall is in between. It is tried again every 30 seconds.") \
+    X(TRUNK_FIXED, "TrunkRefusesReInvite", LEVEL_WARNING, STATE, \
+      "Ask the carrier to take a re-INVITE in the middle of a call that changes the media address. Calls stay direct meanwhile, however bad, or move by another trunk; it is tried again after an hour.") \
     X(CERTIFICATE_EXPIRING, "CertificateExpiring", LEVEL_WARNING, STATE, \
       "Renew the certificate in this file, then `imectl agent reload`.") \
     X(PROVISIONING_IDLE, "ProvisioningWithoutEffect", LEVEL_WARNING, STATE, \

@@ -67,6 +67,19 @@ static void attempt_note_end(struct attempt *at, enum agent_cause cause, unsigne
     }
 }
 
+/* What an edge or another agent says of its refusal. */
+static void attempt_note_words(struct attempt *at, const struct sip_message *response)
+{
+    struct buf *words = &at->call->agent->text;
+    if (!response || at->side != AGENT_IME || at->step >= CALL_STEPS_MAX)
+        return;
+    char *text = at->call->record.steps[at->step].text;
+    const size_t n = strlen(text);
+    verdict_words(response, words);
+    if (words->n && !words->err)
+        snprintf(text + n, CALL_STEP_TEXT_OCTETS + 1 - n, ": %.*s", SLICE_PRINT(buf_slice(words)));
+}
+
 /* The routes remember it, and so do the counters. */
 static void attempt_tell_routes(struct attempt *at, enum agent_cause cause)
 {
@@ -77,7 +90,7 @@ static void attempt_tell_routes(struct attempt *at, enum agent_cause cause)
     agent_routes_failed(a->parts.routes, a->now, at->way->route, cause);
 }
 
-/* Nobody is there: further routes to the same place, by other servers of that company, would only make the caller wait. */
+/* Further routes to the same place, by other servers of that company, would only make the caller wait. */
 static void attempt_skip_place(const struct attempt *at)
 {
     struct call *c = at->call;
@@ -93,11 +106,18 @@ static void attempt_skip_place(const struct attempt *at)
     }
 }
 
+/* Another ticket does not help: nobody is there, or the call itself is not liked there. */
+static bool is_of_the_place(enum agent_cause cause)
+{
+    return cause == AGENT_CAUSE_SOCKET_ERROR || cause == AGENT_CAUSE_CONNECTION_TIMEOUT || cause == AGENT_CAUSE_UNKNOWN;
+}
+
 static void attempt_failed(struct attempt *at, unsigned status, const struct sip_message *response)
 {
     struct call *c = at->call;
     struct verdict v = verdict_of(at, status, response);
     attempt_note_end(at, v.cause, response ? status : 0);
+    attempt_note_words(at, response);
     if (v.cause != AGENT_CAUSE_NONE)
         attempt_tell_routes(at, v.cause);
     attempt_close_pairs(at);
@@ -106,7 +126,7 @@ static void attempt_failed(struct attempt *at, unsigned status, const struct sip
         mapped_led_nowhere(c->agent, &at->way->place);
     if (!v.elsewhere)
         c->next_way = c->way_count;
-    if (response ? v.cause == AGENT_CAUSE_SOCKET_ERROR || v.cause == AGENT_CAUSE_CONNECTION_TIMEOUT : !at->heard)
+    if (response ? is_of_the_place(v.cause) : !at->heard)
         attempt_skip_place(at); /* the edge says so, or nobody says anything */
     call_next_way(c, status, response);
     attempt_free(at);

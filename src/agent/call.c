@@ -187,8 +187,10 @@ void call_answered(struct call *c, struct pair *pair, const struct sip_message *
     if (c->kind != CALL_SINGLE && pair && pair->ends[1].ready)
         pair_confirm(pair, response);
     if (c->first) {
+        const struct sip_message *request = sip_server_request(a->layer, c->first->server);
         c->first->out_cseq = c->current ? c->current->cseq : 1;
         relay_respond(c->first, pair, response);
+        fallback_answered(c, pair, request, response);
     }
     c->confirmed = pair;
     call_forget_first(c);
@@ -225,7 +227,7 @@ void call_wait(struct call *c)
 /* Asks an end that was not heard for long whether it is still there; what becomes of it: pair.c. */
 static void call_probe(struct end *e)
 {
-    struct call *c = e->pair->call;
+    struct call *c = e->call;
     struct agent *a = c->agent;
     if (mono_since_us(a->now.mono, e->heard) < a->options->idle_ms * 1000)
         return;
@@ -253,6 +255,9 @@ static void call_due(struct agent *a, void *owner)
     } else {
         call_probe(&c->confirmed->ends[0]);
         call_probe(&c->confirmed->ends[1]);
+        struct end *leg = fallback_leg(c);
+        if (leg && leg->call) /* not one that is still to find its call */
+            call_probe(leg);
         call_wait(c);
     }
 }
@@ -289,15 +294,15 @@ void call_goodbye(struct call *c, struct trunk *trunk, const struct sip_hop *hop
 
 void call_farewell(struct end *end, const struct sip_message *bye)
 {
-    struct call *c = end->pair->call;
+    struct call *c = end->call;
     struct agent *a = c->agent;
     struct sip_hop hop;
     if (end->gone || !end->ready)
         return;
-    relay_acknowledge(end);
+    relay_acknowledge(end, (struct slice){0});
     end->gone = true;
     hop = end_hop(end);
-    if (!bye || patch_inside(a, bye, end, end->dialog.local_cseq + 1, 0, &a->octets) < 0) {
+    if (!bye || patch_inside(bye, end->other, end, end->dialog.local_cseq + 1, 0, &a->octets) < 0) {
         buf_clear(&a->octets);
         sip_dialog_begin_request(&end->dialog, "BYE", 0, &a->octets);
         sip_end(&a->octets, (struct slice){0});
@@ -310,16 +315,16 @@ void call_farewell(struct end *end, const struct sip_message *bye)
 
 void call_bye(struct end *end, const struct sip_event *event)
 {
-    struct call *c = end->pair->call;
+    struct call *c = end->call;
     const bool counts = !end->gone && c->state != CALL_OVER;
     agent_answer(c->agent, event->server, 200, NULL, (struct slice){0});
     end->gone = true;
-    if (!counts)
+    if (!counts || fallback_goes_on(end, event->message))
         return;
-    if (c->state == CALL_UP && end->pair == c->confirmed) {
-        call_farewell(end_other(end), event->message);
-        call_over(c, end_index(end) ? "the called side" : "the caller");
-    } else if (c->state == CALL_SETTING_UP && end_index(end) == 0) {
+    if (c->state == CALL_UP && (!end->pair || end->pair == c->confirmed)) {
+        call_farewell(end->other, event->message);
+        call_over(c, end->is_called ? "the called side" : "the caller");
+    } else if (c->state == CALL_SETTING_UP && !end->is_called) {
         call_cancelled(c); /* a caller may end an early dialog with BYE as well (RFC 3261 15) */
     }
 }
@@ -349,25 +354,32 @@ void call_end(struct call *c, unsigned status, const char *by)
 }
 
 /* Every call that went over the phone network, as VAP 10.3.15 wants it: from the 200 OK to the BYE. */
-static void call_upload(struct call *c)
+void agent_upload(struct agent *a, enum vap_direction direction, const struct e164 *calling, const struct e164 *called,
+                  struct wall answered_at, const char *call_id)
 {
-    struct agent *a = c->agent;
-    const struct call_record *r = &c->record;
-    if (!a->parts.records || !r->answered_at.ms || !r->called.text[0] || (r->from != AGENT_PSTN && r->to != AGENT_PSTN))
+    if (!a->parts.records)
         return;
     struct vap_vcr vcr = {.vservice_id = a->vservice_id,
-                          .direction = r->direction == CALL_OUTBOUND ? VAP_SENT : VAP_RECEIVED,
-                          .calling = r->calling,
-                          .called = r->called,
-                          .start_ntp = wall_to_ntp(r->answered_at),
-                          .stop_ntp = wall_to_ntp(r->ended_at)};
+                          .direction = direction,
+                          .calling = *calling,
+                          .called = *called,
+                          .start_ntp = wall_to_ntp(answered_at),
+                          .stop_ntp = wall_to_ntp(a->now.wall)};
     int err = agent_records_add(a->parts.records, &vcr, NULL, NULL);
     if (!err)
         return;
-    log_event(a->ports.log, LEVEL_WARNING, "agent.record.lost", "call=%s error=%s", r->call_id, err_name(err));
+    log_event(a->ports.log, LEVEL_WARNING, "agent.record.lost", "call=%s error=%s", call_id, err_name(err));
     if (a->parts.alarms)
         agent_alarm_raise(a->parts.alarms, a->now, AGENT_ALARM_RECORD_LOST, "",
                           err == ERR_LIMIT ? "the queue of call records is full" : "a call record could not be kept");
+}
+
+static void call_upload(struct call *c)
+{
+    const struct call_record *r = &c->record;
+    if (r->answered_at.ms && r->called.text[0] && (r->from == AGENT_PSTN || r->to == AGENT_PSTN))
+        agent_upload(c->agent, r->direction == CALL_OUTBOUND ? VAP_SENT : VAP_RECEIVED, &r->calling, &r->called,
+                     r->answered_at, r->call_id);
 }
 
 void call_over(struct call *c, const char *by)
@@ -375,6 +387,7 @@ void call_over(struct call *c, const char *by)
     struct agent *a = c->agent;
     if (c->state == CALL_OVER)
         return;
+    fallback_over(c);
     c->state = CALL_OVER;
     call_keep_no_more(c);
     agent_timer_stop(a, &c->timer);
@@ -415,6 +428,7 @@ void call_check(struct call *c)
 void call_free(struct call *c)
 {
     struct agent *a = c->agent;
+    fallback_free(c);
     call_forget_first(c);
     LIST_EACH(it, &c->relays)
         relay_free(CONTAINER_OF(it, struct relay, link));

@@ -10,11 +10,11 @@ struct words {
 #define LAST AGENT_CAUSE_UNKNOWN
 
 static const struct words words[LAST - FIRST + 1] = {
-    [AGENT_CAUSE_QOS_FALLBACK - FIRST] = {"the quality was bad",
-                                          "The call was direct and moved to the phone network, because too much of "
-                                          "what was said got lost on the way. If it happens often, "
-                                          "look at the Internet access of both sides; the sensitivity of the fallback "
-                                          "profile says how much is too much."},
+    [AGENT_CAUSE_QOS_FALLBACK - FIRST] = {"fallback to the phone network",
+                                          "The call was direct and moved to the phone network: too much of what was "
+                                          "said got lost on the way, the way broke, or an operator wanted it. If it "
+                                          "happens often, look at the Internet access of both sides; the sensitivity "
+                                          "of the fallback profile says how much is too much."},
     [AGENT_CAUSE_FALLBACK_CALL_UNKNOWN -
         FIRST] = {"the fallback call did not find its call",
                   "A call was to move to the phone network, but the side that took the call there could not tell which "
@@ -79,9 +79,10 @@ static const struct words words[LAST - FIRST + 1] = {
                                             "another domain than the one that it was granted to. The route is tried "
                                             "last for a day (ticket-retry); a new ticket comes with the next "
                                             "calls over the phone network."},
-    [AGENT_CAUSE_UNKNOWN - FIRST] = {"the other side failed",
-                                     "The direct way failed for a reason that has no code of its own; the status "
-                                     "of the answer says what there is to know."},
+    [AGENT_CAUSE_UNKNOWN - FIRST] = {"another reason",
+                                     "The direct way failed for a reason that has no code of its own: the line of the "
+                                     "attempt has the status of the answer, and what whoever gave it says. If it says "
+                                     "nothing, the log of our edge comes first, then the other side's operator."},
 };
 
 const char *agent_cause_text(enum agent_cause cause)

@@ -104,10 +104,18 @@
      "How long the fallback call may take to be answered."}, \
     {"fallback", "caller-id-digits", CONF_INTEGER, 0, "5", 4, 15, NULL, NULL, \
      "So many last digits of caller IDs are compared to match a fallback call with its call."}, \
-    {"fallback", "correlation-digits", CONF_INTEGER, 0, "0", 0, 16, NULL, NULL, \
-     "So many digits, sent as tones, tell fallback calls apart where the caller ID cannot; 0: none are sent."}, \
-    {"fallback", "simultaneous-calls", CONF_INTEGER, 0, "1", 1, 1000000, NULL, NULL, \
+    {"fallback", "correlation-digits", CONF_INTEGER, 0, "6", 0, 16, NULL, NULL, \
+     "So many digits, sent as tones, tell fallback calls apart where the caller ID cannot: carriers change and hide it, and two calls may come from one number. 0: none are sent, and such calls cannot move."}, \
+    {"fallback", "simultaneous-calls", CONF_INTEGER, 0, "1000", 1, 1000000, NULL, NULL, \
      "On the fallback number. The correlation digits must tell ten times as many apart."}, \
+    {"fallback", "collection-timer", CONF_DURATION, 0, "10s", 1000, 60000, NULL, NULL, \
+     "How long the digits of a fallback call are waited for, from its answer to the last one."}, \
+    {"fallback", "inter-digit-timer", CONF_DURATION, 0, "3s", 500, 60000, NULL, NULL, \
+     "How long the next one of them is waited for; no longer than the collection timer."}, \
+    {"fallback", "return", CONF_TEXT, 0, "30s", 1, 16, NULL, NULL, \
+     "A call that has moved comes back to the Internet, with its video, when the quality there has been good for so long (5s to 10m; longer each time the same call had to move), if the other company wants that, too; no: it stays on the phone network."}, \
+    {"fallback", "release-delay", CONF_DURATION, 0, "10s", 0, 600000, NULL, NULL, \
+     "A call that does not come back gives up its way over the Internet so long after it has moved."}, \
     \
     {"enrolled", "pattern", CONF_TEXT, CONF_LIST | CONF_REQUIRED, NULL, 2, AGENT_PATTERN_OCTETS_MAX, NULL, "+4930200XXXX", \
      "Numbers as +E.164, X for any digit."}, \

@@ -1,5 +1,6 @@
 /* Numbers of agent.conf: dialing plans, short numbers, enrolled patterns, trust groups. */
 #include "agent/conf.h"
+#include "base/duration.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -167,6 +168,16 @@ static void added(struct building *b, const char *section, const struct conf_gro
         say(b, section, g, value, agent_entry_error(kind, err));
 }
 
+/* A duration, or "no": 0. */
+static bool read_return(const char *text, int64_t *ret_ms)
+{
+    if (strcmp(text, "no") == 0) {
+        *ret_ms = 0;
+        return true;
+    }
+    return duration_parse(slice_str(text), ret_ms) == 0 && *ret_ms > 0;
+}
+
 static void add_profile(struct building *b, const struct conf_group *g)
 {
     struct agent_fallback_profile p;
@@ -184,7 +195,12 @@ static void add_profile(struct building *b, const struct conf_group *g)
     p.caller_id_digits = (unsigned)conf_integer(g, "caller-id-digits");
     p.dtmf_digits = (unsigned)conf_integer(g, "correlation-digits");
     p.simultaneous_calls = (unsigned)conf_integer(g, "simultaneous-calls");
-    if (agent_fallback_profile_check(&p, &reason) < 0)
+    p.collection_ms = conf_ms(g, "collection-timer");
+    p.inter_digit_ms = conf_ms(g, "inter-digit-timer");
+    p.release_ms = conf_ms(g, "release-delay");
+    if (!read_return(conf_text(g, "return"), &p.return_ms))
+        say(b, "fallback", g, conf_text(g, "return"), "return is a duration, for example 30s, or no");
+    else if (agent_fallback_profile_check(&p, &reason) < 0)
         say(b, "fallback", g, "", reason);
     else
         added(b, "fallback", g, "", AGENT_ENTRY_ENROLLED, agent_enrolled_add_profile(b->enrolled, &p));

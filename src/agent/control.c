@@ -4,10 +4,6 @@
 
 #include <stdio.h>
 
-#define CALLS_DEFAULT 50
-#define EXPLAINED_DEFAULT 3
-#define EXPLANATION_OCTETS_MAX (256 * 1024)
-
 /* ---- status and counters ---- */
 
 static unsigned trunks_down(const struct agent *a, enum agent_side side, unsigned *ret_all)
@@ -140,118 +136,6 @@ static void show_counters(void *ctx, struct ctl_request *request)
     ctl_reply_end(request);
 }
 
-/* ---- calls ---- */
-
-struct listing {
-    struct ctl_writer *w;
-    struct buf *text;
-    int64_t left;
-    unsigned found;
-};
-
-/* Why it did not go direct, if that was tried. */
-static enum agent_cause first_cause(const struct call_record *r)
-{
-    for (unsigned i = 0; i < r->step_count; i++) {
-        if (r->steps[i].cause != AGENT_CAUSE_NONE)
-            return r->steps[i].cause;
-    }
-    return AGENT_CAUSE_NONE;
-}
-
-static bool list_call(void *ctx, const struct call_record *r)
-{
-    struct listing *l = ctx;
-    enum agent_cause cause = first_cause(r);
-    ctl_open_object(l->w, NULL);
-    ctl_put_time(l->w, "begun_at", r->begun_at);
-    ctl_put_text(l->w, "calling", r->calling.text[0] ? r->calling.text : "-");
-    ctl_put_text(l->w, "called", r->called.text[0] ? r->called.text : r->dialed);
-    ctl_put_text(l->w, "from", agent_side_name(r->from));
-    ctl_put_text(l->w, "to", r->answered_at.ms || r->to != r->from ? agent_side_name(r->to) : "-");
-    if (cause != AGENT_CAUSE_NONE)
-        ctl_put_unsigned(l->w, "cause", (uint64_t)cause);
-    else
-        ctl_put_text(l->w, "cause", "-");
-    ctl_put_unsigned(l->w, "status", r->status);
-    ctl_put_time(l->w, "answered_at", r->answered_at);
-    ctl_put_time(l->w, "ended_at", r->ended_at);
-    ctl_put_integer(l->w, "talk_ms", r->answered_at.ms && r->ended_at.ms ? r->ended_at.ms - r->answered_at.ms : 0);
-    ctl_put_text(l->w, "ended_by", r->ended_at.ms ? r->ended_by : "in progress");
-    ctl_put_text(l->w, "call_id", r->call_id);
-    ctl_put_text(l->w, "other_call_id", r->other_call_id);
-    ctl_close(l->w);
-    return --l->left > 0;
-}
-
-static void show_calls(void *ctx, struct ctl_request *request)
-{
-    struct agent *a = ctx;
-    const struct ctl_args *args = ctl_request_args(request);
-    struct listing l = {.left = ctl_args_has(args, "limit") ? ctl_args_integer(args, "limit") : CALLS_DEFAULT};
-    l.w = ctl_reply_begin(request);
-    ctl_open_array(l.w, "calls");
-    if (ctl_args_has(args, "number"))
-        call_journal_find(a->journal, slice_str(ctl_args_text(args, "number")), list_call, &l);
-    else
-        call_journal_each(a->journal, list_call, &l);
-    ctl_close(l.w);
-    ctl_reply_end(request);
-}
-
-static bool explain_call(void *ctx, const struct call_record *r)
-{
-    struct listing *l = ctx;
-    if (l->found++)
-        buf_str(l->text, "\n");
-    call_record_explain(r, l->text);
-    return --l->left > 0;
-}
-
-static void explain(void *ctx, struct ctl_request *request)
-{
-    struct agent *a = ctx;
-    const struct ctl_args *args = ctl_request_args(request);
-    const char *sought = ctl_args_text(args, "call");
-    struct buf text;
-    struct listing l = {.text = &text,
-                        .left = ctl_args_has(args, "limit") ? ctl_args_integer(args, "limit") : EXPLAINED_DEFAULT};
-    buf_init(&text, EXPLANATION_OCTETS_MAX);
-    call_journal_find(a->journal, slice_str(sought), explain_call, &l);
-    if (!l.found) {
-        ctl_refuse(request, ERR_NOT_FOUND, "no call from or to this number, nor with this Call-ID, is on record",
-                   "imectl agent calls");
-    } else {
-        struct ctl_writer *w = ctl_reply_begin(request);
-        ctl_put_text(w, "explanation", buf_text(&text));
-        ctl_reply_end(request);
-    }
-    buf_fini(&text);
-}
-
-static void show_causes(void *ctx, struct ctl_request *request)
-{
-    struct buf text;
-    (void)ctx;
-    buf_init(&text, EXPLANATION_OCTETS_MAX);
-    struct ctl_writer *w = ctl_reply_begin(request);
-    ctl_open_array(w, "causes");
-    for (int code = AGENT_CAUSE_QOS_FALLBACK; code <= AGENT_CAUSE_UNKNOWN; code++) {
-        const char *what = agent_cause_text((enum agent_cause)code),
-                   *advice = agent_cause_advice((enum agent_cause)code);
-        ctl_open_object(w, NULL);
-        ctl_put_integer(w, "cause", code);
-        ctl_put_text(w, "text", what);
-        ctl_put_text(w, "advice", advice);
-        ctl_close(w);
-        buf_printf(&text, "%s%d: %s\n  %s\n", text.n ? "\n" : "", code, what, advice);
-    }
-    ctl_close(w);
-    ctl_put_text(w, "explanation", buf_text(&text));
-    ctl_reply_end(request);
-    buf_fini(&text);
-}
-
 /* ---- trunks ---- */
 
 static void show_trunks(void *ctx, struct ctl_request *request)
@@ -286,8 +170,10 @@ static void shutdown_now(void *ctx, struct ctl_request *request)
 const struct ctl_handler agent_handlers[] = {
     {"show status", show_status},
     {"show counters", show_counters},
-    {"agent calls", show_calls},
-    {"agent explain", explain},
+    {"agent calls", agent_show_calls},
+    {"agent explain", agent_show_explanation},
+    {"agent fallback", agent_show_fallback},
+    {"agent return", agent_show_return},
     {"agent trunks", show_trunks},
     {"shutdown", shutdown_now},
     {"agent route list", agent_show_route_list},
@@ -298,7 +184,7 @@ const struct ctl_handler agent_handlers[] = {
     {"agent route delete", agent_show_route_delete},
     {"agent route export", agent_show_route_export},
     {"agent number test", agent_show_number_test},
-    {"agent causes", show_causes},
+    {"agent causes", agent_show_causes},
     {"agent enrolled list", agent_show_enrolled},
     {"agent enrolled add", agent_show_enrolled_add},
     {"agent enrolled load", agent_show_enrolled_load},

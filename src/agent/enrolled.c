@@ -80,7 +80,16 @@ const char *agent_quality_name(enum agent_quality quality)
 void agent_fallback_profile_init(struct agent_fallback_profile *p)
 {
     *p = (struct agent_fallback_profile){
-        .quality = AGENT_QUALITY_NOMINAL, .answer_ms = 6000, .caller_id_digits = 5, .simultaneous_calls = 1};
+        .quality = AGENT_QUALITY_NOMINAL,
+        .answer_ms = 6000,
+        .caller_id_digits = 5,
+        .dtmf_digits = 6,
+        .simultaneous_calls = 1000,
+        .return_ms = 30000,
+        .release_ms = 10000,
+        .collection_ms = 10000,
+        .inter_digit_ms = 3000,
+    };
 }
 
 int agent_fallback_profile_check(const struct agent_fallback_profile *p, const char **ret_reason)
@@ -99,6 +108,18 @@ int agent_fallback_profile_check(const struct agent_fallback_profile *p, const c
         told_apart *= 10;
     *ret_reason = "the correlation digits must tell ten times the simultaneous calls apart";
     if (p->dtmf_digits && told_apart / 10 < p->simultaneous_calls)
+        return ERR_RANGE;
+    *ret_reason = "a call returns after 5 seconds to 10 minutes";
+    if (p->return_ms && (p->return_ms < 5000 || p->return_ms > 600000))
+        return ERR_RANGE;
+    *ret_reason = "the release delay is at most 10 minutes";
+    if (p->release_ms < 0 || p->release_ms > 600000)
+        return ERR_RANGE;
+    *ret_reason = "the collection timer is 1 to 60 seconds";
+    if (p->collection_ms < 1000 || p->collection_ms > 60000)
+        return ERR_RANGE;
+    *ret_reason = "the inter-digit timer is half a second at least, and no longer than the collection timer";
+    if (p->inter_digit_ms < 500 || p->inter_digit_ms > p->collection_ms)
         return ERR_RANGE;
     return 0;
 }
@@ -496,6 +517,15 @@ bool agent_enrolled_find(const struct agent_enrolled *e, const struct e164 *numb
     const struct group *group = &e->groups[p->group];
     *ret_found = (struct agent_enrollment){group->name, p->text, &e->profiles[group->profile]};
     return true;
+}
+
+const struct agent_fallback_profile *agent_enrolled_fallback(const struct agent_enrolled *e, const struct e164 *number)
+{
+    for (size_t i = 0; i < e->profile_count; i++) {
+        if (number->text[0] && !strcmp(e->profiles[i].number.text, number->text))
+            return &e->profiles[i];
+    }
+    return NULL;
 }
 
 bool agent_enrolled_is_excluded(const struct agent_enrolled *e, const struct e164 *number)

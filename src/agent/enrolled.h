@@ -37,8 +37,13 @@ struct agent_fallback_profile {
     struct e164 number;          /* advertised: where the other side's fallback call goes; "": none */
     int64_t answer_ms;           /* 6 s; 1 … 10 s */
     unsigned caller_id_digits;   /* 5; 4 … 15: so many last digits of caller IDs are compared */
-    unsigned dtmf_digits;        /* 0 … 16 digits tell fallback calls apart where caller IDs cannot; 0: not used */
-    unsigned simultaneous_calls; /* on the fallback number */
+    unsigned dtmf_digits;        /* 6; 0 … 16 digits tell fallback calls apart where caller IDs cannot; 0: not used */
+    unsigned simultaneous_calls; /* 1000; on the fallback number */
+    int64_t return_ms; /* 30 s; good for so long, a call comes back to the Internet; 0: never. 5 s … 10 min */
+    int64_t
+        release_ms; /* 10 s; so long after it has moved a call that does not return keeps its direct leg; 0 … 10 min */
+    int64_t collection_ms;  /* 10 s; for all digits of a fallback call; 1 … 60 s */
+    int64_t inter_digit_ms; /* 3 s; for the next digit; 0.5 s … collection_ms */
 };
 
 void agent_fallback_profile_init(struct agent_fallback_profile *p);
@@ -102,6 +107,9 @@ struct agent_enrollment {
 
 /* False: not ours, or excluded. */
 bool agent_enrolled_find(const struct agent_enrolled *e, const struct e164 *number, struct agent_enrollment *ret_found);
+
+/* The profile that advertises this number; NULL: it is no fallback number. */
+const struct agent_fallback_profile *agent_enrolled_fallback(const struct agent_enrolled *e, const struct e164 *number);
 
 bool agent_enrolled_is_excluded(const struct agent_enrolled *e, const struct e164 *number);
 

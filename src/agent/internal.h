@@ -3,14 +3,20 @@
 #define AGENT_INTERNAL_H
 
 #include "agent/agent.h"
+#include "agent/fallback.h"
 #include "agent/journal.h"
 #include "agent/leftover.h"
 #include "agent/stranger.h"
 #include "agent/trunk_internal.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "media/tone.h"
 #include "sip/dialog.h"
 #include "sip/session.h"
+
+/* What we can do ourselves. */
+#define AGENT_ALLOW \
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REGISTER"
 
 #define WAYS_MAX 16
 #define FORKS_MAX 16       /* early dialogs of one call */
@@ -38,9 +44,13 @@ struct way {
     const struct agent_route *route; /* IME: with its ticket */
 };
 
-/* One end of a pair of dialogs. */
+/* One end of a pair of dialogs, or a leg of its own (detour.c). */
 struct end {
-    struct pair *pair;
+    struct agent *agent;
+    struct call *call; /* NULL: of a leg that has no call */
+    struct pair *pair; /* NULL: a leg */
+    struct end *other; /* who hears what it says */
+    bool is_called;    /* the called side, else the caller's */
     enum agent_side side;
     struct trunk *trunk; /* NULL: IME */
     struct sip_hop hop;  /* where it was first heard, or reached */
@@ -93,9 +103,8 @@ struct attempt {
 struct relay {
     struct list link; /* in call.relays */
     struct call *call;
-    struct pair *pair; /* NULL: the first one */
-    unsigned from;     /* the end where it came in */
-    uint64_t server;   /* 0: it has its final answer */
+    struct end *from, *to; /* where it came in, and where it goes; NULL: the first one */
+    uint64_t server;       /* 0: it has its final answer */
     struct client client;
     const struct trunk *heard_from; /* who answers the first request */
     enum sip_method method;
@@ -142,6 +151,7 @@ struct call {
     struct timer timer;        /* ringing for too long; then nothing heard for too long */
     struct list keep_link;     /* in agent.unkept */
     uint64_t kept_as;          /* the number of its row in the store; 0: none */
+    struct fallback *fallback; /* NULL: it cannot move to the phone network */
     struct call_record record; /* CALL_VOICE */
 };
 
@@ -179,6 +189,17 @@ struct agent {
     struct list closing;    /* calls that may be freed when the event is over */
     struct list unkept;     /* calls that were answered, and that the store is to have soon */
     struct list leftovers;  /* of before a crash */
+    struct list fallbacks;  /* calls that can move to the phone network */
+    size_t fallback_count, away_count;
+    struct list legs, legs_closing;
+    size_t leg_count;
+    struct map tokens; /* digits → struct fallback, called side */
+    unsigned wrong_tokens;
+    struct mono wrong_tokens_until;
+    bool quality_rings;
+    struct map voices;    /* port → struct voice */
+    struct list speaking; /* voices with a packet that is due */
+    uint8_t packet[TONE_PACKET_OCTETS_MAX];
     struct timer keep_timer, leftover_timer;
     uint64_t next_kept;
     struct trunk trunks[AGENT_TRUNKS_MAX];
@@ -207,6 +228,12 @@ void agent_timer_stop(struct agent *a, struct timer *t);
 struct slice agent_print(struct agent *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));                    /* lives as long as the event; empty: no memory */
 void agent_note(struct agent *a, struct call_record *record); /* into the journal */
+void agent_sweep(struct agent *a);                            /* what was needed for one event only */
+/* The 2xx to an INVITE that came in at that end, of our own; repeated until it is acknowledged. */
+void agent_accept(struct end *end, uint64_t server, struct slice description);
+/* A call that went over the phone network, and ends now, for the IME server. */
+void agent_upload(struct agent *a, enum vap_direction direction, const struct e164 *calling, const struct e164 *called,
+                  struct wall answered_at, const char *call_id);
 /* "host:port" of ours, as the other side sees it. */
 const char *agent_point(const struct agent *a, enum agent_side side, enum sip_transport transport);
 /* An answer of our own, without a body; with one more field unless name is NULL. */
@@ -216,6 +243,9 @@ struct sip_hop agent_hop(const struct sip_flow *flow);
 
 /* plan.c: where a call may go */
 unsigned plan_call(struct call *c); /* 0, or the status that refuses it; the record has the reason */
+/* Who calls, as +E.164, and whom, by what a trunk says. */
+void plan_caller(struct agent *a, const struct trunk *trunk, const struct sip_message *m, struct e164 *ret_calling);
+bool plan_called(struct agent *a, const struct trunk *trunk, const struct sip_message *m, struct e164 *ret_called);
 unsigned plan_note(struct call *c, enum agent_side side, enum agent_cause cause, const char *format, ...)
     __attribute__((format(printf, 4, 5))); /* a step of the record */
 void plan_redirect(struct call *c);
@@ -264,14 +294,11 @@ struct pair *pair_by_request(struct attempt *at, const struct sip_message *reque
 int pair_confirm(struct pair *p, const struct sip_message *response);
 void pair_free(struct pair *p);
 struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag);
-static inline struct end *end_other(struct end *e)
-{
-    return &e->pair->ends[e == &e->pair->ends[0]];
-}
-static inline unsigned end_index(const struct end *e)
-{
-    return e == &e->pair->ends[1];
-}
+/* An end in its owner's storage. Known by its dialog once that is there; a dialog that cannot be known is taken down again. */
+void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side side, struct trunk *trunk,
+              const struct sip_hop *hop);
+int end_register(struct agent *a, struct end *e);
+void end_fini(struct agent *a, struct end *e);
 struct sip_hop end_hop(const struct end *e);
 /* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,
@@ -290,7 +317,9 @@ void relay_inside(struct end *end, const struct sip_event *event);
 void relay_respond(struct relay *r, struct pair *pair, const struct sip_message *response);
 void relay_fail(struct relay *r, unsigned status);
 void relay_acked(struct end *end, const struct sip_message *ack);
-void relay_acknowledge(struct end *end);                          /* ACK of our own, if the end waits for one */
+void relay_acknowledge(struct end *end, struct slice description); /* ACK of our own, if the end waits for one */
+void relay_forget(struct end *end);                                /* it is about to go: those from and to it */
+void relay_give_up(struct end *to); /* it does not answer: those to it may be tried again */
 void relay_stray(struct agent *a, const struct sip_event *event); /* a response of a client that is gone */
 
 /* identity.c: who is named in a message */
@@ -331,12 +360,21 @@ struct patch {
     const char *ticket; /* NULL: none */
     uint32_t rack_cseq; /* PRACK: of the request that it is about; 0: it stays */
     struct refer_path path;
+    struct slice body;      /* in place of the message's; empty: that stays */
+    struct attempt *direct; /* a first INVITE to another company; NULL: none */
+};
+/* What a response is to have. */
+struct patch_back {
+    struct slice tag, contact;
+    struct identity_path people;
+    struct slice body;  /* as above */
+    struct call *first; /* to the first request of a call; NULL: of none */
 };
 int patch_request(struct agent *a, const struct sip_message *m, const struct patch *p, struct buf *out);
-int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request, struct slice tag,
-                   struct slice contact, const struct identity_path *people, struct buf *out);
+int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request,
+                   const struct patch_back *p, struct buf *out);
 /* A request goes on inside the dialog of that end. */
-int patch_inside(struct agent *a, const struct sip_message *m, const struct end *to, uint32_t cseq, uint32_t rack_cseq,
+int patch_inside(const struct sip_message *m, struct end *from, struct end *to, uint32_t cseq, uint32_t rack_cseq,
                  struct buf *out);
 /* A first request goes that way, with a tag and Call-ID of ours. */
 int patch_first(struct attempt *at, const struct sip_message *m, const struct way *way, struct buf *out);
@@ -345,8 +383,7 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
 #define EDGE_HEADERS "X-IME-"
 #define EDGE_DOMAIN_HEADER "X-IME-Domain"   /* in requests: the company that they are from, by its certificate */
 #define EDGE_QUALITY_HEADER "X-IME-Quality" /* in a REFER inside of a call: its quality has become bad, or good again */
-/* True: it was such a REFER, and has its answer. */
-bool relay_quality_told(struct end *end, const struct sip_event *event);
+bool relay_quality_told(struct end *end, const struct sip_event *event); /* it was that REFER, and has its answer */
 
 /* verdict.c */
 struct verdict {
@@ -355,7 +392,9 @@ struct verdict {
 };
 /* status 408 or 503 without response: none came in time; there was no way to send it. */
 struct verdict verdict_of(const struct attempt *at, unsigned status, const struct sip_message *response);
-/* What others are told, so that they know: a value of Reason. */
-struct slice verdict_reason(struct agent *a, enum agent_cause cause);
+struct slice verdict_reason(struct agent *a, enum agent_cause cause); /* what others are told: a value of Reason */
+enum agent_cause verdict_told(const struct sip_message *m);           /* AGENT_CAUSE_NONE: nobody says */
+void verdict_words(const struct sip_message *m, struct buf *out);     /* what it says besides, if it can be shown */
+bool verdict_is_told(const struct sip_message *m); /* an edge or agent has made it, whatever the cause */
 
 #endif

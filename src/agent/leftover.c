@@ -3,7 +3,8 @@
 
 #include "base/reader.h"
 
-#define ROW_VERSION 1
+#define ROW_VERSION 2 /* 1: no count of ends, always two */
+#define ENDS_MAX 3    /* caller, called side, and the leg to the phone network of a call that moves */
 #define ROW_OCTETS_MAX (64 * 1024)
 #define KEEP_MS 200       /* rows of so long go to the disk together */
 #define CSEQ_AHEAD 100000 /* requests inside the dialog may have gone on since the row was written */
@@ -29,7 +30,8 @@ struct leftover {
     bool under_way;  /* the goodbyes are sent */
     bool is_corrupt; /* its row says nothing: it goes */
     unsigned pstn;   /* which end is the phone network's */
-    struct leftover_end ends[2];
+    unsigned end_count;
+    struct leftover_end ends[ENDS_MAX];
 };
 
 static struct slice key_of(uint64_t number, uint8_t key[8])
@@ -63,16 +65,25 @@ static void encode_end(struct agent *a, struct end *e, struct buf *row)
 static void encode(struct call *c, struct buf *row)
 {
     const struct call_record *r = &c->record;
-    const bool has_vcr = r->called.text[0] && (r->from == AGENT_PSTN || r->to == AGENT_PSTN);
+    struct end *leg = fallback_leg(c);
+    struct fallback_leg_record record = {.is_ours = r->direction == CALL_OUTBOUND,
+                                         .calling = r->calling,
+                                         .called = r->called,
+                                         .answered_at = r->answered_at};
+    if (leg)
+        fallback_leg_record(leg, &record);
     buf_u8(row, ROW_VERSION);
-    buf_u8(row, has_vcr);
-    buf_u8(row, r->to == AGENT_PSTN);
-    buf_u8(row, r->direction == CALL_OUTBOUND ? VAP_SENT : VAP_RECEIVED);
-    buf_opaque(row, 1, e164_slice(&r->calling));
-    buf_opaque(row, 1, e164_slice(&r->called));
-    buf_u64(row, (uint64_t)r->answered_at.ms);
+    buf_u8(row, record.called.text[0] && (leg || r->from == AGENT_PSTN || r->to == AGENT_PSTN));
+    buf_u8(row, leg ? 2 : r->to == AGENT_PSTN);
+    buf_u8(row, record.is_ours ? VAP_SENT : VAP_RECEIVED);
+    buf_opaque(row, 1, e164_slice(&record.calling));
+    buf_opaque(row, 1, e164_slice(&record.called));
+    buf_u64(row, (uint64_t)record.answered_at.ms);
+    buf_u8(row, leg ? 3 : 2);
     encode_end(c->agent, &c->confirmed->ends[0], row);
     encode_end(c->agent, &c->confirmed->ends[1], row);
+    if (leg)
+        encode_end(c->agent, leg, row);
 }
 
 static void read_number(struct reader *r, struct e164 *ret_number)
@@ -120,16 +131,20 @@ static int decode(struct agent *a, struct slice row, struct leftover *l)
 {
     struct reader r;
     reader_init(&r, row);
-    if (read_u8(&r, "version") != ROW_VERSION)
+    const uint8_t version = read_u8(&r, "version");
+    if (version != ROW_VERSION && version != 1)
         return ERR_UNSUPPORTED;
     l->has_vcr = read_u8(&r, "phone network");
-    l->pstn = read_u8(&r, "end") & 1;
+    l->pstn = read_u8(&r, "end");
     l->vcr.direction = read_u8(&r, "direction") == VAP_SENT ? VAP_SENT : VAP_RECEIVED;
     read_number(&r, &l->vcr.calling);
     read_number(&r, &l->vcr.called);
     l->vcr.start_ntp = wall_to_ntp((struct wall){(int64_t)read_u64(&r, "answer")});
-    decode_end(a, &r, &l->ends[0]);
-    decode_end(a, &r, &l->ends[1]);
+    l->end_count = version == 1 ? 2 : read_u8(&r, "ends");
+    if (l->end_count < 2 || l->end_count > ENDS_MAX || l->pstn >= l->end_count)
+        reader_fail(&r, ERR_RANGE, "ends");
+    for (unsigned i = 0; i < l->end_count && !r.err; i++)
+        decode_end(a, &r, &l->ends[i]);
     return r.err ? r.err : reader_end(&r, "end of a call in progress");
 }
 
@@ -184,7 +199,7 @@ void call_keep_no_more(struct call *c)
 static void leftover_free(struct agent *a, struct leftover *l)
 {
     list_remove(&l->link);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < ENDS_MAX; i++) {
         client_drop(a, &l->ends[i].client);
         buf_fini(&l->ends[i].bye);
     }
@@ -216,6 +231,16 @@ static void ended(struct agent *a, struct leftover *l)
     leftover_free(a, l);
 }
 
+/* Once each has its answer. */
+static void end_if_all(struct agent *a, struct leftover *l)
+{
+    for (unsigned i = 0; i < l->end_count; i++) {
+        if (!l->ends[i].status)
+            return;
+    }
+    ended(a, l);
+}
+
 static void bye_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
 {
     struct leftover_end *e = owner;
@@ -225,21 +250,19 @@ static void bye_heard(struct agent *a, void *owner, unsigned status, const struc
         return;
     client_drop(a, &e->client);
     e->status = status;
-    if (l->ends[0].status && l->ends[1].status)
-        ended(a, l);
+    end_if_all(a, l);
 }
 
 static void say_goodbye(struct agent *a, struct leftover *l)
 {
     l->under_way = true;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < l->end_count; i++) {
         struct leftover_end *e = &l->ends[i];
         client_init(&e->client, bye_heard, e, e->trunk, &e->cseq);
         if (client_send(a, &e->client, &e->hop, buf_slice(&e->bye)) < 0)
             e->status = 503;
     }
-    if (l->ends[0].status && l->ends[1].status)
-        ended(a, l);
+    end_if_all(a, l);
 }
 
 /* A row that cannot be read ends no call, and would be read again at each start. */
@@ -279,7 +302,7 @@ static int load_row(void *arg, struct slice key, struct slice value)
     if (!l)
         return ERR_NO_MEMORY;
     list_append(&a->leftovers, &l->link);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < ENDS_MAX; i++) {
         l->ends[i].leftover = l;
         buf_init(&l->ends[i].bye, ROW_OCTETS_MAX);
     }
@@ -288,8 +311,10 @@ static int load_row(void *arg, struct slice key, struct slice value)
     if (l->number >= a->next_kept && l->number < UINT64_MAX)
         a->next_kept = l->number + 1;
     int err = key.n == 8 ? decode(a, value, l) : ERR_RANGE;
-    if (l->ends[0].bye.err || l->ends[1].bye.err)
-        return ERR_NO_MEMORY;
+    for (unsigned i = 0; i < ENDS_MAX; i++) {
+        if (l->ends[i].bye.err)
+            return ERR_NO_MEMORY;
+    }
     if (err) {
         l->is_corrupt = true;
         a->counters.calls_corrupt++;

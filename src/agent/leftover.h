@@ -1,4 +1,4 @@
-/* Calls in progress outlive a crash of the agent in the store: for each there is a row with the goodbye of both its ends. After a restart these are
+/* Calls in progress outlive a crash of the agent in the store: for each there is a row with the goodbye of both its ends, and of its leg to the phone network. After a restart these are
  * sent, so that nobody stays in a call that nobody can end any longer. If the phone network says that the call was in progress until then, the
  * record of the call is complete, and is handed in.
  *

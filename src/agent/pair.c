@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static int end_register(struct agent *a, struct end *e)
+int end_register(struct agent *a, struct end *e)
 {
     const struct sip_dialog *d = &e->dialog;
     buf_clear(&a->text);
@@ -47,7 +47,9 @@ static void accepted_due(struct agent *a, void *owner)
         break;
     case SIP_RESEND_GIVE_UP:
         a->counters.answers_unacknowledged++;
-        call_end(e->pair->call, 408, "the agent: the answer was never acknowledged");
+        if (fallback_unacknowledged(e))
+            return;
+        call_end(e->call, 408, "the agent: the answer was never acknowledged");
         return;
     case SIP_RESEND_WAIT:
         break;
@@ -59,7 +61,7 @@ static void accepted_due(struct agent *a, void *owner)
 static void probed(struct agent *a, void *owner, unsigned status, const struct sip_message *response)
 {
     struct end *e = owner;
-    struct call *c = e->pair->call;
+    struct call *c = e->call;
     if (status < 200)
         return;
     client_drop(a, &e->probe);
@@ -69,18 +71,21 @@ static void probed(struct agent *a, void *owner, unsigned status, const struct s
         return;
     }
     a->counters.calls_stuck++;
+    if (fallback_survives(e))
+        return;
     e->gone = true;
-    call_end(c, 408, end_index(e) ? "the agent: the called side had gone" : "the agent: the caller had gone");
+    call_end(c, 408, e->is_called ? "the agent: the called side had gone" : "the agent: the caller had gone");
 }
 
-static void end_init(struct pair *p, struct end *e, enum agent_side side, struct trunk *trunk,
-                     const struct sip_hop *hop)
+void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side side, struct trunk *trunk,
+              const struct sip_hop *hop)
 {
-    e->pair = p;
+    e->agent = a;
+    e->call = c;
     e->side = side;
     e->trunk = trunk;
     e->hop = *hop;
-    e->heard = p->call->agent->now.mono;
+    e->heard = a->now.mono;
     client_init(&e->probe, probed, e, trunk, NULL);
     e->probe.cseq = &e->dialog.local_cseq;
     sip_accepted_init(&e->accepted);
@@ -88,7 +93,7 @@ static void end_init(struct pair *p, struct end *e, enum agent_side side, struct
     e->timer = (struct timer){.fire = accepted_due, .owner = e};
 }
 
-static void end_fini(struct agent *a, struct end *e)
+void end_fini(struct agent *a, struct end *e)
 {
     end_unregister(a, e);
     client_drop(a, &e->probe);
@@ -123,8 +128,13 @@ static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
     p->attempt = at;
     list_append(&c->pairs, &p->link);
     c->pair_count++;
-    end_init(p, &p->ends[0], c->from, c->from_trunk, &c->from_hop);
-    end_init(p, &p->ends[1], at->side, at->trunk, &at->client.hop);
+    end_init(&p->ends[0], a, c, c->from, c->from_trunk, &c->from_hop);
+    end_init(&p->ends[1], a, c, at->side, at->trunk, &at->client.hop);
+    for (unsigned i = 0; i < 2; i++) {
+        p->ends[i].pair = p;
+        p->ends[i].other = &p->ends[!i];
+        p->ends[i].is_called = i == 1;
+    }
     p->remote_tag = mem_alloc(remote_tag.n + 1);
     agent_tag(a, p->ends[0].tag);
     memcpy(p->ends[1].tag, at->tag, sizeof at->tag);
@@ -252,7 +262,7 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
 
 struct sip_hop end_hop(const struct end *e)
 {
-    return end_hop_by(e->pair->call->agent, e->trunk, &e->hop, &e->dialog);
+    return end_hop_by(e->agent, e->trunk, &e->hop, &e->dialog);
 }
 
 static const char *const transport_params[] = {"", ";transport=tcp", ";transport=tls"};

@@ -1,6 +1,7 @@
 /* What is changed in a message that goes from one leg to the other: what names a hop, a dialog or an address of one side. All else goes out
  * octet for octet as it came: bodies, unknown header fields, their order, display names, parameters. Who is named in it: identity.c; which dialogs:
  * refer.c. */
+#include "agent/fallback_word.h"
 #include "agent/internal.h"
 
 #include "base/text.h"
@@ -40,13 +41,16 @@ static void patch_copy(struct agent *a, struct sip_edit *e, const struct sip_mes
 }
 
 /* What is between the edge and us goes nowhere else, and nobody else's word is taken for the edge's. */
+/* Nor do the words of agents reach anybody else, or come from anybody else: those that are to go are put in afterwards. */
 static void patch_out_edge(struct sip_edit *e, const struct sip_message *m)
 {
     const size_t n = sizeof EDGE_HEADERS - 1;
     for (size_t i = 0; i < m->field_count; i++) {
         const struct sip_field *f = &m->fields[i];
-        if (f->header == SIP_OTHER_HEADER && f->name.n > n &&
-            text_equal_nocase(slice_of(f->name.p, n), slice_str(EDGE_HEADERS)))
+        if (f->header != SIP_OTHER_HEADER)
+            continue;
+        if ((f->name.n > n && text_equal_nocase(slice_of(f->name.p, n), slice_str(EDGE_HEADERS))) ||
+            text_equal_nocase(f->name, slice_str(FALLBACK_HEADER)))
             sip_edit_remove(e, f);
     }
 }
@@ -56,6 +60,14 @@ static void patch_length(struct agent *a, struct sip_edit *e, const struct sip_m
 {
     if (!sip_field_first(m, SIP_CONTENT_LENGTH))
         sip_edit_set(e, SIP_CONTENT_LENGTH, agent_print(a, "%zu", m->body.n));
+}
+
+static void patch_body(struct agent *a, struct sip_edit *e, const struct sip_message *m, struct slice body)
+{
+    if (body.n)
+        sip_edit_body(e, body, (struct slice){0});
+    else
+        patch_length(a, e, m);
 }
 
 /* ---- requests ---- */
@@ -98,7 +110,9 @@ int patch_request(struct agent *a, const struct sip_message *m, const struct pat
         if (f && !sip_read_rack(&c, &rack))
             sip_edit_value(e, f, agent_print(a, "%u %u %.*s", rack.rseq, p->rack_cseq, SLICE_PRINT(rack.cseq.method)));
     }
-    patch_length(a, e, m);
+    if (p->direct)
+        fallback_offer_invite(p->direct, e);
+    patch_body(a, e, m, p->body);
     int err = sip_edit_write(e, out);
     return err ? err : out->err;
 }
@@ -109,11 +123,15 @@ static struct slice refer_point(struct agent *a, const struct sip_message *m, en
     return m->method == SIP_REFER ? end_point(a, side, transport) : (struct slice){0};
 }
 
-int patch_inside(struct agent *a, const struct sip_message *m, const struct end *to, uint32_t cseq, uint32_t rack_cseq,
+int patch_inside(const struct sip_message *m, struct end *from, struct end *to, uint32_t cseq, uint32_t rack_cseq,
                  struct buf *out)
 {
+    struct agent *a = to->agent;
     const struct sip_dialog *d = &to->dialog;
-    const struct end *from = &to->pair->ends[to == &to->pair->ends[0]];
+    struct slice body = {0};
+    int err = fallback_pass(to->call, from, to, m, NULL, &body);
+    if (err)
+        return err;
     struct patch p = {
         .uri = slice_str(d->remote_target),
         .from = agent_print(a, "%s;tag=%s", d->local_address, d->local_tag),
@@ -128,6 +146,7 @@ int patch_inside(struct agent *a, const struct sip_message *m, const struct end 
                  .from_point = agent_point(a, from->side, from->hop.transport),
                  .to_point = refer_point(a, m, to->side, to->hop.transport),
                  .to_tag = to->tag},
+        .body = body,
     };
     return patch_request(a, m, &p, out);
 }
@@ -150,14 +169,15 @@ int patch_first(struct attempt *at, const struct sip_message *m, const struct wa
         .path = {.people = people,
                  .from_point = agent_point(a, c->from, c->from_hop.transport),
                  .to_point = refer_point(a, m, way->side, way->hop.transport)},
+        .direct = way->side == AGENT_IME && m->method == SIP_INVITE ? at : NULL,
     };
     return patch_request(a, m, &p, out);
 }
 
 /* ---- responses ---- */
 
-int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request, struct slice tag,
-                   struct slice contact, const struct identity_path *people, struct buf *out)
+int patch_response(struct agent *a, const struct sip_message *m, const struct sip_message *request,
+                   const struct patch_back *p, struct buf *out)
 {
     struct sip_edit *e = sip_edit_new(&a->scratch, m);
     const struct sip_field *to = sip_field_first(request, SIP_TO);
@@ -170,15 +190,18 @@ int patch_response(struct agent *a, const struct sip_message *m, const struct si
     patch_copy(a, e, request, SIP_CSEQ);
     patch_copy(a, e, request, SIP_RECORD_ROUTE);
     sip_edit_remove_all(e, SIP_ROUTE);
-    if (request->to.tag.n || !tag.n)
+    if (request->to.tag.n || !p->tag.n)
         sip_edit_set(e, SIP_TO, to->value);
     else
-        sip_edit_set(e, SIP_TO, agent_print(a, "%.*s;tag=%.*s", SLICE_PRINT(to->value), SLICE_PRINT(tag)));
+        sip_edit_set(e, SIP_TO, agent_print(a, "%.*s;tag=%.*s", SLICE_PRINT(to->value), SLICE_PRINT(p->tag)));
     if (m->status < 300 || m->status >= 400)
-        patch_contacts(e, m, contact, agent_print(a, "<%.*s>", SLICE_PRINT(contact)));
+        patch_contacts(e, m, p->contact, agent_print(a, "<%.*s>", SLICE_PRINT(p->contact)));
     sip_edit_remove_all(e, SIP_X_CISCO_VIPR_TICKET);
-    identity_patch(a, e, m, people);
-    patch_length(a, e, m);
+    patch_out_edge(e, m);
+    identity_patch(a, e, m, &p->people);
+    if (p->first)
+        fallback_offer_answer(p->first, m->status, e);
+    patch_body(a, e, m, p->body);
     int err = sip_edit_write(e, out);
     return err ? err : out->err;
 }

@@ -190,8 +190,8 @@ static void plan_routes(struct call *c)
 
 /* ---- directions ---- */
 
-/* Who calls, as +E.164: what the PBX or the trunk asserts goes before what the phone says. */
-static void plan_calling(struct call *c, const struct sip_message *m)
+/* What the PBX or the trunk asserts goes before what the phone says. trunk NULL: another company. */
+void plan_caller(struct agent *a, const struct trunk *trunk, const struct sip_message *m, struct e164 *ret_calling)
 {
     const struct sip_field *asserted = sip_field_first(m, SIP_P_ASSERTED_IDENTITY);
     struct sip_address address = m->from;
@@ -205,13 +205,13 @@ static void plan_calling(struct call *c, const struct sip_message *m)
     }
     if (sip_uri_parse(address.uri, &uri, NULL) < 0)
         return;
-    if (!c->from_trunk) {
-        sip_uri_number(&uri, &c->record.calling);
+    if (!trunk) {
+        sip_uri_number(&uri, ret_calling);
         return;
     }
-    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, uri.user, NULL, &dialed);
+    agent_dial_in(&trunk->options->plan, &a->options->shorts, uri.user, NULL, &dialed);
     if (dialed.verdict == AGENT_DIAL_E164)
-        c->record.calling = dialed.number;
+        *ret_calling = dialed.number;
 }
 
 static unsigned plan_refuse(struct call *c, enum agent_cause cause, unsigned status, const char *text)
@@ -302,19 +302,32 @@ static unsigned plan_from_pbx(struct call *c, const struct sip_uri *uri)
 }
 
 /* A carrier that we have registered at may send to our Contact: then the number called stands in To. */
-static struct slice called_user(const struct call *c, const struct sip_message *m, const struct sip_uri *uri)
+static struct slice called_user(const struct trunk *trunk, const struct sip_message *m, const struct sip_uri *uri)
 {
-    const struct agent_trunk_options *o = c->from_trunk->options;
+    const struct agent_trunk_options *o = trunk->options;
     struct sip_uri to;
     if (!o->registers || !slice_eq_str(uri->user, o->user ? o->user : "") || sip_uri_parse(m->to.uri, &to, NULL) < 0)
         return uri->user;
     return to.user;
 }
 
+bool plan_called(struct agent *a, const struct trunk *trunk, const struct sip_message *m, struct e164 *ret_called)
+{
+    struct agent_dialed dialed;
+    struct sip_uri uri;
+    if (sip_uri_parse(m->uri, &uri, NULL) < 0)
+        return false;
+    agent_dial_in(&trunk->options->plan, &a->options->shorts, called_user(trunk, m, &uri), NULL, &dialed);
+    if (dialed.verdict == AGENT_DIAL_E164)
+        *ret_called = dialed.number;
+    return dialed.verdict == AGENT_DIAL_E164;
+}
+
 static unsigned plan_from_pstn(struct call *c, const struct sip_message *m, const struct sip_uri *uri)
 {
     struct agent_dialed dialed;
-    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, called_user(c, m, uri), NULL, &dialed);
+    agent_dial_in(&c->from_trunk->options->plan, &c->agent->options->shorts, called_user(c->from_trunk, m, uri), NULL,
+                  &dialed);
     if (!dialed.text[0])
         return plan_refuse_empty(c);
     if (dialed.verdict == AGENT_DIAL_E164)
@@ -364,7 +377,7 @@ unsigned plan_call(struct call *c)
     struct sip_uri uri;
     if (!m || !flow)
         return 500;
-    plan_calling(c, m);
+    plan_caller(a, c->from_trunk, m, &c->record.calling);
     if (sip_uri_parse(m->uri, &uri, NULL) < 0 ||
         (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_TEL && uri.scheme != SIP_SCHEME_SIPS))
         return plan_refuse(c, AGENT_CAUSE_REMOTE_NOT_E164, 416, "the address called is of a kind that is not known");

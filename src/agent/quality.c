@@ -12,7 +12,7 @@ static struct slice word(struct slice value)
 bool relay_quality_told(struct end *end, const struct sip_event *event)
 {
     const struct sip_message *m = event->message;
-    struct call *c = end->pair->call;
+    struct call *c = end->call;
     struct agent *a = c->agent;
     const bool from_edge = end->side == AGENT_IME && a->options->edge.family;
     const struct sip_field *f = from_edge && m->method == SIP_REFER ? sip_field_named(m, EDGE_QUALITY_HEADER) : NULL;
@@ -31,5 +31,6 @@ bool relay_quality_told(struct end *end, const struct sip_event *event)
               "call=%s figures=\"%.*s\"", c->record.call_id, SLICE_PRINT(f->value));
     agent_note(a, &c->record);
     agent_answer(a, event->server, 202, "Refer-Sub", slice_str("false"));
+    fallback_quality(c, is_bad);
     return true;
 }

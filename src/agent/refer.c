@@ -25,7 +25,7 @@ static struct end *named_by(struct agent *a, const struct sip_field *f, bool *re
     if (!sip_param_find(params, "to-tag", &to_tag) || !sip_param_find(params, "from-tag", &from_tag))
         return NULL;
     struct end *end = end_find(a, call_id, to_tag, from_tag);
-    struct end *other = end ? end_other(end) : NULL;
+    struct end *other = end ? end->other : NULL;
     *ret_early_only = sip_param_find(params, "early-only", &early);
     return other && other->ready ? other : NULL;
 }
@@ -124,7 +124,7 @@ struct end *refer_named(struct agent *a, struct slice user, struct slice *ret_fa
 {
     const size_t tag = TAG_OCTETS - 1;
     struct end *named = user.n >= tag ? map_get(&a->tags, slice_of(user.p, tag)) : NULL;
-    struct end *to = named ? end_other(named) : NULL;
+    struct end *to = named ? named->other : NULL;
     *ret_far_user = (struct slice){0};
     if (!to || !to->ready || user.n == tag)
         return to && to->ready ? to : NULL;

@@ -51,7 +51,7 @@ static void relay_accepted(struct relay *r, struct end *end, const struct client
                            const struct sip_message *request, struct slice answer)
 {
     struct agent *a = r->call->agent;
-    struct end *other = end_other(end);
+    struct end *other = end->other;
     struct slice credentials = client ? client_credentials_shown(a, client) : (struct slice){0};
     end->accepted_server = r->server;
     end->accepted_cseq = r->out_cseq;
@@ -71,7 +71,7 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
     struct call *c = r->call;
     struct agent *a = c->agent;
     const struct sip_message *request = sip_server_request(a->layer, r->server);
-    struct end *end = r->pair ? &r->pair->ends[r->from] : pair ? &pair->ends[0] : NULL;
+    struct end *end = r->from ? r->from : pair ? &pair->ends[0] : NULL;
     const unsigned status = response->status;
     if (!request) {
         relay_close(r);
@@ -82,9 +82,13 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
     if (end)
         memcpy(text, end->tag, sizeof text);
     struct slice contact = end_contact(a, end ? end->side : c->from, r->transport, text);
-    const struct identity_path people = r->pair ? (struct identity_path){end_other(end)->trunk, end->trunk}
-                                                : (struct identity_path){r->heard_from, c->from_trunk};
-    if (patch_response(a, response, request, tag, contact, &people, &a->octets) < 0 ||
+    struct patch_back back = {.tag = tag, .contact = contact, .first = r->from ? NULL : c};
+    back.people = r->from ? (struct identity_path){r->to->trunk, end->trunk}
+                          : (struct identity_path){r->heard_from, c->from_trunk};
+    if (!r->from)
+        fallback_offer_prepare(c, status, request);
+    if (fallback_pass(c, r->to, r->from, response, request, &back.body) < 0 ||
+        patch_response(a, response, request, &back, &a->octets) < 0 ||
         sip_server_respond(a->layer, a->now, r->server, buf_slice(&a->octets)) < 0) {
         if (status >= 200)
             relay_fail(r, 500);
@@ -94,7 +98,7 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
         return;
     if (status < 300 && r->method == SIP_INVITE && end)
         relay_accepted(r, end,
-                       r->pair      ? &r->client
+                       r->from      ? &r->client
                        : c->current ? &c->current->client
                                     : NULL,
                        request, buf_slice(&a->octets));
@@ -112,7 +116,7 @@ static void relay_heard(struct agent *a, void *owner, unsigned status, const str
 {
     struct relay *r = owner;
     struct call *c = r->call;
-    struct end *other = &r->pair->ends[!r->from];
+    struct end *other = r->to;
     if (response)
         other->heard = a->now.mono;
     if (status == 100)
@@ -122,7 +126,10 @@ static void relay_heard(struct agent *a, void *owner, unsigned status, const str
         if (r->method == SIP_INVITE || r->method == SIP_UPDATE) /* both targets may have changed */
             call_keep(c);
     }
-    if (response)
+    const bool hides = fallback_hides(other, status);
+    if (hides)
+        relay_fail(r, 500);
+    else if (response)
         relay_respond(r, NULL, response);
     else
         relay_fail(r, status);
@@ -132,7 +139,11 @@ static void relay_heard(struct agent *a, void *owner, unsigned status, const str
         call_refreshed(c, response);
     if (r->ends_call && c->state == CALL_UP)
         call_over(c, "the notifier");
+    fallback_passed(other, r->method, status);
     relay_free(r);
+    if (hides)
+        fallback_suspect(other);
+    fallback_stirred(c);
     call_check(c);
 }
 
@@ -147,11 +158,11 @@ static uint32_t relay_rack(const struct end *end, const struct sip_message *m)
     sip_cursor_init(&cursor, m->octets, f ? f->value : (struct slice){0});
     if (m->method != SIP_PRACK || !f || sip_read_rack(&cursor, &rack) < 0)
         return 0;
-    LIST_EACH(it, &end->pair->call->relays) {
+    LIST_EACH(it, &end->call->relays) {
         const struct relay *r = CONTAINER_OF(it, struct relay, link);
-        if (r->method != SIP_INVITE || r->from != end_index(end) || r->cseq != rack.cseq.number)
+        if (r->method != SIP_INVITE || (r->from ? r->from != end : end->is_called) || r->cseq != rack.cseq.number)
             continue;
-        return r->pair ? r->out_cseq : end->pair->attempt ? end->pair->attempt->cseq : 0;
+        return r->from ? r->out_cseq : end->pair && end->pair->attempt ? end->pair->attempt->cseq : 0;
     }
     return end->accepted.cseq == rack.cseq.number ? end->accepted_cseq : 0;
 }
@@ -170,17 +181,17 @@ static void relay_refuse(struct agent *a, const struct sip_event *event, unsigne
 
 void relay_inside(struct end *end, const struct sip_event *event)
 {
-    struct call *c = end->pair->call;
+    struct call *c = end->call;
     struct agent *a = c->agent;
-    struct end *other = end_other(end);
+    struct end *other = end->other;
     struct relay *r;
     unsigned status = sip_dialog_receive(&end->dialog, event->message);
     end->heard = a->now.mono;
     if (event->flow->transport == end->hop.transport && event->flow->conn)
         end->hop.conn = event->flow->conn;
     if (!status && (!other->ready || other->gone || end->gone || c->state == CALL_OVER))
-        status = 481;
-    if (!status && relay_quality_told(end, event))
+        status = fallback_between(end) ? fallback_not_now(event->message->method) : 481;
+    if (!status && (relay_quality_told(end, event) || fallback_takes(end, event)))
         return;
     if (!status && (c->relay_count >= CALL_RELAYS_MAX || relay_new(c, event, &r) < 0))
         status = 500;
@@ -188,19 +199,19 @@ void relay_inside(struct end *end, const struct sip_event *event)
         relay_refuse(a, event, status);
         return;
     }
-    r->pair = end->pair;
-    r->from = end_index(end);
+    r->from = end;
+    r->to = other;
     r->out_cseq = ++other->dialog.local_cseq;
     r->ends_call = c->kind == CALL_SUBSCRIPTION && relay_is_last_notify(event->message);
     r->client.trunk = other->trunk;
     r->client.cseq = &other->dialog.local_cseq;
     r->client.sent_as = &r->out_cseq;
     struct sip_hop hop = end_hop(other);
-    int err = patch_inside(a, event->message, other, r->out_cseq, relay_rack(end, event->message), &a->octets);
+    int err = patch_inside(event->message, end, other, r->out_cseq, relay_rack(end, event->message), &a->octets);
     if (!err)
         err = client_send(a, &r->client, &hop, buf_slice(&a->octets));
     if (err) {
-        relay_fail(r, 500);
+        relay_fail(r, err == ERR_CONFLICT || err == ERR_NOT_FOUND ? 488 : 500);
         relay_free(r);
         return;
     }
@@ -212,7 +223,7 @@ void relay_inside(struct end *end, const struct sip_event *event)
 /* What is in a->octets. */
 static void relay_send_ack(struct end *to, uint32_t cseq)
 {
-    struct agent *a = to->pair->call->agent;
+    struct agent *a = to->agent;
     const bool is_owed = to->owes_ack == cseq;
     struct sip_hop hop = end_hop(to);
     struct slice ack =
@@ -225,39 +236,95 @@ static void relay_send_ack(struct end *to, uint32_t cseq)
 }
 
 /* Of our own. */
-static void relay_make_ack(struct end *to, uint32_t cseq)
+static void relay_make_ack(struct end *to, uint32_t cseq, struct slice description)
 {
-    struct agent *a = to->pair->call->agent;
+    struct agent *a = to->agent;
     buf_clear(&a->octets);
     sip_dialog_begin_request(&to->dialog, "ACK", cseq, &a->octets);
-    sip_end(&a->octets, (struct slice){0});
+    if (description.n)
+        sip_put_text(&a->octets, SIP_CONTENT_TYPE, "application/sdp");
+    sip_end(&a->octets, description);
     relay_send_ack(to, cseq);
 }
 
 void relay_acked(struct end *end, const struct sip_message *ack)
 {
-    struct agent *a = end->pair->call->agent;
-    struct end *other = end_other(end);
+    struct agent *a = end->agent;
+    struct end *other = end->other;
     end->heard = a->now.mono;
     if (!sip_accepted_acked(&end->accepted, ack))
         return;
     agent_timer_stop(a, &end->timer);
-    if (other->ready && !other->gone && other->owes_ack == end->accepted_cseq &&
-        !patch_inside(a, ack, other, end->accepted_cseq, 0, &a->octets))
+    if (end->accepted_cseq && other->ready && !other->gone && other->owes_ack == end->accepted_cseq &&
+        !patch_inside(ack, end, other, end->accepted_cseq, 0, &a->octets))
         relay_send_ack(other, end->accepted_cseq);
+    fallback_acked(end);
 }
 
-void relay_acknowledge(struct end *end)
+void relay_acknowledge(struct end *end, struct slice description)
 {
     if (end->owes_ack && end->ready)
-        relay_make_ack(end, end->owes_ack);
+        relay_make_ack(end, end->owes_ack, description);
+}
+
+void agent_accept(struct end *end, uint64_t server, struct slice description)
+{
+    struct agent *a = end->agent;
+    const struct sip_message *request = sip_server_request(a->layer, server);
+    const struct sip_flow *flow = sip_server_flow(a->layer, server);
+    struct buf *out = &a->octets;
+    if (!request || !flow)
+        return;
+    const struct slice contact = end_contact(a, end->side, flow->transport, end->tag);
+    buf_clear(out);
+    sip_begin_answer(out, request, 200, NULL, slice_str(end->tag));
+    sip_put_text(out, SIP_CONTACT, "<%.*s>", SLICE_PRINT(contact));
+    sip_put(out, SIP_ALLOW, slice_str(AGENT_ALLOW));
+    sip_put_text(out, SIP_CONTENT_TYPE, "application/sdp");
+    sip_end(out, description);
+    if (out->err)
+        return;
+    end->accepted_server = server;
+    end->accepted_cseq = 0; /* there is no other end */
+    if (!sip_accepted_start(&end->accepted, a->now, request, buf_slice(out), SIP_T1_MS, SIP_T2_MS))
+        heap_set(&a->timers, &end->timer.node, sip_accepted_deadline(&end->accepted));
+    sip_server_respond(a->layer, a->now, server, buf_slice(out));
+}
+
+void relay_forget(struct end *end)
+{
+    if (!end->call)
+        return;
+    LIST_EACH(it, &end->call->relays) {
+        struct relay *r = CONTAINER_OF(it, struct relay, link);
+        if (r->from != end && r->to != end)
+            continue;
+        relay_fail(r, 500);
+        relay_free(r);
+    }
+}
+
+void relay_give_up(struct end *to)
+{
+    struct agent *a = to->agent;
+    if (!to->call)
+        return;
+    LIST_EACH(it, &to->call->relays) {
+        struct relay *r = CONTAINER_OF(it, struct relay, link);
+        if (r->to != to || !r->from)
+            continue;
+        if (r->method == SIP_INVITE && r->client.token)
+            sip_client_cancel(a->layer, a->now, r->client.id, (struct slice){0});
+        relay_fail(r, fallback_not_now(r->method));
+        relay_free(r);
+    }
 }
 
 /* A 2xx in a dialog of ours: one that comes again gets its ACK again; one that nobody waits for any longer (the re-INVITE has timed out) its
  * first, for the call may go on. False: the dialog is closed, and has no ACK for it. */
 static bool relay_acknowledge_again(struct end *end, const struct sip_message *response)
 {
-    struct agent *a = end->pair->call->agent;
+    struct agent *a = end->agent;
     struct slice ack = sip_confirmed_ack(&end->confirmed, response);
     struct sip_hop hop = end_hop(end);
     if (end->owes_ack == response->cseq.number)
@@ -265,7 +332,7 @@ static bool relay_acknowledge_again(struct end *end, const struct sip_message *r
     if (ack.n)
         sip_layer_send_ack(a->layer, a->now, &hop, agent_point(a, end->side, hop.transport), ack);
     else if (!end->gone)
-        relay_make_ack(end, response->cseq.number);
+        relay_make_ack(end, response->cseq.number, (struct slice){0});
     return ack.n || !end->gone;
 }
 

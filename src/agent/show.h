@@ -1,8 +1,15 @@
-/* imectl's commands about routes, numbers, provisioning and services. The ctx is a struct agent. */
+/* imectl's commands about calls, routes, numbers, provisioning and services. The ctx is a struct agent. */
 #ifndef AGENT_SHOW_H
 #define AGENT_SHOW_H
 
 struct ctl_request;
+
+/* show_calls.c */
+void agent_show_calls(void *ctx, struct ctl_request *request);
+void agent_show_explanation(void *ctx, struct ctl_request *request);
+void agent_show_causes(void *ctx, struct ctl_request *request);
+void agent_show_fallback(void *ctx, struct ctl_request *request);
+void agent_show_return(void *ctx, struct ctl_request *request);
 
 /* show_routes.c */
 void agent_show_route_list(void *ctx, struct ctl_request *request);

@@ -96,6 +96,47 @@ static void trunk_up(struct trunk *t, bool up)
         trunk_ring(t, absence_of(t), "it does not answer");
 }
 
+/* ---- whether it takes changes ---- */
+
+#define CHANGE_REFUSALS_MAX 3 /* in a row: not this phone's codecs, but its habit */
+#define FIXED_MS INT64_C(3600000)
+
+/* Of that call, or of the moment: it says nothing about the next one. */
+static bool is_passing(unsigned status)
+{
+    return status == 408 || status == 480 || status == 481 || status == 487 || status == 491 ||
+           (status >= 500 && status < 600 && status != 501);
+}
+
+void trunk_change_refused(struct trunk *t, unsigned status)
+{
+    char what[96];
+    if (is_passing(status))
+        return;
+    const bool never = status == 405 || status == 501; /* it does not know such a request */
+    t->agent->counters.trunk_changes_refused++;
+    t->change_refusals++;
+    if (!never && t->change_refusals < CHANGE_REFUSALS_MAX)
+        return;
+    t->fixed_until = mono_after_ms(t->agent->now.mono, FIXED_MS);
+    snprintf(what, sizeof what, "it answers re-INVITE in mid-call with %u: no call moves there for an hour", status);
+    trunk_ring(t, AGENT_ALARM_TRUNK_FIXED, what);
+}
+
+void trunk_change_taken(struct trunk *t)
+{
+    t->change_refusals = 0;
+    t->fixed_until = (struct mono){0};
+    trunk_clear(t, AGENT_ALARM_TRUNK_FIXED);
+}
+
+bool trunk_is_fixed(const struct trunk *t)
+{
+    return !mono_due(t->fixed_until, t->agent->now.mono);
+}
+
+/* ---- whether it is there ---- */
+
 void trunk_heard(struct trunk *t)
 {
     t->misses = 0;

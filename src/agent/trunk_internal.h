@@ -69,6 +69,8 @@ struct trunk {
     size_t hop_count;
     unsigned misses; /* OPTIONS in a row without an answer */
     bool down;
+    unsigned change_refusals; /* re-INVITEs that it has refused since it took one */
+    struct mono fixed_until;  /* no call is moved there before: what it has begun with it keeps */
     struct client keepalive;
     struct timer keepalive_timer;
     uint32_t keepalive_cseq;
@@ -114,6 +116,10 @@ void trunks_stop(struct agent *a);
 void trunk_located(struct trunk *t, const struct sip_hop *hops, size_t n);
 bool trunk_is_usable(const struct trunk *t);
 void trunk_heard(struct trunk *t); /* it is there */
+/* A re-INVITE to it, in the middle of a call. If it refuses them by habit, it is spared for an hour. */
+void trunk_change_refused(struct trunk *t, unsigned status);
+void trunk_change_taken(struct trunk *t);
+bool trunk_is_fixed(const struct trunk *t);
 void trunk_ring(const struct trunk *t, enum agent_alarm alarm, const char *what);
 void trunk_clear(const struct trunk *t, enum agent_alarm alarm);
 /* Whose request it is: ERR_FORBIDDEN if nobody's that we know. NULL: from the IME side. */

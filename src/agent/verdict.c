@@ -1,6 +1,8 @@
 /* What a failed attempt means: its cause code, whether the call goes another way, and how the two sides tell each other why. */
 #include "agent/internal.h"
 
+#include "base/text.h"
+
 /* The protocol of our own Reason values: the other side's code is better than a guess from a status. */
 #define REASON_PROTOCOL "X-IME"
 
@@ -9,20 +11,46 @@ struct slice verdict_reason(struct agent *a, enum agent_cause cause)
     return agent_print(a, REASON_PROTOCOL " ;cause=%d ;text=\"%s\"", (int)cause, agent_cause_text(cause));
 }
 
-/* AGENT_CAUSE_NONE: the other side does not say. */
-static enum agent_cause told_cause(const struct sip_message *response)
+/* The first Reason of ours that passes `any`, or has one of our codes. */
+static bool find_reason(const struct sip_message *m, bool any, struct sip_reason *ret_reason)
 {
-    for (const struct sip_field *f = sip_field_first(response, SIP_REASON); f; f = sip_field_next(response, f)) {
+    for (const struct sip_field *f = sip_field_first(m, SIP_REASON); f; f = sip_field_next(m, f)) {
         struct sip_cursor c;
         struct sip_reason reason;
-        sip_cursor_init(&c, response->octets, f->value);
+        sip_cursor_init(&c, m->octets, f->value);
         while (sip_read_reason(&c, &reason)) {
-            if (sip_token_eq_str(reason.protocol, REASON_PROTOCOL) && reason.cause >= AGENT_CAUSE_QOS_FALLBACK &&
-                reason.cause <= AGENT_CAUSE_UNKNOWN)
-                return (enum agent_cause)reason.cause;
+            if (!sip_token_eq_str(reason.protocol, REASON_PROTOCOL) ||
+                (!any && (reason.cause < AGENT_CAUSE_QOS_FALLBACK || reason.cause > AGENT_CAUSE_UNKNOWN)))
+                continue;
+            *ret_reason = reason;
+            return true;
         }
     }
-    return AGENT_CAUSE_NONE;
+    return false;
+}
+
+enum agent_cause verdict_told(const struct sip_message *m)
+{
+    struct sip_reason reason;
+    return find_reason(m, false, &reason) ? (enum agent_cause)reason.cause : AGENT_CAUSE_NONE;
+}
+
+void verdict_words(const struct sip_message *m, struct buf *out)
+{
+    struct sip_reason reason;
+    buf_clear(out);
+    if (!find_reason(m, false, &reason) || !reason.text.n)
+        return;
+    sip_unquote(reason.text, out);
+    if (!out->err && (slice_eq_str(buf_slice(out), agent_cause_text((enum agent_cause)reason.cause)) ||
+                      !text_is_printable(buf_slice(out))))
+        buf_clear(out);
+}
+
+bool verdict_is_told(const struct sip_message *m)
+{
+    struct sip_reason reason;
+    return find_reason(m, true, &reason);
 }
 
 static enum agent_cause cause_of_status(unsigned status)
@@ -66,7 +94,7 @@ static struct verdict direct(const struct attempt *at, unsigned status, const st
     if (!response)
         return (struct verdict){true,
                                 at->client.unreachable ? AGENT_CAUSE_SOCKET_ERROR : AGENT_CAUSE_CONNECTION_TIMEOUT};
-    enum agent_cause told = told_cause(response);
+    enum agent_cause told = verdict_told(response);
     if (told != AGENT_CAUSE_NONE)
         return (struct verdict){true, told};
     if (is_answer_of_the_called(status, at->rang))

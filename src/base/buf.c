@@ -23,6 +23,13 @@ void buf_fini_secret(struct buf *b)
     buf_fini(b);
 }
 
+void buf_clear_secret(struct buf *b)
+{
+    if (b->n)
+        mem_wipe(b->p, b->n);
+    buf_clear(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->n = 0;
@@ -179,20 +186,6 @@ void buf_drop(struct buf *b, size_t octets)
     b->n -= octets;
 }
 
-static bool is_plain(const char *format)
-{
-    for (; *format; format++) {
-        if (*format != '%')
-            continue;
-        format++;
-        if (format[0] == '.' && format[1] == '*' && format[2] == 's')
-            format += 2;
-        else if (*format != 's' && *format != 'u')
-            return false;
-    }
-    return true;
-}
-
 static void put_decimal(struct buf *b, unsigned v)
 {
     char digits[3 * sizeof v];
@@ -203,8 +196,9 @@ static void put_decimal(struct buf *b, unsigned v)
     buf_put(b, digits + at, sizeof digits - at);
 }
 
-/* Formats of %s, %.*s and %u, as nearly all of messages are: without the C library's printf, which takes longer than the rest of a text's making. */
-static void print_plain(struct buf *b, const char *format, va_list args)
+/* Formats of %s, %.*s and %u, as nearly all of messages are: without the C library's printf, which takes longer than the rest of a text's making. False, and
+ * nothing printed, for others. */
+static bool print_plain(struct buf *b, const char *format, va_list args)
 {
     const size_t begun = b->n;
     while (*format) {
@@ -216,19 +210,24 @@ static void print_plain(struct buf *b, const char *format, va_list args)
         format = text_end;
         if (!*format)
             break;
+        const bool is_cut = format[1] == '.' && format[2] == '*' && format[3] == 's';
         if (format[1] == 'u') {
             put_decimal(b, va_arg(args, unsigned));
-            format += 2;
-            continue;
+        } else if (format[1] == 's' || is_cut) {
+            const int most = is_cut ? va_arg(args, int) : -1;
+            const char *text = va_arg(args, const char *);
+            if (most) /* else it may be NULL */
+                buf_put(b, text, most < 0 ? strlen(text) : strnlen(text, (size_t)most));
+        } else {
+            b->n = begun;
+            b->err = 0;
+            return false;
         }
-        const int most = format[1] == '.' ? va_arg(args, int) : -1;
-        const char *text = va_arg(args, const char *);
-        if (most) /* else it may be NULL */
-            buf_put(b, text, most < 0 ? strlen(text) : strnlen(text, (size_t)most));
-        format += format[1] == '.' ? 4 : 2;
+        format += is_cut ? 4 : 2;
     }
     if (b->err)
         b->n = begun;
+    return true;
 }
 
 /* Straight into the room that there is; most texts fit. vsnprintf wants room for a NUL, too. */
@@ -248,12 +247,13 @@ void buf_vprintf(struct buf *b, const char *format, va_list args)
     size_t n;
     if (b->err)
         return;
-    if (is_plain(format)) {
-        print_plain(b, format, args);
-        return;
-    }
     va_copy(again, args);
-    bool printed = print_here(b, format, again, &n);
+    bool printed = print_plain(b, format, again);
+    va_end(again);
+    if (printed)
+        return;
+    va_copy(again, args);
+    printed = print_here(b, format, again, &n);
     va_end(again);
     if (!printed) {
         if (b->err || !buf_extend(b, n))

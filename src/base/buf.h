@@ -24,6 +24,7 @@ void buf_fini_secret(struct buf *b);
 
 /* Empties the buffer and clears the error; keeps the memory. */
 void buf_clear(struct buf *b);
+void buf_clear_secret(struct buf *b); /* wipes what it held */
 
 /* Valid until the next write. */
 static inline struct slice buf_slice(const struct buf *b)

@@ -2,8 +2,32 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+/* Behind a value: the next one, the end, or the words of a sentence. */
+static bool ends_value(const char *p)
+{
+    return !*p || *p == ' ' || ((*p == ':' || *p == ';') && p[1] == ' ');
+}
+
+static void clean(char *text)
+{
+    bool in_quotes = false;
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        if (*p != '"')
+            continue;
+        if (!in_quotes)
+            in_quotes = p > text && p[-1] == '=';
+        else if (ends_value(p + 1))
+            in_quotes = false;
+        else
+            *p = '\'';
+    }
+}
 
 void log_event(const struct log *log, enum log_level level, const char *event, const char *format, ...)
 {
@@ -16,9 +40,7 @@ void log_event(const struct log *log, enum log_level level, const char *event, c
     va_end(args);
     if (n < 0)
         return;
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    clean(text);
     log->write(log->ctx, level, event, text);
 }
 

@@ -20,54 +20,60 @@ void mem_fail_at(unsigned long nth)
     fail_countdown = nth;
 }
 
-/* ---- middling blocks ---- */
+/* ---- blocks that are kept ---- */
 
-/* Messages and calls come and go in blocks that are too large for malloc's own caches: it would look for the best place for each, and so use all of
- * its memory in turn, none of which is in the processor's caches then. So a few of them are kept, and what was given back last is handed out first. Each
- * thread has its own. Sanitizers are to see each block come and go. */
-#define KEPT_OCTETS_STEP 512
-#define KEPT_STEPS_MIN 2
-#define KEPT_STEPS_MAX 16
-#define KEPT_BLOCKS_MAX 32 /* of a size */
+/* Messages and calls come and go in blocks of many sizes, more of each than malloc keeps at hand: it would join them with their neighbors, look for the best
+ * place for each new one, and so use all of its memory in turn, none of which is in the processor's caches then. So some of them are kept, and what was
+ * given back last is handed out first. Each thread has its own. Sanitizers are to see each block come and go.
+ *
+ * A block that is kept is not looked at: which ones there are is written elsewhere. */
+#define SMALL_OCTETS_STEP 32
+#define SMALL_OCTETS_MAX 1024
+#define SMALL_BLOCKS_MAX 128 /* of a size */
+#define MIDDLING_OCTETS_STEP 512
+#define MIDDLING_OCTETS_MAX 8192
+#define MIDDLING_BLOCKS_MAX 32
 
-struct kept {
-    struct kept *next;
-};
+#define SMALL_SIZES (SMALL_OCTETS_MAX / SMALL_OCTETS_STEP)
+#define MIDDLING_SIZES (MIDDLING_OCTETS_MAX / MIDDLING_OCTETS_STEP)
 
 static _Thread_local struct {
-    struct kept *first;
     unsigned n;
-} kept[KEPT_STEPS_MAX + 1]; /* by how many whole steps they have room for */
+    void *blocks[SMALL_BLOCKS_MAX];
+} small[SMALL_SIZES + 1]; /* by how many whole steps they have room for */
 
-static _Bool is_middling(size_t steps)
+static _Thread_local struct {
+    unsigned n;
+    void *blocks[MIDDLING_BLOCKS_MAX];
+} middling[MIDDLING_SIZES + 1];
+
+static inline size_t steps_of(size_t octets, size_t step)
 {
-    return !SANITIZED && steps >= KEPT_STEPS_MIN && steps <= KEPT_STEPS_MAX;
+    return (octets + step - 1) / step;
 }
 
 static void *take(size_t octets)
 {
-    const size_t steps = (octets + KEPT_OCTETS_STEP - 1) / KEPT_OCTETS_STEP;
-    if (!is_middling(steps))
+    if (SANITIZED || octets > MIDDLING_OCTETS_MAX)
         return malloc(octets ? octets : 1);
-    struct kept *k = kept[steps].first;
-    if (!k)
-        return malloc(steps * KEPT_OCTETS_STEP);
-    kept[steps].first = k->next;
-    kept[steps].n--;
-    return k;
+    if (octets <= SMALL_OCTETS_MAX) {
+        const size_t steps = octets ? steps_of(octets, SMALL_OCTETS_STEP) : 1;
+        return small[steps].n ? small[steps].blocks[--small[steps].n] : malloc(steps * SMALL_OCTETS_STEP);
+    }
+    const size_t steps = steps_of(octets, MIDDLING_OCTETS_STEP);
+    return middling[steps].n ? middling[steps].blocks[--middling[steps].n] : malloc(steps * MIDDLING_OCTETS_STEP);
 }
 
 static void give_back(void *p)
 {
-    const size_t steps = p && !SANITIZED ? malloc_usable_size(p) / KEPT_OCTETS_STEP : 0;
-    if (!is_middling(steps) || kept[steps].n >= KEPT_BLOCKS_MAX) {
+    const size_t octets = p && !SANITIZED ? malloc_usable_size(p) : 0;
+    const size_t small_steps = octets / SMALL_OCTETS_STEP, steps = octets / MIDDLING_OCTETS_STEP;
+    if (small_steps && small_steps <= SMALL_SIZES && small[small_steps].n < SMALL_BLOCKS_MAX)
+        small[small_steps].blocks[small[small_steps].n++] = p;
+    else if (small_steps > SMALL_SIZES && steps <= MIDDLING_SIZES && middling[steps].n < MIDDLING_BLOCKS_MAX)
+        middling[steps].blocks[middling[steps].n++] = p;
+    else
         free(p);
-        return;
-    }
-    struct kept *k = p;
-    k->next = kept[steps].first;
-    kept[steps].first = k;
-    kept[steps].n++;
 }
 
 /* ---- allocation ---- */
@@ -108,7 +114,8 @@ char *mem_strdup(const char *s)
 
 void mem_wipe(void *p, size_t octets)
 {
-    explicit_bzero(p, octets);
+    if (octets) /* else there may be no memory at all */
+        explicit_bzero(p, octets);
 }
 
 _Bool mem_equal_secret(const void *a, const void *b, size_t octets)

@@ -19,19 +19,19 @@ struct aes_gcm {
     bool seals;
 };
 
-/* A context with its key, by the algorithm's name for this length of key. Streams are few and live long: the fetch by name is not worth
- * a cache. */
-static int new_keyed(struct slice key, const char *name_128, const char *name_256, bool encrypts,
+typedef const EVP_CIPHER *cipher_fn(void);
+
+/* A context with its key, of the algorithm for this length of key. */
+static int new_keyed(struct slice key, cipher_fn *cipher_128, cipher_fn *cipher_256, bool encrypts,
                      EVP_CIPHER_CTX **ret_ctx)
 {
     if (key.n != 16 && key.n != 32)
         return ERR_RANGE;
-    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, key.n == 16 ? name_128 : name_256, NULL);
+    const EVP_CIPHER *cipher = key.n == 16 ? cipher_128() : cipher_256();
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int err = !ctx ? ERR_NO_MEMORY : 0;
-    if (!err && (!cipher || EVP_CipherInit_ex2(ctx, cipher, key.p, NULL, encrypts, NULL) != 1))
+    if (!err && EVP_CipherInit_ex2(ctx, cipher, key.p, NULL, encrypts, NULL) != 1)
         err = ERR_CRYPTO;
-    EVP_CIPHER_free(cipher); /* the context keeps its own reference */
     if (err)
         EVP_CIPHER_CTX_free(ctx);
     else
@@ -45,7 +45,7 @@ int aes_ctr_new(struct slice key, struct aes_ctr **ret_ctr)
     struct aes_ctr *c = mem_alloc(sizeof *c);
     if (!c)
         return ERR_NO_MEMORY;
-    int err = new_keyed(key, "AES-128-ECB", "AES-256-ECB", true, &c->ctx);
+    int err = new_keyed(key, library_aes_128_ecb, library_aes_256_ecb, true, &c->ctx);
     if (!err && EVP_CIPHER_CTX_set_padding(c->ctx, 0) != 1)
         err = ERR_CRYPTO;
     if (err)
@@ -116,7 +116,7 @@ int aes_gcm_new(struct slice key, bool seals, struct aes_gcm **ret_gcm)
     if (!g)
         return ERR_NO_MEMORY;
     g->seals = seals;
-    int err = new_keyed(key, "AES-128-GCM", "AES-256-GCM", seals, &g->ctx);
+    int err = new_keyed(key, library_aes_128_gcm, library_aes_256_gcm, seals, &g->ctx);
     if (err)
         aes_gcm_free(g);
     else

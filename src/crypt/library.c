@@ -48,20 +48,43 @@ const EVP_MD *library_sha256(void)
     return fetch_md(&sha256, "SHA256");
 }
 
-const EVP_CIPHER *library_aes_256_gcm(void)
+static const EVP_CIPHER *fetch_cipher(EVP_CIPHER *_Atomic *slot, const char *name)
 {
-    static EVP_CIPHER *_Atomic slot;
-    EVP_CIPHER *cipher = atomic_load_explicit(&slot, memory_order_acquire);
+    EVP_CIPHER *cipher = atomic_load_explicit(slot, memory_order_acquire);
     if (cipher)
         return cipher;
-    cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    cipher = EVP_CIPHER_fetch(NULL, name, NULL);
     if (!cipher)
         library_failed();
     EVP_CIPHER *expected = NULL;
-    if (atomic_compare_exchange_strong(&slot, &expected, cipher))
+    if (atomic_compare_exchange_strong(slot, &expected, cipher))
         return cipher;
     EVP_CIPHER_free(cipher);
     return expected;
+}
+
+const EVP_CIPHER *library_aes_128_ecb(void)
+{
+    static EVP_CIPHER *_Atomic slot;
+    return fetch_cipher(&slot, "AES-128-ECB");
+}
+
+const EVP_CIPHER *library_aes_256_ecb(void)
+{
+    static EVP_CIPHER *_Atomic slot;
+    return fetch_cipher(&slot, "AES-256-ECB");
+}
+
+const EVP_CIPHER *library_aes_128_gcm(void)
+{
+    static EVP_CIPHER *_Atomic slot;
+    return fetch_cipher(&slot, "AES-128-GCM");
+}
+
+const EVP_CIPHER *library_aes_256_gcm(void)
+{
+    static EVP_CIPHER *_Atomic slot;
+    return fetch_cipher(&slot, "AES-256-GCM");
 }
 
 int library_append_der(library_i2d_fn *encode, const void *object, struct buf *ret_der)

@@ -13,6 +13,9 @@
 const EVP_MD *library_md5(void);
 const EVP_MD *library_sha1(void);
 const EVP_MD *library_sha256(void);
+const EVP_CIPHER *library_aes_128_ecb(void);
+const EVP_CIPHER *library_aes_256_ecb(void);
+const EVP_CIPHER *library_aes_128_gcm(void);
 const EVP_CIPHER *library_aes_256_gcm(void);
 
 /* The program cannot go on without its library. Says nothing: there is nobody to tell. */

@@ -10,6 +10,6 @@
 #define COMMANDS(list) (sizeof(list) / sizeof((list)[0]))
 
 extern const struct ctl_chapter ctl_chapter_all, ctl_chapter_server, ctl_chapter_enroll, ctl_chapter_agent,
-    ctl_chapter_edge, ctl_chapter_pstn;
+    ctl_chapter_edge, ctl_chapter_pstn, ctl_chapter_impair;
 
 #endif

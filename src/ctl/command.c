@@ -6,8 +6,8 @@
 #include "ctl/chapter.h"
 
 static const struct ctl_chapter *const chapters[] = {
-    &ctl_chapter_all,   &ctl_chapter_server, &ctl_chapter_enroll,
-    &ctl_chapter_agent, &ctl_chapter_edge,   &ctl_chapter_pstn,
+    &ctl_chapter_all,  &ctl_chapter_server, &ctl_chapter_enroll, &ctl_chapter_agent,
+    &ctl_chapter_edge, &ctl_chapter_pstn,   &ctl_chapter_impair,
 };
 
 const struct ctl_chapter *ctl_chapter_at(size_t i)

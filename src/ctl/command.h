@@ -8,7 +8,7 @@
 #include "base/slice.h"
 
 /* Who answers a command; a bit set. */
-enum ctl_program { CTL_SERVER = 1, CTL_ENROLL = 2, CTL_AGENT = 4, CTL_PSTN = 8, CTL_EDGE = 16 };
+enum ctl_program { CTL_SERVER = 1, CTL_ENROLL = 2, CTL_AGENT = 4, CTL_PSTN = 8, CTL_EDGE = 16, CTL_IMPAIR = 32 };
 
 struct ctl_program_info {
     enum ctl_program program;

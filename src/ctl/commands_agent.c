@@ -3,7 +3,8 @@
 
 #define CALL_COLUMNS                                                                                              \
     COLUMNS({"begun_at", "BEGUN"}, {"calling", "CALLING"}, {"called", "CALLED"}, {"from", "FROM"}, {"to", "WAY"}, \
-            {"cause", "CAUSE"}, {"status", "STATUS"}, {"talk_ms", "TALK"}, {"ended_by", "ENDED BY"})
+            {"fallback", "IS ON"}, {"cause", "CAUSE"}, {"status", "STATUS"}, {"talk_ms", "TALK"},                 \
+            {"ended_by", "ENDED BY"})
 
 #define ROUTE_COLUMNS                                                                         \
     COLUMNS({"number", "NUMBER"}, {"domain", "DOMAIN"}, {"uri", "ROUTE"}, {"state", "STATE"}, \
@@ -37,6 +38,7 @@
         .failed = "failed"
 /* clang-format on */
 
+#define MOVING_CALL "a call in progress: a +E.164 number of it, or a Call-ID of either side"
 #define TRUST_ENTRIES "domains, with a dot in front all below; or numbers, with ! at the end all that begin so"
 
 #define PROVISION_DETAIL                                                                                               \
@@ -60,6 +62,8 @@ static const struct ctl_command commands[] = {
             {"number", CTL_NUMBER, CTL_OPTIONAL, 0, 0, "only calls from or to this number"},
             {"limit", CTL_INTEGER, CTL_OPTION | CTL_OPTIONAL, 1, 10000, "how many at most, the newest (default 50)"}),
         .help = "what became of each call: which way it went, the cause code if a direct way failed, who ended it",
+        .detail = "IS ON tells of calls in progress that can move to the phone network where they are: direct, phone "
+                  "network, or on the way. With --json also since when, why, and the fallback number.",
         .rows = "calls",
         .columns = CALL_COLUMNS,
         .empty = "no calls",
@@ -72,6 +76,21 @@ static const struct ctl_command commands[] = {
                       "how many calls at most, the newest (default 3)"}),
         .help = "why a call went as it did, step by step: `why did this call not go direct?`",
         .raw = "explanation",
+    },
+    {
+        .words = "agent fallback",
+        .programs = CTL_AGENT,
+        .args = ARGS({"call", CTL_TEXT, 0, 1, 128, MOVING_CALL}),
+        .help = "move a direct call to the phone network now, whatever its quality is",
+        .detail =
+            "The people on the phone go on talking; video ends. Only calls that this side began, for the side that "
+            "called pays. It returns as any other that has moved.",
+    },
+    {
+        .words = "agent return",
+        .programs = CTL_AGENT,
+        .args = ARGS({"call", CTL_TEXT, 0, 1, 128, MOVING_CALL}),
+        .help = "take a call that has moved to the phone network back to the Internet now",
     },
     {
         .words = "agent trunks",

@@ -1,7 +1,7 @@
 /* The commands that every daemon answers. */
 #include "ctl/chapter.h"
 
-#define EVERY (CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN)
+#define EVERY (CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN | CTL_IMPAIR)
 
 static const struct ctl_command commands[] = {
     {
@@ -22,7 +22,7 @@ static const struct ctl_command commands[] = {
         .help = "what happened how often since the daemon started",
         .rows = "counters",
         .columns = COLUMNS({"name", "COUNTER"}, {"value", "VALUE"}),
-        .empty = "nothing has been counted yet",
+        .empty = "nothing of that has been counted yet; --all shows what can be",
     },
     {
         .words = "shutdown",

@@ -1,5 +1,6 @@
 /* Who may begin something from outside. From the cheapest check to the dearest: how busy we are, the peer's rate and number of calls, whether there is a ticket
- * at all and a domain of ours is asked for, then the fields of the message, and last the ticket itself, one HMAC.
+ * at all and a domain of ours is asked for, then the fields of the message, then the ticket itself, one HMAC, and last whether the message points at the
+ * inside.
  *
  * Who has shown a good certificate hears why, so that its calls go elsewhere at once; others do not get here (edge.c). */
 #include "edge/internal.h"
@@ -26,10 +27,13 @@ unsigned edge_judge(struct edge *e, const struct sip_message *m, const char *fro
                                         ? EDGE_NOTICE_SDP_REFUSED
                                         : EDGE_NOTICE_REQUEST_REFUSED;
     *counters[verdict->refusal] += 1;
+    e->rule = verdict->rule;
+    /* What stands behind the number in an answer is any text. */
+    const struct slice what = m->is_request ? m->method_text : edge_print(e, "%u", m->status);
     edge_notice(&e->notices, e->ports.log, e->now, notice,
                 "from=%s %s=%.*s octet=%zu rule=\"%s\" status=%u call_id=\"%.*s\"", from,
-                m->is_request ? "method" : "answer", SLICE_PRINT(m->is_request ? m->method_text : m->reason),
-                verdict->octet, verdict->rule ? verdict->rule : "", verdict->status, SLICE_PRINT(m->call_id));
+                m->is_request ? "method" : "answer", SLICE_PRINT(what), verdict->octet,
+                verdict->rule ? verdict->rule : "", verdict->status, SLICE_PRINT(m->call_id));
     return verdict->status;
 }
 
@@ -145,14 +149,19 @@ int edge_trunk_room(struct edge *e, const struct sip_event *event, struct edge_t
 
 /* ---- all of it ---- */
 
+static int refuse_message(struct edge *e, const struct sip_event *event, const struct alg_verdict *verdict)
+{
+    const unsigned status = edge_judge(e, event->message, edge_far_name(event->flow), verdict);
+    edge_refuse(e, event->server, status, EDGE_CAUSE_NONE, NULL);
+    return ERR_FORBIDDEN;
+}
+
 int edge_check(struct edge *e, const struct sip_event *event)
 {
     struct alg_verdict verdict;
     if (!alg_check_request(e->options, &e->limits, event->message, edge_side_of(event->flow->side), &verdict))
         return 0;
-    const unsigned status = edge_judge(e, event->message, edge_far_name(event->flow), &verdict);
-    edge_refuse(e, event->server, status, EDGE_CAUSE_NONE, NULL);
-    return ERR_FORBIDDEN;
+    return refuse_message(e, event, &verdict);
 }
 
 /* Before the ticket was looked at only a domain that is known already can be held to its rate: strangers make no trunks. */
@@ -182,6 +191,7 @@ int edge_admit(struct edge *e, const struct sip_event *event, unsigned *ret_doma
 {
     const struct sip_message *m = event->message;
     struct edge_counters *n = &e->counters;
+    struct alg_verdict verdict;
     struct sip_uri uri;
     struct e164 number;
     const char *caller = NULL;
@@ -199,10 +209,14 @@ int edge_admit(struct edge *e, const struct sip_event *event, unsigned *ret_doma
     if (!sip_uri_number(&uri, &number))
         return refuse(e, event, &n->refused_number, EDGE_NOTICE_REQUEST_REFUSED, 484, EDGE_CAUSE_REMOTE_NOT_E164,
                       "the called number is no +E.164 number");
-    err = edge_check(e, event);
-    if (!err)
-        err = admit_ticket(e, event, e->ports.keyring ? e->ports.keyring(e->ports.keyring_ctx, (size_t)domain) : NULL,
-                           ticket, &number, &caller);
+    /* Where a message points is judged for nobody but who has a good ticket: the answer tells which addresses and names are of the inside. */
+    const bool is_wrong = alg_check_request(e->options, &e->limits, m, EDGE_OUTSIDE, &verdict) != 0;
+    if (is_wrong && verdict.refusal != ALG_REFUSED_ADDRESS)
+        return refuse_message(e, event, &verdict);
+    err = admit_ticket(e, event, e->ports.keyring ? e->ports.keyring(e->ports.keyring_ctx, (size_t)domain) : NULL,
+                       ticket, &number, &caller);
+    if (!err && is_wrong)
+        err = refuse_message(e, event, &verdict);
     if (err)
         return err;
     const bool is_known = text_equal_nocase(slice_str(caller), slice_str(event->flow->peer_domain)) &&

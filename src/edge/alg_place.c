@@ -24,9 +24,15 @@ static const struct network near[] = {
     {6, 10, {0xfe, 0x80}},
 };
 
-/* RFC 1918, RFC 6598; RFC 4193, and the site-local ones before it. */
+/* RFC 1918, RFC 6598; RFC 4193, and the site-local ones before it; RFC 8215: behind a translator of one's own, any IPv4 address at all. */
 static const struct network private_ones[] = {
-    {4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}}, {4, 10, {100, 64}}, {6, 7, {0xfc}}, {6, 10, {0xfe, 0xc0}},
+    {4, 8, {10}},
+    {4, 12, {172, 16}},
+    {4, 16, {192, 168}},
+    {4, 10, {100, 64}},
+    {6, 7, {0xfc}},
+    {6, 10, {0xfe, 0xc0}},
+    {6, 48, {0, 0x64, 0xff, 0x9b, 0, 1}},
 };
 
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -77,12 +83,17 @@ static bool is_own(const struct edge_options *options, const struct addr *addr)
     return false;
 }
 
+bool alg_is_listed_inside(const struct edge_options *options, const struct addr *addr)
+{
+    return is_listed(addr, options->inside_networks, options->inside_network_count) || is_agent(options, addr);
+}
+
 /* Whoever's it is, ours included. */
 static enum alg_place kind_of(const struct edge_options *options, const struct addr *addr)
 {
     if (IS_IN(addr, impossible))
         return ALG_NOWHERE;
-    if (is_listed(addr, options->inside_networks, options->inside_network_count) || is_agent(options, addr))
+    if (alg_is_listed_inside(options, addr))
         return ALG_INSIDE;
     if (is_listed(addr, options->outside_networks, options->outside_network_count))
         return ALG_FAR;
@@ -91,14 +102,16 @@ static enum alg_place kind_of(const struct edge_options *options, const struct a
     return IS_IN(addr, private_ones) && !options->allow_private_outside ? ALG_INSIDE : ALG_FAR;
 }
 
-/* The IPv4 address that an IPv6 address stands for: mapped (RFC 4291 2.5.5.2) and compatible ones, NAT64 (RFC 6052), 6to4 (RFC 3056). */
+/* The IPv4 address that an IPv6 address stands for: mapped (RFC 4291 2.5.5.2) and compatible ones, translated ones (RFC 2765 2.1), NAT64 (RFC 6052),
+ * 6to4 (RFC 3056). */
 static bool embedded(const struct addr *addr, struct addr *ret_addr)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, compatible[12], nat64[12] = {0, 0x64, 0xff, 0x9b};
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, translated[12] = {[8] = 0xff, [9] = 0xff},
+                         compatible[12], nat64[12] = {0, 0x64, 0xff, 0x9b};
     struct addr v4 = {.family = 4, .port = addr->port};
     if (addr->family != 6)
         return false;
-    if (!memcmp(addr->ip, mapped, 12) || !memcmp(addr->ip, nat64, 12) ||
+    if (!memcmp(addr->ip, mapped, 12) || !memcmp(addr->ip, translated, 12) || !memcmp(addr->ip, nat64, 12) ||
         (!memcmp(addr->ip, compatible, 12) && (addr->ip[12] || addr->ip[13])))
         memcpy(v4.ip, addr->ip + 12, 4);
     else if (addr->ip[0] == 0x20 && addr->ip[1] == 0x02)

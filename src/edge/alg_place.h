@@ -14,6 +14,9 @@ enum alg_place {
 };
 enum alg_place alg_place_of(const struct edge_options *options, const struct addr *addr);
 
+/* Configuration says that it is of the inside, whatever kind of address it is: of its networks, or an agent's. */
+bool alg_is_listed_inside(const struct edge_options *options, const struct addr *addr);
+
 /* Whatever the port: media of others, sent there, would come to us, or to another program of this machine. */
 bool alg_is_own_host(const struct edge_options *options, const struct addr *addr);
 const char *alg_place_name(enum alg_place place); /* for people: "inside", static storage */

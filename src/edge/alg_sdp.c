@@ -16,6 +16,11 @@ int alg_sdp_new(uint64_t session, unsigned sensitivity, struct alg_sdp **ret_sdp
     return 0;
 }
 
+void alg_sdp_set_sensitivity(struct alg_sdp *x, unsigned sensitivity)
+{
+    x->agreed.sensitivity = sensitivity;
+}
+
 static struct alg_offer *copy_offer(const struct alg_offer *offer)
 {
     struct alg_offer *copy = mem_alloc(alg_offer_octets(offer));

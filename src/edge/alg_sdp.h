@@ -28,6 +28,8 @@ struct alg_sdp_ports {
 
 /* session: as media_port has it. 0 or ERR_NO_MEMORY. */
 int alg_sdp_new(uint64_t session, unsigned sensitivity, struct alg_sdp **ret_sdp);
+/* From 0 (never told) to 5; told to media with the next alg_sdp_session. */
+void alg_sdp_set_sensitivity(struct alg_sdp *x, unsigned sensitivity);
 struct alg_sdp *alg_sdp_clone(const struct alg_sdp *x); /* NULL: no memory */
 void alg_sdp_free(struct alg_sdp *x);                   /* wipes its keys; NULL is allowed */
 

@@ -79,6 +79,22 @@ void edge_answered_again(struct edge_dialog *d, const struct sip_message *respon
         sip_server_respond(e->layer, e->now, d->answered_server, buf_slice(&d->answer));
 }
 
+/* Goodbyes to phones that nobody waits for, each with a transaction of its own, are bounded: who once had a request of ours could ask for them without
+ * end. A phone that is up says so again (13.3.1.4), so that none of the few that there should be is left out. */
+#define LATE_PER_SECOND_MAX 20
+
+static bool has_room_for_late(struct edge *e)
+{
+    if (mono_due(e->late_until, e->now.mono)) {
+        e->late_until = mono_after_ms(e->now.mono, 1000);
+        e->late_count = 0;
+    }
+    if (e->late_count >= LATE_PER_SECOND_MAX)
+        return false;
+    e->late_count++;
+    return true;
+}
+
 /* A phone is up for nobody: one that crossed a CANCEL, a second one, one that was too late. It is acknowledged and told goodbye (13.2.2.4). What that takes
  * stands in the answer, but for the way: flow NULL, that of the call. */
 void edge_answered_late(struct edge *e, const struct sip_flow *flow, const struct sip_message *response)
@@ -87,6 +103,10 @@ void edge_answered_late(struct edge *e, const struct sip_flow *flow, const struc
     struct sip_hop hop;
     uint64_t client;
     struct edge_call *c = edge_call_find(e, response->call_id, response->from.tag);
+    if (!has_room_for_late(e)) {
+        e->counters.blocked_response++;
+        return;
+    }
     e->counters.answers_late++;
     if (flow)
         hop =
@@ -105,6 +125,7 @@ void edge_answered_late(struct edge *e, const struct sip_flow *flow, const struc
         sip_layer_send_ack(e->layer, e->now, &hop, point, buf_slice(&e->octets));
     buf_clear(&e->octets);
     sip_dialog_begin_request(&d, "BYE", response->cseq.number + 1, &e->octets);
+    sip_put_named(&e->octets, "Reason", edge_reason(e, EDGE_CAUSE_UNKNOWN, "nobody waited for this answer any longer"));
     sip_end(&e->octets, (struct slice){0});
     if (!e->octets.err) /* nobody waits for what comes back: the number is of no request that is kept */
         sip_client_request(e->layer, e->now, &hop, point, buf_slice(&e->octets), ++e->next_token, &client);

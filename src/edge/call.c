@@ -91,7 +91,8 @@ static bool call_enter(struct edge_call *c, const struct sip_message *m)
     c->routes = edge_routes_of(m, false);
     if (c->kind == EDGE_CALL) {
         c->next_session = ++e->next_session;
-        if (alg_sdp_new(c->next_session, e->options->sensitivity, &c->sdp) < 0)
+        c->sensitivity = (uint8_t)e->options->sensitivity;
+        if (alg_sdp_new(c->next_session, c->sensitivity, &c->sdp) < 0)
             return false;
     }
     return edge_timer_set(e, &c->timer, e->options->ring_ms) == 0;
@@ -184,6 +185,8 @@ void edge_call_begin(struct edge *e, const struct sip_event *event)
     edge_trunk_used(&e->trunks, trunk, e->now, &event->flow->peer, is_inside ? 0 : event->flow->conn);
     if (is_inside)
         c->ways[EDGE_OUTSIDE].hop = hop;
+    else
+        edge_conn_share(e, c, event);
     if (c->kind == EDGE_CALL) {
         *(is_inside ? &e->counters.calls_out : &e->counters.calls_in) += 1;
         *(is_inside ? &trunk->calls_out : &trunk->calls_in) += 1;
@@ -272,9 +275,11 @@ static void call_due(struct edge *e, void *owner)
         e->counters.calls_stuck++;
         edge_call_end(c, 408, EDGE_CAUSE_NONE, "the edge: the session was not refreshed");
     } else {
+        const bool asks_outside = c->asks_outside;
+        c->asks_outside = false;
         edge_dialog_probe(c->confirmed, EDGE_INSIDE);
         if (c->state == EDGE_UP)
-            edge_dialog_probe(c->confirmed, EDGE_OUTSIDE);
+            (asks_outside ? edge_dialog_ask : edge_dialog_probe)(c->confirmed, EDGE_OUTSIDE);
         if (c->state == EDGE_UP)
             edge_call_wait(c);
     }
@@ -312,7 +317,8 @@ void edge_call_end(struct edge_call *c, unsigned status, enum edge_cause cause, 
         c->status = status;
         edge_relay_fail(r, status, cause, by);
         if (r->client.token && r->method == SIP_INVITE)
-            sip_client_cancel(c->edge->layer, c->edge->now, r->client.id, (struct slice){0});
+            sip_client_cancel(c->edge->layer, c->edge->now, r->client.id,
+                              edge_reason(c->edge, cause ? cause : EDGE_CAUSE_UNKNOWN, by));
     } else if (c->kind == EDGE_CALL) {
         LIST_EACH(it, &c->dialogs) {
             struct edge_dialog *d = CONTAINER_OF(it, struct edge_dialog, link);
@@ -331,9 +337,9 @@ static void call_log(struct edge_call *c, const char *by)
     const int64_t talk_ms = c->answered_at.ms ? e->now.wall.ms - c->answered_at.ms : 0;
     e->counters.calls_ended++;
     log_event(e->ports.log, LEVEL_INFO, "edge.call.over",
-              "direction=%s domain=%s number=%s status=%u talk_ms=%lld by=\"%s\" call_id=\"%s\"",
-              c->from == EDGE_INSIDE ? "out" : "in", c->trunk->domain, c->number, c->status, (long long)talk_ms, by,
-              c->call_id);
+              "direction=%s domain=%s number=%s status=%u talk_ms=%lld quality=%s by=\"%s\" call_id=\"%s\"",
+              c->from == EDGE_INSIDE ? "out" : "in", c->trunk->domain, c->number, c->status, (long long)talk_ms,
+              edge_call_quality(c), by, c->call_id);
 }
 
 void edge_call_over(struct edge_call *c, const char *by)

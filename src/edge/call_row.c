@@ -29,7 +29,8 @@ static void put_addr(struct buf *out, const struct addr *a)
 static void put_way(struct buf *out, const struct edge_way *way)
 {
     buf_u8(out, (uint8_t)way->hop.transport);
-    buf_u8(out, way->conn || way->is_stale); /* a connection that the far side made: it does not come along */
+    /* A connection that the far side made does not come along; one of ours is made again. */
+    buf_u8(out, (way->conn && way->hop.side < EDGE_FIRST_DOMAIN) || way->is_stale);
     put_addr(out, &way->hop.addr);
     put_text(out, way->hop.host);
 }
@@ -261,6 +262,8 @@ static void get_dialog(struct reader *r, struct edge_call *c)
         reader_fail_at(r, err, at + 4 + fault.octet, fault.rule);
     if (!r->err && d->sdp && c->session && alg_sdp_session(d->sdp)->id != c->session)
         reader_fail(r, ERR_SYNTAX, "session of media");
+    if (!r->err && d->sdp)
+        c->sensitivity = (uint8_t)alg_sdp_session(d->sdp)->sensitivity;
     c->confirmed = d;
 }
 

@@ -1,7 +1,7 @@
 /* Requests that went out: which of ours an event of the transaction layer is about. */
 #include "edge/internal.h"
 
-void edge_client_init(struct edge_client *c, const struct edge_call *call, edge_client_fn *heard, void *owner)
+void edge_client_init(struct edge_client *c, struct edge_call *call, edge_client_fn *heard, void *owner)
 {
     *c = (struct edge_client){.call = call, .heard = heard, .owner = owner};
 }
@@ -43,11 +43,24 @@ bool edge_client_may_hear(void *ctx, uint64_t token, const struct sip_flow *flow
     return false;
 }
 
+/* The connection that an answer came over is that of its side, which may not have sent a request yet. */
+static void note_way(struct edge *e, const struct edge_client *c, const struct sip_event *event)
+{
+    struct edge_call *call = c->call;
+    if (event->kind != SIP_RESPONSE || event->message->status <= 100)
+        return;
+    if (c->side == EDGE_OUTSIDE)
+        edge_trunk_used(&e->trunks, call->trunk, e->now, &event->flow->peer, event->flow->conn);
+    if (event->message->status < 300 && call->kind != EDGE_SINGLE)
+        edge_way_set(e, &call->ways[c->side], event->flow); /* no memory: as it was */
+}
+
 bool edge_client_event(struct edge *e, const struct sip_event *event)
 {
     struct edge_client *c = map_get(&e->clients, slice_of(&event->token, sizeof event->token));
     if (!c)
         return false;
+    note_way(e, c, event);
     const unsigned status = event->kind == SIP_RESPONSE  ? event->message->status
                             : event->kind == SIP_TIMEOUT ? 408
                                                          : 503;

@@ -219,32 +219,43 @@ static bool target_addr(const struct edge_end *end, struct addr *ret_addr, uint1
     return !addr_parse(slice_of(text, (size_t)n), *ret_port, ret_addr);
 }
 
-/* The connection that it came over has ended: an agent is where the options say; a far edge where its Contact says, by an address of outside, and with
- * the certificate that it has shown. */
+/* That at this address and port, else one at this address. NULL: none. */
+static const struct edge_agent *agent_at(const struct edge_options *o, const struct addr *addr)
+{
+    const struct edge_agent *found = NULL;
+    for (size_t i = 0; i < o->agent_count; i++) {
+        if (addr_eq(&o->agents[i].addr, addr))
+            return &o->agents[i];
+        if (!found && addr_eq_ip(&o->agents[i].addr, addr))
+            found = &o->agents[i];
+    }
+    return found;
+}
+
+/* The connection that it came over has ended: an agent is where the options say; a far edge where we connected to, or where its Contact says, by an
+ * address of outside, and with the certificate that it has shown. */
 static struct sip_hop hop_anew(const struct edge_dialog *d, enum edge_side to)
 {
     const struct edge_call *c = d->call;
-    const struct edge_options *o = c->edge->options;
     struct sip_hop hop = c->ways[to].hop;
     struct addr addr;
     uint16_t port = SIP_TLS_PORT;
     hop.conn = 0;
     if (to == EDGE_INSIDE) {
-        for (size_t i = 0; i < o->agent_count; i++) {
-            if (!addr_eq_ip(&o->agents[i].addr, &hop.addr))
-                continue;
-            hop.addr = o->agents[i].addr;
-            hop.transport = o->agents[i].transport;
-            snprintf(hop.host, sizeof hop.host, "%s", o->agents[i].host ? o->agents[i].host : "");
-            break;
-        }
+        const struct edge_agent *agent = agent_at(c->edge->options, &hop.addr);
+        if (!agent)
+            return hop;
+        hop.addr = agent->addr;
+        hop.transport = agent->transport;
+        snprintf(hop.host, sizeof hop.host, "%s", agent->host ? agent->host : "");
         return hop;
     }
+    const bool is_ours = hop.side >= EDGE_FIRST_DOMAIN && !c->ways[to].is_stale;
     hop.side = EDGE_FIRST_DOMAIN + c->domain;
     hop.transport = SIP_TLS;
-    if (target_addr(&d->ends[to], &addr, &port) && edge_address_is_outside(c->edge, &addr))
+    if (!is_ours && target_addr(&d->ends[to], &addr, &port) && edge_address_is_outside(c->edge, &addr))
         hop.addr = addr;
-    else
+    else if (!is_ours)
         hop.addr.port = port;
     snprintf(hop.host, sizeof hop.host, "%s", c->trunk->domain);
     return hop;

@@ -57,13 +57,25 @@ void edge_answer(struct edge *e, uint64_t server, unsigned status, const char *n
         sip_server_forget(e->layer, server); /* no memory: whoever asked asks again */
 }
 
+struct slice edge_reason(struct edge *e, enum edge_cause cause, const char *text)
+{
+    return edge_print(e, "X-IME ;cause=%d ;text=\"%s\"", (int)cause, text ? text : "");
+}
+
+/* What is wrong with a message. Not of what is to be asked once more in another way: extensions (420), glare (491). */
+static bool is_told_why(unsigned status)
+{
+    return status >= 400 && status < 500 && status != 420 && status != 491;
+}
+
 void edge_refuse(struct edge *e, uint64_t server, unsigned status, enum edge_cause cause, const char *text)
 {
-    if (cause == EDGE_CAUSE_NONE)
+    if (cause == EDGE_CAUSE_NONE && e->rule && is_told_why(status))
+        edge_answer(e, server, status, "Reason", edge_reason(e, EDGE_CAUSE_UNKNOWN, e->rule));
+    else if (cause == EDGE_CAUSE_NONE)
         edge_answer(e, server, status, status == 503 || status == 500 ? "Retry-After" : NULL, slice_str("5"));
     else
-        edge_answer(e, server, status, "Reason",
-                    edge_print(e, "X-IME ;cause=%d ;text=\"%s\"", (int)cause, text ? text : ""));
+        edge_answer(e, server, status, "Reason", edge_reason(e, cause, text));
 }
 
 void edge_drop(struct edge *e, const struct sip_event *event)
@@ -104,6 +116,7 @@ static int make(struct edge *e)
     config.timer_c_ms = e->options->ring_ms + LINGER_MS;
     config.octets_max = e->options->octets_max;
     config.refuse_merged = false;
+    config.shares_from_side = EDGE_OUTSIDE;
     config.may_answer = edge_client_may_hear;
     config.may_answer_ctx = e;
     /* Whoever is there has shown a certificate, and is held to a rate (trunk.h): as many as that allows in the time that they are kept. */
@@ -175,6 +188,7 @@ static void sweep(struct edge *e)
     struct list *it;
     while ((it = list_pop(&e->closing)))
         edge_call_free(CONTAINER_OF(it, struct edge_call, closing_link));
+    e->rule = NULL;
     if (e->scratch.used)
         region_clear(&e->scratch);
 }
@@ -346,8 +360,8 @@ void edge_lost(struct edge *e, struct now now, const struct sip_hop *hop)
     e->now = now;
     if (hop->conn && hop->side != EDGE_INSIDE)
         edge_trunk_lost(&e->trunks, hop->conn);
-    if (hop->conn)
-        edge_conn_lost(e, hop->conn);
+    if (hop->conn && edge_conn_lost(e, hop->conn) && hop->side != EDGE_INSIDE)
+        edge_far_lost(e, hop->conn);
     sip_layer_lost(e->layer, now, hop);
 }
 

@@ -36,6 +36,10 @@ typedef void edge_show_fn(void *ctx, struct ctl_writer *w);
 /* A connection is needed by calls from now on, or by none anymore: it is not to end for being quiet (sip_host_hold, sip_host_release). */
 typedef void edge_hold_fn(void *ctx, uint64_t conn, bool is_needed);
 
+/* From now on, requests of that side (of ours) to the target, for the domain, may go over this connection, which the other side has made (sip_host_alias: 0, or
+ * why not). */
+typedef int edge_share_fn(void *ctx, uint64_t conn, unsigned side, const char *domain, const struct addr *target);
+
 /* What of the program's needs attention: further rows of `show status`, by edge_put_warning. Returns how many; w NULL: only counts. */
 typedef size_t edge_warnings_fn(void *ctx, struct ctl_writer *w);
 void edge_put_warning(struct ctl_writer *w, const char *severity, const char *name, struct wall since,
@@ -52,6 +56,8 @@ struct edge_ports {
     void *mapping_ctx;
     edge_hold_fn *hold; /* NULL: nobody is told */
     void *hold_ctx;
+    edge_share_fn *share; /* NULL: each side makes its own connections */
+    void *share_ctx;
     edge_reload_fn *reload; /* NULL: it cannot be told to */
     void *reload_ctx;
     edge_show_fn *show_mappings;     /* rows of `show mappings`; NULL: none */
@@ -132,7 +138,7 @@ int edge_take_call(struct edge *e, struct now now, struct slice row, struct faul
     X(blocked_bye) X(blocked_ack) X(blocked_response) X(blocked_invite) X(blocked_cseq) X(blocked_prack) X(blocked_update) X(blocked_notify) \
     X(blocked_request) X(blocked_cancel) X(blocked_offer) \
     X(requests_in) X(requests_out) X(responses_in) X(responses_out) X(subscriptions) X(quality_bad) X(quality_good) X(media_lost) X(media_silent) \
-    X(agents_unreachable) X(far_unreachable) X(answers_late) X(probes)
+    X(agents_unreachable) X(far_unreachable) X(answers_late) X(probes) X(sensitivity_told) X(sensitivity_bad) X(far_gone) X(far_back) X(shares) X(shares_refused)
 /* clang-format on */
 COUNTERS_DECLARE(edge_counters, EDGE_COUNTERS)
 

@@ -4,8 +4,10 @@
 
 #define UNASKED_MAX 3 /* times in a row that an end could not be asked: no memory, or no numbers left */
 
-static const char *const methods[] = {
-    [EDGE_ERRAND_BYE] = "BYE", [EDGE_ERRAND_PROBE] = "OPTIONS", [EDGE_ERRAND_QUALITY] = "REFER"};
+static const char *const methods[] = {[EDGE_ERRAND_BYE] = "BYE",
+                                      [EDGE_ERRAND_PROBE] = "OPTIONS",
+                                      [EDGE_ERRAND_QUALITY] = "REFER",
+                                      [EDGE_ERRAND_GONE] = "REFER"};
 
 void edge_errand_free(struct edge_errand *errand)
 {
@@ -14,15 +16,35 @@ void edge_errand_free(struct edge_errand *errand)
     mem_free(errand);
 }
 
-/* 481, or no answer at all: it has gone. */
+/* No answer at all, or another edge says that its agent does not answer. */
+static bool is_silence(unsigned status, const struct sip_message *response)
+{
+    const struct sip_field *reason = response ? sip_field_first(response, SIP_REASON) : NULL;
+    static const char ours[] = "X-IME";
+    return !response || status == 408 ||
+           (status == 503 && reason && reason->value.n > sizeof ours &&
+            sip_token_eq_str(slice_of(reason->value.p, sizeof ours - 1), ours));
+}
+
+/* 481: it does not know of the call, which is over. No answer: from inside it is over, too; outside something may have broken, and come back. */
 static void probed(struct edge_dialog *d, enum edge_side side, unsigned status, const struct sip_message *response)
 {
     struct edge_call *c = d->call;
     struct edge *e = c->edge;
     d->ends[side].probing = false;
     d->ends[side].heard = e->now.mono;
-    if ((response && status != 481 && status != 408) || c->state != EDGE_UP)
+    if (c->state != EDGE_UP)
         return;
+    const bool is_silent = is_silence(status, response);
+    if (side == EDGE_OUTSIDE && is_silent) {
+        edge_far_gone(c);
+        return;
+    }
+    if (!is_silent && status != 481) {
+        if (side == EDGE_OUTSIDE)
+            edge_far_back(c);
+        return;
+    }
     e->counters.calls_stuck++;
     edge_notice(&e->notices, e->ports.log, e->now, EDGE_NOTICE_CALL_STUCK, "gone=%s domain=%s call_id=\"%s\"",
                 side == EDGE_INSIDE ? "inside" : "outside", c->trunk->domain, c->call_id);
@@ -43,6 +65,8 @@ static void errand_heard(struct edge *e, void *owner, unsigned status, const str
     edge_errand_free(errand);
     if (kind == EDGE_ERRAND_PROBE)
         probed(d, to, status, response);
+    else if (kind == EDGE_ERRAND_GONE && status >= 300 && c->is_gone)
+        edge_call_end(c, 408, EDGE_CAUSE_CONNECTION_TIMEOUT, "the edge: nobody outside was there");
     edge_call_check(c);
 }
 
@@ -71,14 +95,12 @@ bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand
     return true;
 }
 
-void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
+void edge_dialog_ask(struct edge_dialog *d, enum edge_side to)
 {
     struct edge *e = d->call->edge;
     struct edge_end *end = &d->ends[to];
-    if (mono_since_us(e->now.mono, end->heard) < e->options->idle_ms * 1000)
-        return;
     end->heard = e->now.mono; /* from now on its silence is another one */
-    if (end->probing || !end->target)
+    if (d->state != EDGE_CONFIRMED || end->probing || !end->target)
         return;
     e->counters.probes++;
     if (edge_errand_send(d, to, EDGE_ERRAND_PROBE, NULL, 0)) {
@@ -87,6 +109,13 @@ void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
         e->counters.calls_stuck++;
         edge_call_end(d->call, 500, EDGE_CAUSE_NONE, "the edge: an end could not be asked whether it is there");
     }
+}
+
+void edge_dialog_probe(struct edge_dialog *d, enum edge_side to)
+{
+    const struct edge *e = d->call->edge;
+    if (mono_since_us(e->now.mono, d->ends[to].heard) >= e->options->idle_ms * 1000)
+        edge_dialog_ask(d, to);
 }
 
 void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *reason)
@@ -100,7 +129,7 @@ void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *r
             sip_layer_send_ack(e->layer, e->now, &hop, edge_point(e, to, hop.transport), buf_slice(&e->octets));
         d->awaits_ack = false;
     }
-    const struct slice value = edge_print(e, "X-IME ;cause=%d ;text=\"%s\"", (int)EDGE_CAUSE_UNKNOWN, reason);
+    const struct slice value = edge_reason(e, EDGE_CAUSE_UNKNOWN, reason);
     const char *text = value.n ? region_text(&e->scratch, value) : NULL;
     const struct edge_field field = {"Reason", text};
     edge_errand_send(d, to, EDGE_ERRAND_BYE, &field, text != NULL);

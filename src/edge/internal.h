@@ -55,7 +55,7 @@ struct edge_client {
     uint64_t token; /* 0: not under way */
     uint64_t id;    /* of the layer */
     enum edge_side side;
-    const struct edge_call *call;
+    struct edge_call *call;
     edge_client_fn *heard;
     void *owner;
 };
@@ -81,6 +81,7 @@ struct edge_conn {
     uint64_t number;
     unsigned users;
     bool gone;
+    bool is_shared; /* it was asked for, whatever came of it */
 };
 
 /* How one end of a call was heard, or is reached. */
@@ -132,7 +133,7 @@ struct edge_relay {
     struct edge_timer timer;
 };
 
-enum edge_errand_kind { EDGE_ERRAND_BYE, EDGE_ERRAND_PROBE, EDGE_ERRAND_QUALITY };
+enum edge_errand_kind { EDGE_ERRAND_BYE, EDGE_ERRAND_PROBE, EDGE_ERRAND_QUALITY, EDGE_ERRAND_GONE };
 
 /* A request of our own in a dialog of others. */
 struct edge_errand {
@@ -176,6 +177,10 @@ struct edge_call {
     bool session_closed;
     uint64_t next_session;   /* its number when it is opened */
     struct alg_sdp *sdp;     /* of the first request, until its answer */
+    uint8_t sensitivity;     /* of the quality watch: the options', or the agent's word */
+    uint8_t bad_streams;     /* a bit each: told to be bad, and not good again */
+    bool is_gone;            /* nobody outside answers; the agent has the call as long as it wants it */
+    bool asks_outside;       /* whether somebody is there: when the timer fires */
     struct edge_timer timer; /* ringing for too long; then nothing heard for too long */
     struct wall begun_at, answered_at;
     unsigned status;  /* of the final answer */
@@ -205,6 +210,8 @@ struct edge {
     struct list calls;
     size_t call_count, subscription_count, request_count, dialog_count;
     struct mono busy_until;
+    struct mono late_until; /* of a second in which so many late answers were looked at */
+    unsigned late_count;
     struct mono agents_down_until[EDGE_AGENTS_MAX];
     struct list closing;   /* calls that may be freed when the event is over */
     struct region scratch; /* emptied after each event */
@@ -212,6 +219,7 @@ struct edge {
     struct buf text;       /* a value being written */
     struct buf key;
     struct edge_notices notices;
+    const char *rule; /* that the message of this event breaks (edge_judge); NULL: none */
     struct alg_limits limits;
     uint64_t close_conns[16]; /* to be ended */
     size_t close_count;
@@ -227,6 +235,8 @@ int edge_timer_set(struct edge *e, struct edge_timer *t, int64_t after_ms);
 void edge_timer_stop(struct edge *e, struct edge_timer *t);
 struct slice edge_print(struct edge *e, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* lives as long as the event; empty: no memory */
+/* The value of a Reason, by which others know that the edge has ended something, and not a person. */
+struct slice edge_reason(struct edge *e, enum edge_cause cause, const char *text);
 /* "host:port" of ours, as that side knows it. */
 const char *edge_point(const struct edge *e, enum edge_side side, enum sip_transport transport);
 /* An answer of our own, with one more field unless name is NULL. */
@@ -238,7 +248,7 @@ void edge_drop(struct edge *e, const struct sip_event *event);
 void edge_close_conn(struct edge *e, uint64_t conn);
 
 /* client.c */
-void edge_client_init(struct edge_client *c, const struct edge_call *call, edge_client_fn *heard, void *owner);
+void edge_client_init(struct edge_client *c, struct edge_call *call, edge_client_fn *heard, void *owner);
 int edge_client_send(struct edge *e, struct edge_client *c, const struct sip_hop *hop, struct slice octets);
 void edge_client_drop(struct edge *e, struct edge_client *c);
 bool edge_client_event(struct edge *e, const struct sip_event *event);
@@ -249,7 +259,9 @@ bool edge_client_may_hear(void *ctx, uint64_t token, const struct sip_flow *flow
 /* The way back to where a message came from. Holds its connection; ERR_NO_MEMORY. */
 int edge_way_set(struct edge *e, struct edge_way *way, const struct sip_flow *flow);
 void edge_way_clear(struct edge *e, struct edge_way *way);
-void edge_conn_lost(struct edge *e, uint64_t number);
+/* A request with a good ticket came over it: whether ours to its domain may go there, too (RFC 5923). */
+void edge_conn_share(struct edge *e, const struct edge_call *c, const struct sip_event *event);
+bool edge_conn_lost(struct edge *e, uint64_t number); /* true: calls went over it */
 
 /* admission.c */
 /* Counts what was found wrong with a message, writes it down; the status that a request is refused with. */
@@ -347,6 +359,8 @@ unsigned edge_patch_own(struct edge_dialog *d, enum edge_side to, const char *me
 bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand_kind kind,
                       const struct edge_field *fields, size_t count);
 void edge_errand_free(struct edge_errand *errand);
+/* Is that end still there? At once; and if it was not heard for long. */
+void edge_dialog_ask(struct edge_dialog *d, enum edge_side to);
 void edge_dialog_probe(struct edge_dialog *d, enum edge_side to);
 /* ACK (if one is owed) and BYE to that end. */
 void edge_dialog_goodbye(struct edge_dialog *d, enum edge_side to, const char *reason);
@@ -361,8 +375,12 @@ void edge_media_event(struct edge_call *c, const struct media_event *event);
 void edge_media_close(struct edge_call *c);
 void edge_media_forget(struct edge_call *c); /* nothing more is to be heard of it */
 
-/* quality.c */
+/* quality.c: what the agent is told about the way of its call */
 void edge_quality(struct edge_call *c, const struct media_event *event);
+void edge_far_gone(struct edge_call *c);                  /* nobody outside answers */
+void edge_far_back(struct edge_call *c);                  /* somebody does, after all */
+void edge_far_lost(struct edge *e, uint64_t conn);        /* it has ended: whoever has calls over it is asked */
+const char *edge_call_quality(const struct edge_call *c); /* for people */
 
 static inline enum edge_side edge_other(enum edge_side side)
 {

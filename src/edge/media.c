@@ -52,10 +52,47 @@ static struct alg_sdp *sdp_of(struct edge_call *c, struct edge_dialog *d, const 
     return d->sdp;
 }
 
+/* ---- how sensitive the call is ---- */
+
+#define SENSITIVITY_HEADER \
+    "X-IME-Sensitivity" /* the agent's word for this call; else edge.conf's holds (doc/profile.md) */
+#define SENSITIVITY_MAX '5'
+
+/* True: there is another one now. */
+static bool is_told_sensitivity(struct edge_call *c, enum edge_side from, const struct sip_message *m)
+{
+    struct edge *e = c->edge;
+    if (c->kind != EDGE_CALL || from != EDGE_INSIDE || m->method != SIP_INVITE || (!m->is_request && m->status >= 300))
+        return false;
+    const struct sip_field *f = sip_field_named(m, SENSITIVITY_HEADER);
+    if (!f)
+        return false;
+    if (f->value.n != 1 || f->value.p[0] < '0' || f->value.p[0] > SENSITIVITY_MAX) {
+        e->counters.sensitivity_bad++;
+        return false;
+    }
+    const uint8_t sensitivity = f->value.p[0] - '0';
+    e->counters.sensitivity_told++;
+    if (c->sensitivity == sensitivity)
+        return false;
+    c->sensitivity = sensitivity;
+    if (c->sdp)
+        alg_sdp_set_sensitivity(c->sdp, sensitivity);
+    LIST_EACH(it, &c->dialogs) {
+        const struct edge_dialog *d = CONTAINER_OF(it, struct edge_dialog, link);
+        if (d->sdp)
+            alg_sdp_set_sensitivity(d->sdp, sensitivity);
+    }
+    return true;
+}
+
+/* ---- descriptions that pass ---- */
+
 unsigned edge_media_pass(struct edge_call *c, struct edge_dialog *d, enum edge_side from, const struct sip_message *m,
                          const struct sip_message *request, struct sip_edit *edit)
 {
     struct edge *e = c->edge;
+    const bool is_told = is_told_sensitivity(c, from, m);
     struct alg_sdp *sdp = sdp_of(c, d, m);
     enum alg_sdp_kind kind = ALG_SDP_NONE;
     struct alg_verdict verdict;
@@ -74,7 +111,7 @@ unsigned edge_media_pass(struct edge_call *c, struct edge_dialog *d, enum edge_s
                                         .families = {family_of(c, EDGE_INSIDE), family_of(c, EDGE_OUTSIDE)}};
     if (alg_sdp_pass(sdp, &ports, from, m, request, &e->scratch, edit, &kind, &verdict))
         return edge_judge(e, m, from == EDGE_INSIDE ? "inside" : c->trunk->domain, &verdict);
-    if (kind == ALG_SDP_ANSWER)
+    if (kind == ALG_SDP_ANSWER || (is_told && sdp))
         set_session(c, sdp);
     return 0;
 }
@@ -186,6 +223,7 @@ void edge_media_event(struct edge_call *c, const struct media_event *event)
         break;
     case MEDIA_LATCHED:
     case MEDIA_FIGURES:
+    case MEDIA_STATE:
         break;
     }
 }

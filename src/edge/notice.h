@@ -27,7 +27,8 @@
     X(QUALITY, "edge.quality", LEVEL_WARNING) \
     X(MEDIA_LOST, "edge.media.lost", LEVEL_ERROR) \
     X(MEDIA_SILENT, "edge.media.silent", LEVEL_NOTICE) \
-    X(CALL_STUCK, "edge.call.stuck", LEVEL_NOTICE)
+    X(CALL_STUCK, "edge.call.stuck", LEVEL_NOTICE) \
+    X(FAR_GONE, "edge.far.gone", LEVEL_WARNING)               /* of a call that stays for its agent */
 /* clang-format on */
 
 enum edge_notice {

@@ -279,6 +279,8 @@ static void relay_unanswered(struct edge_relay *r, unsigned status)
     if (!r->dialog) {
         c->status = status;
         edge_call_over(c, "the edge: nobody answered");
+    } else if (to_outside && r->method != SIP_BYE && c->kind == EDGE_CALL && c->state == EDGE_UP) {
+        edge_dialog_ask(r->dialog, EDGE_OUTSIDE);
     }
     relay_ended(r, status);
 }
@@ -335,6 +337,8 @@ static void relay_heard(struct edge *e, void *owner, unsigned status, const stru
         d = edge_dialog_of(c, response->to.tag);
     if (d)
         d->ends[side].heard = e->now.mono;
+    if (side == EDGE_OUTSIDE)
+        edge_far_back(c);
     relay_respond(r, d, response);
 }
 
@@ -368,6 +372,7 @@ void edge_relay_first(struct edge_relay *r, const struct sip_message *m)
     if (c->from == EDGE_INSIDE) {
         hop = c->ways[EDGE_OUTSIDE].hop;
     } else if (edge_next_agent(c, &hop)) {
+        edge_way_clear(c->edge, &c->ways[EDGE_INSIDE]);
         c->ways[EDGE_INSIDE].hop = hop;
     } else {
         relay_unanswered(r, 503);
@@ -420,6 +425,8 @@ void edge_relay_inside(struct edge_dialog *d, const struct sip_event *event)
         return;
     }
     d->ends[from].heard = e->now.mono;
+    if (from == EDGE_OUTSIDE && m->method != SIP_BYE)
+        edge_far_back(c);
     edge_trunk_used(&e->trunks, c->trunk, e->now, &event->flow->peer, from == EDGE_OUTSIDE ? event->flow->conn : 0);
     r->dialog = d;
     r->sent_cseq = d->ends[to].sent = edge_dialog_shifted(d, to, r->cseq);

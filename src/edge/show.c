@@ -122,7 +122,8 @@ static const char *state_of(const struct edge_call *c)
 }
 
 /* What the stream is outside: that is where it is protected. */
-static void put_stream(struct ctl_writer *w, const struct media_stream *stream, const struct media_figures sides[])
+static void put_stream(struct ctl_writer *w, const struct media_stream *stream, const struct media_figures sides[],
+                       bool is_gone)
 {
     static const char *const kinds[] = {"off", "rtp", "fax"};
     const struct media_figures *worse =
@@ -141,7 +142,10 @@ static void put_stream(struct ctl_writer *w, const struct media_stream *stream, 
     ctl_put_integer(w, "round_trip_ms", sides[MEDIA_OUTSIDE].round_trip_us / 1000);
     ctl_put_printf(w, "mos", "%.1f / %.1f", sides[MEDIA_OUTSIDE].mos_hundredths / 100.0,
                    sides[MEDIA_INSIDE].mos_hundredths / 100.0);
-    ctl_put_text(w, "quality", sides[MEDIA_OUTSIDE].is_bad || sides[MEDIA_INSIDE].is_bad ? "bad" : "good");
+    ctl_put_text(w, "quality",
+                 is_gone                                                     ? "gone"
+                 : sides[MEDIA_OUTSIDE].is_bad || sides[MEDIA_INSIDE].is_bad ? "bad"
+                                                                             : "good");
 }
 
 static void put_call(struct ctl_writer *w, const struct edge_call *c, const struct media_stream *stream,
@@ -163,7 +167,7 @@ static void put_call(struct ctl_writer *w, const struct edge_call *c, const stru
     ctl_put_text(w, "domain", c->trunk->domain);
     ctl_put_text(w, "state", state_of(c));
     if (stream)
-        put_stream(w, stream, figures);
+        put_stream(w, stream, figures, c->is_gone);
     ctl_put_text(w, "call_id", c->call_id);
     ctl_close(w);
 }

@@ -6,6 +6,9 @@
 
 #define ROW_SIGNER_KEY "signer key"
 #define ROW_FORMER_SIGNER "former signer"
+#define ROW_STANDBY_AGE "standby age" /* ELDER: the one that stands by was there before the other */
+#define ELDER "elder"
+#define YOUNGER "younger"
 #define KEY_OCTETS_MAX 16384
 #define SERVER_USER "enrollment server"
 
@@ -57,6 +60,18 @@ static int adopt_signer(struct enroll *e)
     return cert_node_ids(e->active.signer, slice_str(e->options.overlay), &e->signer_id, 1) == 1 ? 0 : ERR_CONFLICT;
 }
 
+/* Stores of earlier versions do not say it; certificates have whole seconds. */
+static int load_age(struct enroll *e)
+{
+    struct slice age;
+    int err = kv_get(e->ports.kv, KV_ENROLL_CA, slice_str(ROW_STANDBY_AGE), &age);
+    if (err == ERR_NOT_FOUND)
+        e->standby_is_elder = cert_not_before(e->standby.cert).ms < cert_not_before(e->active.cert).ms;
+    else if (!err)
+        e->standby_is_elder = slice_eq(age, slice_str(ELDER));
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 int authority_load(struct enroll *e)
 {
     int err = load(e, &active_rows, &e->active);
@@ -71,6 +86,8 @@ int authority_load(struct enroll *e)
     if (err)
         return err == ERR_NOT_FOUND ? ERR_SYNTAX : err;
     err = load(e, &standby_rows, &e->standby);
+    if (!err)
+        err = load_age(e);
     if (!err || err == ERR_NOT_FOUND)
         err = load_cert(e, ROW_FORMER_SIGNER, &e->former_signer);
     return err == ERR_NOT_FOUND ? 0 : err;
@@ -112,13 +129,16 @@ static int put_authority(struct enroll *e, const struct row_names *rows, const s
 
 int authority_put_standby(struct enroll *e, const struct authority *standby)
 {
-    return put_authority(e, &standby_rows, standby);
+    int err = put_authority(e, &standby_rows, standby);
+    return err ? err : put(e, ROW_STANDBY_AGE, slice_str(YOUNGER));
 }
 
 int authority_put_switched(struct enroll *e)
 {
     int err = put_authority(e, &active_rows, &e->standby);
-    return err ? err : put_authority(e, &standby_rows, &e->active);
+    if (!err)
+        err = put_authority(e, &standby_rows, &e->active);
+    return err ? err : put(e, ROW_STANDBY_AGE, slice_str(e->standby_is_elder ? YOUNGER : ELDER));
 }
 
 int authority_put_removed(struct enroll *e, const struct cert *former_signer)
@@ -129,6 +149,8 @@ int authority_put_removed(struct enroll *e, const struct cert *former_signer)
         err = kv_remove(kv, KV_ENROLL_CA, slice_str(standby_rows.cert));
     if (!err)
         err = kv_remove(kv, KV_ENROLL_CA, slice_str(standby_rows.signer));
+    if (!err)
+        err = kv_remove(kv, KV_ENROLL_CA, slice_str(ROW_STANDBY_AGE));
     if (!err && former_signer)
         err = put(e, ROW_FORMER_SIGNER, cert_der(former_signer));
     return err;

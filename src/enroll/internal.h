@@ -84,6 +84,7 @@ struct enroll {
 
     struct authority active;    /* issues */
     struct authority standby;   /* is to take its place, or was in it before; cert NULL: there is none */
+    bool standby_is_elder;      /* it was in that place before, and all have trusted it */
     struct cert *former_signer; /* of an authority that was removed; NULL: none was */
     struct key *signer_key;
     struct id signer_id;

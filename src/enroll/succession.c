@@ -174,6 +174,7 @@ static void added(struct enroll *e, void *arg, int err)
         authority_fini(fresh);
     } else {
         e->standby = *fresh;
+        e->standby_is_elder = false;
         log_event(e->ports.log, LEVEL_NOTICE, "enroll.authority.added", "serial=%s", cert_serial(fresh->cert));
     }
     mem_free(fresh);
@@ -244,6 +245,7 @@ static void switched(struct enroll *e, void *arg, int err)
     struct authority former = e->active;
     e->active = e->standby;
     e->standby = former;
+    e->standby_is_elder = !e->standby_is_elder;
     log_event(e->ports.log, LEVEL_NOTICE, "enroll.authority.switched", "serial=%s", cert_serial(e->active.cert));
 }
 
@@ -281,8 +283,7 @@ void succession_switch(void *ctx, struct ctl_request *request)
 /* The signer's certificate of an authority that all have trusted still convinces who was away meanwhile. */
 static const struct cert *keeps_signer(const struct enroll *e)
 {
-    bool is_former = cert_not_before(e->standby.cert).ms < cert_not_before(e->active.cert).ms;
-    return is_former ? e->standby.signer : NULL;
+    return e->standby_is_elder ? e->standby.signer : NULL;
 }
 
 static int stage_removed(struct enroll *e, void *arg)

@@ -5,11 +5,23 @@
 #include "io/stream_private.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 /* Ports that another program has are passed over, so many at a time. */
 #define BINDS_MAX 64
+
+/* A session goes on in another process so often within so long: it may be what the processes die of. */
+#define RESUMES_MAX 3
+#define RESUMES_MS 60000
+
+/* Its patience with workers, which tell their counters every second, is counted in so many ticks of our own. */
+#define SILENT_TICKS_MAX 10
+
+/* Ports that nobody wants are looked for so often, and so many of an address are closed then at most. */
+#define IDLE_TICK_MS 1000
+#define IDLE_CLOSED_MAX 256
 
 COUNTERS_DEFINE(media_host_counters, MEDIA_HOST_COUNTERS)
 
@@ -19,7 +31,10 @@ void media_host_options_init(struct media_host_options *options)
         .port_min = 16384,
         .port_max = 32767,
         .port_rest_ms = 5000,
+        .port_idle_ms = 60000,
         .sessions_max = 10000,
+        .patience_ms = 10000,
+        .restart_pause_ms = 1000,
     };
     media_relay_options_init(&options->relay);
 }
@@ -32,31 +47,69 @@ static struct host_session *find(const struct media_host *host, uint64_t id)
     return s && !s->is_closed ? s : NULL;
 }
 
-static void give_back(struct host_session *s, unsigned stream, enum media_side side)
+static uint32_t pair_number(const struct bound_port *bound)
+{
+    return bound->ports ? bound->ports->number + bound->port : 0;
+}
+
+static void close_pair(struct host_worker *w, uint32_t number)
+{
+    w->host->counters.ports_closed++;
+    media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_CLOSE, .pair = number}, NULL);
+}
+
+/* All that a session may have bound. */
+#define BOUND_MAX ((unsigned)(MEDIA_STREAMS_MAX * MEDIA_SIDES * 2))
+
+static struct bound_port *bound_at(struct host_session *s, unsigned n)
+{
+    return &s->bound[n / (MEDIA_SIDES * 2)][n / 2 % MEDIA_SIDES][n % 2];
+}
+
+/* The one that a side of a stream uses: of the family of whom it sends to, or as was asked last. */
+static struct bound_port *bound_for(struct host_session *s, unsigned stream, enum media_side side, uint8_t family)
+{
+    struct bound_port *bound = s->bound[stream][side];
+    if (family && bound[family == 6].ports)
+        return &bound[family == 6];
+    return &bound[s->asked[stream][side]];
+}
+
+/* The worker may keep it open for another session. */
+static void release(struct host_session *s, struct bound_port *bound, bool is_open)
 {
     struct media_host *host = s->worker->host;
-    struct bound_port *bound = &s->bound[stream][side];
     if (!bound->ports)
         return;
-    struct mono rested = mono_after_ms(loop_now(host->loop).mono, host->options.port_rest_ms);
-    media_ports_give_back(bound->ports, bound->port, rested);
+    const struct mono rested = mono_after_ms(loop_now(host->loop).mono, host->options.port_rest_ms);
+    media_ports_give_back(bound->ports->free, bound->port, rested, is_open && bound->is_open);
     bound->ports = NULL;
     s->port_count--;
     s->worker->port_count--;
     host->counters.ports--;
 }
 
-static void give_all_back(struct host_session *s)
+static void release_all(struct host_session *s)
 {
-    for (unsigned i = 0; i < MEDIA_STREAMS_MAX; i++)
-        for (enum media_side side = MEDIA_INSIDE; side < MEDIA_SIDES; side++)
-            give_back(s, i, side);
+    for (unsigned n = 0; n < BOUND_MAX && s->port_count; n++)
+        release(s, bound_at(s, n), true);
+}
+
+/* The worker may not have what it was given: that is opened anew. */
+static void close_all(struct host_session *s)
+{
+    for (unsigned n = 0; n < BOUND_MAX && s->port_count; n++) {
+        struct bound_port *bound = bound_at(s, n);
+        if (bound->ports)
+            close_pair(s->worker, pair_number(bound));
+        release(s, bound, false);
+    }
 }
 
 static void session_free(struct host_session *s)
 {
     struct media_host *host = s->worker->host;
-    give_all_back(s);
+    release_all(s);
     list_remove(&s->of_worker);
     if (!s->is_closed) {
         s->worker->session_count--;
@@ -64,6 +117,8 @@ static void session_free(struct host_session *s)
     }
     map_remove(&host->sessions, slice_of(&s->id, sizeof s->id));
     mem_free(s->figures);
+    buf_fini_secret(&s->description);
+    buf_fini_secret(&s->state);
     mem_free(s);
 }
 
@@ -103,6 +158,8 @@ static int port_open(void *ctx, uint64_t session)
     }
     s->id = session;
     s->worker = w;
+    buf_init(&s->description, MEDIA_CONTROL_OCTETS_MAX);
+    buf_init(&s->state, MEDIA_CONTROL_OCTETS_MAX);
     list_append(&w->sessions, &s->of_worker);
     w->session_count++;
     host->counters.sessions++;
@@ -145,23 +202,39 @@ static int bind_pair(const struct addr *address, uint16_t port, int fds[MEDIA_CO
     return err;
 }
 
-/* A free pair, bound. */
-static int take_pair(struct media_host *host, struct media_ports *ports, uint16_t *ret_port, int fds[MEDIA_COMPONENTS])
+/* Opens it here, and hands it over. */
+static int open_pair(struct host_worker *w, struct bound_port *bound)
 {
-    struct addr address = media_ports_address(ports);
+    const struct addr address = media_ports_address(bound->ports->free);
+    int fds[MEDIA_COMPONENTS];
+    int err = bind_pair(&address, bound->port, fds);
+    if (err)
+        return err;
+    media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_PAIR, .pair = pair_number(bound)}, fds);
+    close(fds[0]);
+    close(fds[1]);
+    bound->is_open = w->fd >= 0;
+    w->host->counters.ports_opened++;
+    return 0;
+}
+
+/* A free pair that the worker has. */
+static int take_pair(struct host_worker *w, struct host_ports *ports, struct bound_port *ret_bound)
+{
+    struct media_host *host = w->host;
     struct mono now = loop_now(host->loop).mono;
     int err = ERR_LIMIT;
     for (unsigned i = 0; i < BINDS_MAX; i++) {
-        uint16_t port;
-        err = media_ports_take(ports, now, &port);
+        struct bound_port bound = {.ports = ports};
+        err = media_ports_take(ports->free, now, &bound.port, &bound.is_open);
         if (err)
             break;
-        err = bind_pair(&address, port, fds);
+        err = bound.is_open ? 0 : open_pair(w, &bound);
         if (!err) {
-            *ret_port = port;
+            *ret_bound = bound;
             return 0;
         }
-        media_ports_give_back(ports, port, mono_after_ms(now, host->options.port_rest_ms));
+        media_ports_give_back(ports->free, bound.port, mono_after_ms(now, host->options.port_rest_ms), false);
         if (err != ERR_EXISTS)
             return err;
         host->counters.ports_busy++;
@@ -169,6 +242,32 @@ static int take_pair(struct media_host *host, struct media_ports *ports, uint16_
     }
     host->counters.ports_exhausted++;
     return err;
+}
+
+static void close_idle(void *arg)
+{
+    struct media_host *host = arg;
+    const struct mono now = loop_now(host->loop).mono;
+    const struct mono rested_before = mono_after_ms(now, -(int64_t)host->options.port_idle_ms);
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        for (unsigned n = 0; n < MEDIA_SIDES * 2; n++) {
+            struct host_ports *ports = &host->workers[i].ports[n / 2][n % 2];
+            struct bound_port bound = {.ports = ports};
+            for (unsigned left = ports->free ? IDLE_CLOSED_MAX : 0;
+                 left && media_ports_close_idle(ports->free, rested_before, &bound.port); left--)
+                close_pair(&host->workers[i], pair_number(&bound));
+        }
+    }
+    loop_timer_set(host->idle_timer, mono_after_ms(now, IDLE_TICK_MS));
+}
+
+/* NULL: none of that family on that side. */
+static struct host_ports *ports_of(struct host_worker *w, enum media_side side, uint8_t family)
+{
+    struct host_ports *ports = &w->ports[side][family == 6];
+    if (!ports->free && w->host->options.addresses[side][family == 6].family)
+        ports = &w->ports[MEDIA_INSIDE][family == 6]; /* of the same address */
+    return ports->free ? ports : NULL;
 }
 
 static int port_bind(void *ctx, uint64_t session, unsigned stream, enum media_side side, uint8_t family,
@@ -180,28 +279,20 @@ static int port_bind(void *ctx, uint64_t session, unsigned stream, enum media_si
         return ERR_NOT_FOUND;
     if (stream >= MEDIA_STREAMS_MAX || (unsigned)side >= MEDIA_SIDES || (family != 4 && family != 6))
         return ERR_RANGE;
-    struct media_ports *ports = host->ports[side][family == 6];
-    struct bound_port *bound = &s->bound[stream][side];
+    struct host_ports *ports = ports_of(s->worker, side, family);
+    struct bound_port *bound = &s->bound[stream][side][family == 6];
     if (!ports)
         return ERR_RANGE;
-    if (bound->ports != ports) {
-        uint16_t port;
-        int fds[MEDIA_COMPONENTS];
-        int err = take_pair(host, ports, &port, fds);
+    if (!bound->ports) {
+        int err = take_pair(s->worker, ports, bound);
         if (err)
             return err;
-        give_back(s, stream, side);
-        *bound = (struct bound_port){ports, port};
         s->port_count++;
         s->worker->port_count++;
         host->counters.ports++;
-        struct media_control command = {.kind = MEDIA_CONTROL_PORT,
-                                        .port = {.session = session, .stream = stream, .side = side}};
-        media_host_command(s->worker, &command, fds);
-        close(fds[0]);
-        close(fds[1]);
     }
-    *ret_local = media_ports_address(ports);
+    s->asked[stream][side] = family == 6;
+    *ret_local = media_ports_address(ports->free);
     ret_local->port = bound->port;
     return 0;
 }
@@ -213,14 +304,18 @@ static void port_set(void *ctx, const struct media_session *session)
     struct host_session *s = find(ctx, session->id);
     if (!s)
         return;
-    struct media_control command = {.kind = MEDIA_CONTROL_SET, .session = *session};
-    media_host_command(s->worker, &command, NULL);
+    struct media_control command = {.kind = MEDIA_CONTROL_SET, .set.session = *session};
+    for (unsigned i = 0; i < session->stream_count && i < MEDIA_STREAMS_MAX; i++)
+        for (enum media_side side = MEDIA_INSIDE; session->streams[i].kind != MEDIA_OFF && side < MEDIA_SIDES; side++)
+            command.set.pairs[i][side] =
+                pair_number(bound_for(s, i, side, session->streams[i].ends[side].remote.family));
+    buf_clear_secret(&s->description);
+    if (media_control_encode(&command, &s->description) == 0)
+        media_host_send(s->worker, buf_slice(&s->description), NULL);
     mem_wipe(&command, sizeof command);
     for (unsigned i = 0; i < session->stream_count && i < MEDIA_STREAMS_MAX; i++)
-        if (session->streams[i].kind == MEDIA_OFF) {
-            give_back(s, i, MEDIA_INSIDE);
-            give_back(s, i, MEDIA_OUTSIDE);
-        }
+        for (unsigned n = 0; n < MEDIA_SIDES * 2 && session->streams[i].kind == MEDIA_OFF; n++)
+            release(s, &s->bound[i][n / 2][n % 2], true);
 }
 
 static void port_close(void *ctx, uint64_t session)
@@ -229,7 +324,7 @@ static void port_close(void *ctx, uint64_t session)
     if (!s)
         return;
     media_host_command(s->worker, &(struct media_control){.kind = MEDIA_CONTROL_REMOVE, .id = session}, NULL);
-    give_all_back(s);
+    release_all(s);
     s->is_closed = true;
     s->worker->session_count--;
     s->worker->host->counters.sessions--;
@@ -283,6 +378,15 @@ static void keep_figures(struct host_session *s, struct slice octets)
     s->figures_octets = octets.n;
 }
 
+static void keep_state(struct host_worker *w, uint64_t session, struct slice octets)
+{
+    struct host_session *s = map_get(&w->host->sessions, slice_of(&session, sizeof session));
+    if (!s || s->worker != w || s->is_closed)
+        return;
+    buf_clear_secret(&s->state);
+    buf_slice_put(&s->state, octets);
+}
+
 static void said_event(struct host_worker *w, const struct media_event *event, struct slice octets)
 {
     struct host_session *s = map_get(&w->host->sessions, slice_of(&event->session, sizeof event->session));
@@ -309,6 +413,7 @@ static void said_refused(struct host_worker *w, uint64_t session, int err)
         log_event(w->host->options.log, LEVEL_WARNING, "media.session.refused", "worker=%u session=%llu reason=%s",
                   w->index, (unsigned long long)session, err_name(err));
         media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_REMOVE, .id = session}, NULL);
+        close_all(s);
     }
     lose(s);
 }
@@ -335,6 +440,7 @@ static void sum_up(struct media_host *host)
 
 void media_host_said(struct host_worker *w, const struct media_control *message, struct slice octets)
 {
+    w->silent_ticks = 0;
     switch (message->kind) {
     case MEDIA_CONTROL_EVENT:
         said_event(w, &message->event, octets);
@@ -347,9 +453,25 @@ void media_host_said(struct host_worker *w, const struct media_control *message,
     case MEDIA_CONTROL_REFUSED:
         said_refused(w, message->refused.session, message->refused.err);
         break;
+    case MEDIA_CONTROL_STATE:
+        keep_state(w, message->state.session, message->state.octets);
+        break;
     default: /* MEDIA_CONTROL_READY */
         log_event(w->host->options.log, LEVEL_INFO, "media.worker.ready", "worker=%u pid=%d", w->index, (int)w->pid);
     }
+}
+
+/* ---- sessions that outlive their worker ---- */
+
+/* Only with the counters of its keys: without them numbers would be used twice. One that was never described has none. */
+static bool can_resume(struct host_session *s)
+{
+    const struct mono now = loop_now(s->worker->host->loop).mono;
+    if (s->is_closed || (s->description.n && !s->state.n) || s->state.err || s->description.err)
+        return false;
+    if (mono_since_us(now, s->resumed_at) >= RESUMES_MS * INT64_C(1000))
+        s->resumed = 0;
+    return s->resumed < RESUMES_MAX;
 }
 
 void media_host_died(struct host_worker *w)
@@ -359,8 +481,80 @@ void media_host_died(struct host_worker *w)
     w->relay = (struct media_counters){0};
     w->counters = (struct media_worker_counters){0};
     sum_up(w->host);
-    while (!list_empty(&w->sessions))
-        lose(CONTAINER_OF(w->sessions.next, struct host_session, of_worker));
+    for (unsigned n = 0; n < MEDIA_SIDES * 2; n++)
+        if (w->ports[n / 2][n % 2].free)
+            media_ports_all_closed(w->ports[n / 2][n % 2].free);
+    LIST_EACH(link, &w->sessions) {
+        struct host_session *s = CONTAINER_OF(link, struct host_session, of_worker);
+        for (unsigned n = 0; n < BOUND_MAX; n++)
+            bound_at(s, n)->is_open = false;
+        if (!can_resume(s))
+            lose(s);
+    }
+}
+
+/* The same ports, for both ends know them; the sockets have died with the worker. */
+static int resume_ports(struct host_session *s)
+{
+    int err = 0;
+    for (unsigned n = 0; n < BOUND_MAX && !err; n++) {
+        struct bound_port *bound = bound_at(s, n);
+        if (bound->ports)
+            err = open_pair(s->worker, bound);
+    }
+    return err;
+}
+
+static int resume(struct host_session *s)
+{
+    struct host_worker *w = s->worker;
+    if (s->state.n) {
+        struct media_control command = {.kind = MEDIA_CONTROL_RESUME, .state = {s->id, buf_slice(&s->state)}};
+        media_host_command(w, &command, NULL);
+    }
+    int err = resume_ports(s);
+    if (err)
+        return err;
+    if (s->description.n)
+        media_host_send(w, buf_slice(&s->description), NULL);
+    s->resumed++;
+    s->resumed_at = loop_now(w->host->loop).mono;
+    w->host->counters.sessions_resumed++;
+    return 0;
+}
+
+void media_host_replaced(struct host_worker *w, bool runs)
+{
+    unsigned resumed = 0, lost = 0;
+    LIST_EACH(link, &w->sessions) {
+        struct host_session *s = CONTAINER_OF(link, struct host_session, of_worker);
+        if (runs && !s->is_closed && resume(s) == 0) {
+            resumed++;
+        } else {
+            media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_REMOVE, .id = s->id}, NULL);
+            lost += !s->is_closed;
+            lose(s);
+        }
+    }
+    if (resumed || lost)
+        log_event(w->host->options.log, LEVEL_WARNING, "media.sessions.resumed",
+                  "worker=%u pid=%d sessions=%u lost=%u after_ms=%lld", w->index, (int)w->pid, resumed, lost,
+                  (long long)mono_since_us(loop_now(w->host->loop).mono, w->died) / 1000);
+}
+
+/* Only time in which we were awake counts. */
+static void watch_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct media_host *host = arg;
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        struct host_worker *w = &host->workers[i];
+        if (w->fd < 0 || ++w->silent_ticks < SILENT_TICKS_MAX)
+            continue;
+        log_event(host->options.log, LEVEL_ERROR, "media.worker.hangs", "worker=%u pid=%d", w->index, (int)w->pid);
+        media_host_kill_worker(w);
+    }
 }
 
 /* ---- the pool ---- */
@@ -371,25 +565,25 @@ static unsigned processors(void)
     return n < 1 ? 1 : n > MEDIA_HOST_WORKERS_MAX ? MEDIA_HOST_WORKERS_MAX : (unsigned)n;
 }
 
-/* One queue of ports per address: both sides may have the same. */
-static int prepare_ports(struct media_host *host, const struct entropy *entropy)
+static bool has_address(const struct media_host *host, enum media_side side)
 {
-    const struct media_host_options *o = &host->options;
-    for (unsigned family = 0; family < 2; family++) {
-        const struct addr *inside = &o->addresses[MEDIA_INSIDE][family];
-        const struct addr *outside = &o->addresses[MEDIA_OUTSIDE][family];
-        struct media_ports **ports = &host->ports[MEDIA_INSIDE][family];
-        int err = inside->family ? media_ports_new(inside, o->port_min, o->port_max, entropy, ports) : 0;
-        if (!err && inside->family && outside->family && addr_eq_ip(inside, outside))
-            host->ports[MEDIA_OUTSIDE][family] = *ports;
-        else if (!err && outside->family)
-            err = media_ports_new(outside, o->port_min, o->port_max, entropy, &host->ports[MEDIA_OUTSIDE][family]);
-        if (err)
-            return err;
+    return host->options.addresses[side][0].family || host->options.addresses[side][1].family;
+}
+
+/* One queue of ports per address, of which each worker has its share: both sides may have the same. */
+static int prepare_ports(struct host_worker *w, const struct entropy *entropy)
+{
+    const struct media_host_options *o = &w->host->options;
+    const struct media_ports_range range = {o->port_min, o->port_max, w->index, w->host->worker_count};
+    int err = 0;
+    for (unsigned n = 0; n < MEDIA_SIDES * 2 && !err; n++) {
+        const struct addr *address = &o->addresses[n / 2][n % 2], *inside = &o->addresses[MEDIA_INSIDE][n % 2];
+        struct host_ports *ports = &w->ports[n / 2][n % 2];
+        ports->number = n << 16;
+        if (address->family && (address == inside || !inside->family || !addr_eq_ip(address, inside)))
+            err = media_ports_new(address, &range, entropy, &ports->free);
     }
-    bool has_inside = host->ports[MEDIA_INSIDE][0] || host->ports[MEDIA_INSIDE][1];
-    bool has_outside = host->ports[MEDIA_OUTSIDE][0] || host->ports[MEDIA_OUTSIDE][1];
-    return has_inside && has_outside ? 0 : ERR_RANGE;
+    return err;
 }
 
 int media_host_new(struct loop *loop, const struct media_host_options *options, const struct entropy *entropy,
@@ -406,23 +600,38 @@ int media_host_new(struct loop *loop, const struct media_host_options *options, 
     /* A closed session waits for its summary: there may be more than are open. */
     map_init(&host->sessions, 2 * (size_t)options->sessions_max, entropy_u64(entropy));
     host->options.relay.sessions_max = 2 * options->sessions_max;
-    int err = prepare_ports(host, entropy);
-    unsigned count = options->workers ? options->workers : processors();
-    if (count > MEDIA_HOST_WORKERS_MAX)
-        count = MEDIA_HOST_WORKERS_MAX;
-    for (unsigned i = 0; i < count && !err; i++) {
-        struct host_worker *w = &host->workers[host->worker_count++];
-        w->host = host;
-        w->index = i;
-        w->fd = -1;
+    int err = has_address(host, MEDIA_INSIDE) && has_address(host, MEDIA_OUTSIDE) ? 0 : ERR_RANGE;
+    host->worker_count = options->workers ? options->workers : processors();
+    if (host->worker_count > MEDIA_HOST_WORKERS_MAX)
+        host->worker_count = MEDIA_HOST_WORKERS_MAX;
+    const unsigned pairs = (options->port_max + 1u - options->port_min) / 2u; /* each needs one at least */
+    if (host->worker_count > pairs)
+        host->worker_count = pairs ? pairs : 1;
+    for (unsigned i = 0; i < host->worker_count; i++) {
+        struct host_worker *w = &host->workers[i];
+        *w = (struct host_worker){.host = host, .index = i, .fd = -1};
         list_init(&w->queue);
         list_init(&w->sessions);
-        err = media_host_start_worker(w);
+    }
+    for (unsigned i = 0; i < host->worker_count && !err; i++)
+        err = prepare_ports(&host->workers[i], entropy);
+    for (unsigned i = 0; i < host->worker_count && !err; i++)
+        err = media_host_start_worker(&host->workers[i]);
+    if (!err)
+        err = loop_timer_new(loop, close_idle, host, &host->idle_timer);
+    if (!err) {
+        event_assign(&host->watch_event, loop_event_base(loop), -1, EV_PERSIST, watch_event, host);
+        host->has_watch = true;
+        const uint32_t tick_ms = options->patience_ms / SILENT_TICKS_MAX;
+        err = event_add(&host->watch_event, &(struct timeval){tick_ms / 1000, tick_ms % 1000 * 1000}) == 0
+                  ? 0
+                  : ERR_NO_MEMORY;
     }
     if (err) {
         media_host_free(host);
         return err;
     }
+    loop_timer_set(host->idle_timer, mono_after_ms(loop_now(loop).mono, IDLE_TICK_MS));
     *ret_host = host;
     return 0;
 }
@@ -431,16 +640,16 @@ void media_host_free(struct media_host *host)
 {
     if (!host)
         return;
+    if (host->has_watch)
+        event_del(&host->watch_event);
     for (unsigned i = 0; i < host->worker_count; i++) {
         media_host_end_worker(&host->workers[i]);
         LIST_EACH(link, &host->workers[i].sessions)
             session_free(CONTAINER_OF(link, struct host_session, of_worker));
+        for (unsigned n = 0; n < MEDIA_SIDES * 2; n++)
+            media_ports_free(host->workers[i].ports[n / 2][n % 2].free);
     }
-    for (unsigned family = 0; family < 2; family++) {
-        if (host->ports[MEDIA_OUTSIDE][family] != host->ports[MEDIA_INSIDE][family])
-            media_ports_free(host->ports[MEDIA_OUTSIDE][family]);
-        media_ports_free(host->ports[MEDIA_INSIDE][family]);
-    }
+    loop_timer_free(host->idle_timer);
     map_fini(&host->sessions);
     mem_free(host);
 }

@@ -14,8 +14,6 @@
 
 #include "io/media_worker.h"
 
-/* One that dies within so long is not started again before it is over. */
-#define RESTART_PAUSE_MS 1000
 #define MESSAGES_PER_EVENT 256
 #define END_PATIENCE_MS 2000
 
@@ -102,28 +100,44 @@ static int queue_message(struct host_worker *w, struct slice octets, const int f
     return ok ? 0 : ERR_IO;
 }
 
-void media_host_command(struct host_worker *w, const struct media_control *command, const int fds[MEDIA_COMPONENTS])
+static void stuck(struct host_worker *w, int err)
+{
+    log_event(w->host->options.log, LEVEL_ERROR, "media.worker.stuck", "worker=%u pid=%d reason=%s", w->index,
+              (int)w->pid, err_name(err));
+    give_up(w);
+}
+
+void media_host_send(struct host_worker *w, struct slice command, const int fds[MEDIA_COMPONENTS])
 {
     static const int none[MEDIA_COMPONENTS] = {-1, -1};
+    int err = 0;
     if (w->fd < 0)
         return;
-    struct buf b;
-    buf_init(&b, MEDIA_CONTROL_OCTETS_MAX);
     if (!fds)
         fds = none;
+    bool sent = list_empty(&w->queue) && send_message(w, command, fds) >= 0;
+    if (!sent && (!list_empty(&w->queue) || is_full(errno)))
+        err = queue_message(w, command, fds);
+    /* Otherwise nobody is there anymore. */
+    if (err)
+        stuck(w, err);
+}
+
+void media_host_command(struct host_worker *w, const struct media_control *command, const int fds[MEDIA_COMPONENTS])
+{
+    struct buf b;
+    buf_init(&b, MEDIA_CONTROL_OCTETS_MAX);
     int err = media_control_encode(command, &b);
-    if (!err) {
-        bool sent = list_empty(&w->queue) && send_message(w, buf_slice(&b), fds) >= 0;
-        if (!sent && (!list_empty(&w->queue) || is_full(errno)))
-            err = queue_message(w, buf_slice(&b), fds);
-        /* Otherwise nobody is there anymore. */
-    }
-    if (err) {
-        log_event(w->host->options.log, LEVEL_ERROR, "media.worker.stuck", "worker=%u pid=%d reason=%s", w->index,
-                  (int)w->pid, err_name(err));
-        give_up(w);
-    }
+    if (!err)
+        media_host_send(w, buf_slice(&b), fds);
+    else if (w->fd >= 0)
+        stuck(w, err);
     buf_fini_secret(&b);
+}
+
+void media_host_kill_worker(struct host_worker *w)
+{
+    kill(w->pid, SIGKILL); /* its end is noticed in the next turn */
 }
 
 static void write_event(evutil_socket_t fd, short what, void *arg)
@@ -171,9 +185,11 @@ static void bury(struct host_worker *w)
               (int)w->pid, (unsigned)w->session_count, WIFSIGNALED(status) ? "signal" : "status",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     w->host->counters.workers_died++;
+    w->died = loop_now(w->host->loop).mono;
     forget(w);
     int64_t lived_ms = mono_since_us(loop_now(w->host->loop).mono, w->started) / 1000;
-    int64_t pause_ms = lived_ms < RESTART_PAUSE_MS ? RESTART_PAUSE_MS - lived_ms : 0;
+    const int64_t least_ms = w->host->options.restart_pause_ms;
+    const int64_t pause_ms = lived_ms < least_ms ? least_ms - lived_ms : 0;
     struct timeval pause = {pause_ms / 1000, pause_ms % 1000 * 1000};
     event_add(&w->start_event, &pause);
     media_host_died(w);
@@ -182,7 +198,8 @@ static void bury(struct host_worker *w)
 void media_host_end_worker(struct host_worker *w)
 {
     pid_t pid = w->pid;
-    event_del(&w->start_event);
+    if (event_initialized(&w->start_event))
+        event_del(&w->start_event);
     forget(w);
     if (pid == 0)
         return;
@@ -255,8 +272,10 @@ static void start_event(evutil_socket_t fd, short what, void *arg)
     if (err) {
         log_event(w->host->options.log, LEVEL_ERROR, "media.worker.start", "worker=%u reason=%s", w->index,
                   err_name(err));
-        event_add(&w->start_event, &(struct timeval){RESTART_PAUSE_MS / 1000, 0});
+        const uint32_t pause_ms = w->host->options.restart_pause_ms;
+        event_add(&w->start_event, &(struct timeval){pause_ms / 1000, pause_ms % 1000 * 1000});
     }
+    media_host_replaced(w, !err);
 }
 
 int media_host_start_worker(struct host_worker *w)
@@ -275,6 +294,7 @@ int media_host_start_worker(struct host_worker *w)
     }
     w->fd = ends[0];
     w->started = loop_now(w->host->loop).mono;
+    w->silent_ticks = 0;
     w->host->counters.workers_started++;
     event_assign(&w->read_event, base, w->fd, EV_READ | EV_PERSIST, read_event, w);
     event_assign(&w->write_event, base, w->fd, EV_WRITE, write_event, w);

@@ -86,7 +86,22 @@ static bool tell_counters(struct worker *w)
     return tell(w, &message);
 }
 
-/* What happened goes out as fast as the other side reads, and waits in the relay, which merges it, if that is slow. */
+/* Kept outside of this process, so that its sessions outlive it. One that is too long for a message, or of a library that does not give it, is not. */
+static bool tell_state(struct worker *w, uint64_t session)
+{
+    struct media_control message = {.kind = MEDIA_CONTROL_STATE};
+    bool ok = true;
+    if (media_relay_export(w->relay, w->now, session, &w->state) == 0) {
+        message.state.session = session;
+        message.state.octets = buf_slice(&w->state);
+        ok = tell(w, &message);
+    }
+    buf_clear_secret(&w->state);
+    return ok;
+}
+
+/* What happened goes out as fast as the other side reads, and waits in the relay, which merges it, if that is slow; what happens soon after goes out with what
+ * follows it: each message that is waited for wakes the signalling process. */
 static void tell_all(struct worker *w)
 {
     bool ok = send_message(w);
@@ -94,7 +109,8 @@ static void tell_all(struct worker *w)
         struct media_control message = {.kind = MEDIA_CONTROL_EVENT};
         if (!media_relay_next(w->relay, w->now, &message.event))
             break;
-        ok = tell(w, &message);
+        w->next_tell = mono_after_ms(w->now.mono, ALARM_GAP_MS);
+        ok = message.event.kind == MEDIA_STATE ? tell_state(w, message.event.session) : tell(w, &message);
     }
     if (ok && mono_due(w->next_counters, w->now.mono))
         ok = tell_counters(w);
@@ -106,6 +122,7 @@ static void tell_all(struct worker *w)
 static int configure(struct worker *w, const struct media_relay_options *options)
 {
     w->sessions.limit = options->sessions_max;
+    w->pairs.limit = SIZE_MAX; /* as many as the signalling process has ports */
     if (w->relay) {
         media_relay_set_options(w->relay, options);
         return 0;
@@ -123,24 +140,36 @@ static void refuse(struct worker *w, uint64_t session, int err)
         tell(w, &message);
 }
 
+static int resume(struct worker *w, uint64_t session, struct slice state)
+{
+    uint64_t found = session;
+    struct fault fault;
+    int err = media_relay_import(w->relay, w->now, state, &found, &fault);
+    return err ? err : found == session ? 0 : ERR_SYNTAX;
+}
+
 static void obey(struct worker *w, const struct media_control *command, const int fds[MEDIA_COMPONENTS])
 {
     int err;
     switch (command->kind) {
-    case MEDIA_CONTROL_PORT:
-        err = worker_port_open(w, command->port.session, command->port.stream, command->port.side, fds);
-        if (err)
-            refuse(w, command->port.session, err);
+    case MEDIA_CONTROL_PAIR:
+        worker_pair_open(w, command->pair, fds); /* else the session that is to have it is refused */
         break;
     case MEDIA_CONTROL_SET:
-        err = media_relay_set(w->relay, w->now, &command->session);
+        err = worker_ports_set(w, &command->set.session, command->set.pairs);
         if (err)
-            refuse(w, command->session.id, err);
-        else
-            worker_ports_described(w, command->session.id);
+            refuse(w, command->set.session.id, err);
+        break;
+    case MEDIA_CONTROL_CLOSE:
+        worker_pair_close(w, command->pair);
+        break;
+    case MEDIA_CONTROL_RESUME:
+        err = resume(w, command->state.session, command->state.octets);
+        if (err)
+            refuse(w, command->state.session, err);
         break;
     default: /* MEDIA_CONTROL_REMOVE: the others have been looked at */
-        worker_ports_close(w, command->id);
+        worker_ports_release(w, command->id);
         if (media_relay_remove(w->relay, w->now, command->id) != 0)
             refuse(w, command->id, ERR_NOT_FOUND);
     }
@@ -185,7 +214,7 @@ static int read_command(struct worker *w)
     int err = media_control_decode(slice_of(octets, (size_t)n), &command, NULL);
     if (!err && command.kind >= MEDIA_CONTROL_READY)
         err = ERR_UNSUPPORTED;
-    if (!err && count != (command.kind == MEDIA_CONTROL_PORT ? MEDIA_COMPONENTS : 0))
+    if (!err && count != (command.kind == MEDIA_CONTROL_PAIR ? MEDIA_COMPONENTS : 0))
         err = ERR_SYNTAX;
     if (!err && command.kind == MEDIA_CONTROL_CONFIGURE)
         err = configure(w, &command.options);
@@ -215,6 +244,8 @@ static int read_commands(struct worker *w)
 static void set_alarm(struct worker *w)
 {
     struct mono due = mono_min(media_relay_deadline(w->relay), w->next_counters);
+    if (media_relay_has_news(w->relay))
+        due = mono_min(due, w->next_tell);
     due = mono_max(due, mono_after_ms(w->now.mono, ALARM_GAP_MS));
     if (w->alarm.us <= due.us && !mono_due(w->alarm, w->now.mono))
         return;
@@ -266,7 +297,8 @@ static int turn(struct worker *w, struct epoll_event *events)
         return err;
     if (is_alarm_due(w))
         media_relay_tick(w->relay, w->now);
-    tell_all(w);
+    if (w->control_is_full || mono_due(w->next_tell, w->now.mono))
+        tell_all(w);
     set_alarm(w);
     if (n < EVENTS_PER_TURN)
         w->busy_since = woken; /* what was not ready then has come since */
@@ -287,8 +319,10 @@ static int start(struct worker *w)
     w->overload_until = w->busy_since = w->now.mono;
     w->alarm = MONO_NEVER;
     buf_init(&w->message, MEDIA_CONTROL_OCTETS_MAX);
+    buf_init(&w->state, MEDIA_CONTROL_OCTETS_MAX);
     struct entropy entropy = kernel_entropy();
     map_init(&w->sessions, 1, entropy_u64(&entropy));
+    map_init(&w->pairs, 1, entropy_u64(&entropy));
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (w->epoll < 0 || watch(w, &w->control) != 0 || watch(w, &w->timer) != 0)
@@ -309,8 +343,10 @@ int media_worker_main(void)
         err = turn(&w, events);
     worker_ports_fini(&w);
     map_fini(&w.sessions);
+    map_fini(&w.pairs);
     media_relay_free(w.relay);
-    buf_fini(&w.message);
+    buf_fini_secret(&w.message);
+    buf_fini_secret(&w.state);
     close(w.timer);
     close(w.epoll);
     return err == ERR_CLOSED ? 0 : 1;

@@ -1,22 +1,20 @@
-/* The ports of a media worker: packets from the kernel into the relay and back to the kernel. Nothing is allocated per packet. */
+/* The ports of a media worker: packets from the kernel into the relay. Nothing is allocated per packet. */
 #include "io/media_worker_private.h"
 
 #include "base/mem.h"
 #include "io/stream_private.h"
 
-#include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Packets that are asked for at once when a port has several; and of one port in one turn at most. */
-#define BATCH 16
+#define BATCH WORKER_BATCH
 #define PACKETS_PER_TURN 64
 
 #define PACKET_OCTETS 9216
-#define CONTROL_OCTETS 128
 
 /* How long a packet has waited in its socket is reckoned from when that was empty before: at most BEHIND_US is nothing. Behind that a port is emptied at once. A packet that
  * has waited for STALE_US helps nobody anymore, and others would wait for it. When that happens this worker is given more than it can relay: from then on,
@@ -37,51 +35,173 @@ struct worker_receiving {
     struct mmsghdr headers[BATCH];
     struct iovec vectors[BATCH];
     struct sockaddr_storage peers[BATCH];
-    uint8_t controls[BATCH][CONTROL_OCTETS] __attribute__((aligned(8)));
     uint8_t octets[BATCH][PACKET_OCTETS + MEDIA_PACKET_ROOM];
-    struct mmsghdr out[BATCH];
-    struct iovec out_vectors[BATCH];
-    struct sockaddr_storage out_peers[BATCH];
 };
 
 int worker_ports_init(struct worker *w)
 {
-    w->receiving = mem_alloc(sizeof *w->receiving);
-    return w->receiving ? 0 : ERR_NO_MEMORY;
+    struct worker_receiving *r = mem_alloc(sizeof *r);
+    if (!r)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; i < BATCH; i++) {
+        r->vectors[i] = (struct iovec){r->octets[i], PACKET_OCTETS};
+        r->headers[i].msg_hdr = (struct msghdr){.msg_name = &r->peers[i], .msg_iov = &r->vectors[i], .msg_iovlen = 1};
+    }
+    w->receiving = r;
+    return worker_sending_init(w);
 }
 
-static void close_port(struct worker_port *port)
+/* What the kernel has dropped since it was asked last. */
+static void count_overflowed(struct worker *w, struct worker_port *port)
 {
-    media_flow_set_port(port->flow, NULL);
-    list_remove(&port->of_session);
-    close(port->fd); /* epoll forgets it with that */
-    mem_free(port);
+    uint32_t figures[SK_MEMINFO_VARS] = {0};
+    socklen_t n = sizeof figures;
+    if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, figures, &n) != 0 ||
+        n < sizeof figures[0] * (SK_MEMINFO_DROPS + 1))
+        return;
+    w->counters.overflowed += figures[SK_MEMINFO_DROPS] - port->overflowed;
+    port->overflowed = figures[SK_MEMINFO_DROPS];
 }
 
-static void close_session(struct worker_session *s)
+/* ---- pairs ---- */
+
+/* Connected to itself, a socket gets nothing: nobody else has its address. The kernel says so to whoever sends there, as it does for a port that is closed; for
+ * the worker it is as good as closed, and costs much less to open. */
+static void shut(struct worker_port *port)
 {
-    LIST_EACH(link, &s->ports)
-        close_port(CONTAINER_OF(link, struct worker_port, of_session));
-    mem_free(s);
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+    port->is_shut = getsockname(port->fd, (struct sockaddr *)&own, &n) == 0 &&
+                    connect(port->fd, (const struct sockaddr *)&own, n) == 0; /* else what comes is dropped */
+}
+
+static int unshut(struct worker_port *port)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (port->is_shut && connect(port->fd, &nobody, sizeof nobody) != 0)
+        return ERR_IO;
+    port->is_shut = false;
+    return 0;
+}
+
+static void detach(struct worker *w, struct worker_pair *pair)
+{
+    list_remove(&pair->of_session);
+    for (unsigned c = 0; c < MEDIA_COMPONENTS; c++) {
+        struct worker_port *port = &pair->ports[c];
+        count_overflowed(w, port);
+        if (port->flow)
+            media_flow_set_port(port->flow, NULL);
+        port->flow = NULL;
+    }
+}
+
+static int attach(struct worker *w, struct worker_session *s, struct worker_pair *pair, uint64_t session,
+                  unsigned stream, enum media_side side)
+{
+    list_append(&s->pairs, &pair->of_session);
+    for (enum media_component c = MEDIA_COMPONENT_RTP; c < MEDIA_COMPONENTS; c++) {
+        struct worker_port *port = &pair->ports[c];
+        struct media_flow *flow;
+        int err = media_relay_flow(w->relay, w->now, session, stream, side, c, &flow);
+        if (!err)
+            err = unshut(port);
+        if (err) {
+            detach(w, pair);
+            return err;
+        }
+        media_flow_set_port(flow, port);
+        port->flow = flow;
+        port->visited = w->now.mono;
+        port->sends_apart = false;
+    }
+    return 0;
+}
+
+static void set_receive_octets(struct worker_port *port, int octets)
+{
+    if (port->receive_octets != octets)
+        setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
+    port->receive_octets = octets;
+}
+
+static int prepare_port(struct worker *w, struct worker_port *port)
+{
+    struct sockaddr_storage local;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
+    socklen_t n = sizeof local;
+    if (getsockname(port->fd, (struct sockaddr *)&local, &n) != 0)
+        return ERR_IO;
+    port->family = addr_of_socket(&local).family;
+    set_receive_octets(port, RTCP_OCTETS);
+    if (!port->family)
+        return ERR_RANGE;
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, port->fd, &event) == 0 ? 0 : ERR_IO;
+}
+
+static void close_pair(struct worker_pair *pair)
+{
+    list_remove(&pair->of_session);
+    for (unsigned c = 0; c < MEDIA_COMPONENTS; c++) {
+        struct worker_port *port = &pair->ports[c];
+        if (port->flow)
+            media_flow_set_port(port->flow, NULL);
+        if (port->fd >= 0)
+            close(port->fd); /* epoll forgets it with that */
+    }
+    mem_free(pair);
+}
+
+static struct slice key_of(const uint32_t *number)
+{
+    return slice_of(number, sizeof *number);
+}
+
+int worker_pair_open(struct worker *w, uint32_t number, const int fds[MEDIA_COMPONENTS])
+{
+    struct worker_pair *pair = mem_alloc(sizeof *pair);
+    int err = pair ? 0 : ERR_NO_MEMORY;
+    worker_pair_close(w, number);
+    for (unsigned c = 0; c < MEDIA_COMPONENTS; c++) {
+        if (!pair)
+            close(fds[c]);
+        else
+            pair->ports[c].fd = fds[c];
+    }
+    if (!pair)
+        return err;
+    pair->number = number;
+    list_init(&pair->of_session);
+    for (unsigned c = 0; c < MEDIA_COMPONENTS && !err; c++)
+        err = prepare_port(w, &pair->ports[c]);
+    if (!err)
+        err = map_set(&w->pairs, key_of(&number), pair);
+    if (err)
+        close_pair(pair);
+    return err;
+}
+
+void worker_pair_close(struct worker *w, uint32_t number)
+{
+    struct worker_pair *pair = map_remove(&w->pairs, key_of(&number));
+    if (pair)
+        close_pair(pair);
 }
 
 void worker_ports_fini(struct worker *w)
 {
     struct map_iter it;
     map_iter_init(&it);
+    while (map_iter_next(&w->pairs, &it))
+        close_pair(it.value);
+    map_iter_init(&it);
     while (map_iter_next(&w->sessions, &it))
-        close_session(it.value);
+        mem_free(it.value);
     mem_free(w->receiving);
+    mem_free(w->sending);
 }
 
-void worker_ports_close(struct worker *w, uint64_t session)
-{
-    struct worker_session *s = map_remove(&w->sessions, slice_of(&session, sizeof session));
-    if (s)
-        close_session(s);
-}
-
-/* ---- opening ---- */
+/* ---- sessions ---- */
 
 static int session_of(struct worker *w, uint64_t id, struct worker_session **ret_session)
 {
@@ -91,7 +211,7 @@ static int session_of(struct worker *w, uint64_t id, struct worker_session **ret
         s = mem_alloc(sizeof *s);
         if (!s)
             return ERR_NO_MEMORY;
-        list_init(&s->ports);
+        list_init(&s->pairs);
         int err = map_set(&w->sessions, key, s);
         if (err) {
             mem_free(s);
@@ -102,61 +222,28 @@ static int session_of(struct worker *w, uint64_t id, struct worker_session **ret
     return 0;
 }
 
-static int prepare_socket(struct worker_port *port)
+/* What a stream's side has now becomes what it is to have. */
+static int exchange(struct worker *w, struct worker_session *s, uint64_t session, unsigned stream, enum media_side side,
+                    uint32_t number)
 {
-    static const int on = 1;
-    struct sockaddr_storage local;
-    socklen_t n = sizeof local;
-    if (getsockname(port->fd, (struct sockaddr *)&local, &n) != 0)
-        return ERR_IO;
-    port->family = addr_of_socket(&local).family;
-    int octets = RTCP_OCTETS;
-    setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
-    setsockopt(port->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    return port->family ? 0 : ERR_RANGE;
-}
-
-static int open_port(struct worker *w, struct worker_session *s, struct media_flow *flow, int fd)
-{
-    struct worker_port *port = mem_alloc(sizeof *port);
-    if (!port) {
-        close(fd);
-        return ERR_NO_MEMORY;
-    }
-    port->fd = fd;
-    port->flow = flow;
-    port->visited = w->now.mono;
-    int err = prepare_socket(port);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
-    if (!err && epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-        err = ERR_IO;
-    if (err) {
-        close(fd);
-        mem_free(port);
+    struct media_flow *flow;
+    int err = media_relay_flow(w->relay, w->now, session, stream, side, MEDIA_COMPONENT_RTP, &flow);
+    if (err)
         return err;
-    }
-    if (media_flow_port(flow))
-        close_port(media_flow_port(flow));
-    media_flow_set_port(flow, port);
-    list_append(&s->ports, &port->of_session);
-    return 0;
-}
-
-int worker_port_open(struct worker *w, uint64_t session, unsigned stream, enum media_side side,
-                     const int fds[MEDIA_COMPONENTS])
-{
-    struct worker_session *s = NULL;
-    int err = session_of(w, session, &s);
-    for (enum media_component c = MEDIA_COMPONENT_RTP; c < MEDIA_COMPONENTS; c++) {
-        struct media_flow *flow;
-        if (!err)
-            err = media_relay_flow(w->relay, w->now, session, stream, side, c, &flow);
-        if (!err)
-            err = open_port(w, s, flow, fds[c]);
-        else
-            close(fds[c]);
-    }
-    return err;
+    struct worker_port *port = media_flow_port(flow);
+    struct worker_pair *before = port ? CONTAINER_OF(port, struct worker_pair, ports[MEDIA_COMPONENT_RTP]) : NULL;
+    if (before && before->number == number)
+        return 0;
+    if (before)
+        detach(w, before);
+    if (!number)
+        return 0;
+    struct worker_pair *pair = map_get(&w->pairs, key_of(&number));
+    if (!pair)
+        return ERR_NOT_FOUND;
+    if (pair->ports[MEDIA_COMPONENT_RTP].flow)
+        return ERR_EXISTS;
+    return attach(w, s, pair, session, stream, side);
 }
 
 static int receive_octets(const struct media_stream *stream, enum media_component component)
@@ -168,111 +255,38 @@ static int receive_octets(const struct media_stream *stream, enum media_componen
     return stream->is_audio ? VOICE_OCTETS : VIDEO_OCTETS;
 }
 
-void worker_ports_described(struct worker *w, uint64_t session)
+int worker_ports_set(struct worker *w, const struct media_session *session,
+                     const uint32_t pairs[MEDIA_STREAMS_MAX][MEDIA_SIDES])
 {
-    const struct worker_session *s = map_get(&w->sessions, slice_of(&session, sizeof session));
+    struct worker_session *s;
+    int err = session_of(w, session->id, &s);
+    for (unsigned n = 0; n < session->stream_count * MEDIA_SIDES && !err; n++)
+        err = exchange(w, s, session->id, n / MEDIA_SIDES, (enum media_side)(n % MEDIA_SIDES),
+                       pairs[n / MEDIA_SIDES][n % MEDIA_SIDES]);
+    if (!err)
+        err = media_relay_set(w->relay, w->now, session);
+    if (err)
+        return err;
+    LIST_EACH(link, &s->pairs) {
+        struct worker_pair *pair = CONTAINER_OF(link, struct worker_pair, of_session);
+        const unsigned stream = media_flow_stream(pair->ports[MEDIA_COMPONENT_RTP].flow);
+        for (enum media_component c = MEDIA_COMPONENT_RTP; c < MEDIA_COMPONENTS && stream < session->stream_count; c++)
+            set_receive_octets(&pair->ports[c], receive_octets(&session->streams[stream], c));
+    }
+    return 0;
+}
+
+void worker_ports_release(struct worker *w, uint64_t session)
+{
+    struct worker_session *s = map_remove(&w->sessions, slice_of(&session, sizeof session));
     if (!s)
         return;
-    LIST_EACH(link, &s->ports) {
-        struct worker_port *port = CONTAINER_OF(link, struct worker_port, of_session);
-        const struct media_stream *stream = media_relay_stream(w->relay, session, media_flow_stream(port->flow));
-        if (!stream)
-            continue; /* its description follows */
-        if (stream->kind == MEDIA_OFF) {
-            close_port(port);
-            continue;
-        }
-        int octets = receive_octets(stream, media_flow_component(port->flow));
-        setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
-    }
-}
-
-/* ---- sending ---- */
-
-/* Packets in a row that go out of one port. */
-struct outgoing {
-    struct worker_port *port;
-    unsigned n;
-};
-
-/* As sendmmsg; one alone costs less by sendto. */
-static int send_some(const struct worker_port *port, struct mmsghdr *headers, unsigned n)
-{
-    if (n > 1)
-        return sendmmsg(port->fd, headers, n, MSG_NOSIGNAL);
-    const struct msghdr *h = &headers[0].msg_hdr;
-    ssize_t sent =
-        sendto(port->fd, h->msg_iov->iov_base, h->msg_iov->iov_len, MSG_NOSIGNAL, h->msg_name, h->msg_namelen);
-    return sent < 0 ? -1 : 1;
-}
-
-static void flush(struct worker *w, struct outgoing *o)
-{
-    unsigned sent = 0;
-    while (sent < o->n) {
-        int n = send_some(o->port, w->receiving->out + sent, o->n - sent);
-        if (n > 0) {
-            sent += (unsigned)n;
-        } else if (errno != EINTR) {
-            /* Whatever the kernel does not take at once is late: the next packet is a better one. */
-            if (errno == EHOSTUNREACH || errno == ENETUNREACH)
-                w->counters.unreachable++;
-            else
-                w->counters.send_failed++;
-            sent++;
-        }
-    }
-    o->n = 0;
-}
-
-static void queue(struct worker *w, struct outgoing *o, const struct media_packet *packet, uint8_t *octets)
-{
-    struct worker_receiving *r = w->receiving;
-    struct worker_port *port = media_flow_port(packet->flow);
-    if (o->n && o->port != port)
-        flush(w, o);
-    if (port->family != packet->to.family) {
-        w->counters.unreachable++;
-        return;
-    }
-    o->port = port;
-    r->out_vectors[o->n] = (struct iovec){octets, packet->octets};
-    r->out[o->n].msg_hdr = (struct msghdr){
-        .msg_name = &r->out_peers[o->n],
-        .msg_namelen = addr_to_socket(&packet->to, &r->out_peers[o->n]),
-        .msg_iov = &r->out_vectors[o->n],
-        .msg_iovlen = 1,
-    };
-    o->n++;
+    LIST_EACH(link, &s->pairs)
+        detach(w, CONTAINER_OF(link, struct worker_pair, of_session));
+    mem_free(s);
 }
 
 /* ---- receiving ---- */
-
-static void prepare_header(struct worker_receiving *r, unsigned i)
-{
-    r->vectors[i] = (struct iovec){r->octets[i], PACKET_OCTETS};
-    r->headers[i].msg_hdr = (struct msghdr){
-        .msg_name = &r->peers[i],
-        .msg_namelen = sizeof r->peers[i],
-        .msg_iov = &r->vectors[i],
-        .msg_iovlen = 1,
-        .msg_control = r->controls[i],
-        .msg_controllen = CONTROL_OCTETS,
-    };
-}
-
-/* Counts what the kernel has dropped. */
-static void read_control(struct worker *w, struct worker_port *port, struct msghdr *header)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
-            continue;
-        uint32_t overflowed;
-        memcpy(&overflowed, CMSG_DATA(c), sizeof overflowed);
-        w->counters.overflowed += overflowed - port->overflowed;
-        port->overflowed = overflowed;
-    }
-}
 
 static bool is_stale(struct worker *w, int64_t waited_us)
 {
@@ -284,7 +298,7 @@ static bool is_stale(struct worker *w, int64_t waited_us)
     return true;
 }
 
-static void relay(struct worker *w, struct worker_port *port, unsigned i, size_t octets, struct outgoing *outgoing)
+static void relay(struct worker *w, struct worker_port *port, unsigned i, size_t octets)
 {
     struct worker_receiving *r = w->receiving;
     struct addr peer = addr_of_socket(&r->peers[i]);
@@ -292,42 +306,56 @@ static void relay(struct worker *w, struct worker_port *port, unsigned i, size_t
     if (octets > PACKET_OCTETS)
         w->counters.truncated++;
     else if (media_relay_packet(w->relay, w->now.mono, port->flow, &peer, r->octets[i], octets, &packet))
-        queue(w, outgoing, &packet, r->octets[i]);
+        worker_send(w, &packet, r->octets[i]);
 }
 
 /* Several packets at once; the first of them has waited for so long at most, the others for less. False: there are no more. */
 static bool relay_batch(struct worker *w, struct worker_port *port, int64_t waited_us)
 {
     struct worker_receiving *r = w->receiving;
-    struct outgoing outgoing = {0};
     for (unsigned i = 0; i < BATCH; i++)
-        prepare_header(r, i);
+        r->headers[i].msg_hdr.msg_namelen = sizeof r->peers[i];
     int n = recvmmsg(port->fd, r->headers, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
-    for (int i = 0; i < n; i++) {
-        read_control(w, port, &r->headers[i].msg_hdr);
+    for (int i = 0; i < n; i++)
         if (!is_stale(w, waited_us * (2 * (n - i) - 1) / (2 * n)))
-            relay(w, port, (unsigned)i, r->headers[i].msg_len, &outgoing);
-    }
-    flush(w, &outgoing);
-    return n == BATCH;
+            relay(w, port, (unsigned)i, r->headers[i].msg_len);
+    worker_send_flush(w);
+    if (n < BATCH)
+        return false;
+    count_overflowed(w, port); /* a socket that was full has more than one batch */
+    return true;
 }
 
 /* Most ports have one packet when they are ready: that is received in the way that costs the least. */
 static void relay_one(struct worker *w, struct worker_port *port)
 {
     struct worker_receiving *r = w->receiving;
-    struct outgoing outgoing = {0};
     socklen_t length = sizeof r->peers[0];
     ssize_t n = recvfrom(port->fd, r->octets[0], PACKET_OCTETS, MSG_DONTWAIT | MSG_TRUNC,
                          (struct sockaddr *)&r->peers[0], &length);
     if (n < 0)
         return;
-    relay(w, port, 0, (size_t)n, &outgoing);
-    flush(w, &outgoing);
+    relay(w, port, 0, (size_t)n);
+    worker_send_flush(w);
+}
+
+/* To a port that no session has, something came: from before, or between its opening and the description, or from who does not know that the call is over.
+ * Nothing more is to come: most ports are never sent to between two sessions, so that only this one costs calls of the kernel. */
+static void refuse_senders(struct worker *w, struct worker_port *port)
+{
+    if (!port->is_shut)
+        shut(port);
+    for (unsigned left = PACKETS_PER_TURN; left; left--)
+        if (recv(port->fd, w->receiving->octets[0], PACKET_OCTETS, MSG_DONTWAIT | MSG_TRUNC) < 0)
+            return;
 }
 
 void worker_port_serve(struct worker *w, struct worker_port *port)
 {
+    if (!port->flow) {
+        refuse_senders(w, port);
+        return;
+    }
     int64_t waited_us = mono_since_us(w->now.mono, mono_max(w->busy_since, port->visited));
     bool has_several = waited_us > BEHIND_US || port->served == w->turn - 1;
     port->visited = w->now.mono;

@@ -1,13 +1,14 @@
-/* Hardening of a daemon's process, the kernel's randomness, lines on standard error. */
+/* Hardening of a daemon's process, the kernel's randomness. */
 #include "io/process.h"
 
+#include "base/err.h"
 #include "base/sanitized.h"
-#include "base/time.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 void process_harden(void)
@@ -39,6 +39,17 @@ size_t process_files_max(void)
     return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur : 1024;
 }
 
+int process_become(const char *user)
+{
+    errno = 0;
+    const struct passwd *to = getpwnam(user);
+    if (!to)
+        return errno == 0 || errno == ENOENT || errno == ESRCH ? ERR_NOT_FOUND : ERR_IO;
+    if (initgroups(user, to->pw_gid) != 0 || setgid(to->pw_gid) != 0 || setuid(to->pw_uid) != 0)
+        return errno == EPERM ? ERR_FORBIDDEN : ERR_IO;
+    return 0;
+}
+
 static void ask_kernel(uint8_t *p, size_t n)
 {
     while (n) {
@@ -54,10 +65,10 @@ static void ask_kernel(uint8_t *p, size_t n)
     }
 }
 
-/* Tags, branches and transaction numbers take eight octets at a time, many for each call: the kernel is asked for a block of them at once. What was
+/* Tags, branches and transaction numbers take twelve octets at most, many for each call: the kernel is asked for a block of them at once. What was
  * handed out is wiped, and keys are never of it. Each thread has its own block, and a forked child begins a new one: it would hand out the same as its
  * parent. */
-#define SMALL_OCTETS 8
+#define SMALL_OCTETS 12
 
 static _Thread_local uint8_t block[512];
 static _Thread_local size_t block_left; /* at the end of it */
@@ -98,48 +109,4 @@ static void kernel_fill(void *ctx, void *octets, size_t n)
 struct entropy kernel_entropy(void)
 {
     return (struct entropy){kernel_fill, NULL};
-}
-
-/* The journal sets JOURNAL_STREAM to the device and inode of the stream that it gave to us. */
-static bool stderr_is_journal(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    struct stat status;
-    unsigned long long device, inode;
-    return stream && fstat(STDERR_FILENO, &status) == 0 && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-           device == status.st_dev && inode == status.st_ino;
-}
-
-static void write_line(void *ctx, enum log_level level, const char *event, const char *text)
-{
-    static const char journal_levels[] = {'3', '4', '5', '6', '7'}; /* syslog severities */
-    char line[LOG_TEXT_OCTETS + 256];
-    int n;
-    (void)ctx;
-    static int journal = -1;
-    if (journal < 0)
-        journal = stderr_is_journal();
-    if (journal) {
-        n = snprintf(line, sizeof line - 1, "<%c>%s %s", journal_levels[level], event, text);
-    } else {
-        struct timespec t;
-        clock_gettime(CLOCK_REALTIME, &t);
-        char date[WALL_TEXT_OCTETS];
-        wall_format((struct wall){(int64_t)t.tv_sec * 1000}, date);
-        date[strcspn(date, "Z")] = '\0';
-        n = snprintf(line, sizeof line - 1, "%s.%03ldZ %-7s %s %s", date, t.tv_nsec / 1000000, log_level_name(level),
-                     event, text);
-    }
-    if (n < 0)
-        return;
-    size_t octets = (size_t)n < sizeof line - 1 ? (size_t)n : sizeof line - 2;
-    line[octets++] = '\n';
-    /* One call, so that lines of several processes do not mix. Whoever cannot log has nobody to tell. */
-    if (write(STDERR_FILENO, line, octets) < 0)
-        return;
-}
-
-struct log stderr_log(enum log_level level)
-{
-    return (struct log){write_line, NULL, level};
 }

@@ -131,10 +131,11 @@ static void read_counters(struct reader *r, uint64_t *values, size_t count)
 static bool is_encodable(const struct media_control *m)
 {
     switch (m->kind) {
-    case MEDIA_CONTROL_PORT:
-        return m->port.stream < MEDIA_STREAMS_MAX && (unsigned)m->port.side < MEDIA_SIDES;
+    case MEDIA_CONTROL_PAIR:
+    case MEDIA_CONTROL_CLOSE:
+        return m->pair != 0;
     case MEDIA_CONTROL_SET:
-        return media_session_is_encodable(&m->session);
+        return media_session_is_encodable(&m->set.session);
     case MEDIA_CONTROL_EVENT:
         return m->event.kind < MEDIA_LOST && m->event.stream < MEDIA_STREAMS_MAX &&
                m->event.summary.stream_count <= MEDIA_STREAMS_MAX;
@@ -153,13 +154,15 @@ int media_control_encode(const struct media_control *m, struct buf *b)
     case MEDIA_CONTROL_CONFIGURE:
         encode_options(&m->options, b);
         break;
-    case MEDIA_CONTROL_PORT:
-        buf_u64(b, m->port.session);
-        buf_u8(b, (uint8_t)m->port.stream);
-        buf_u8(b, (uint8_t)m->port.side);
+    case MEDIA_CONTROL_PAIR:
+    case MEDIA_CONTROL_CLOSE:
+        buf_u32(b, m->pair);
         break;
     case MEDIA_CONTROL_SET:
-        media_session_encode(&m->session, b);
+        media_session_encode(&m->set.session, b);
+        for (unsigned i = 0; i < m->set.session.stream_count; i++)
+            for (unsigned side = 0; side < MEDIA_SIDES; side++)
+                buf_u32(b, m->set.pairs[i][side]);
         break;
     case MEDIA_CONTROL_REMOVE:
         buf_u64(b, m->id);
@@ -177,6 +180,11 @@ int media_control_encode(const struct media_control *m, struct buf *b)
         buf_u64(b, m->refused.session);
         buf_u8(b, (uint8_t)-m->refused.err);
         break;
+    case MEDIA_CONTROL_RESUME:
+    case MEDIA_CONTROL_STATE:
+        buf_u64(b, m->state.session);
+        buf_opaque(b, 4, m->state.octets);
+        break;
     }
     return b->err;
 }
@@ -187,13 +195,17 @@ static void read_body(struct reader *r, struct media_control *m)
     case MEDIA_CONTROL_CONFIGURE:
         read_options(r, &m->options);
         break;
-    case MEDIA_CONTROL_PORT:
-        m->port.session = media_read_id(r);
-        m->port.stream = media_read_below(r, MEDIA_STREAMS_MAX, "port: stream");
-        m->port.side = (enum media_side)media_read_below(r, MEDIA_SIDES, "port: side");
+    case MEDIA_CONTROL_PAIR:
+    case MEDIA_CONTROL_CLOSE:
+        m->pair = read_u32(r, "pair");
+        if (!m->pair)
+            reader_fail(r, ERR_RANGE, "pair");
         break;
     case MEDIA_CONTROL_SET:
-        media_session_read(r, &m->session);
+        media_session_read(r, &m->set.session);
+        for (unsigned i = 0; i < m->set.session.stream_count && i < MEDIA_STREAMS_MAX; i++)
+            for (unsigned side = 0; side < MEDIA_SIDES; side++)
+                m->set.pairs[i][side] = read_u32(r, "pair");
         break;
     case MEDIA_CONTROL_REMOVE:
         m->id = media_read_id(r);
@@ -210,6 +222,11 @@ static void read_body(struct reader *r, struct media_control *m)
     case MEDIA_CONTROL_REFUSED:
         m->refused.session = media_read_id(r);
         m->refused.err = -(int)media_read_below(r, 128, "refused: error");
+        break;
+    case MEDIA_CONTROL_RESUME:
+    case MEDIA_CONTROL_STATE:
+        m->state.session = media_read_id(r);
+        m->state.octets = read_opaque(r, 4, "state");
         break;
     default:
         reader_fail(r, ERR_UNSUPPORTED, "kind of message");

@@ -9,22 +9,26 @@
 
 #include "media/relay.h"
 
-#define MEDIA_CONTROL_VERSION 1
+#define MEDIA_CONTROL_VERSION 2
 
 /* No message is longer. */
-#define MEDIA_CONTROL_OCTETS_MAX 16384
+#define MEDIA_CONTROL_OCTETS_MAX 65536
 
 enum media_control_kind {
     /* commands */
     MEDIA_CONTROL_CONFIGURE = 1, /* options: the first command, and any time later */
-    MEDIA_CONTROL_PORT = 2,      /* port; two bound UDP sockets come with the message: RTP, then RTCP */
-    MEDIA_CONTROL_SET = 3,       /* session */
-    MEDIA_CONTROL_REMOVE = 4,    /* id */
+    MEDIA_CONTROL_PAIR = 2,      /* pair; two bound UDP sockets come with the message: RTP, then RTCP */
+    MEDIA_CONTROL_SET = 3,       /* set */
+    MEDIA_CONTROL_REMOVE = 4,    /* id; its pairs are kept for others */
+    MEDIA_CONTROL_RESUME =
+        5, /* state, as another worker told it last: before the session's ports, and its description */
+    MEDIA_CONTROL_CLOSE = 6, /* pair */
     /* events */
     MEDIA_CONTROL_READY = 64,    /* the first one */
     MEDIA_CONTROL_EVENT = 65,    /* event; never MEDIA_LOST */
     MEDIA_CONTROL_COUNTERS = 66, /* counters, since the worker's start: now and then */
-    MEDIA_CONTROL_REFUSED = 67   /* id, err: a command that could not be done */
+    MEDIA_CONTROL_REFUSED = 67,  /* id, err: a command that could not be done */
+    MEDIA_CONTROL_STATE = 68     /* state of a session, to be kept: after each description, and now and then. Secret */
 };
 
 /* What a worker counts besides its relay. */
@@ -41,13 +45,12 @@ struct media_control {
     enum media_control_kind kind;
     union {
         struct media_relay_options options;
-        struct media_session session;
-        uint64_t id;
         struct {
-            uint64_t session;
-            unsigned stream;
-            enum media_side side;
-        } port;
+            struct media_session session;
+            uint32_t pairs[MEDIA_STREAMS_MAX][MEDIA_SIDES]; /* its ports; 0: none */
+        } set;
+        uint64_t id;
+        uint32_t pair; /* the signalling process's number for two ports; not 0 */
         struct media_event event;
         struct {
             struct media_counters relay;
@@ -57,6 +60,10 @@ struct media_control {
             uint64_t session;
             int err;
         } refused;
+        struct {
+            uint64_t session;
+            struct slice octets; /* as media_relay_export gives it; decoded: lies in the message */
+        } state;
     };
 };
 

@@ -58,7 +58,8 @@ enum media_event_kind {
     MEDIA_SILENT, /* nothing accepted from a side in all streams that may send, for silence_ms; told again after each further stretch */
     MEDIA_FIGURES, /* figures now and then: they are kept for media_port.figures, and not passed on */
     MEDIA_SUMMARY, /* final figures; the last event of a session */
-    MEDIA_LOST     /* the process that relayed the session died with it: no summary follows, and the session is gone */
+    MEDIA_LOST, /* the session is gone with the process that relayed it, and could not go on in another: no summary follows */
+    MEDIA_STATE /* to the relay's owner alone: what media_relay_export gives now is worth keeping, should this process die */
 };
 
 struct media_event {

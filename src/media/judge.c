@@ -114,6 +114,27 @@ static enum quality_verdict tell(struct quality_judge *j, bool is_bad, unsigned 
     return is_bad ? QUALITY_BAD : QUALITY_GOOD;
 }
 
+/* Nothing speaks against it. */
+static enum quality_verdict recover(struct quality_judge *j, const struct quality_policy *policy, int64_t elapsed_us,
+                                    const struct quality_figures *f)
+{
+    j->counted_us = j->is_impaired ? 0 : j->counted_us + elapsed_us;
+    j->is_impaired = false;
+    return j->is_bad && j->counted_us >= (int64_t)policy->recovery_ms * 1000 ? tell(j, false, 0, f) : QUALITY_UNCHANGED;
+}
+
+enum quality_verdict quality_judge_off(struct quality_judge *j, const struct quality_policy *policy, struct mono now)
+{
+    static const struct quality_figures nothing;
+    return recover(j, policy, since_last_sample(j, now), &nothing);
+}
+
+void quality_judge_renew(struct quality_judge *j)
+{
+    j->is_impaired = false;
+    j->counted_us = 0;
+}
+
 enum quality_verdict quality_judge_sample(struct quality_judge *j, const struct quality_policy *policy, unsigned level,
                                           const struct quality *q, struct mono now)
 {
@@ -133,8 +154,8 @@ enum quality_verdict quality_judge_sample(struct quality_judge *j, const struct 
         j->counted_us = 0;
         return QUALITY_UNCHANGED;
     }
-    if (!f.is_known) /* a pause: neither way */
-        return QUALITY_UNCHANGED;
+    if (!f.is_known) /* a pause: neither way; video that is not sent is not bad */
+        return q->is_audio ? QUALITY_UNCHANGED : recover(j, policy, elapsed_us, &f);
 
     unsigned why = reasons(t, &f);
     struct quality_thresholds clear = clear_thresholds(t, &f);

@@ -73,6 +73,12 @@ void quality_judge_init(struct quality_judge *j);
 enum quality_verdict quality_judge_sample(struct quality_judge *j, const struct quality_policy *policy, unsigned level,
                                           const struct quality *q, struct mono now);
 
+/* The stream is off: nothing is heard, and nothing is bad any longer. What was told to be bad is told to be good after the recovery time. */
+enum quality_verdict quality_judge_off(struct quality_judge *j, const struct quality_policy *policy, struct mono now);
+
+/* An end is somewhere else (quality_renew): times are counted from here, what was told holds. */
+void quality_judge_renew(struct quality_judge *j);
+
 /* "loss=0.052;late=0.003;run=180;jitter=12;delay=95;mos=2.91;why=loss,mos", times in ms; always terminated. Returns text. */
 #define QUALITY_TEXT_OCTETS 192
 const char *quality_judge_format(const struct quality_judge *j, char *text);

@@ -180,6 +180,17 @@ void quality_set_flows(struct quality *q, struct mono now, bool flows)
         q->sources[i].probation = QUALITY_MIN_SEQUENTIAL;
 }
 
+void quality_renew(struct quality *q, struct mono now)
+{
+    come_to(q, now);
+    q->slot = (struct quality_slot){0};
+    memset(q->slots, 0, sizeof q->slots);
+    q->heard_us = q->now_us;
+    q->pauses = q->is_paused = false;
+    for (unsigned i = 0; i < QUALITY_SOURCES; i++)
+        q->sources[i].probation = QUALITY_MIN_SEQUENTIAL;
+}
+
 /* ---- sequence ---- */
 
 /* Room for so many newer packets; as many of the oldest become certain. */

@@ -51,7 +51,8 @@
 /* Nothing has ever come: not worth mentioning for so long. */
 #define QUALITY_FIRST_US 2000000
 
-/* A stream that should flow and does not counts as lost after this time; one that is known to pause when nobody speaks, or whose RTCP says that it sends
+/* Audio that should flow and does not counts as lost after this time (video may end whenever somebody covers the camera: what is lost of it shows by its
+ * numbers); one that is known to pause when nobody speaks, or whose RTCP says that it sends
  * nothing, only after the second one without RTP and RTCP. */
 #define QUALITY_STARVED_US 200000
 #define QUALITY_PAUSED_US 20000000
@@ -185,6 +186,9 @@ void quality_set_formats(struct quality *q, bool is_audio, const struct media_fo
 
 /* Whether packets are expected from now on: not before the call was answered, nor while the stream is on hold or inactive. */
 void quality_set_flows(struct quality *q, struct mono now, bool flows);
+
+/* An end is somewhere else from now on: what was heard of late is of the past. Figures of the whole go on. */
+void quality_renew(struct quality *q, struct mono now);
 
 /* A packet that was verified. The view needs no more than rtp_read_header gives. */
 void quality_packet(struct quality *q, struct mono now, const struct rtp_view *packet);

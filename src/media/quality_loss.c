@@ -120,7 +120,7 @@ int64_t quality_silence_us(const struct quality *q, int64_t now_us)
 {
     int64_t silent_us = now_us - q->heard_us;
     int64_t rtcp_us = now_us - q->heard_rtcp_us;
-    if (!q->flows || silent_us < QUALITY_STARVED_US)
+    if (!q->flows || !q->is_audio || silent_us < QUALITY_STARVED_US)
         return 0;
     if (q->totals.sources == 0)
         return silent_us < QUALITY_FIRST_US ? 0 : silent_us;

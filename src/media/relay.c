@@ -290,7 +290,17 @@ static bool tell(struct relay_session *s, struct now now, struct media_event *ev
         media_session_summary(s, now, &event->summary);
         return true;
     }
+    if (s->tell_state && !s->is_over) {
+        s->tell_state = false;
+        event->kind = MEDIA_STATE;
+        return true;
+    }
     return false;
+}
+
+bool media_relay_has_news(const struct media_relay *r)
+{
+    return !list_empty(&r->telling);
 }
 
 bool media_relay_next(struct media_relay *r, struct now now, struct media_event *ret_event)

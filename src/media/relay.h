@@ -35,7 +35,7 @@ struct media_relay_options {
     uint32_t silence_ms;     /* 0: silence is not told; before a call is answered it never is */
     uint32_t relatch_ms;     /* see above */
     uint32_t rekey_grace_ms; /* what is protected by the key before is taken for so long */
-    uint32_t figures_ms;     /* MEDIA_FIGURES that often; 0: never */
+    uint32_t figures_ms; /* MEDIA_FIGURES and MEDIA_STATE that often, the latter at each description, too; 0: never */
     enum srtp_backend backend;
     struct quality_policy quality;
 };
@@ -89,6 +89,9 @@ bool media_relay_packet(struct media_relay *r, struct mono now, struct media_flo
 
 void media_relay_tick(struct media_relay *r, struct now now);
 struct mono media_relay_deadline(const struct media_relay *r);
+
+/* True: media_relay_next has something to tell. */
+bool media_relay_has_news(const struct media_relay *r);
 
 /* What has happened; false: nothing more. Never more waits than each session has to say: what was not fetched is told as it is later. */
 bool media_relay_next(struct media_relay *r, struct now now, struct media_event *ret_event);

@@ -72,7 +72,8 @@ static void let_go(struct media_flow *flow)
     flow->is_loose = false;
 }
 
-static void take_end(struct relay_stream *stream, enum media_side side, const struct media_end *end,
+/* True: it is somewhere else than it was. */
+static bool take_end(struct relay_stream *stream, enum media_side side, const struct media_end *end,
                      const struct fresh *fresh, struct now now)
 {
     struct relay_way *way = &stream->ways[side];
@@ -89,19 +90,26 @@ static void take_end(struct relay_stream *stream, enum media_side side, const st
         let_go(rtp);
     if (moved || !addr_eq(&old->remote_rtcp, &end->remote_rtcp) || old->rtcp_mux != end->rtcp_mux)
         let_go(rtcp);
+    return moved && old->remote.family && end->remote.family;
 }
 
 static void take_stream(struct relay_stream *stream, const struct media_stream *is,
                         const struct fresh fresh[MEDIA_SIDES], struct now now)
 {
     /* What is off keeps its keys: if it returns with the same, it goes on where it stopped. */
+    bool moved = false;
     if (is->kind == MEDIA_RTP)
         for (enum media_side side = MEDIA_INSIDE; side < MEDIA_SIDES; side++)
-            take_end(stream, side, &is->ends[side], &fresh[side], now);
-    else if (is->kind != stream->is.kind)
+            moved |= take_end(stream, side, &is->ends[side], &fresh[side], now);
+    else
         for (enum media_side side = MEDIA_INSIDE; side < MEDIA_SIDES; side++)
-            for (unsigned i = 0; i < MEDIA_COMPONENTS; i++)
-                let_go(&stream->ways[side].flows[i]);
+            if (is->kind != stream->is.kind || !addr_eq(&stream->is.ends[side].remote, &is->ends[side].remote))
+                for (unsigned i = 0; i < MEDIA_COMPONENTS; i++)
+                    let_go(&stream->ways[side].flows[i]);
+    if (moved) {
+        quality_renew(&stream->ways[MEDIA_OUTSIDE].quality, now.mono);
+        quality_judge_renew(&stream->ways[MEDIA_OUTSIDE].judge);
+    }
     stream->is = *is;
     for (enum media_side side = MEDIA_INSIDE; side < MEDIA_SIDES; side++) {
         /* Keys are kept in one place only. */

@@ -62,7 +62,7 @@ struct relay_session {
     struct mono quiet_since[MEDIA_SIDES];  /* described anew, or silence told; never before that */
     struct mono next_sample, next_figures; /* MONO_NEVER: none */
     bool tell_silent[MEDIA_SIDES];
-    bool tell_figures;
+    bool tell_figures, tell_state;
     bool is_over; /* only its summary is left */
 };
 

@@ -6,8 +6,8 @@
 
 #define STATE_VERSION 1
 
-/* RTCP that may have been sent since the state was taken, per sender: several seconds' worth. */
-#define RTCP_SKIP_PACKETS 64
+/* RTCP that may have been sent since the state was taken, per sender: many seconds' worth, also of a sender that asks for pictures all the time. */
+#define RTCP_SKIP_PACKETS 4096
 
 /* ---- out ---- */
 
@@ -114,6 +114,10 @@ static void read_way(struct relay_stream *stream, enum media_side side, struct n
         media_figures_read(r, way->carried);
     else
         reader_fail(r, ERR_NO_MEMORY, "figures");
+    if (!r->err) { /* what was told to be bad is bad until it is told to be good */
+        way->judge.is_bad = way->carried->is_bad;
+        way->judge.reasons = way->carried->reasons;
+    }
 }
 
 int media_relay_import(struct media_relay *r, struct now now, struct slice state, uint64_t *ret_session,

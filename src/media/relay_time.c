@@ -13,24 +13,31 @@ static bool expects(const struct relay_session *s, const struct relay_stream *st
 /* The inside is sampled once for so many samples of the outside. */
 #define INSIDE_SAMPLES 8
 
+static void tell_quality(struct relay_stream *stream)
+{
+    stream->tell_quality = true;
+    media_session_tell(stream->session);
+}
+
 static void sample(struct relay_session *s, struct now now)
 {
     s->samples++;
     const struct quality_policy *policy = &s->relay->options.quality;
     for (unsigned i = 0; i < s->stream_count; i++) {
         struct relay_stream *stream = s->streams[i];
-        if (stream->is.kind != MEDIA_RTP)
-            continue;
         struct relay_way *inside = &stream->ways[MEDIA_INSIDE];
         struct relay_way *outside = &stream->ways[MEDIA_OUTSIDE];
+        if (stream->is.kind != MEDIA_RTP) {
+            if (outside->judge.is_bad && quality_judge_off(&outside->judge, policy, now.mono) != QUALITY_UNCHANGED)
+                tell_quality(stream);
+            continue;
+        }
         /* What comes from inside is measured for the summary, and never reported: the PBX knows about its own network. */
         if (s->samples % INSIDE_SAMPLES == 0)
             quality_judge_sample(&inside->judge, policy, 0, &inside->quality, now.mono);
         if (quality_judge_sample(&outside->judge, policy, s->sensitivity, &outside->quality, now.mono) !=
-            QUALITY_UNCHANGED) {
-            stream->tell_quality = true;
-            media_session_tell(s);
-        }
+            QUALITY_UNCHANGED)
+            tell_quality(stream);
     }
 }
 
@@ -87,7 +94,7 @@ void media_session_described(struct relay_session *s, struct now now)
     for (unsigned i = 0; i < s->stream_count; i++) {
         struct relay_stream *stream = s->streams[i];
         const struct media_stream *is = &stream->is;
-        has_rtp = has_rtp || is->kind == MEDIA_RTP;
+        has_rtp = has_rtp || is->kind == MEDIA_RTP || stream->ways[MEDIA_OUTSIDE].judge.is_bad;
         for (enum media_side side = MEDIA_INSIDE; side < MEDIA_SIDES; side++) {
             struct quality *q = &stream->ways[side].quality;
             if (is->kind == MEDIA_RTP)
@@ -102,6 +109,10 @@ void media_session_described(struct relay_session *s, struct now now)
         s->next_sample = mono_after_ms(now.mono, options->quality.interval_ms);
     if (s->next_figures.us == MONO_NEVER.us && options->figures_ms)
         s->next_figures = mono_after_ms(now.mono, options->figures_ms);
+    if (options->figures_ms) { /* before the first packet under a new key */
+        s->tell_state = true;
+        media_session_tell(s);
+    }
     media_session_wait(s);
 }
 
@@ -114,7 +125,7 @@ static void tick(struct relay_session *s, struct now now)
         s->next_sample = mono_max(mono_after_ms(s->next_sample, options->quality.interval_ms), now.mono);
     }
     if (mono_due(s->next_figures, now.mono)) {
-        s->tell_figures = true;
+        s->tell_figures = s->tell_state = true;
         media_session_tell(s);
         s->next_figures = options->figures_ms ? mono_after_ms(now.mono, options->figures_ms) : MONO_NEVER;
     }

@@ -37,6 +37,12 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
+/* A slice without an address has nothing behind anything. */
+static struct slice behind(struct slice s, size_t octets)
+{
+    return octets ? slice_of(s.p + octets, s.n - octets) : s;
+}
+
 /* The next word; blanks before it are skipped. Empty at the end. */
 static struct slice next_word(struct slice *rest)
 {
@@ -45,8 +51,8 @@ static struct slice next_word(struct slice *rest)
         at++;
     while (at + n < rest->n && !is_blank(rest->p[at + n]))
         n++;
-    struct slice word = slice_of(rest->p + at, n);
-    *rest = slice_of(rest->p + at + n, rest->n - at - n);
+    struct slice word = slice_of(behind(*rest, at).p, n);
+    *rest = behind(*rest, at + n);
     return word;
 }
 
@@ -57,8 +63,7 @@ static struct slice cut(struct slice *rest, char separator)
     const uint8_t *at = rest->n ? memchr(rest->p, separator, rest->n) : NULL;
     size_t n = at ? (size_t)(at - rest->p) : rest->n;
     struct slice part = slice_of(rest->p, n);
-    size_t skipped = at ? n + 1 : n;
-    *rest = slice_of(rest->p + skipped, rest->n - skipped);
+    *rest = behind(*rest, at ? n + 1 : n);
     return part;
 }
 
@@ -66,11 +71,6 @@ static bool starts_with(struct slice s, const char *prefix)
 {
     size_t n = strlen(prefix);
     return s.n >= n && text_equal_nocase(slice_of(s.p, n), slice_str(prefix));
-}
-
-static struct slice behind(struct slice s, size_t octets)
-{
-    return slice_of(s.p + octets, s.n - octets);
 }
 
 /* 1*(ALPHA / DIGIT / "_") */

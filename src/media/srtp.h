@@ -70,7 +70,9 @@ enum srtp_result srtp_rtcp_unprotect(struct srtp *s, uint8_t *packet, size_t *oc
 int srtp_export(const struct srtp *s, struct buf *ret_state);
 
 /* Into an object that has seen no packet yet (else ERR_WRONG_STATE), of the same master key and direction. rtcp_skip: how many packets of
- * RTCP per SSRC may have been sent since the state was taken; their indexes are not used again. (RTP brings its numbers along.) 0,
+ * RTCP per SSRC may have been sent since the state was taken; their indexes are not used again. Unless that is 0 (the object has stood still
+ * since), RTP that is older than the newest of the state is not protected any more: it may have gone out. RTP brings its numbers along: what was
+ * protected since the state was taken could be protected once more if it came again, with the same octets. 0,
  * ERR_SYNTAX, ERR_TRUNCATED, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
 int srtp_import(struct srtp *s, struct slice state, uint32_t rtcp_skip, struct fault *ret_fault);
 

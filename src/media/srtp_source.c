@@ -116,12 +116,21 @@ static uint32_t skip(uint64_t index, uint32_t by)
     return index + by < SRTP_RTCP_INDEX_MAX ? (uint32_t)(index + by) : SRTP_RTCP_INDEX_MAX;
 }
 
-static void skip_rtcp(struct srtp *s, uint32_t by)
+/* What lies behind the newest may have gone out since. */
+static void close_window(struct srtp_window *w)
+{
+    if (srtp_window_begun(w))
+        w->seen[0] = w->seen[1] = UINT64_MAX;
+}
+
+static void skip_sent(struct srtp *s, uint32_t by)
 {
     for (unsigned i = 0; i < s->sources.count; i++) {
         struct srtp_window *w = &s->sources.all[i].rtcp;
         if (srtp_window_begun(w) && skip(w->newest, by) > w->newest)
             srtp_window_mark(w, skip(w->newest, by));
+        close_window(w);
+        close_window(&s->sources.all[i].rtp);
     }
     s->rtcp_first = skip(s->rtcp_first, by);
 }
@@ -157,8 +166,8 @@ int srtp_import(struct srtp *s, struct slice state, uint32_t rtcp_skip, struct f
     s->rtp_packets = rtp_packets;
     s->rtcp_packets = rtcp_packets;
     s->rtcp_first = rtcp_first;
-    if (s->direction == SRTP_PROTECTS)
-        skip_rtcp(s, rtcp_skip);
+    if (s->direction == SRTP_PROTECTS && rtcp_skip)
+        skip_sent(s, rtcp_skip);
     return 0;
 }
 

@@ -56,7 +56,7 @@ static void count(struct pstn_counters *n, enum pstn_cause cause)
 
 void pstn_call_free(struct pstn_call *c)
 {
-    pstn_relay_end(c);
+    pstn_gateway_end(c);
     ua_timer_stop(&c->network->ua, &c->timer);
     list_remove(&c->link);
     c->network->call_count--;
@@ -121,7 +121,8 @@ static void draw(struct pstn_call *c)
     c->is_unanswered = pstn_draws(n, carrier->unanswered_percent) || is_among(&n->options->unanswered, c->record.to);
 }
 
-static int describe(struct pstn_call *c, const struct sip_message *m)
+/* What the called side is going to be told. 0, or the status of a refusal. */
+static unsigned describe(struct pstn_call *c, const struct sip_message *m)
 {
     struct carried offer;
     struct pstn_record *r = &c->record;
@@ -130,10 +131,27 @@ static int describe(struct pstn_call *c, const struct sip_message *m)
     r->begun_at = now_of(c);
     pstn_route_read(c, m);
     c->max_forwards = m->max_forwards - 1;
+    if (c->media)
+        return pstn_gateway_call(c, m);
     carried_read(m, &offer);
-    pstn_relay_describe(c, CALLER, &offer);
+    pstn_gateway_without_video(c, &offer);
     c->has_offer = offer.body.n > 0;
-    return carried_copy(&c->texts, &offer, &c->carried);
+    return carried_copy(&c->texts, &offer, &c->carried) ? 500 : 0;
+}
+
+/* 0, or the status of a refusal. */
+static unsigned begin(struct pstn_call *c, const struct sip_event *event)
+{
+    if (!pstn_gateway_begin(c)) {
+        c->network->counters.calls_refused_limit++;
+        return 503;
+    }
+    const unsigned status = describe(c, event->message);
+    if (status)
+        return status;
+    int err = leg_take(&c->network->ua, event, c, &c->legs[CALLER]);
+    c->network->counters.calls_refused_limit += err == ERR_LIMIT;
+    return !err ? 0 : err == ERR_SYNTAX ? 400 : 503;
 }
 
 void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, struct pstn_trunk *from)
@@ -149,17 +167,15 @@ void pstn_call_begin(struct pstn_network *n, const struct sip_event *event, stru
     region_init(&c->texts, TEXTS_OCTETS_MAX);
     list_append(&n->calls, &c->link);
     n->call_count++;
-    int err = pstn_relay_begin(c) ? describe(c, event->message) : ERR_LIMIT;
-    if (!err)
-        err = leg_take(&n->ua, event, c, &c->legs[CALLER]);
-    if (err) {
-        n->counters.calls_refused_limit += err == ERR_LIMIT;
-        ua_answer(&n->ua, event->server, err == ERR_SYNTAX ? 400 : 503, NULL, (struct slice){0});
+    c->record.number = n->last_number + 1;
+    const unsigned status = begin(c, event);
+    if (status) {
+        ua_answer(&n->ua, event->server, status, NULL, (struct slice){0});
         pstn_call_free(c);
         return;
     }
     c->legs[CALLER]->stays = !from->options->addr.family;
-    c->record.number = ++n->last_number;
+    n->last_number++;
     n->counters.calls++;
     n->accounts[c->record.carrier].calls++;
     from->calls_in++;
@@ -278,7 +294,14 @@ static void ringing(void *owner, struct leg *l, const struct sip_message *respon
     struct carried carried;
     (void)l;
     carried_read(response, &carried);
-    pstn_relay_describe(c, CALLED, &carried);
+    if (c->media) {
+        pstn_gateway_hear(c, CALLED, carried.body);
+        carried = carried.body.n && c->has_offer
+                      ? (struct carried){.type = c->for_caller.type, .body = c->for_caller.body}
+                      : (struct carried){0};
+    } else {
+        pstn_gateway_without_video(c, &carried);
+    }
     leg_ring(c->legs[CALLER], response->status, &carried);
 }
 
@@ -287,12 +310,17 @@ static void answered(void *owner, struct leg *l, const struct sip_message *respo
     struct pstn_call *c = owner;
     struct pstn_network *n = c->network;
     struct carried carried;
-    if (c->has_offer) /* else the caller's ACK has the answer to the offer in this 2xx */
+    if (c->has_offer || c->media) /* else the caller's ACK has the answer to the offer in this 2xx */
         leg_ack(l, NULL);
     c->state = PSTN_ANSWERED;
     c->record.answered_at[CALLED] = now_of(c);
-    carried_read(response, &carried);
-    pstn_relay_describe(c, CALLED, &carried);
+    if (c->media) {
+        pstn_gateway_hear(c, CALLED, response->body);
+        carried = c->for_caller;
+    } else {
+        carried_read(response, &carried);
+        pstn_gateway_without_video(c, &carried);
+    }
     if (carried_copy(&c->texts, &carried, &c->carried) < 0 || ua_timer(&n->ua, &c->timer, c->answer_ms) < 0)
         finish(c, PSTN_CAUSE_REFUSED, 500);
 }
@@ -320,8 +348,12 @@ static void acked(void *owner, struct leg *l, const struct sip_message *ack)
     struct pstn_call *c = owner;
     struct leg *other = c->legs[!index_of(c, l)];
     struct carried carried;
+    if (c->media) {
+        pstn_gateway_hear(c, index_of(c, l), ack->body);
+        return;
+    }
     carried_read(ack, &carried);
-    pstn_relay_describe(c, index_of(c, l), &carried);
+    pstn_gateway_without_video(c, &carried);
     if (other)
         leg_ack(other, &carried);
 }
@@ -331,8 +363,13 @@ static void request(void *owner, struct leg *l, uint64_t server, const struct si
     struct pstn_call *c = owner;
     struct leg *other = c->legs[!index_of(c, l)];
     struct carried carried;
+    if (c->media) {
+        c->network->counters.requests_answered++;
+        pstn_gateway_asked(c, index_of(c, l), server, m);
+        return;
+    }
     carried_read(m, &carried);
-    pstn_relay_describe(c, index_of(c, l), &carried);
+    pstn_gateway_without_video(c, &carried);
     if (c->state != PSTN_UP || !other)
         leg_reply(l, server, 491, NULL);
     else if (leg_request(other, m->method, &carried, server) < 0)
@@ -345,7 +382,7 @@ static void cancelled(void *owner, struct leg *l, uint64_t server)
 {
     struct pstn_call *c = owner;
     struct leg *other = c->legs[!index_of(c, l)];
-    if (other)
+    if (other && !c->media)
         leg_cancel(other, server);
 }
 
@@ -360,11 +397,15 @@ static void reply(void *owner, struct leg *l, uint64_t cookie, unsigned status, 
             finish(c, PSTN_CAUSE_LOST, 504);
         return;
     }
+    if (cookie == PSTN_TOLD_COOKIE) {
+        pstn_gateway_told(c, index_of(c, l), status, response);
+        return;
+    }
     if (!asked || asked->body.n || !other)
         leg_ack(l, NULL);
     if (response) {
         carried_read(response, &carried);
-        pstn_relay_describe(c, index_of(c, l), &carried);
+        pstn_gateway_without_video(c, &carried);
     }
     if (other)
         leg_reply(other, cookie, status, response ? &carried : NULL);

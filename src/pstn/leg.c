@@ -460,15 +460,27 @@ static bool has_invite_under_way(const struct leg *l)
     return false;
 }
 
+/* The other side's, still without an answer of ours. */
+static bool has_invite_to_answer(const struct leg *l)
+{
+    for (size_t i = 0; i < LEG_ASKED_MAX; i++) {
+        const struct sip_message *m = l->asked[i] ? sip_server_request(l->ua->layer, l->asked[i]) : NULL;
+        if (m && m->method == SIP_INVITE)
+            return true;
+    }
+    return false;
+}
+
 static void received_request(struct leg *l, const struct sip_event *event)
 {
     const enum sip_method method = event->message->method;
     size_t i = 0;
     while (i < LEG_ASKED_MAX && l->asked[i])
         i++;
-    if (l->state != LEG_UP || l->owes_ack || (method == SIP_INVITE && has_invite_under_way(l))) { /* RFC 3261 14.2 */
+    const bool offers = method == SIP_INVITE || (method == SIP_UPDATE && event->message->body.n);
+    if (l->state != LEG_UP || l->owes_ack || (offers && has_invite_under_way(l))) { /* RFC 3261 14.2, RFC 3311 5.2 */
         ua_answer(l->ua, event->server, 491, NULL, (struct slice){0});
-    } else if (i == LEG_ASKED_MAX) {
+    } else if (i == LEG_ASKED_MAX || (offers && has_invite_to_answer(l))) {
         ua_answer(l->ua, event->server, 500, "Retry-After", slice_str(RETRY_AFTER));
     } else {
         l->asked[i] = event->server;

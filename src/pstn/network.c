@@ -101,6 +101,7 @@ int pstn_network_new(const struct pstn_options *options, const struct entropy *e
     n->log = log;
     n->started_at = now.wall;
     list_init(&n->calls);
+    pstn_relay_init(n);
     n->records = mem_alloc(options->records_max * sizeof *n->records);
     int err = ua_init(&n->ua, &ua, &pstn_call_user, n, point, entropy, log, now);
     int failed = pstn_trunks_init(n);
@@ -120,6 +121,7 @@ void pstn_network_free(struct pstn_network *n)
         return;
     LIST_EACH(it, &n->calls)
         pstn_call_free(CONTAINER_OF(it, struct pstn_call, link));
+    pstn_relay_fini(n);
     pstn_trunks_fini(n);
     ua_fini(&n->ua);
     mem_free(n->records);
@@ -161,7 +163,7 @@ void pstn_network_tick(struct pstn_network *n, struct now now)
 
 struct mono pstn_network_deadline(const struct pstn_network *n)
 {
-    return ua_deadline(&n->ua);
+    return mono_min(ua_deadline(&n->ua), pstn_relay_deadline(n));
 }
 
 bool pstn_network_next(struct pstn_network *n, struct now now, struct pstn_effect *ret_effect)

@@ -24,11 +24,12 @@
 
 #define PSTN_CARRIERS_MAX 8
 #define PSTN_TRUNKS_MAX 64
-#define PSTN_ENTRIES_MAX 1024   /* of each table of numbers */
-#define PSTN_NAME_OCTETS 32     /* with the NUL */
-#define PSTN_POINT_OCTETS 300   /* a host, a port, a NUL */
-#define PSTN_MEDIA_CALLS_MAX 64 /* of a carrier that relays media */
-#define PSTN_DIALED_OCTETS 40   /* what is dialed: digits, and a NUL */
+#define PSTN_ENTRIES_MAX 1024       /* of each table of numbers */
+#define PSTN_NAME_OCTETS 32         /* with the NUL */
+#define PSTN_POINT_OCTETS 300       /* a host, a port, a NUL */
+#define PSTN_MEDIA_CALLS_MAX 256    /* of a carrier that relays media */
+#define PSTN_PACKET_OCTETS_MAX 1500 /* of media */
+#define PSTN_DIALED_OCTETS 40       /* what is dialed: digits, and a NUL */
 
 /* Drawn anew for each call, evenly from low to high, both included. */
 struct pstn_span {
@@ -56,8 +57,10 @@ struct pstn_carrier_options {
 
     struct addr
         media; /* relays the audio of its customers' calls, from this port on; family 0: it goes between the ends */
-    unsigned media_calls;        /* at a time, with two ports each; beyond: 503 */
-    unsigned media_lost_percent; /* of packets */
+    unsigned media_calls;         /* at a time, with two ports each; beyond: 503 */
+    unsigned media_lost_percent;  /* of packets */
+    int64_t media_delay_ms;       /* of each, on its way through */
+    unsigned digits_lost_percent; /* of digits in its customers' calls (RFC 4733) */
 
     bool shows_e164; /* callers are shown as +E.164, not in the national form */
     struct pstn_tariff tariff;
@@ -70,6 +73,7 @@ struct pstn_trunk_options {
     struct pstn_place place;
     enum sip_transport transport;
     struct addr addr;     /* where it is; family 0: it registers */
+    struct e164 shown_as; /* its callers are shown as that number; "": as their own */
     const char *tls_name; /* that its certificate must be for; NULL: any that verifies */
     const char *user;     /* of its registration and password; NULL: none */
     const char *password; /* a secret: REGISTER and INVITE are challenged. NULL: it is believed for its address */
@@ -151,9 +155,18 @@ bool pstn_network_next(struct pstn_network *n, struct now now, struct pstn_effec
 /* Its ports are counted from 0; there are two for each of its media_calls. */
 struct addr pstn_media_addr(const struct pstn_carrier_options *carrier, size_t port);
 
-/* A packet came to a port. True: it is to be sent on, from another one. */
-bool pstn_network_relay(struct pstn_network *n, unsigned carrier, size_t port, const struct addr *from,
-                        size_t *ret_port, struct addr *ret_to);
+/* A packet came to a port. */
+void pstn_network_take(struct pstn_network *n, struct now now, unsigned carrier, size_t port, const struct addr *from,
+                       struct slice octets);
+
+/* What is to be sent now, from a port of a carrier; valid until the next call of it. Ask after each packet, and when the deadline has come. */
+struct pstn_packet {
+    unsigned carrier;
+    size_t port;
+    struct addr to;
+    struct slice octets;
+};
+bool pstn_network_give(struct pstn_network *n, struct now now, struct pstn_packet *ret_packet);
 
 /* ---- what is known of calls ---- */
 
@@ -185,6 +198,7 @@ struct pstn_record {
     struct wall answered_at[2], ended_at[2]; /* of the caller, of the called side */
     int64_t price;
     uint64_t packets[2]; /* relayed, from each side */
+    uint64_t digits[2];  /* relayed, from each side */
 };
 
 size_t pstn_network_calls(const struct pstn_network *n); /* under way */
@@ -205,7 +219,7 @@ const struct pstn_account *pstn_network_account(const struct pstn_network *n, un
 #define PSTN_COUNTERS(X) \
     X(calls) X(calls_answered) X(calls_busy) X(calls_unanswered) X(calls_cancelled) X(calls_no_number) X(calls_unreachable) \
     X(calls_refused) X(calls_refused_limit) X(calls_lost) X(callers_withheld) X(callers_lost) X(ported) X(refused_source) X(refused_password) \
-    X(registrations) X(requests_passed) X(media_relayed) X(media_lost) X(media_refused)
+    X(registrations) X(requests_passed) X(requests_answered) X(media_relayed) X(media_lost) X(media_refused) X(media_held) X(digits_lost) X(descriptions_wrong)
 /* clang-format on */
 COUNTERS_DECLARE(pstn_counters, PSTN_COUNTERS)
 const struct pstn_counters *pstn_network_counters(const struct pstn_network *n);

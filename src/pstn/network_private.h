@@ -1,9 +1,10 @@
-/* The objects of the phone network. Private to network.c, call.c, route.c, trunk.c and show.c. */
+/* The objects of the phone network. Private to network.c, call.c, gateway.c, relay.c, route.c, trunk.c and show.c. */
 #ifndef PSTN_NETWORK_PRIVATE_H
 #define PSTN_NETWORK_PRIVATE_H
 
 #include "pstn/leg.h"
 #include "pstn/network.h"
+#include "pstn/party.h"
 #include "pstn/registration.h"
 #include "sip/digest.h"
 
@@ -47,9 +48,28 @@ struct pstn_call {
     bool is_private, is_withheld, is_lost, is_busy, is_unanswered;
     char sent[PSTN_DIALED_OCTETS]; /* the called number as the called side is to see it */
     unsigned max_forwards;
-    size_t media;            /* which of the carrier's calls with media, from 1; 0: it relays none */
-    struct addr hears_at[2]; /* where each side wants it */
+    size_t media;                 /* which of the carrier's calls with media, from 1; 0: it relays none. With it: */
+    struct pstn_party parties[2]; /* what we are to each side */
+    struct carried for_caller;    /* what the caller is told with the answer */
+    bool is_told[2];              /* a side is being told that the other one holds the call, or does no longer … */
+    bool is_to_be_told[2];        /* … or has to be */
+    struct ua_timer tell_timer;
+    struct {
+        uint32_t timestamp;
+        bool is_known, is_lost;
+    } digits[2]; /* the last one of each side */
     struct pstn_record record;
+};
+
+/* A packet on its way through a carrier. */
+struct pstn_parcel {
+    struct list link;
+    struct mono due;
+    unsigned carrier;
+    size_t port;   /* that it leaves from */
+    uint64_t call; /* its number: another one may have the port then */
+    size_t n;
+    uint8_t octets[];
 };
 
 struct pstn_network {
@@ -61,6 +81,10 @@ struct pstn_network {
     struct pstn_trunk trunks[PSTN_TRUNKS_MAX];
     struct list calls;
     struct pstn_call *media[PSTN_CARRIERS_MAX][PSTN_MEDIA_CALLS_MAX];
+    size_t media_next[PSTN_CARRIERS_MAX]; /* one after the other: what comes late for a call is not for the next one */
+    struct list parcels[PSTN_CARRIERS_MAX]; /* in the order in which they are due */
+    size_t parcel_count;
+    struct pstn_parcel *given; /* the last one, which is still looked at */
     size_t call_count;
     uint64_t last_number; /* of the newest call */
     struct pstn_record *records;
@@ -91,11 +115,22 @@ void pstn_route_read(struct pstn_call *c,
 struct pstn_trunk *pstn_route_find(struct pstn_call *c); /* NULL: nobody has the number. Fills `sent` */
 void pstn_route_show_caller(struct pstn_call *c, struct leg_invite *ret_invite);
 
+/* gateway.c: a carrier that relays media talks to each side for itself. What is for the other side is made up anew, or left out. */
+bool pstn_gateway_begin(struct pstn_call *c); /* false: no port is free */
+void pstn_gateway_end(struct pstn_call *c);
+unsigned pstn_gateway_call(struct pstn_call *c, const struct sip_message *invite); /* 0, or the status of a refusal */
+void pstn_gateway_hear(struct pstn_call *c, unsigned side, struct slice body);     /* an answer to an offer of ours */
+void pstn_gateway_asked(struct pstn_call *c, unsigned side, uint64_t server, const struct sip_message *request);
+#define PSTN_TOLD_COOKIE (UINT64_MAX - 1) /* of requests of its own */
+void pstn_gateway_told(struct pstn_call *c, unsigned side, unsigned status, const struct sip_message *response);
+
+/* A carrier whose customers talk past it: there is no video in the phone network all the same. */
+void pstn_gateway_without_video(struct pstn_call *c, struct carried *carried);
+
 /* relay.c */
-bool pstn_relay_begin(struct pstn_call *c); /* false: no port is free */
-void pstn_relay_end(struct pstn_call *c);
-/* A description of that side is on its way to the other one. */
-void pstn_relay_describe(struct pstn_call *c, unsigned side, struct carried *carried);
+void pstn_relay_init(struct pstn_network *n);
+void pstn_relay_fini(struct pstn_network *n);
+struct mono pstn_relay_deadline(const struct pstn_network *n);
 
 /* network.c */
 void pstn_network_asked(void *ctx, const struct sip_event *event); /* something is to begin */

@@ -1,189 +1,21 @@
 /* Phones that follow a script. */
-#include "pstn/phone.h"
+#include "pstn/phone_private.h"
 
 #include "base/mem.h"
-#include "base/text.h"
-#include "pstn/audio.h"
-#include "pstn/registration.h"
 
 #include <stdio.h>
 
 #define LEGS_PER_CALL 2
 #define RING_MS 180000
 #define SDP_OCTETS_MAX 8192
-#define VOICE_LATE_MS 200
 #define REGISTER_ASK_MS 60000 /* a PBX that was away finds its phones again soon */
-
-struct phone_call {
-    struct list link;
-    struct pstn_phone *phone;
-    struct leg *leg; /* NULL: gone */
-    struct ua_timer timer;
-    int64_t talk_ms;
-    size_t port; /* of its voice, counted from 1; 0: it has none */
-    struct pstn_voice voice;
-    struct addr hears_at; /* the other side; family 0: nowhere yet */
-    struct ua_timer voice_timer;
-    struct mono speaks_at; /* when that is due */
-    unsigned speaks;       /* packets that are to be sent now */
-    struct pstn_phone_call facts;
-};
-
-/* A number that is registered somewhere. */
-struct line {
-    struct ua_password password;
-    struct ua_registration registration;
-};
-
-struct pstn_phone {
-    const struct pstn_phone_options *options;
-    pstn_phone_fn *news;
-    void *arg;
-    struct ua ua;
-    struct list calls;
-    size_t call_count;
-    uint64_t session;            /* of the next description */
-    struct line *lines;          /* as many as there are numbers, if they are registered */
-    struct ua_password password; /* for calls */
-    struct buf sdp;
-    uint8_t packet[PSTN_VOICE_OCTETS];
-};
-
-/* ---- descriptions (RFC 8866, 3264): one audio stream ---- */
-
-static const struct addr *media_of(const struct phone_call *c)
-{
-    const struct pstn_phone_options *o = c->phone->options;
-    return c->port ? &o->ports[c->port - 1] : &o->media;
-}
-
-static const char *direction_of(const struct phone_call *c)
-{
-    return c->port ? "a=sendrecv\r\n" : "a=inactive\r\n";
-}
-
-static struct buf *sdp_begin(struct phone_call *c)
-{
-    struct buf *out = &c->phone->sdp;
-    const struct addr *media = media_of(c);
-    char ip[ADDR_TEXT_OCTETS];
-    const char *family = media->family == 6 ? "IP6" : "IP4";
-    addr_format_ip(media, ip);
-    buf_clear(out);
-    buf_printf(out, "v=0\r\no=- %llu 1 IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n",
-               (unsigned long long)++c->phone->session, family, ip, family, ip);
-    return out;
-}
-
-static void sdp_offer(struct phone_call *c)
-{
-    buf_printf(sdp_begin(c),
-               "m=audio %u RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
-               "a=rtpmap:101 telephone-event/8000\r\n%s",
-               media_of(c)->port, direction_of(c));
-}
-
-static bool begins(struct slice s, const char *with)
-{
-    const size_t n = strlen(with);
-    return s.n >= n && !memcmp(s.p, with, n);
-}
-
-/* Every stream of the offer has its answer, in its place: the first audio is taken with the formats that it came with, others are refused. */
-static void sdp_answer(struct phone_call *c, struct slice offer)
-{
-    struct buf *out = sdp_begin(c);
-    bool taken = false, in_taken = false;
-    while (offer.p) {
-        struct slice line = text_cut(&offer, '\n');
-        if (line.n && line.p[line.n - 1] == '\r')
-            line.n--;
-        if (begins(line, "m=")) {
-            struct slice rest = line, media = text_cut(&rest, ' ');
-            text_cut(&rest, ' '); /* its port */
-            if (in_taken)
-                buf_str(out, direction_of(c));
-            in_taken = !taken && slice_eq_str(media, "m=audio") && begins(rest, "RTP/AVP ");
-            taken = taken || in_taken;
-            buf_printf(out, "%.*s %u %.*s\r\n", SLICE_PRINT(media), in_taken ? media_of(c)->port : 0u,
-                       SLICE_PRINT(rest));
-        } else if (in_taken && (begins(line, "a=rtpmap:") || begins(line, "a=fmtp:"))) {
-            buf_printf(out, "%.*s\r\n", SLICE_PRINT(line));
-        }
-    }
-    if (in_taken)
-        buf_str(out, direction_of(c));
-}
-
-static struct carried sdp_carried(const struct pstn_phone *p)
-{
-    return (struct carried){.type = slice_str("application/sdp"), .body = buf_slice(&p->sdp)};
-}
-
-/* The answer to what the message offers; an offer if it has none. */
-static struct carried sdp_for(struct phone_call *c, const struct sip_message *m)
-{
-    if (m && m->body.n)
-        sdp_answer(c, m->body);
-    else
-        sdp_offer(c);
-    return sdp_carried(c->phone);
-}
-
-/* ---- voice ---- */
-
-/* A description of the other side came: the voice goes there from now on. */
-static void voice_towards(struct phone_call *c, struct slice body)
-{
-    struct ua *u = &c->phone->ua;
-    struct pstn_audio audio;
-    if (!c->port || !body.n)
-        return;
-    c->hears_at.family = 0;
-    if (pstn_audio_read(&u->scratch, body, &audio) && audio.takes_alaw && !audio.is_held)
-        c->hears_at = audio.at;
-    c->speaks_at = u->now.mono;
-    if (c->hears_at.family)
-        heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
-    else
-        ua_timer_stop(u, &c->voice_timer);
-}
-
-/* The pace is kept, but what was missed for long while others had the machine is not made up for. */
-static void voice_due(void *owner)
-{
-    struct phone_call *c = owner;
-    struct ua *u = &c->phone->ua;
-    if (mono_since_us(u->now.mono, c->speaks_at) > VOICE_LATE_MS * 1000)
-        c->speaks_at = u->now.mono;
-    c->speaks++;
-    c->speaks_at = mono_after_ms(c->speaks_at, PSTN_VOICE_MS);
-    heap_set(&u->timers, &c->voice_timer.node, c->speaks_at);
-}
-
-static void voice_stop(struct phone_call *c)
-{
-    c->speaks = 0;
-    c->hears_at.family = 0;
-    ua_timer_stop(&c->phone->ua, &c->voice_timer);
-}
-
-/* A free port, or 0. */
-static size_t voice_port(const struct pstn_phone *p)
-{
-    bool used[PSTN_PHONE_PORTS_MAX + 1] = {false};
-    LIST_EACH(it, &p->calls)
-        used[CONTAINER_OF(it, struct phone_call, link)->port] = true;
-    for (size_t port = 1; port <= p->options->port_count; port++) {
-        if (!used[port])
-            return port;
-    }
-    return 0;
-}
+#define AGAIN_LOW_MS 2100     /* RFC 3261 14.1: two that ask each other wait for different times */
+#define AGAIN_HIGH_MS 4000
 
 /* ---- calls ---- */
 
 static void call_due(void *owner);
+static void ask_due(void *owner);
 
 static struct wall now_of(const struct phone_call *c)
 {
@@ -196,12 +28,10 @@ static struct phone_call *call_new(struct pstn_phone *p, bool is_ours, struct sl
     if (!c)
         return NULL;
     c->phone = p;
-    c->port = voice_port(p);
-    c->voice_timer = (struct ua_timer){.fire = voice_due, .owner = c};
-    if (c->port)
-        pstn_voice_init(&c->voice, is_ours ? PSTN_TONE_CALLER : PSTN_TONE_CALLED, p->ua.entropy);
-    c->timer = (struct ua_timer){.fire = call_due, .owner = c};
     c->facts.is_ours = is_ours;
+    phone_media_init(c);
+    c->timer = (struct ua_timer){.fire = call_due, .owner = c};
+    c->ask_timer = (struct ua_timer){.fire = ask_due, .owner = c};
     c->facts.begun_at = now_of(c);
     snprintf(c->facts.from, sizeof c->facts.from, "%.*s", SLICE_PRINT(from));
     snprintf(c->facts.to, sizeof c->facts.to, "%.*s", SLICE_PRINT(to));
@@ -212,21 +42,18 @@ static struct phone_call *call_new(struct pstn_phone *p, bool is_ours, struct sl
 
 static void call_free(struct phone_call *c)
 {
-    ua_timer_stop(&c->phone->ua, &c->voice_timer);
+    phone_media_fini(c);
+    ua_timer_stop(&c->phone->ua, &c->ask_timer);
     ua_timer_stop(&c->phone->ua, &c->timer);
     list_remove(&c->link);
     c->phone->call_count--;
     mem_free(c);
 }
 
-static void tell(struct phone_call *c)
+void phone_tell(struct phone_call *c, enum pstn_phone_event event)
 {
-    struct pstn_phone_call *f = &c->facts;
-    f->has_voice = c->port > 0;
-    f->sent = c->voice.sent;
-    f->received = c->voice.received;
-    f->lost = pstn_voice_lost(&c->voice);
-    f->heard = pstn_voice_heard(&c->voice);
+    c->facts.event = event;
+    phone_media_note(c);
     c->phone->news(c->phone->arg, &c->facts);
 }
 
@@ -234,7 +61,7 @@ static void over(struct phone_call *c)
 {
     if (!c->facts.ended_at.ms)
         c->facts.ended_at = now_of(c);
-    tell(c);
+    phone_tell(c, PSTN_PHONE_OVER);
     call_free(c);
 }
 
@@ -244,10 +71,11 @@ static void hang_up(struct phone_call *c)
     struct leg *l = c->leg;
     const bool up = l->state == LEG_UP;
     c->leg = NULL;
-    voice_stop(c);
+    phone_media_stop(c);
     c->facts.ended_by_us = true;
     c->facts.ended_at = now_of(c);
     ua_timer_stop(&c->phone->ua, &c->timer);
+    ua_timer_stop(&c->phone->ua, &c->ask_timer);
     leg_end(l);
     if (up)
         return;
@@ -255,19 +83,36 @@ static void hang_up(struct phone_call *c)
     over(c);
 }
 
-static void answer(struct phone_call *c)
+/* It was answered, by whomever. */
+static void begin(struct phone_call *c)
 {
     struct pstn_phone *p = c->phone;
-    const struct sip_message *invite = sip_server_request(p->ua.layer, c->leg->server);
-    struct carried sdp = sdp_for(c, invite);
+    phone_media_begin(c);
+    phone_tell(c, PSTN_PHONE_ANSWERED);
+    if (p->options->hold_after_ms)
+        ua_timer(&p->ua, &c->ask_timer, p->options->hold_after_ms);
+    if (!c->talk_ms)
+        ua_timer_stop(&p->ua, &c->timer);
+    else if (ua_timer(&p->ua, &c->timer, c->talk_ms) < 0)
+        hang_up(c);
+}
+
+static void answer(struct phone_call *c)
+{
+    struct leg *l = c->leg;
+    struct carried sdp;
+    const unsigned status = phone_media_describe(c, sip_server_request(c->phone->ua.layer, l->server), &sdp);
+    if (status) {
+        c->leg = NULL;
+        c->facts.status = status;
+        leg_refuse(l, status);
+        over(c);
+        return;
+    }
     c->facts.status = 200;
     c->facts.answered_at = now_of(c);
-    if (invite)
-        voice_towards(c, invite->body);
-    leg_answer(c->leg, &sdp);
-    tell(c);
-    if (c->talk_ms && ua_timer(&p->ua, &c->timer, c->talk_ms) < 0)
-        hang_up(c);
+    leg_answer(l, &sdp);
+    begin(c);
 }
 
 static void call_due(void *owner)
@@ -277,6 +122,45 @@ static void call_due(void *owner)
         answer(c);
     else if (c->leg)
         hang_up(c);
+}
+
+/* ---- hold ---- */
+
+static void ask(struct phone_call *c)
+{
+    struct carried sdp;
+    if (!c->is_to_ask || c->is_asking || !c->leg || c->leg->state != LEG_UP)
+        return;
+    c->is_to_ask = false;
+    c->party.wants = (struct pstn_way){.sends = c->port > 0, .receives = c->port > 0 && !c->holds};
+    c->is_asking = !phone_media_describe(c, NULL, &sdp) && !leg_request(c->leg, SIP_INVITE, &sdp, 1);
+}
+
+static void hold(struct phone_call *c, bool holds)
+{
+    c->holds = holds;
+    c->is_to_ask = true;
+    ask(c);
+}
+
+/* The script's time has come, or that to ask once more. */
+static void ask_due(void *owner)
+{
+    struct phone_call *c = owner;
+    const struct pstn_phone_options *o = c->phone->options;
+    if (c->is_to_ask)
+        ask(c);
+    else
+        hold(c, !c->holds);
+    if (c->holds && o->resume_after_ms)
+        ua_timer(&c->phone->ua, &c->ask_timer, o->resume_after_ms);
+}
+
+void pstn_phone_hold(struct pstn_phone *p, struct now now, bool holds)
+{
+    p->ua.now = now;
+    LIST_EACH(it, &p->calls)
+        hold(CONTAINER_OF(it, struct phone_call, link), holds);
 }
 
 /* ---- what the leg tells ---- */
@@ -290,21 +174,17 @@ static void ringing(void *owner, struct leg *l, const struct sip_message *respon
         return;
     c->facts.rang = true;
     c->facts.rang_at = now_of(c);
-    tell(c);
+    phone_tell(c, PSTN_PHONE_RINGING);
 }
 
 static void answered(void *owner, struct leg *l, const struct sip_message *response)
 {
     struct phone_call *c = owner;
     leg_ack(l, NULL); /* our INVITE had the offer */
+    phone_media_hear(c, response->body);
     c->facts.status = response->status;
     c->facts.answered_at = now_of(c);
-    voice_towards(c, response->body);
-    tell(c);
-    if (c->talk_ms)
-        ua_timer(&c->phone->ua, &c->timer, c->talk_ms);
-    else
-        ua_timer_stop(&c->phone->ua, &c->timer);
+    begin(c);
 }
 
 static void failed(void *owner, struct leg *l, unsigned status, const struct sip_message *response)
@@ -320,19 +200,20 @@ static void failed(void *owner, struct leg *l, unsigned status, const struct sip
 static void acked(void *owner, struct leg *l, const struct sip_message *ack)
 {
     (void)l;
-    voice_towards(owner, ack->body); /* it answers an offer of ours */
+    phone_media_hear(owner, ack->body); /* it answers an offer of ours */
 }
 
 static void request(void *owner, struct leg *l, uint64_t server, const struct sip_message *m)
 {
     struct phone_call *c = owner;
-    const bool describes = m->method == SIP_INVITE || m->body.n;
     struct carried sdp = {0};
-    if (m->method != SIP_INFO && describes) {
-        sdp = sdp_for(c, m);
-        voice_towards(c, m->body);
+    unsigned status = 0;
+    if (m->method == SIP_INVITE || (m->method == SIP_UPDATE && m->body.n)) {
+        status = c->phone->options->refuses_changes ? 488 : phone_media_describe(c, m, &sdp);
+        c->facts.changes++;
+        c->facts.refused += status != 0;
     }
-    leg_reply(l, server, 200, &sdp);
+    leg_reply(l, server, status ? status : 200, status ? NULL : &sdp);
 }
 
 static void cancelled(void *owner, struct leg *l, uint64_t server)
@@ -341,13 +222,19 @@ static void cancelled(void *owner, struct leg *l, uint64_t server)
     leg_reply(l, server, 487, NULL);
 }
 
+/* To our re-INVITE. */
 static void reply(void *owner, struct leg *l, uint64_t cookie, unsigned status, const struct sip_message *response)
 {
-    (void)owner;
+    struct phone_call *c = owner;
     (void)cookie;
-    (void)status;
-    (void)response;
     leg_ack(l, NULL);
+    c->is_asking = false;
+    if (status >= 200 && status < 300)
+        phone_media_hear(c, response->body);
+    if (status == 491)
+        c->is_to_ask = true;
+    if (c->is_to_ask)
+        ua_timer(&c->phone->ua, &c->ask_timer, entropy_between(c->phone->ua.entropy, AGAIN_LOW_MS, AGAIN_HIGH_MS));
 }
 
 static void ended(void *owner, struct leg *l, const struct sip_message *m)
@@ -355,7 +242,8 @@ static void ended(void *owner, struct leg *l, const struct sip_message *m)
     struct phone_call *c = owner;
     (void)l;
     c->leg = NULL;
-    voice_stop(c);
+    phone_media_stop(c);
+    ua_timer_stop(&c->phone->ua, &c->ask_timer);
     if (!c->facts.answered_at.ms)
         c->facts.status = 487;
     c->facts.in_order = m && c->facts.answered_at.ms;
@@ -390,7 +278,7 @@ static void asked(void *ctx, const struct sip_event *event)
     } else if (sip_uri_parse(m->uri, &to, NULL) < 0 || !has_number(p, to.user)) {
         ua_answer(&p->ua, event->server, 404, NULL, (struct slice){0});
     } else if (p->options->is_busy || p->call_count >= p->options->calls_max ||
-               (p->options->port_count && !voice_port(p))) {
+               (p->options->port_count && !phone_port(p))) {
         ua_answer(&p->ua, event->server, 486, NULL, (struct slice){0});
     } else {
         struct slice user = sip_uri_parse(m->from.uri, &from, NULL) ? (struct slice){0} : from.user;
@@ -409,7 +297,7 @@ static void asked(void *ctx, const struct sip_event *event)
         c->facts.rang = true;
         c->facts.rang_at = now_of(c);
         leg_ring(c->leg, 180, NULL);
-        tell(c);
+        phone_tell(c, PSTN_PHONE_RINGING);
     }
 }
 
@@ -521,13 +409,17 @@ int pstn_phone_call(struct pstn_phone *p, struct now now, const struct sip_hop *
 {
     if (!is_good_user(from) || !is_good_user(to))
         return ERR_RANGE;
-    if (p->call_count >= p->options->calls_max || (p->options->port_count && !voice_port(p)))
+    if (p->call_count >= p->options->calls_max || (p->options->port_count && !phone_port(p)))
         return ERR_LIMIT;
     p->ua.now = now;
     struct phone_call *c = call_new(p, true, slice_str(from), slice_str(to));
     if (!c)
         return ERR_NO_MEMORY;
-    struct carried sdp = sdp_for(c, NULL);
+    struct carried sdp;
+    if (phone_media_describe(c, NULL, &sdp)) {
+        call_free(c);
+        return ERR_NO_MEMORY;
+    }
     struct leg_invite invite = {.hop = *via,
                                 .uri = ua_print(&p->ua, "sip:%s@%s", to, domain),
                                 .from = ua_print(&p->ua, "<sip:%s@%s>", from, domain),
@@ -591,31 +483,4 @@ struct mono pstn_phone_deadline(const struct pstn_phone *p)
 bool pstn_phone_next(struct pstn_phone *p, struct now now, struct pstn_effect *ret_effect)
 {
     return ua_next(&p->ua, now, &ret_effect->hop, &ret_effect->octets);
-}
-
-/* ---- voice ---- */
-
-void pstn_phone_take(struct pstn_phone *p, size_t port, const struct addr *from, struct slice packet)
-{
-    LIST_EACH(it, &p->calls) {
-        struct phone_call *c = CONTAINER_OF(it, struct phone_call, link);
-        if (c->port == port + 1 && addr_eq(&c->hears_at, from)) /* nobody else is listened to */
-            pstn_voice_take(&c->voice, packet);
-    }
-}
-
-bool pstn_phone_speak(struct pstn_phone *p, size_t *ret_port, struct addr *ret_to, struct slice *ret_packet)
-{
-    LIST_EACH(it, &p->calls) {
-        struct phone_call *c = CONTAINER_OF(it, struct phone_call, link);
-        if (!c->speaks)
-            continue;
-        c->speaks--;
-        pstn_voice_write(&c->voice, p->packet);
-        *ret_port = c->port - 1;
-        *ret_to = c->hears_at;
-        *ret_packet = slice_of(p->packet, sizeof p->packet);
-        return true;
-    }
-    return false;
 }

@@ -141,12 +141,13 @@ static void format_caller(struct pstn_call *c)
     const struct pstn_options *o = c->network->options;
     const struct pstn_trunk_options *from = c->from->options, *to = c->to->options;
     struct pstn_record *r = &c->record;
+    const char *caller = *from->shown_as.text ? from->shown_as.text : r->from;
     struct e164 number;
     char national[PSTN_SHOWN_OCTETS];
     if (o->pbx && from->extension && !to->extension && !to->shows_extension && *from->number.text)
         snprintf(r->shown, sizeof r->shown, "%s", from->number.text);
-    else if (o->pbx || o->carriers[r->carrier].shows_e164 || !e164_parse(slice_str(r->from), &number))
-        snprintf(r->shown, sizeof r->shown, "%s", r->from);
+    else if (o->pbx || o->carriers[r->carrier].shows_e164 || !e164_parse(slice_str(caller), &number))
+        snprintf(r->shown, sizeof r->shown, "%s", caller);
     else
         snprintf(r->shown, sizeof r->shown, "%s", pstn_number_national(&to->place, &number, national));
 }

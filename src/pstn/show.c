@@ -107,6 +107,8 @@ static void show_calls(void *ctx, struct ctl_request *request)
         ctl_put_integer(w, "price", r->price);
         ctl_put_unsigned(w, "caller_packets", r->packets[CALLER]);
         ctl_put_unsigned(w, "called_packets", r->packets[CALLED]);
+        ctl_put_unsigned(w, "caller_digits", r->digits[CALLER]);
+        ctl_put_unsigned(w, "called_digits", r->digits[CALLED]);
         ctl_close(w);
     }
     ctl_close(w);

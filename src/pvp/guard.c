@@ -70,35 +70,50 @@ static bool fits(const struct pvp_vcr *v, const struct pvp_username *u, uint32_t
     return u->method == PVP_METHOD_A ? caller_matches(v, u) : was_in_progress(v, u->instant, lattice_ms);
 }
 
-/* Newest first; what was consumed comes last. */
-static bool comes_before(const struct pvp_vcr *a, const struct pvp_vcr *b)
+/* One that fits, and how far its times are from the sketches: a second or so for the call that is meant, anything up to R for others. */
+struct candidate {
+    struct pvp_vcr *vcr;
+    int64_t distance_ms;
+};
+
+static int64_t distance_ms(struct wall own, uint32_t sketch, uint32_t lattice_ms)
 {
-    if (a->state != b->state)
-        return a->state == PVP_VCR_WAITING;
-    if (a->start.ms != b->start.ms)
-        return a->start.ms > b->start.ms;
-    return id_cmp(a->id, b->id) < 0;
+    int64_t ms = pvp_recover(own, sketch, lattice_ms).ms - own.ms;
+    return ms < 0 ? -ms : ms;
+}
+
+/* Nearest first, of equally near ones the newer; what was consumed comes last. */
+static bool comes_before(const struct candidate *a, const struct candidate *b)
+{
+    if (a->vcr->state != b->vcr->state)
+        return a->vcr->state == PVP_VCR_WAITING;
+    if (a->distance_ms != b->distance_ms)
+        return a->distance_ms < b->distance_ms;
+    if (a->vcr->start.ms != b->vcr->start.ms)
+        return a->vcr->start.ms > b->vcr->start.ms;
+    return id_cmp(a->vcr->id, b->vcr->id) < 0;
 }
 
 struct pvp_vcr *pvp_guard_pick(const struct pvp_terminator_config *config, const struct pvp_vcr_table *vcrs,
                                const struct pvp_username *u, const struct pvp_prover *prover, struct mono window_since)
 {
-    struct pvp_vcr *best[PVP_TRIES] = {0};
+    struct candidate best[PVP_TRIES] = {0};
     size_t scanned = 0;
     for (struct pvp_vcr *v = pvp_vcr_index_first(vcrs, pvp_number_pack(&u->called)); v && scanned < SCANNED_MAX;
          v = pvp_vcr_index_next(v), scanned++) {
         if (!is_open_to(config, v, prover, window_since) || !fits(v, u, config->lattice_ms))
             continue;
-        struct pvp_vcr *in = v;
-        for (size_t i = 0; i < PVP_TRIES && in; i++) {
-            if (best[i] && !comes_before(in, best[i]))
+        struct candidate in = {v, distance_ms(v->start, u->start_sketch, config->lattice_ms) +
+                                      distance_ms(v->stop, u->stop_sketch, config->lattice_ms)};
+        for (size_t i = 0; i < PVP_TRIES && in.vcr; i++) {
+            if (best[i].vcr && !comes_before(&in, &best[i]))
                 continue;
-            struct pvp_vcr *out = best[i];
+            struct candidate out = best[i];
             best[i] = in;
             in = out;
         }
     }
-    return best[u->try];
+    return best[u->try].vcr;
 }
 
 /* Drops the attempts that say nothing. */
@@ -186,6 +201,27 @@ int pvp_guard_end(const struct pvp_terminator_config *config, struct pvp_vcr_tab
     return err ? err : put;
 }
 
+/* Who has proved one call between two numbers was honest about the others between them: it only met them in another order. */
+static int forgive_siblings(struct pvp_vcr_table *vcrs, const struct pvp_vcr *proved, const struct id *prover)
+{
+    int err = 0;
+    size_t scanned = 0;
+    for (struct pvp_vcr *v = proved->calling ? pvp_vcr_index_first(vcrs, proved->called) : NULL;
+         v && !err && scanned < SCANNED_MAX; v = pvp_vcr_index_next(v), scanned++) {
+        if (v == proved || v->state != PVP_VCR_WAITING || v->calling != proved->calling)
+            continue;
+        struct pvp_attempt *a = pvp_vcr_attempt(v, prover, false);
+        if (!a || !a->failed)
+            continue;
+        v->failed = (uint8_t)(v->failed - (a->failed < v->failed ? a->failed : v->failed));
+        a->failed = 0;
+        err = pvp_vcr_attempt_put(vcrs, v, a);
+        if (!err)
+            err = pvp_vcr_row_put(vcrs, v);
+    }
+    return err;
+}
+
 int pvp_guard_consume(struct pvp_vcr_table *vcrs, struct pvp_vcr *v, const struct id *prover, bool *ret_repeated)
 {
     struct pvp_attempt *a = pvp_vcr_attempt(v, prover, true);
@@ -201,6 +237,8 @@ int pvp_guard_consume(struct pvp_vcr_table *vcrs, struct pvp_vcr *v, const struc
     int err = pvp_vcr_attempt_put(vcrs, v, a);
     if (!err)
         err = pvp_vcr_row_put(vcrs, v);
+    if (!err && !repeated)
+        err = forgive_siblings(vcrs, v, prover);
     if (err)
         pvp_guard_unconsume(vcrs, v, prover, repeated);
     return err;

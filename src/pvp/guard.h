@@ -32,7 +32,8 @@ bool pvp_guard_begin(const struct pvp_terminator_config *config, struct pvp_vcr 
 int pvp_guard_end(const struct pvp_terminator_config *config, struct pvp_vcr_table *vcrs, struct pvp_vcr *v,
                   const struct pvp_prover *charged, struct mono now, bool failed, bool *ret_burnt);
 
-/* The record was proved by this Node-ID: consumed. Writes it. ERR_NOT_FOUND: another was quicker, or the answer was given often enough. */
+/* The record was proved by this Node-ID: consumed, and its wrong guesses at other calls between the same two numbers are forgiven (one
+ * call proves once, so that this cannot be had for nothing). Writes all of it. ERR_NOT_FOUND: another was quicker, or the answer was given often enough. */
 int pvp_guard_consume(struct pvp_vcr_table *vcrs, struct pvp_vcr *v, const struct id *prover, bool *ret_repeated);
 
 /* The write of that failed. */

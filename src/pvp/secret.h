@@ -28,7 +28,7 @@ struct pvp_username {
     struct wall instant;                         /* method B: inside the call, whole seconds */
     uint32_t start_sketch;
     uint32_t stop_sketch;
-    unsigned try; /* 0 … PVP_TRIES-1: which of several calls that fit, newest first */
+    unsigned try; /* 0 … PVP_TRIES-1: which of several calls that fit, nearest to the sketches first */
 };
 
 /* Writes the NUL-terminated text. */

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#define MINUTE_US INT64_C(60000000)
+
 void pvp_tally_init(struct pvp_tally_table *t, size_t max, uint64_t hash_seed)
 {
     t->max = max ? max : 1;
@@ -63,10 +65,29 @@ struct pvp_tally *pvp_tally_get(struct pvp_tally_table *t, struct slice key, str
     return tally;
 }
 
+/* Time gives back what it allows, one by one: who has come too often waits for a moment, not for a minute. */
+static void leak(struct pvp_tally *tally, struct mono now, unsigned max_per_minute)
+{
+    int64_t us = mono_since_us(now, tally->since);
+    if (us >= MINUTE_US || !max_per_minute || !tally->count) {
+        tally->count = 0;
+        tally->since = now;
+        return;
+    }
+    int64_t back = us * max_per_minute / MINUTE_US;
+    if (back <= 0)
+        return;
+    tally->count = back < tally->count ? tally->count - (uint32_t)back : 0;
+    tally->since = mono_after_us(tally->since, back * MINUTE_US / max_per_minute);
+}
+
 bool pvp_tally_take(struct pvp_tally_table *t, struct slice key, struct mono now, unsigned max_per_minute)
 {
-    struct pvp_tally *tally = pvp_tally_get(t, key, now, 60000);
-    if (!tally || tally->count >= max_per_minute)
+    struct pvp_tally *tally = pvp_tally_get(t, key, now, INT64_MAX);
+    if (!tally)
+        return false;
+    leak(tally, now, max_per_minute);
+    if (tally->count >= max_per_minute)
         return false;
     tally->count++;
     return true;

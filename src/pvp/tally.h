@@ -1,4 +1,4 @@
-/* Counts per key that start again after a time: rates, and the terminator's windows. The table is bounded; the least recently used entry
+/* Counts per key: rates, and the terminator's windows, which start again after a time. The table is bounded; the least recently used entry
  * gives way. */
 #ifndef PVP_TALLY_H
 #define PVP_TALLY_H
@@ -30,7 +30,8 @@ struct pvp_tally *pvp_tally_find(const struct pvp_tally_table *t, struct slice k
 /* The entry of the key, new ones with count 0; what is older than period_ms starts again. NULL: no memory. */
 struct pvp_tally *pvp_tally_get(struct pvp_tally_table *t, struct slice key, struct mono now, int64_t period_ms);
 
-/* Counts one within a minute; false when that is more than max_per_minute (or memory is short). */
+/* Counts one. As many as max_per_minute at once, and then one whenever another part of the minute is over; false when it is too soon (or
+ * memory is short). For keys that pvp_tally_get is not used with. */
 bool pvp_tally_take(struct pvp_tally_table *t, struct slice key, struct mono now, unsigned max_per_minute);
 
 #endif

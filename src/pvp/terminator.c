@@ -6,6 +6,8 @@
 #include "crypt/digest.h"
 #include "pvp/terminator_private.h"
 
+#define REFUSALS_QUIET_MS 10000
+
 COUNTERS_DEFINE(pvp_terminator_counters, PVP_TERMINATOR_COUNTERS)
 
 const char *pvp_inbound_event_name(enum pvp_inbound_event event)
@@ -177,16 +179,31 @@ static struct slice source_key(struct rate_key *key, const struct addr *source)
     return rate_key(key, 'I', ip, sizeof ip);
 }
 
+/* Strangers may not fill the log: a line, and then none for a while. */
+static void log_refusal(struct pvp_terminator *t, struct mono now, const struct addr *source, const char *why)
+{
+    char text[ADDR_TEXT_OCTETS];
+    t->refusals++;
+    if (!mono_due(t->refusals_quiet_until, now))
+        return;
+    log_event(t->ports.log, LEVEL_NOTICE, "pvp.refused", "peer=%s why=\"%s\" refused=%llu", addr_format(source, text),
+              why, (unsigned long long)t->refusals);
+    t->refusals = 0;
+    t->refusals_quiet_until = mono_after_ms(now, REFUSALS_QUIET_MS);
+}
+
 int pvp_inbound_new(struct pvp_terminator *t, struct now now, const struct addr *source, void *user,
                     struct pvp_inbound **ret_inbound)
 {
     struct rate_key key;
     if (t->inbound_count >= t->config.connections_max) {
         t->counters.connections_refused_table++;
+        log_refusal(t, now.mono, source, "as many connections as there may be");
         return ERR_LIMIT;
     }
     if (!pvp_tally_take(&t->rates, source_key(&key, source), now.mono, t->config.source_per_minute)) {
         t->counters.connections_refused_source++;
+        log_refusal(t, now.mono, source, "too many connections a minute from there");
         return ERR_LIMIT;
     }
     struct pvp_inbound *in = mem_alloc(sizeof *in);
@@ -297,14 +314,25 @@ static bool within_rates(struct pvp_inbound *in, const struct e164 *called, stru
                   allowed;
     if (!allowed) {
         t->counters.refused_node_rate++;
+        log_refusal(t, now, &in->source, "too many proofs a minute by this node");
         return false;
     }
     struct slice number = rate_key(&key, stranger ? 'S' : 'C', called->text, strlen(called->text));
     if (!pvp_tally_take(&t->rates, number, now, t->config.number_per_minute)) {
         t->counters.refused_number_rate++;
+        log_refusal(t, now, &in->source, "too many proofs a minute for this number");
         return false;
     }
     return true;
+}
+
+/* What cannot be answered for the moment need not be proved: a guess would be lost, and an attempt of the window. Tells nothing that
+ * depends on a call. */
+static bool is_served_now(const struct pvp_inbound *in)
+{
+    const struct pvp_service_port *port = &in->terminator->ports.service;
+    struct pvp_service service;
+    return port->find(port->ctx, &in->username.called, in->username.vservice_id, &service) != ERR_LIMIT;
 }
 
 int pvp_inbound_lookup(struct pvp_inbound *in, struct now now, struct slice username,
@@ -325,8 +353,14 @@ int pvp_inbound_lookup(struct pvp_inbound *in, struct now now, struct slice user
     }
     if (!within_rates(in, &in->username.called, now.mono))
         return ERR_LIMIT;
+    if (!is_served_now(in)) {
+        t->counters.refused_later++;
+        pvp_inbound_report(in, PVP_INBOUND_REFUSED, PVP_REFUSED_LATER);
+        return ERR_LIMIT;
+    }
     if (!may_validate(in, &in->username.called, now.mono, &since)) {
         t->counters.refused_interval++;
+        log_refusal(t, now.mono, &in->source, "this number was validated from there a short while ago");
         return ERR_LIMIT;
     }
     make_up_credential(t, username, ret_credential);

@@ -20,6 +20,8 @@ struct pvp_terminator {
     struct heap timers;
     struct list effects;
     struct effect *taken; /* the effect handed out last */
+    uint64_t refusals;    /* since the last line about them in the log */
+    struct mono refusals_quiet_until;
 };
 
 enum inbound_stage {

@@ -70,7 +70,8 @@ static void report(struct server *s, const struct pvp_inbound_report *r)
         journal_note(s->journal, s->now, &r->called, "a call record of this number is burnt: too many failed proofs");
         break;
     case PVP_INBOUND_REFUSED:
-        journal_note(s->journal, s->now, &r->called, "refused %s: %s", r->domain, pvp_refusal_name(r->code));
+        journal_note(s->journal, s->now, &r->called, "refused %s: %s", r->domain[0] ? r->domain : who,
+                     pvp_refusal_name(r->code));
         break;
     case PVP_INBOUND_BAD_IDENTITY:
         journal_note(s->journal, s->now, &r->called, "%s proved the call but not who it is: nothing granted", who);

@@ -43,7 +43,8 @@ static int write_request(struct sip_layer *l, const struct sip_hop *hop, const c
     buf_str(out, sent_by);
     buf_str(out, ";branch=");
     buf_slice_put(out, branch);
-    buf_str(out, ";rport\r\n");
+    buf_str(out,
+            hop->transport == SIP_TLS && hop->side >= l->config.shares_from_side ? ";rport;alias\r\n" : ";rport\r\n");
     buf_put(out, octets.p + line, octets.n - line);
     return out->err;
 }

@@ -58,7 +58,7 @@ static void receive_success(struct client *c, struct now now)
 {
     c->state = CLIENT_ACCEPTED;
     sip_client_settled(c);
-    sip_transaction_schedule(&c->t, MONO_NEVER, mono_after_ms(now.mono, 64 * c->t.layer->config.t1_ms));
+    sip_transaction_linger(&c->t, now);
 }
 
 /* While there is no final response. */

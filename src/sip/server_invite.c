@@ -63,7 +63,10 @@ static void respond_finally(struct server *s, struct now now, unsigned status)
         resend_at = mono_after_ms(now.mono, config->t1_ms);
     s->t.interval_ms = config->t1_ms;
     sip_server_settled(s);
-    sip_transaction_schedule(&s->t, resend_at, after_64_t1(s, now));
+    if (s->state == SERVER_ACCEPTED)
+        sip_transaction_linger(&s->t, now);
+    else
+        sip_transaction_schedule(&s->t, resend_at, after_64_t1(s, now));
 }
 
 int sip_server_invite_respond(struct server *s, struct now now, unsigned status, struct packet *response)

@@ -32,6 +32,6 @@ int sip_server_request_respond(struct server *s, struct now now, unsigned status
     if (t->is_reliable)
         sip_transaction_end(t);
     else
-        sip_transaction_schedule(t, MONO_NEVER, mono_after_ms(now.mono, 64 * t->layer->config.t1_ms));
+        sip_transaction_linger(t, now);
     return 0;
 }

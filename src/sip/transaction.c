@@ -20,6 +20,7 @@ void sip_layer_config_init(struct sip_layer_config *config)
         .octets_max = (size_t)512 << 20,
         .retry_after_s = 5,
         .refuse_merged = true,
+        .shares_from_side = UINT32_MAX,
     };
 }
 
@@ -43,6 +44,7 @@ int sip_layer_new(const struct sip_layer_config *config, const struct entropy *e
     l->seed[0] = config->seed;
     l->seed[1] = ~config->seed;
     heap_init(&l->timers);
+    list_init(&l->lingering);
     list_init(&l->notes);
     list_init(&l->spent);
     buf_init(&l->scratch, SIP_MESSAGE_OCTETS_MAX);
@@ -68,6 +70,8 @@ void sip_layer_free(struct sip_layer *l)
         continue;
     while ((node = heap_first(&l->timers)))
         sip_transaction_end(CONTAINER_OF(node, struct transaction, timer));
+    while (!list_empty(&l->lingering))
+        sip_transaction_end(CONTAINER_OF(l->lingering.next, struct transaction, by_end));
     sip_layer_next(l, &e); /* frees what these gave up */
     heap_fini(&l->timers);
     sip_table_fini(&l->ids);
@@ -94,6 +98,7 @@ int sip_transaction_start(struct sip_layer *l, struct transaction *t, struct sli
 {
     t->layer = l;
     t->resend_at = t->end_at = MONO_NEVER;
+    list_init(&t->by_end);
     int err = heap_set(&l->timers, &t->timer, MONO_NEVER);
     if (err)
         return err;
@@ -110,6 +115,7 @@ void sip_transaction_end(struct transaction *t)
 {
     struct sip_layer *l = t->layer;
     heap_remove(&l->timers, &t->timer);
+    list_remove(&t->by_end);
     sip_table_remove(&l->ids, &t->by_id);
     sip_table_remove(&l->keys, &t->by_key);
     *(t->is_server ? &l->servers : &l->clients) -= 1;
@@ -146,6 +152,19 @@ void sip_transaction_schedule(struct transaction *t, struct mono resend_at, stru
     heap_set(&t->layer->timers, &t->timer, mono_min(resend_at, end_at)); /* it is in the heap: needs no memory */
 }
 
+void sip_transaction_linger(struct transaction *t, struct now now)
+{
+    struct sip_layer *l = t->layer;
+    heap_remove(&l->timers, &t->timer);
+    list_remove(&t->by_end);
+    struct list *before = l->lingering.prev; /* which it is but for a clock that goes back */
+    t->resend_at = MONO_NEVER;
+    t->end_at = mono_after_ms(now.mono, 64 * l->config.t1_ms);
+    while (before != &l->lingering && CONTAINER_OF(before, struct transaction, by_end)->end_at.us > t->end_at.us)
+        before = before->prev;
+    list_prepend(before, &t->by_end);
+}
+
 void sip_transaction_repeat(struct transaction *t)
 {
     t->layer->counters.retransmissions_out++;
@@ -174,22 +193,35 @@ struct transaction *sip_transaction_find_key(const struct sip_layer *l, struct s
 
 /* ---- time ---- */
 
+/* NULL: none. */
+static struct transaction *first_lingering(const struct sip_layer *l)
+{
+    return list_empty(&l->lingering) ? NULL : CONTAINER_OF(l->lingering.next, struct transaction, by_end);
+}
+
+static void wake(struct transaction *t, struct now now)
+{
+    if (t->is_server)
+        sip_server_tick(CONTAINER_OF(t, struct server, t), now);
+    else
+        sip_client_tick(CONTAINER_OF(t, struct client, t), now);
+}
+
 /* Each transaction that is woken sets a later deadline or ends, so this does. */
 void sip_layer_tick(struct sip_layer *l, struct now now)
 {
     struct heap_node *node;
-    while ((node = heap_first(&l->timers)) && mono_due(node->due, now.mono)) {
-        struct transaction *t = CONTAINER_OF(node, struct transaction, timer);
-        if (t->is_server)
-            sip_server_tick(CONTAINER_OF(t, struct server, t), now);
-        else
-            sip_client_tick(CONTAINER_OF(t, struct client, t), now);
-    }
+    struct transaction *t;
+    while ((node = heap_first(&l->timers)) && mono_due(node->due, now.mono))
+        wake(CONTAINER_OF(node, struct transaction, timer), now);
+    while ((t = first_lingering(l)) && mono_due(t->end_at, now.mono))
+        wake(t, now);
 }
 
 struct mono sip_layer_deadline(const struct sip_layer *l)
 {
-    return heap_deadline(&l->timers);
+    const struct transaction *t = first_lingering(l);
+    return mono_min(heap_deadline(&l->timers), t ? t->end_at : MONO_NEVER);
 }
 
 /* ---- what came in ---- */

@@ -40,7 +40,10 @@ struct sip_layer_config {
     size_t octets_max;             /* memory of all messages and transactions that are kept */
     unsigned retry_after_s;        /* of the 503 */
     bool refuse_merged; /* 482 for a request that came by another way already (8.2.2.2); a proxy has it off */
-    uint64_t seed;      /* of the hash tables */
+    unsigned
+        shares_from_side; /* requests by TLS to sides from this on have ;alias in their Via: the other side may send its own over the same
+                             connection (RFC 5923) */
+    uint64_t seed; /* of the hash tables */
 
     /* Whether a response to the request of ours with this token may come that way. What may not is counted and dropped before it changes anything: the
      * branch alone tells who knows it, not who it is. NULL: it is enough (18.1.2). */
@@ -83,7 +86,7 @@ struct mono sip_layer_deadline(const struct sip_layer *l);
 
 /* ---- client side ---- */
 
-/* Sends a request. The octets are a whole message without our own Via: the layer puts it on top ("SIP/2.0/<transport> <sent_by>;branch=…;rport").
+/* Sends a request. The octets are a whole message without our own Via: the layer puts it on top ("SIP/2.0/<transport> <sent_by>;branch=…;rport", and ;alias).
  * sent_by: our host[:port] as the other side is to see it. Its events carry the token. 0, ERR_LIMIT, ERR_SYNTAX, ERR_NO_MEMORY. */
 int sip_client_request(struct sip_layer *l, struct now now, const struct sip_hop *hop, const char *sent_by,
                        struct slice octets, uint64_t token, uint64_t *ret_client);

@@ -108,7 +108,8 @@ struct transaction {
     struct link by_id;
     struct link by_key;
     struct slice key;
-    struct heap_node timer; /* in the heap as long as it is alive, due at the earlier of these two */
+    struct heap_node timer; /* in the heap until it lingers, due at the earlier of these two */
+    struct list by_end;     /* in the layer's lingering, or alone */
     struct mono resend_at;
     struct mono end_at;
     int64_t interval_ms;
@@ -162,6 +163,7 @@ struct sip_layer {
     uint64_t seed[2];   /* of the tables */
     uint64_t last_id;
     struct heap timers;
+    struct list lingering; /* those that end next come first */
     struct table ids;
     struct table keys;
     struct table hops;    /* with the clients that wait for each */
@@ -192,6 +194,10 @@ struct transaction *sip_transaction_find_key(const struct sip_layer *l, struct s
 
 /* When it is to wake up: to repeat its packet, and to leave its state. */
 void sip_transaction_schedule(struct transaction *t, struct mono resend_at, struct mono end_at);
+
+/* All is said: it stays for 64 * T1, for what is repeated to it, and then ends. Most transactions do this at any time, each as long as the others: they are
+ * no load for the heap. It is not scheduled any more. */
+void sip_transaction_linger(struct transaction *t, struct now now);
 
 /* client.c */
 void sip_client_receive(struct sip_layer *l, struct now now, struct inbound *in);

@@ -22,7 +22,7 @@ void sip_net_config_init(struct sip_net_config *config)
         .first_ms = 30000,
         .message_ms = 10000,
         .idle_ms = 600000,
-        .keepalive_ms = 90000,
+        .keepalive_ms = 15000,
         .pong_ms = 10000,
         .no_tcp_ms = 600000,
         .spare_ms = 60000,

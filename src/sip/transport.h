@@ -10,6 +10,8 @@
  * that connection is up: ACK and CANCEL take the way of their INVITE. If the other side does not take the connection, the request goes by UDP after
  * all, and others for config.no_tcp_ms at once (18.1.1). The topmost Via is changed to what it goes by.
  *
+ * A ping is CR LF CR LF (RFC 5626 3.5.1). Whoever needs a connection, at either end, knows within 25 s that it is dead, though it has nothing to say.
+ *
  * Connections end: when they are idle, when a message that has begun does not become whole in time (slow senders), when the other side
  * shows no message at all after it connected, does not answer our keep-alive, or sends what is no message. Messages are bounded by
  * SIP_MESSAGE_OCTETS_MAX, their parts in memory by config.partial_octets_max, connections in all and by source; at the limit the
@@ -41,7 +43,7 @@ struct sip_net_config {
     int64_t first_ms;     /* until an accepted one has sent its first message or keep-alive */
     int64_t message_ms;   /* from a message's first octet to its last */
     int64_t idle_ms;      /* without any message, either way; longer than calls ring */
-    int64_t keepalive_ms; /* after so long without input we send CR LF CR LF on connections of ours; 0: never */
+    int64_t keepalive_ms; /* after so long without input we ping, on connections of ours and on held ones; 0: never */
     int64_t pong_ms;      /* for the answer to that; a side that never answered one is not held to it */
     int64_t no_tcp_ms;    /* an address that took no TCP is not tried again for large requests */
     int64_t spare_ms;     /* quiet for so long: may give way */

@@ -205,7 +205,7 @@ struct mono sip_conn_due(const struct sip_net *n, const struct conn *c)
         due = mono_min(due, mono_after_ms(c->since, config->first_ms));
     if (sip_framer_begun(&c->framer))
         due = mono_min(due, mono_after_ms(c->begun, config->message_ms));
-    if (!c->accepted && config->keepalive_ms)
+    if ((!c->accepted || c->holds) && config->keepalive_ms)
         due = mono_min(due, mono_after_ms(c->heard, c->pinged ? config->pong_ms : config->keepalive_ms));
     return due;
 }

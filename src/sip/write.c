@@ -76,7 +76,7 @@ void sip_put_text(struct buf *out, enum sip_header header, const char *format, .
 
 void sip_end(struct buf *out, struct slice body)
 {
-    sip_put_text(out, SIP_CONTENT_LENGTH, "%zu", body.n);
+    sip_put_text(out, SIP_CONTENT_LENGTH, "%u", (unsigned)body.n); /* a buffer ends long before that does */
     buf_str(out, "\r\n");
     buf_slice_put(out, body);
 }

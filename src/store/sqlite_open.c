@@ -176,6 +176,36 @@ static int load_recent(struct sqlite_store *store)
     return err && err != ERR_NO_MEMORY && err != ERR_IO ? ERR_SYNTAX : err;
 }
 
+/* A new database gets large pages if its transactions are long strings: each page is two calls of the kernel on its way out, and one before its place
+ * is free again. An old one keeps what it has. */
+#define PAGE_OCTETS 4096
+#define LARGE_PAGE_OCTETS 16384
+#define LOG_OCTETS_MAX (16u << 20)
+
+static int choose_pages(struct sqlite_store *store, const struct sqlite_store_options *options)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "PRAGMA page_size = %d", options->recent_octets_max ? LARGE_PAGE_OCTETS : PAGE_OCTETS);
+    return execute(store, sql);
+}
+
+/* The same few pages are written again and again: the log of writes may grow before what is newest in it goes to their places. */
+static int limit_pages(struct sqlite_store *store, const struct sqlite_store_options *options)
+{
+    char sql[128];
+    int page_octets;
+    int err = query_int(store, "PRAGMA page_size", &page_octets);
+    if (err)
+        return err;
+    snprintf(sql, sizeof sql, "PRAGMA wal_autocheckpoint = %u", LOG_OCTETS_MAX / (unsigned)page_octets);
+    err = execute(store, sql);
+    if (err || !options->pages_max)
+        return err;
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count = %llu",
+             (unsigned long long)options->pages_max * PAGE_OCTETS / (unsigned)page_octets);
+    return execute(store, sql);
+}
+
 static int set_up(struct sqlite_store *store, const struct sqlite_store_options *options)
 {
     int code = sqlite3_open_v2(options->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -184,17 +214,13 @@ static int set_up(struct sqlite_store *store, const struct sqlite_store_options 
     sqlite3_extended_result_codes(store->db, 1);
     if (sqlite3_db_readonly(store->db, "main") == 1)
         return ERR_NO_SPACE;
-    /* The exclusive mode keeps a second process out for as long as the database is open, and needs no shared memory. The same few pages are written
-     * again and again: the log of writes may grow to 16 MiB before what is newest in it goes to their places. */
-    int err =
-        execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                       "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 4000;"
-                       "BEGIN IMMEDIATE; COMMIT");
-    if (!err && options->pages_max) {
-        char sql[64];
-        snprintf(sql, sizeof sql, "PRAGMA max_page_count = %u", options->pages_max);
-        err = execute(store, sql);
-    }
+    /* The exclusive mode keeps a second process out for as long as the database is open, and needs no shared memory. */
+    int err = choose_pages(store, options);
+    if (!err)
+        err = execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                             "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; BEGIN IMMEDIATE; COMMIT");
+    if (!err)
+        err = limit_pages(store, options);
     if (!err)
         err = check_integrity(store);
     if (!err)

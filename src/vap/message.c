@@ -2,7 +2,6 @@
 #include "vap/message.h"
 
 #include "base/mem.h"
-#include "crypt/digest.h"
 #include "vap/value.h"
 
 /* Figure 3: the class bits sit between the bits of the method. */
@@ -145,11 +144,9 @@ void vap_end_signed(struct buf *b, size_t mark, const struct vap_key *key)
     size_t octets = b->n - mark;
     /* The length counts the attribute that is still to come. */
     set_length(b, mark, octets - VAP_HEADER_OCTETS + tlv_octets(VAP_INTEGRITY_OCTETS));
-    buf_put(b, zeros, integrity_padding(octets));
     if (b->err)
         return;
-    hmac_sha1(slice_of(key->octets, sizeof key->octets), slice_of(b->p + mark, b->n - mark), mac);
-    b->n = mark + octets;
+    hmac_sha1_keyed(&key->mac, slice_of(b->p + mark, octets), slice_of(zeros, integrity_padding(octets)), mac);
     tlv_put(b, TLV_MESSAGE_INTEGRITY, slice_of(mac, sizeof mac));
 }
 
@@ -157,19 +154,11 @@ int vap_check_integrity(const struct vap_message *m, const struct vap_key *key)
 {
     static const uint8_t zeros[64];
     uint8_t mac[SHA1_OCTETS];
-    struct buf text;
     if (!(m->has & VAP_HAS_INTEGRITY))
         return ERR_NOT_FOUND;
-    buf_init(&text, VAP_MESSAGE_OCTETS_MAX + sizeof zeros);
-    buf_put(&text, m->octets.p, m->integrity_octet);
-    buf_put(&text, zeros, integrity_padding(m->integrity_octet));
-    int err = text.err;
-    if (!err) {
-        hmac_sha1(slice_of(key->octets, sizeof key->octets), buf_slice(&text), mac);
-        err = mem_equal_secret(mac, m->integrity.p, sizeof mac) ? 0 : ERR_AUTH;
-    }
-    buf_fini(&text);
-    return err;
+    const struct slice covered = slice_of(m->octets.p, m->integrity_octet);
+    hmac_sha1_keyed(&key->mac, covered, slice_of(zeros, integrity_padding(covered.n)), mac);
+    return mem_equal_secret(mac, m->integrity.p, sizeof mac) ? 0 : ERR_AUTH;
 }
 
 /* "with any quotes and trailing nulls removed" (10.3.3) */
@@ -194,8 +183,10 @@ int vap_key_derive(struct slice user, struct slice realm, struct slice password,
         password.n--;
     buf_slice_put(&text, password);
     int err = text.err;
-    if (!err)
+    if (!err) {
         digest_md5(buf_slice(&text), ret_key->octets);
+        err = hmac_sha1_key_init(slice_of(ret_key->octets, sizeof ret_key->octets), &ret_key->mac);
+    }
     buf_fini_secret(&text);
     return err;
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/e164.h"
 #include "base/reader.h"
+#include "crypt/hmac.h"
 #include "tlv/tlv.h"
 
 #define VAP_PORT 5620
@@ -163,6 +164,7 @@ void vap_end(struct buf *b, size_t mark);
 /* The key of MESSAGE-INTEGRITY (section 10.3.3): a secret, as good as the password. */
 struct vap_key {
     uint8_t octets[16];
+    struct hmac_sha1_key mac; /* what of the HMAC depends on them alone */
 };
 
 /* 0 or ERR_NO_MEMORY. */
@@ -171,7 +173,7 @@ int vap_key_derive(struct slice user, struct slice realm, struct slice password,
 /* Appends MESSAGE-INTEGRITY and closes the message. */
 void vap_end_signed(struct buf *b, size_t mark, const struct vap_key *key);
 
-/* 0; ERR_NOT_FOUND without the attribute; ERR_AUTH when it is wrong; ERR_NO_MEMORY. Takes the same time wherever it differs. */
+/* 0; ERR_NOT_FOUND without the attribute; ERR_AUTH when it is wrong. Takes the same time wherever it differs. */
 int vap_check_integrity(const struct vap_message *m, const struct vap_key *key);
 
 /* True for ViPR with or without quotes. */

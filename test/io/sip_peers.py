@@ -14,6 +14,7 @@ import threading
 import time
 
 PATIENCE = 20
+START_SECONDS = 90  # until a program answers, on a machine that is busy
 AGAIN_SECONDS = 0.5  # until something is sent again
 
 
@@ -254,7 +255,7 @@ class Agent:
     def start(self):
         """Starts it and waits until it works."""
         self.begin()
-        wait_for(self.answers, lambda: "it does not start:\n" + self.log()[-4000:])
+        wait_for(self.answers, lambda: "it does not start:\n" + self.log()[-4000:], START_SECONDS)
 
     def answers(self):
         """Whether imectl reaches it."""

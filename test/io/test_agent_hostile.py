@@ -70,13 +70,15 @@ def options(host, transport):
 
 
 def flood(host, target, seconds):
-    """Runs as a process of its own: INVITEs over UDP, and over one TCP connection after the other."""
+    """Runs as a process of its own: INVITEs over UDP, and over one TCP connection after the other. As many as belong to the seconds, however long it takes."""
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind((host, 5060))
     udp.connect(target)
-    tcp, end, sent = None, time.monotonic() + seconds, 0
-    began = time.monotonic()
-    while time.monotonic() < end:
+    tcp, began = None, time.monotonic()
+    for sent in range(int(FLOOD_PER_SECOND * seconds)):
+        early = began + sent / FLOOD_PER_SECOND - time.monotonic()
+        if early > 0:
+            time.sleep(early)
         with contextlib.suppress(OSError):
             udp.send(invite(host, "0305550000"))
         if sent % 10 == 0:
@@ -86,8 +88,6 @@ def flood(host, target, seconds):
                 tcp.sendall(invite(host, "0305550000", transport="TCP"))
             except OSError:
                 tcp = None
-        sent += 1
-        time.sleep(max(0, began + sent / FLOOD_PER_SECOND - time.monotonic()))
 
 
 class Hostile:

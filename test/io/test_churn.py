@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Rounds of churn with real processes: a third of twelve servers is killed and started again, again and again, while six companies publish,
-call each other, validate and look numbers up. The short form of ./run world churn (lab/churn.py).
+call each other, validate and look numbers up. Two of them have agents, edges, PBXs and phones as well, and people who phone, directly, and must not notice. The
+short form of ./run world churn (lab/churn.py).
 
     test_churn.py [--rounds N] [--seed S] [--directory DIR]
 """
@@ -13,9 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 
 from churn import Churn, print_report  # noqa: E402
-from world import World, WorldError, free_network  # noqa: E402
+from offices import Offices  # noqa: E402
+from world import SHORT_CALLS, World, WorldError, free_network  # noqa: E402
 
-COMPANIES, SERVERS, BOOTSTRAPS = 6, 2, 2
+COMPANIES, SERVERS, BOOTSTRAPS, OFFICES = 6, 2, 2, 2
 
 
 def main():
@@ -28,7 +30,8 @@ def main():
     print(f"# seed {args.seed}", flush=True)
     world = World(args.directory, os.environ.get("IME_BUILD"), free_network(39))
     try:
-        world.up(COMPANIES, SERVERS, bootstraps=BOOTSTRAPS)
+        world.up(COMPANIES, SERVERS, bootstraps=BOOTSTRAPS, validator=SHORT_CALLS)
+        Offices(world, "basic", count=OFFICES).start()
         report = Churn(world, args.seed, tell=lambda text: print(f"# {text}", flush=True)).run(rounds=args.rounds)
         print_report(report, sys.stderr)
         good = not report["violations"]

@@ -11,6 +11,7 @@ import hmac
 import os
 import re
 import secrets
+import signal
 import socket
 import ssl
 import struct
@@ -194,6 +195,36 @@ def talk(sender, to, protect, receiver, unprotect, what):
     raise AssertionError(f"{what}: no voice comes")
 
 
+class Way:
+    """One direction of a call: what goes in, and when it came out."""
+
+    def __init__(self, name, sender, to, protect, receiver, unprotect):
+        self.name, self.sender, self.to, self.protect, self.receiver, self.unprotect = name, sender, to, protect, receiver, unprotect
+        self.heard, self.gap = None, 0.0
+
+    def step(self, sequence):
+        """A packet goes; those that have come are looked at."""
+        self.sender.sendto(self.protect(voice(sequence)), self.to)
+        self.receiver.setblocking(False)
+        try:
+            while True:
+                packet = self.unprotect(self.receiver.recv(2048))
+                number = struct.unpack("!H", packet[2:4])[0]
+                assert packet[12:] == voice(number)[12:], f"{self.name}: the voice is another one"
+                now = time.monotonic()
+                self.gap = max(self.gap, now - self.heard) if self.heard else 0.0
+                self.heard = now
+        except BlockingIOError:
+            pass
+        self.receiver.settimeout(0.2)
+
+
+def workers_of(pid):
+    """Processes of media workers."""
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(child) for child in f.read().split()]
+
+
 class Test:
     """The edge with both sides around it."""
 
@@ -233,7 +264,7 @@ address = {self.agent}:5080
 workers = 1
 """)
         self.edge.start()
-        self.agent_line = None
+        self.agent_line, self.via = None, ""
 
     def outside_line(self, name="a.example"):
         """A connection to the edge with this certificate; None: without one."""
@@ -250,7 +281,7 @@ workers = 1
         """Sends one from outside; what a response needs to be acknowledged, and the media that it offers."""
         call_id = call_id or secrets.token_hex(8)
         self.master, self.far_media = secrets.token_bytes(30), port_at(self.far)
-        self.head = [f"Via: SIP/2.0/TLS {self.far}:5061;branch=z9hG4bK{secrets.token_hex(6)}", "Max-Forwards: 70",
+        self.head = [f"Via: SIP/2.0/TLS {self.far}:5061;branch=z9hG4bK{secrets.token_hex(6)}{self.via}", "Max-Forwards: 70",
                      f"From: <sip:{THEIRS}@a.example;user=phone>;tag=far"]
         line.send([f"INVITE sip:{number}@b.example;user=phone SIP/2.0", *self.head, f"To: <sip:{number}@b.example;user=phone>", f"Call-ID: {call_id}",
                    "CSeq: 1 INVITE", f"Contact: <sip:far@{self.far}:5061;transport=tls>", *([f"X-Cisco-ViPR-Ticket: {permit}"] if permit else []),
@@ -323,6 +354,8 @@ workers = 1
         agent.expect("ACK")
         talk(self.far_media, to_far_side, Srtp(self.master, False).protect, agent_media, bytes, "to the agent")
         talk(agent_media, to_agent_side, bytes, self.far_media, Srtp(key, True).unprotect, "to the far side")
+        self.worker_dies((Way("to the agent", self.far_media, to_far_side, Srtp(self.master, False).protect, agent_media, bytes),
+                          Way("to the far side", agent_media, to_agent_side, bytes, self.far_media, Srtp(key, True).unprotect)))
         shown = self.edge.ctl("edge", "show", "calls")["streams"]
         assert len(shown) == 1 and shown[0]["domain"] == "a.example", shown
         self.in_dialog(line, "BYE", response, 2)
@@ -331,19 +364,96 @@ workers = 1
         line.expect(200)
         assert not self.edge.ctl("edge", "show", "calls")["streams"]
 
-    def call_out(self):
-        """From inside, by the Route that was learned: the far side sees our certificate, and the ticket."""
+    def worker_dies(self, ways):
+        """Its process is killed while both talk: they hear each other again, by the same ports and keys, and nobody says BYE."""
+        sequence, killed, end = 10000, None, time.monotonic() + PATIENCE
+        first = workers_of(self.edge.child.pid)
+        assert len(first) == 1, first
+        begun = time.monotonic()
+        while time.monotonic() < end:
+            sequence += 1
+            for way in ways:
+                way.step(sequence)
+            now = time.monotonic()
+            if not killed and now > begun + 2.5: # a state was told
+                os.kill(first[0], signal.SIGKILL)
+                killed = now
+            if killed and all(way.heard > killed + 0.5 for way in ways):
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError(f"{[way.name for way in ways if way.heard <= killed]}: not heard again")
+        assert workers_of(self.edge.child.pid) not in ([], first)
+        counters = self.edge.counters()
+        assert counters["media.sessions_resumed"] == 1 and not counters["edge.media_lost"] and not counters["media.sessions_lost"], counters
+        print("# a worker was killed: " + ", ".join(f"{1000 * way.gap:.0f} ms without voice {way.name}" for way in ways))
+
+    def short_call_in(self, line):
+        """From outside, over at once."""
+        self.invite(line, permit=ticket(NUMBER, "a.example"))
+        agent, contact = self.at_agent(), f"sip:agent@{self.agent}:5080;transport=tcp"
+        request = agent.expect("INVITE")
+        agent.send([*answer(request, 200, "OK", contact), "Content-Type: application/sdp"], sdp(self.agent, 4000))
+        response = line.expect(200)
+        self.in_dialog(line, "ACK", response, 1)
+        agent.expect("ACK")
+        self.in_dialog(line, "BYE", response, 2)
+        agent.send(answer(agent.expect("BYE"), 200, "OK", contact))
+        line.expect(200)
+
+    def busy_call_out(self, far=None):
+        """From inside, and refused: over this connection, or over a new one, which is given back."""
+        agent = Line(self.connect_inside())
+        agent.send([f"INVITE sip:{THEIRS}@a.example;user=phone SIP/2.0", f"Via: SIP/2.0/TCP {self.agent}:5080;branch=z9hG4bK{secrets.token_hex(6)}",
+                    "Max-Forwards: 70", f"Route: <sip:a.example:5061;maddr={self.far};transport=tls;lr>", f"From: <sip:{NUMBER}@b.example;user=phone>;tag=agent",
+                    f"To: <sip:{THEIRS}@a.example;user=phone>", f"Call-ID: {secrets.token_hex(8)}", "CSeq: 1 INVITE",
+                    f"Contact: <sip:agent@{self.agent}:5080;transport=tcp>", "Content-Type: application/sdp"], sdp(self.agent, 4000))
+        far = far or self.far_accepts()
+        request = far.expect("INVITE")
+        assert ";alias" in request.get("via"), "we share, too"
+        far.send(answer(request, 486, "Busy Here", f"sip:far@{self.far}:5061;transport=tls"))
+        far.expect("ACK")
+        agent.expect(486)
+        return far
+
+    def far_accepts(self):
+        """The connection that the edge makes."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{self.folder}/authority.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(f"{self.folder}/a.example.pem", f"{self.folder}/a.example.key")
+        far = Line(context.wrap_socket(self.far_listener.accept()[0], server_side=True))
+        assert ("DNS", "b.example") in far.socket.getpeercert()["subjectAltName"]
+        return far
+
+    def shared(self):
+        """One connection for both directions, if the far side says so in a call with a good ticket; else each has its own."""
+        line = self.outside_line()
+        self.via = ";alias"
+        self.short_call_in(line)
+        self.busy_call_out(line)
+        trunks = self.edge.ctl("edge", "show", "trunks")["trunks"]
+        counters = self.edge.counters()
+        assert counters["edge.shares"] == 1 and counters["edge.shares_refused"] == 0, counters
+        assert [t["domain"] for t in trunks] == ["a.example"] and trunks[0]["address"].startswith(self.far + ":"), trunks
+        line.socket.close()
+        self.via = ""
+        line = self.outside_line()
+        self.short_call_in(line)
+        far = self.busy_call_out() # not over that one: nobody has asked for it
+        self.busy_call_out(far)
+        line.socket.close()
+        far.socket.close()
+        assert self.edge.counters()["edge.shares"] == 1
+
+    def dial_out(self):
+        """From inside, by the Route that was learned: the far side sees our certificate, and the ticket. Both connections, what the agent was answered, and both ways of voice."""
         agent, agent_media = Line(self.connect_inside()), port_at(self.agent)
         agent.send([f"INVITE sip:{THEIRS}@a.example;user=phone SIP/2.0", f"Via: SIP/2.0/TCP {self.agent}:5080;branch=z9hG4bK{secrets.token_hex(6)}",
                     "Max-Forwards: 70", f"Route: <sip:a.example:5061;maddr={self.far};transport=tls;lr>", f"From: <sip:{NUMBER}@b.example;user=phone>;tag=agent",
                     f"To: <sip:{THEIRS}@a.example;user=phone>", f"Call-ID: {secrets.token_hex(8)}", "CSeq: 1 INVITE",
                     f"Contact: <sip:agent@{self.agent}:5080;transport=tcp>", "X-Cisco-ViPR-Ticket: dGhlaXJz", "Content-Type: application/sdp"],
                    sdp(self.agent, agent_media.getsockname()[1]))
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{self.folder}/authority.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(f"{self.folder}/a.example.pem", f"{self.folder}/a.example.key")
-        far = Line(context.wrap_socket(self.far_listener.accept()[0], server_side=True))
-        assert ("DNS", "b.example") in far.socket.getpeercert()["subjectAltName"]
+        far = self.far_accepts()
         request, master, media = far.expect("INVITE"), secrets.token_bytes(30), port_at(self.far)
         assert request.get("x-cisco-vipr-ticket") == "dGhlaXJz" and not request.get("route")
         assert self.agent not in str(request.fields) + request.body, "the inside is seen outside"
@@ -356,12 +466,38 @@ workers = 1
         agent.send([f"ACK {response.target()} SIP/2.0", f"Via: SIP/2.0/TCP {self.agent}:5080;branch=z9hG4bK{secrets.token_hex(6)}", "Max-Forwards: 70",
                     f"From: {response.get('from')}", f"To: {response.get('to')}", f"Call-ID: {response.call_id}", "CSeq: 1 ACK"])
         far.expect("ACK")
-        talk(agent_media, to_inside, bytes, media, Srtp(key, True).unprotect, "to the far side")
-        talk(media, to_edge, Srtp(master, False).protect, agent_media, bytes, "to the agent")
+        return agent, far, response, ((agent_media, to_inside, bytes, media, Srtp(key, True).unprotect, "to the far side"),
+                                      (media, to_edge, Srtp(master, False).protect, agent_media, bytes, "to the agent"))
+
+    def hang_up(self, agent, response):
+        """The agent says BYE."""
         agent.send([f"BYE {response.target()} SIP/2.0", f"Via: SIP/2.0/TCP {self.agent}:5080;branch=z9hG4bK{secrets.token_hex(6)}", "Max-Forwards: 70",
                     f"From: {response.get('from')}", f"To: {response.get('to')}", f"Call-ID: {response.call_id}", "CSeq: 2 BYE"])
+
+    def call_out(self):
+        """Voice each way, and over."""
+        agent, far, response, ways = self.dial_out()
+        for way in ways:
+            talk(*way)
+        self.hang_up(agent, response)
         far.send(answer(far.expect("BYE"), 200, "OK", f"sip:far@{self.far}:5061;transport=tls"))
         agent.expect(200)
+        far.socket.close()
+
+    def far_dies(self):
+        """The far edge is gone with its connection: the agent is told, and has its call until it hangs up."""
+        agent, far, response, _ = self.dial_out()
+        self.far_listener.close()
+        far.socket.close()
+        refer = agent.expect("REFER")
+        assert "ime-quality=bad" in refer.get("refer-to") and refer.get("x-ime-quality") == "bad;why=gone", refer.fields
+        agent.send(answer(refer, 202, "Accepted", f"sip:agent@{self.agent}:5080;transport=tcp"))
+        shown = self.edge.ctl("edge", "show", "calls")["streams"]
+        assert [s["quality"] for s in shown] == ["gone"], shown
+        assert self.edge.counters()["edge.far_gone"] == 1
+        self.hang_up(agent, response)
+        assert "X-IME" in agent.expect(503).get("reason")
+        assert not self.edge.ctl("edge", "show", "calls")["streams"]
 
     def connect_inside(self):
         """The agent connects to the edge."""
@@ -388,7 +524,7 @@ workers = 1
         self.edge.stop()
 
 
-STEPS = ("refusals", "certificates", "call_in", "call_out", "reload", "stop")
+STEPS = ("refusals", "certificates", "call_in", "shared", "call_out", "far_dies", "reload", "stop")
 
 
 def main():

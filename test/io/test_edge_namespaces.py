@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Two companies in network namespaces: A's edge is inline, B's off-path. Calls go direct each way, with audio; nobody inside reaches the far side but through both
-edges, and nobody outside the inside. Skipped where the machine allows no namespaces.
+edges, and nobody outside the inside. Once more with an Internet that can be bad. Skipped where the machine allows no namespaces.
 
     test_edge_namespaces.py [--directory DIR]
 """
@@ -11,6 +11,7 @@ import sys
 from steps import run, wait_for
 from offices import ENROLLED, Offices  # in the folder that steps has found
 from spaces import NETWORK, entering, refused
+from talk import Talk
 from world import World
 
 CALL_SECONDS = 1.2
@@ -25,7 +26,7 @@ class Steps:
 
     def __init__(self, world):
         self.world = world
-        self.offices = Offices(world)
+        self.offices = Offices(world, impaired=world.impaired)
         self.a, self.b = self.offices.offices
 
     def connects(self, space, point):
@@ -105,10 +106,41 @@ class Steps:
                     pass
         wait_for(lambda: not held & set(namespaces()), "something lives on in a namespace", 10)
 
+    def step_bad_internet(self):
+        """What edges say to each other passes an Internet that can be bad, inline and off-path."""
+        world = make(self.world.directory, self.world.build, impaired=True)
+        try:
+            up(world)
+            Steps(world).losses()
+        finally:
+            world.down()
 
-def make(folder, build):
+    def losses(self):
+        """Of a call that goes on through them."""
+        self.step_start()
+        number = self.learn(self.b, self.a)
+        internet, before = self.offices.internet, len(self.offices.ended())
+        talk = Talk(self.b.call_argv(self.b.numbers[7], self.b.dials(number), None))
+        try:
+            talk.wait("answered")
+            internet.set("loss=30%")
+            wait_for(lambda: all(internet.ways()[way]["lost"] > 0 for way in (("a", "b"), ("b", "a"))), lambda: f"nothing is lost: {internet.ways()}")
+            internet.clear()
+            last = talk.hang_up()
+        finally:
+            talk.stop()
+        assert last["in_order"] and last["heard_hz"], last
+        assert len(self.offices.carried()) == before
+
+
+def make(folder, build, impaired=False):
     """The world of these steps; what the deployments are is said per company."""
-    return World(folder, build, NETWORK, deployments=["basic", "off-path"])
+    return World(folder, build, NETWORK, deployments=["basic", "off-path"], impaired=impaired)
+
+
+def up(world):
+    """A server each."""
+    world.up(2, 1, ring=RING, validator=VALIDATOR)
 
 
 def main():
@@ -117,8 +149,8 @@ def main():
     if why:
         print(f"1..0 # SKIP {why}")
         return 0
-    names = ("step_start", "step_walls", "step_basic", "step_off_path", "step_down")
-    return run(Steps, "edge_namespaces", names, lambda world: world.up(2, 1, ring=RING, validator=VALIDATOR), make=make)
+    names = ("step_start", "step_walls", "step_basic", "step_off_path", "step_down", "step_bad_internet")
+    return run(Steps, "edge_namespaces", names, up, make=make)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,10 @@ class Steps:
         self.grown(self.b, "edge.tickets_good", 1, lambda: self.call(self.numbers[0], "IME"))
         assert len(self.offices.carried()) == 3
         wait_for(lambda: not self.b.edge.ctl("edge", "show", "calls")["streams"], "B's edge keeps the call", 10)
-        assert self.b.edge.ctl("edge", "show", "trunks")["trunks"][0]["domain"] == self.a.domain
-        assert self.a.edge.ctl("edge", "show", "trunks")["trunks"][0]["domain"] == self.b.domain
+        at_a, at_b = (office.edge.ctl("edge", "show", "trunks")["trunks"][0] for office in (self.a, self.b))
+        assert (at_b["domain"], at_a["domain"]) == (self.a.domain, self.b.domain)
+        assert (at_a["address"], at_a["connections"], at_b["connections"]) == (self.b.edge.outside, 1, 1), (at_a, at_b)
+        assert self.counter(self.b, "edge.shares") == 1, "calls of B's would not go over the connection that A has made"
 
     def step_rotate(self):
         """B's server has another key from now on: its edge knows that at once, and takes old tickets all the same."""

@@ -64,7 +64,7 @@ static void check(const struct outcome *o)
 static void days(void **state)
 {
     (void)state;
-    const struct outcome one = live(1), again = live(1), other = live(2);
+    const struct outcome one = live(1), again = live(1), other = live(3); /* with edges, and without */
     check(&one);
     check(&other);
     assert_true(again.hash == one.hash && other.hash != one.hash);

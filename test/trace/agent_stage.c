@@ -75,6 +75,99 @@ struct stage *agent_stage_new(void)
     return s;
 }
 
+/* ---- sound ---- */
+
+static int open_sound(void *ctx, enum agent_side side, uint8_t family, uint64_t *ret_id, struct addr *ret_local)
+{
+    struct stage *s = ctx;
+    static const char *const places[AGENT_SIDES] = {"10.0.0.9", "198.51.100.9", "203.0.113.1"};
+    assert_int_not_equal(family, 6);
+    if (s->sounds_max && stage_sounds_open(s) >= s->sounds_max)
+        return ERR_LIMIT;
+    assert_true(s->sound_count < STAGE_SOUNDS_MAX);
+    struct stage_sound *sound = &s->sounds[s->sound_count++];
+    *sound = (struct stage_sound){.is_open = true, .side = side};
+    assert_int_equal(addr_parse(slice_str(places[side]), (uint16_t)(20000 + 2 * s->sound_count), &sound->local), 0);
+    tone_receiver_init(&sound->receiver, 101);
+    *ret_id = s->sound_count;
+    *ret_local = sound->local;
+    return 0;
+}
+
+static void close_sound(void *ctx, uint64_t id)
+{
+    struct stage *s = ctx;
+    assert_true(id && id <= s->sound_count && s->sounds[id - 1].is_open);
+    s->sounds[id - 1].is_open = false;
+}
+
+size_t stage_sounds_open(const struct stage *s)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < s->sound_count; i++)
+        n += s->sounds[i].is_open;
+    return n;
+}
+
+struct stage_sound *stage_sound(struct stage *s, enum agent_side side)
+{
+    for (unsigned i = s->sound_count; i; i--) {
+        if (s->sounds[i - 1].is_open && s->sounds[i - 1].side == side)
+            return &s->sounds[i - 1];
+    }
+    fail_msg("no port is open on the side %s", agent_side_name(side));
+    return NULL;
+}
+
+static void sounded(struct stage *s, const struct agent_effect *e)
+{
+    assert_true(e->sound && e->sound <= s->sound_count);
+    struct stage_sound *sound = &s->sounds[e->sound - 1];
+    char digit;
+    assert_true(sound->is_open);
+    sound->packets++;
+    sound->to = e->to;
+    if (tone_receiver_input(&sound->receiver, s->now.mono, &sound->local, e->octets, &digit) &&
+        sound->digit_count < sizeof sound->digits - 1)
+        sound->digits[sound->digit_count++] = digit;
+}
+
+void stage_tones(struct stage *s, const struct stage_sound *sound, const char *digits)
+{
+    struct tone_format format = {
+        .codec = "PCMU", .codec_type = 0, .clock_hz = 8000, .has_events = true, .event_type = 101};
+    const uint64_t id = (uint64_t)(sound - s->sounds) + 1;
+    struct tone_sender sender;
+    struct addr from;
+    assert_int_equal(addr_parse(slice_str("192.0.2.77:4000"), 0, &from), 0);
+    assert_int_equal(tone_sender_init(&sender, &format, &s->entropy, s->now.mono), 0);
+    assert_int_equal(tone_sender_digits(&sender, slice_str(digits)), 0);
+    while (!tone_sender_is_idle(&sender)) {
+        uint8_t octets[TONE_PACKET_OCTETS_MAX];
+        size_t n;
+        stage_run(s, 20);
+        while (tone_sender_next(&sender, s->now.mono, octets, &n)) {
+            if (sound->is_open)
+                agent_sound_input(s->agent, s->now, id, &from, slice_of(octets, n));
+        }
+    }
+    stage_run(s, 0);
+}
+
+void agent_stage_fallback(struct stage *s, const struct agent_fallback_profile *profile)
+{
+    size_t group;
+    struct agent_fallback_profile p = *profile;
+    agent_enrolled_free(s->enrolled);
+    snprintf(p.name, sizeof p.name, "p");
+    assert_int_equal(agent_enrolled_new(&s->enrolled), 0);
+    assert_int_equal(agent_enrolled_add_profile(s->enrolled, &p), 0);
+    assert_int_equal(agent_enrolled_add_group(s->enrolled, "g", "p", &group), 0);
+    assert_int_equal(agent_enrolled_add_pattern(s->enrolled, group, slice_str("+4930100XXXX")), 0);
+    s->sound = (struct agent_sound){s, open_sound, close_sound};
+    s->ports.sound = &s->sound;
+}
+
 static enum peer peer_of(const struct sip_hop *hop)
 {
     for (unsigned i = 0; i < PEERS; i++) {
@@ -147,6 +240,8 @@ static void drain(struct stage *s)
                 locate(s, e.trunk);
             else if (e.kind == AGENT_STOPPED)
                 s->stopped = true;
+            else if (e.kind == AGENT_SOUND)
+                sounded(s, &e);
             else if (e.kind == AGENT_MAPPING)
                 s->mapping(s, e.mapping);
         }
@@ -247,6 +342,11 @@ int agent_stage_teardown(void **state)
     assert_int_equal(s->agent->attempts.n, 0);
     assert_int_equal(s->agent->late.n, 0);
     assert_int_equal(s->agent->direct_count, 0);
+    assert_int_equal(s->agent->leg_count, 0);
+    assert_int_equal(s->agent->voices.n, 0);
+    assert_int_equal(s->agent->tokens.n, 0);
+    assert_int_equal(s->agent->fallback_count + s->agent->away_count, 0);
+    assert_int_equal(stage_sounds_open(s), 0);
     agent_stage_free(s);
     return 0;
 }
@@ -458,6 +558,11 @@ const char *stage_text(struct stage *s)
     return s->taken->text;
 }
 
+const char *stage_body(struct stage *s)
+{
+    return (const char *)s->message.body.p; /* the end of a text */
+}
+
 /* ---- talks ---- */
 
 static void keep(char out[STAGE_TEXT_OCTETS], struct slice s)
@@ -485,6 +590,11 @@ static const char *via_of(struct talk *t, const char *branch)
     snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=%s\r\n", sip_transport_name(peers[t->peer].transport),
              peers[t->peer].address, branch);
     return text;
+}
+
+static const char *sdp_of(const struct talk *t)
+{
+    return t->stage->sdp[t->peer] ? t->stage->sdp[t->peer] : SDP;
 }
 
 static const char *via(struct talk *t)
@@ -528,7 +638,7 @@ void talk_call_with(struct stage *s, struct talk *t, enum peer peer, const char 
     snprintf(t->remote, sizeof t->remote, "<sip:%s@agent>", user);
     snprintf(t->target, sizeof t->target, "sip:%s@agent", user);
     t->cseq = t->invite_cseq = 101;
-    write_request(t, "INVITE", t->cseq, invite_via(t), more, SDP);
+    write_request(t, "INVITE", t->cseq, invite_via(t), more, sdp_of(t));
 }
 
 void talk_call(struct stage *s, struct talk *t, enum peer peer, const char *user)
@@ -591,7 +701,7 @@ void talk_answer(struct talk *t, unsigned status, const char *more)
     const bool offers = m.method == SIP_INVITE && status > 180 && status < 300;
     if (offers)
         sip_put_text(&out, SIP_CONTENT_TYPE, "application/sdp");
-    sip_end(&out, offers ? slice_str(SDP) : (struct slice){0});
+    sip_end(&out, offers ? slice_str(sdp_of(t)) : (struct slice){0});
     assert_int_equal(out.err, 0);
     deliver(t->stage, t->peer, buf_slice(&out));
     buf_fini(&out);

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/journal.h"
 #include "base/list.h"
+#include "media/tone.h"
 #include "sip/edit.h"
 #include "store/memory.h"
 #include "testing.h"
@@ -14,6 +15,18 @@ enum peer { PBX, CARRIER_1, CARRIER_2, FAR, PEERS };
 
 #define STAGE_TEXT_OCTETS 512
 #define STAGE_MESSAGE_OCTETS 8192
+
+/* A port that the agent has opened, and what it has sent from there. */
+struct stage_sound {
+    bool is_open;
+    enum agent_side side;
+    struct addr local, to;
+    unsigned packets;
+    struct tone_receiver receiver;
+    char digits[64];
+    unsigned digit_count;
+};
+#define STAGE_SOUNDS_MAX 1024
 
 /* One side of a dialog that a peer has with the agent. */
 struct talk {
@@ -62,6 +75,10 @@ struct stage {
     char to_strangers[STAGE_MESSAGE_OCTETS];                                 /* the last message to nobody of them */
     struct sip_hop stranger;
     unsigned branch;
+    const char *sdp[PEERS]; /* what each of them describes; NULL: one stream of audio */
+    struct agent_sound sound;
+    struct stage_sound sounds[STAGE_SOUNDS_MAX];
+    unsigned sound_count, sounds_max; /* opened so far; 0: as many as there is room for */
 
     /* Trouble, if a test wants it; drawn from the entropy. */
     const struct entropy *trouble;
@@ -80,6 +97,14 @@ struct stage *agent_stage_new(void);
 void agent_stage_start(struct stage *s);
 void agent_stage_restart(struct stage *s, bool crash);
 void agent_stage_free(struct stage *s);
+
+/* Calls may move to the phone network: ports for sound, and this profile for our numbers; between agent_stage_new and _start. */
+void agent_stage_fallback(struct stage *s, const struct agent_fallback_profile *profile);
+/* The last port that was opened on that side and still is. */
+struct stage_sound *stage_sound(struct stage *s, enum agent_side side);
+/* Digits come in there, as named events. */
+void stage_tones(struct stage *s, const struct stage_sound *sound, const char *digits);
+size_t stage_sounds_open(const struct stage *s);
 
 /* A route to +49302000001 by b.example, with the ticket "dGlja2V0". */
 void stage_learn(struct stage *s, const char *number, const char *domain);
@@ -104,6 +129,7 @@ bool stage_is_quiet(const struct stage *s, enum peer peer);
 /* A header field of what was taken; "" if there is none. Static storage. */
 const char *stage_field(struct stage *s, enum sip_header header);
 const char *stage_text(struct stage *s);          /* all of it */
+const char *stage_body(struct stage *s);          /* of it */
 const struct sip_hop *stage_hop(struct stage *s); /* where it was sent to */
 
 /* ---- talks ---- */

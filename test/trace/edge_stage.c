@@ -109,6 +109,7 @@ static void written(void *ctx, enum log_level level, const char *event, const ch
     (void)level;
     s->notices++;
     memcpy(s->event_before, s->last_event, sizeof s->last_event);
+    memcpy(s->line_before, s->last_line, sizeof s->last_line);
     snprintf(s->last_event, sizeof s->last_event, "%s", event);
     snprintf(s->last_line, sizeof s->last_line, "%s", text);
 }
@@ -194,6 +195,17 @@ static void hold(void *ctx, uint64_t conn, bool is_needed)
         s->held[s->held_count++] = conn;
 }
 
+static int share(void *ctx, uint64_t conn, unsigned side, const char *domain, const struct addr *target)
+{
+    struct stage *s = ctx;
+    s->share.count++;
+    s->share.conn = conn;
+    s->share.side = side;
+    snprintf(s->share.domain, sizeof s->share.domain, "%s", domain);
+    addr_format(target, s->share.target);
+    return s->share.err;
+}
+
 bool stage_holds(const struct stage *s, enum peer peer)
 {
     for (unsigned i = 0; i < s->held_count; i++)
@@ -211,6 +223,8 @@ void edge_stage_start(struct stage *s)
     s->ports.media = &s->media;
     s->ports.hold = hold;
     s->ports.hold_ctx = s;
+    s->ports.share = share;
+    s->ports.share_ctx = s;
     assert_int_equal(edge_new(&s->options, &s->ports, s->now, &s->edge), 0);
 }
 
@@ -470,8 +484,11 @@ static void keep_target(struct talk *t)
 static const char *via_of(const struct talk *t, const char *branch)
 {
     static char text[STAGE_TEXT_OCTETS];
-    snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=%s\r\n", sip_transport_name(peers[t->peer].transport),
-             peers[t->peer].address, branch);
+    const bool is_outside = peers[t->peer].side == EDGE_OUTSIDE;
+    const struct stage *s = t->stage;
+    snprintf(text, sizeof text, "Via: SIP/2.0/%s %s;branch=%s%s\r\n", sip_transport_name(peers[t->peer].transport),
+             is_outside && s->sent_by ? s->sent_by : peers[t->peer].address, branch,
+             is_outside && s->via_params ? s->via_params : "");
     return text;
 }
 

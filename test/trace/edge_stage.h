@@ -78,10 +78,19 @@ struct stage {
     uint64_t last_closed_conn;
     uint64_t held[STAGE_SESSIONS]; /* connections that calls need */
     unsigned held_count;
+    struct stage_share { /* the last time that a connection was to be shared */
+        unsigned count;
+        uint64_t conn;
+        unsigned side;
+        char domain[64], target[ADDR_TEXT_OCTETS];
+        int err; /* the answer */
+    } share;
+    const char *via_params; /* of what peers outside send: ";alias"; NULL: none */
+    const char *sent_by;    /* instead of their addresses; NULL: these */
     unsigned branch;
     bool stopped;
-    unsigned notices; /* lines of the log, and the last one */
-    char event_before[64], last_event[64], last_line[1024];
+    unsigned notices; /* lines of the log, and the last two */
+    char event_before[64], line_before[1024], last_event[64], last_line[1024];
     struct log log;
 };
 

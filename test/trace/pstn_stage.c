@@ -158,30 +158,34 @@ static void deliver(struct stage *s, const struct mail *m)
     }
 }
 
-/* From where it was sent to where it is heard, through a carrier that relays it. */
-static void carry(struct stage *s, struct addr from, struct addr to, struct slice packet)
+/* To the phone that has that port. */
+static void hear(struct stage *s, struct addr from, struct addr to, struct slice packet)
 {
-    struct addr next;
-    size_t port;
-    bool relayed = false;
+    for (unsigned i = 0; i < PHONES; i++) {
+        const struct pstn_phone_options *o = &s->ends[i].options;
+        for (size_t k = 0; k < o->port_count; k++) {
+            if (addr_eq(&o->ports[k], &to) && !happens(s, s->lose_voice_percent) && !s->voices_stop)
+                pstn_phone_take(s->ends[i].phone, s->now, k, &from, packet);
+            if (o->has_video && addr_eq(&o->video_ports[k], &to))
+                pstn_phone_take(s->ends[i].phone, s->now, o->port_count + k, &from, packet);
+        }
+    }
+}
+
+/* To a carrier that has that port. */
+static bool relay(struct stage *s, struct addr from, struct addr to, struct slice packet)
+{
     for (unsigned i = 0; i < 2; i++) {
         const struct pstn_carrier_options *o = &s->options.carriers[i];
-        for (size_t k = 0; k < 2 * (size_t)o->media_calls && !relayed; k++) {
+        for (size_t k = 0; k < 2 * (size_t)o->media_calls; k++) {
             const struct addr here = pstn_media_addr(o, k);
-            relayed = addr_eq(&here, &to) && pstn_network_relay(s->network, i, k, &from, &port, &next);
-            if (relayed) {
-                from = pstn_media_addr(o, port);
-                to = next;
-            }
+            if (!addr_eq(&here, &to))
+                continue;
+            pstn_network_take(s->network, s->now, i, k, &from, packet);
+            return true;
         }
     }
-    for (unsigned i = 0; i < PHONES; i++) {
-        const struct end *e = &s->ends[i];
-        for (size_t k = 0; k < e->options.port_count; k++) {
-            if (addr_eq(&e->options.ports[k], &to) && !happens(s, s->lose_voice_percent))
-                pstn_phone_take(e->phone, k, &from, packet);
-        }
-    }
+    return false;
 }
 
 static void speak(struct stage *s, struct end *from)
@@ -190,8 +194,21 @@ static void speak(struct stage *s, struct end *from)
     struct addr to;
     struct slice packet;
     while (pstn_phone_speak(from->phone, &port, &to, &packet)) {
-        s->voices++;
-        carry(s, from->options.ports[port], to, packet);
+        const struct pstn_phone_options *o = &from->options;
+        const struct addr at = port < o->port_count ? o->ports[port] : o->video_ports[port - o->port_count];
+        s->voices += port < o->port_count;
+        if (!relay(s, at, to, packet))
+            hear(s, at, to, packet);
+    }
+}
+
+static void give(struct stage *s)
+{
+    struct pstn_packet p;
+    while (pstn_network_give(s->network, s->now, &p)) {
+        s->relayed_to = p.to;
+        memcpy(s->relayed, p.octets.p, p.octets.n);
+        hear(s, pstn_media_addr(&s->options.carriers[p.carrier], p.port), p.to, p.octets);
     }
 }
 
@@ -207,6 +224,7 @@ static bool drain_once(struct stage *s)
             post(s, address(phone_points[i]), &e, 0);
         speak(s, &s->ends[i]);
     }
+    give(s);
     if ((it = list_pop(&s->post))) {
         struct mail *m = CONTAINER_OF(it, struct mail, link);
         if (happens(s, s->change_percent))
@@ -286,9 +304,11 @@ void pbx_responds(struct stage *s, const char *status, const char *more)
     static const char *const names[] = {"Via", "From", "To", "Call-ID", "CSeq"};
     char text[4096];
     int n = snprintf(text, sizeof text, "SIP/2.0 %s\r\n", status);
-    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s: %s%s\r\n", names[i], pbx_field(s, copied[i]),
-                      copied[i] == SIP_TO ? ";tag=pbx" : "");
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
+        const char *value = pbx_field(s, copied[i]);
+        const bool is_tagged = copied[i] != SIP_TO || strstr(value, ";tag=");
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s: %s%s\r\n", names[i], value, is_tagged ? "" : ";tag=pbx");
+    }
     n += snprintf(text + n, sizeof text - (size_t)n, "%sContent-Length: 0\r\n\r\n", more);
     assert_true((size_t)n < sizeof text);
     pbx_sends(s, slice_of(text, (size_t)n));

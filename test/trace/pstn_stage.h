@@ -50,7 +50,10 @@ struct stage {
     unsigned lose_percent, change_percent; /* of all messages */
     unsigned swallow;                      /* messages from BOB that are lost, from now on */
     unsigned lose_voice_percent;
-    uint64_t voices; /* packets that phones have sent */
+    struct addr relayed_to; /* the last packet that a carrier sent, and where */
+    uint8_t relayed[2048];
+    bool voices_stop; /* none arrives */
+    uint64_t voices;  /* packets that phones have sent */
 };
 
 struct addr address(const char *text);

@@ -156,6 +156,7 @@ static void ticket_refused(void **state)
 static void ticket_expired(void **state)
 {
     refused(*state, 403, "Reason: X-IME ;cause=140 ;text=\"the ticket has expired\"\r\n", AGENT_CAUSE_EXPIRED_TICKET);
+    assert_string_equal(stage_record(*state).steps[0].text, "b.example"); /* the cause says it */
 }
 
 static void far_side_is_ill(void **state)
@@ -171,6 +172,32 @@ static void far_pbx_is_away(void **state)
 static void media_not_acceptable(void **state)
 {
     refused(*state, 488, NULL, AGENT_CAUSE_UNKNOWN);
+}
+
+/* An edge says what it does not like. The other route leads to the same one, which would not like it again. */
+static void edge_says_why(void **state)
+{
+    stage_learn_from(*state, NUMBER, "b.example", 2);
+    refused(*state, 488, "Reason: X-IME ;cause=148 ;text=\"address where no \\\"media\\\" may go\"\r\n",
+            AGENT_CAUSE_UNKNOWN);
+    const struct call_record r = stage_record(*state);
+    assert_string_equal(r.steps[0].text, "b.example: address where no \"media\" may go");
+    assert_int_equal(r.steps[0].status, 488);
+    assert_string_equal(r.steps[1].text, "b.example: another route, to the same place: not tried");
+}
+
+static void edge_says_what_cannot_be_shown(void **state)
+{
+    refused(*state, 488, "Reason: X-IME ;cause=148 ;text=\"a\xc3\xa4\"\r\n", AGENT_CAUSE_UNKNOWN);
+    assert_string_equal(stage_record(*state).steps[0].text, "b.example");
+}
+
+static void edge_says_too_much(void **state)
+{
+    char more[400];
+    snprintf(more, sizeof more, "Reason: X-IME ;cause=148 ;text=\"%0300d\"\r\n", 0);
+    refused(*state, 488, more, AGENT_CAUSE_UNKNOWN);
+    assert_int_equal(strlen(stage_record(*state).steps[0].text), CALL_STEP_TEXT_OCTETS);
 }
 
 static void nowhere_acceptable(void **state)
@@ -587,6 +614,9 @@ int main(void)
         CASE(far_side_is_ill),
         CASE(far_pbx_is_away),
         CASE(media_not_acceptable),
+        CASE(edge_says_why),
+        CASE(edge_says_what_cannot_be_shown),
+        CASE(edge_says_too_much),
         CASE(nowhere_acceptable),
         CASE(number_is_gone),
         CASE(fails_while_ringing),

@@ -115,6 +115,36 @@ static void ticket_of_an_old_epoch(void **state)
     expect_refusal(s, FAR, header, "403", 147, &stage_counters(s)->ticket_epoch, "edge.ticket.invalid");
 }
 
+/* Without a good ticket the answer to a message is the same wherever it points: else a stranger could ask which addresses and names are of the inside. */
+static void nobody_learns_where_the_inside_is(void **state)
+{
+    struct stage *s = *state;
+    struct talk t;
+    char bad[1200], reason[1200] = "";
+    static const char *const contacts[] = {"sip:x@203.0.113.9;transport=tls", "sip:x@10.1.0.5;transport=tls",
+                                           "sip:x@127.0.0.1;transport=tls", "sip:x@pbx.internal;transport=tls"};
+    snprintf(bad, sizeof bad, "%s", stage_ticket(s, "+49301001235", "b.example", -1000, 1000));
+    for (size_t i = 0; i < 2 * sizeof contacts / sizeof contacts[0]; i++) {
+        const bool is_good = i >= sizeof contacts / sizeof contacts[0];
+        if (is_good && i % 4 == 0)
+            continue;
+        talk_ask(s, &t, FAR, "OPTIONS", NULL, NULL);
+        talk_heard(&t, "403");
+        t.contact = contacts[i % 4];
+        snprintf(t.remote, sizeof t.remote, "<sip:" OURS "@a.example>");
+        talk_request(&t, "INVITE", is_good ? stage_good_ticket(s) : bad, stage_secure_sdp);
+        talk_heard(&t, "403");
+        if (!i)
+            snprintf(reason, sizeof reason, "%s", stage_field(s, SIP_REASON));
+        assert_int_equal(!strcmp(stage_field(s, SIP_REASON), reason), !is_good);
+        talk_ack(&t);
+        stage_quiet(s);
+    }
+    assert_non_null(strstr(reason, "cause=147"));
+    assert_int_equal(stage_counters(s)->ticket_number, 4);
+    assert_int_equal(stage_counters(s)->refused_address, 3);
+}
+
 static void no_keys(void **state)
 {
     struct stage *s = *state;
@@ -381,6 +411,7 @@ int main(void)
         CASE(ticket_of_a_second_name),
         CASE(ticket_revoked),
         CASE(ticket_of_an_old_epoch),
+        CASE(nobody_learns_where_the_inside_is),
         CASE(no_keys),
         CASE(target_is_not_ours),
         CASE(method_not_allowed),

@@ -171,6 +171,40 @@ static void forks(void **state)
     talk_bye(&ann, &bob);
 }
 
+/* Whoever has seen one branch of ours could have us say goodbye for ever, each time with a transaction that others would need. */
+static void answers_without_end(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob, late;
+    char tag[16];
+    talk_begin(s, &ann, AGENT, &bob, FAR);
+    talk_answer_as(&bob, 200, "one", NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    stage_take(s, FAR, "ACK");
+    for (unsigned round = 1; round <= 2; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            late = bob;
+            snprintf(tag, sizeof tag, "late-%u-%u", round, i);
+            talk_answer_as(&late, 200, tag, NULL);
+        }
+        for (unsigned i = 0; i < 20; i++) {
+            stage_take(s, FAR, "ACK");
+            stage_take(s, FAR, "BYE");
+            late = bob;
+            snprintf(late.request, sizeof late.request, "%s", stage_text(s));
+            snprintf(tag, sizeof tag, "late-%u-%u", round, i);
+            talk_answer_as(&late, 200, tag, NULL);
+        }
+        stage_quiet(s);
+        assert_int_equal(stage_counters(s)->answers_late, 20 * round);
+        assert_int_equal(stage_counters(s)->blocked_response, 180 * round);
+        stage_run(s, 1000);
+    }
+    snprintf(bob.tag, sizeof bob.tag, "one");
+    talk_bye(&ann, &bob);
+}
+
 static void too_many_forks(void **state)
 {
     struct stage *s = *state;
@@ -354,6 +388,7 @@ int main(void)
         CASE(cancelled),
         CASE(cancel_crosses_answer),
         CASE(forks),
+        CASE(answers_without_end),
         CASE(too_many_forks),
         CASE(answer_again),
         CASE(answer_when_nobody_waits),

@@ -221,6 +221,8 @@ static void expect_refused(struct stage *s, const char *sdp, const char *status,
     const uint64_t before = *counter;
     talk_ask(s, &t, FAR, "INVITE", stage_good_ticket(s), sdp);
     talk_heard(&t, status);
+    if (strcmp(status, "503") != 0) /* what is wrong with the message; else there is nothing wrong with it */
+        assert_non_null(strstr(stage_field(s, SIP_REASON), "X-IME ;cause=148 ;text=\""));
     talk_ack(&t);
     stage_quiet(s);
     assert_int_equal(*counter, before + 1);
@@ -263,6 +265,8 @@ static void far_answers_without_srtp(void **state)
     bob.sdp = stage_plain_sdp;
     talk_answer(&bob, 200, NULL);
     stage_take(s, AGENT, "488");
+    assert_string_equal(s->event_before, "edge.sdp.refused");
+    assert_non_null(strstr(s->line_before, " answer=200 ")); /* and not in the far side's words */
     ann.failed = true;
     talk_ack(&ann);
     stage_take(s, FAR, "ACK");

@@ -44,16 +44,37 @@ static void connections_are_held(void **state)
     struct talk bob, ann;
     talk_connect(s, &bob, FAR, &ann, AGENT);
     assert_true(stage_holds(s, FAR));
-    assert_false(stage_holds(s, AGENT)); /* it was found by its address, and would be found again */
-    talk_request(&ann, "INFO", NULL, NULL);
-    talk_asked(&bob, "INFO");
-    talk_answer(&bob, 200, NULL);
-    talk_heard(&ann, "200");
-    assert_true(stage_holds(s, AGENT)); /* it has asked over it */
+    assert_true(stage_holds(s, AGENT)); /* though it has only answered */
     talk_bye(&ann, &bob);
     stage_run(s, 60000);
     assert_false(stage_holds(s, FAR));
     assert_false(stage_holds(s, AGENT));
+}
+
+/* The same for a connection of ours; when it has ended it is made again. */
+static void our_connection_is_held(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_begin(s, &ann, AGENT, &bob, FAR);
+    assert_false(stage_holds(s, FAR));
+    talk_accept(&ann, &bob);
+    assert_true(stage_holds(s, FAR));
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    assert_int_equal(s->taken->hop.conn, s->conns[FAR]);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    stage_lose(s, FAR);
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    assert_int_equal(s->taken->hop.conn, 0);
+    assert_string_equal(s->taken->hop.host, "b.example");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_bye(&ann, &bob);
+    stage_run(s, 60000);
+    assert_false(stage_holds(s, FAR));
 }
 
 /* A Contact that points into our network is not followed. */
@@ -99,6 +120,9 @@ static void lost_while_asked(void **state)
     talk_asked(&bob, "INFO");
     stage_lose(s, FAR);
     talk_heard(&ann, "503"); /* INFO may not be there twice */
+    talk_asked(&bob, "OPTIONS");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
     talk_bye(&bob, &ann);
 }
 
@@ -114,6 +138,71 @@ static void nobody_is_there(void **state)
     struct edge_left left;
     edge_left(s->edge, &left);
     assert_int_equal(left.calls, 0); /* whatever became of the other side */
+}
+
+/* ---- connections that both sides use ---- */
+
+static void call_in(struct stage *s)
+{
+    struct talk bob, ann;
+    talk_connect(s, &bob, FAR, &ann, AGENT);
+    talk_bye(&bob, &ann);
+}
+
+/* A far edge that says so takes our calls over the connection that it has made: it has a good ticket, a certificate, and has seen ours. */
+static void connection_is_shared(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    call_in(s);
+    assert_int_equal(s->share.count, 0); /* nobody has asked for it */
+    s->via_params = ";alias";
+    talk_ask(s, &bob, FAR, "INVITE", NULL, stage_secure_sdp); /* nor is it for those without a ticket */
+    talk_heard(&bob, "403");
+    talk_ack(&bob);
+    assert_int_equal(s->share.count, 0);
+    call_in(s);
+    assert_int_equal(s->share.count, 1);
+    assert_int_equal(s->share.conn, s->conns[FAR]);
+    assert_int_equal(s->share.side, EDGE_FIRST_DOMAIN);
+    assert_string_equal(s->share.domain, "b.example");
+    assert_string_equal(s->share.target, "203.0.113.9:5061");
+    assert_int_equal(stage_counters(s)->shares, 1);
+    call_in(s); /* a new connection for the edge, as no call has held the one before */
+    assert_int_equal(s->share.count, 2);
+    struct talk second, third;
+    talk_connect(s, &bob, FAR, &ann, AGENT);
+    talk_connect(s, &second, FAR, &third, AGENT);
+    assert_int_equal(s->share.count, 3); /* once for a connection that is in use */
+    talk_bye(&bob, &ann);
+    talk_bye(&second, &third);
+    s->via_params = NULL;
+    talk_begin(s, &ann, AGENT, &bob, FAR);
+    assert_non_null(strstr(stage_text(s), ";rport;alias\r\n")); /* we do, too */
+    talk_accept(&ann, &bob);
+    talk_bye(&bob, &ann);
+    assert_null(strstr(stage_text(s), ";alias")); /* to agents there is nothing to say */
+}
+
+static void connection_is_not_shared(void **state)
+{
+    struct stage *s = *state;
+    s->via_params = ";alias";
+    s->sent_by = "203.0.113.66:5061"; /* somebody else's address */
+    call_in(s);
+    assert_int_equal(s->share.count, 0);
+    assert_int_equal(stage_counters(s)->shares_refused, 1);
+    s->sent_by = "203.0.113.9";
+    s->share.err = ERR_FORBIDDEN;
+    call_in(s);
+    assert_int_equal(s->share.count, 1);
+    assert_string_equal(s->share.target, "203.0.113.9:5061");
+    assert_int_equal(stage_counters(s)->shares_refused, 2);
+    s->share.err = 0;
+    s->sent_by = "edge.b.example:5071"; /* a name counts as the address that it comes from */
+    call_in(s);
+    assert_string_equal(s->share.target, "203.0.113.9:5071");
+    assert_int_equal(stage_counters(s)->shares, 1);
 }
 
 /* ---- trunks ---- */
@@ -201,6 +290,14 @@ static void shown(void **state)
     assert_non_null(strstr(ASK("\"edge\",\"reload\"", ""), "no such key"));
     talk_bye(&bob, &ann);
     assert_non_null(strstr(ASK("\"edge\",\"show\",\"trunks\"", ""), "\"state\":\"idle\""));
+    stage_lose(s, FAR);
+    text = ASK("\"edge\",\"show\",\"trunks\"", "");
+    assert_non_null(strstr(text, "\"address\":\"203.0.113.9:5061\",\"connections\":0"));
+    s->media_full = false;
+    talk_connect(s, &ann, AGENT, &bob, FAR); /* a connection of ours counts as well */
+    text = ASK("\"edge\",\"show\",\"trunks\"", "");
+    assert_non_null(strstr(text, "\"address\":\"203.0.113.9:5061\",\"connections\":1"));
+    talk_bye(&ann, &bob);
     assert_false(edge_wants_shutdown(s->edge));
     ASK("\"shutdown\"", "");
     assert_true(edge_wants_shutdown(s->edge));
@@ -209,10 +306,17 @@ static void shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(far_connection_lost),  CASE(far_contact_is_inside),
-        CASE(connections_are_held), CASE(agent_connection_lost),
-        CASE(lost_while_asked),     CASE(nobody_is_there),
-        CASE(idle_trunk_is_closed), cmocka_unit_test_setup_teardown(shown, setup_reload, edge_stage_teardown),
+        CASE(far_connection_lost),
+        CASE(far_contact_is_inside),
+        CASE(connection_is_shared),
+        CASE(connection_is_not_shared),
+        CASE(connections_are_held),
+        CASE(our_connection_is_held),
+        CASE(agent_connection_lost),
+        CASE(lost_while_asked),
+        CASE(nobody_is_there),
+        CASE(idle_trunk_is_closed),
+        cmocka_unit_test_setup_teardown(shown, setup_reload, edge_stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,94 @@ static void bad_quality_is_told_after_the_hold_down_and_good_again(void **state)
     relaying_fini(&t);
 }
 
+/* Nothing comes any more, or nothing has ever come since the answer: the hold-down, and it is bad. */
+static void silence_is_bad_after_the_hold_down(void **state)
+{
+    (void)state;
+    for (unsigned spoke = 0; spoke < 2; spoke++) {
+        struct relaying t;
+        struct media_event event;
+        uint16_t seq = 1;
+        relaying_init(&t);
+        if (spoke)
+            talk(&t, &seq, 10000, 0);
+        for (unsigned i = 0; i < 19900; i += 100) /* the inside goes on talking */
+            wait_ms(&t, 100);
+        assert_false(next_event(&t, MEDIA_QUALITY, &event));
+        for (unsigned i = 0; i < 3000; i += 100)
+            wait_ms(&t, 100);
+        assert_true(next_event(&t, MEDIA_QUALITY, &event));
+        assert_true(event.figures.is_bad);
+        assert_true(event.figures.reasons & QUALITY_BY_SILENCE);
+        talk(&t, &seq, 30000, 0);
+        assert_true(next_event(&t, MEDIA_QUALITY, &event));
+        assert_false(event.figures.is_bad);
+        relaying_fini(&t);
+    }
+}
+
+/* The agent takes the phone's place, audio alone: what was bad is told good when the new way has been good for the recovery time, and nothing of before
+ * counts. */
+static void other_ends_are_judged_anew(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct media_event event;
+    struct media_summary summary;
+    uint16_t seq = 1;
+    relaying_init(&t);
+    talk(&t, &seq, 30000, 3);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_true(event.figures.is_bad);
+    talk(&t, &seq, 10000, 0); /* half of the recovery time */
+    t.session.streams[0].ends[MEDIA_OUTSIDE].remote = address("192.0.2.9:6000");
+    set(&t);
+    talk(&t, &seq, 19000, 0);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    talk(&t, &seq, 2000, 0);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_false(event.figures.is_bad);
+    talk(&t, &seq, 15000, 3); /* most of the hold-down */
+    t.session.streams[0].ends[MEDIA_OUTSIDE].remote = address("192.0.2.9:7000");
+    set(&t);
+    set(&t); /* described again is nothing new */
+    talk(&t, &seq, 15000, 3);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    set(&t);
+    talk(&t, &seq, 6000, 3);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_true(event.figures.is_bad);
+    assert_int_equal(media_relay_figures(t.relay, t.now, SESSION, &summary), 0); /* the whole call is still known */
+    assert_true(summary.streams[0][MEDIA_OUTSIDE].expected > 95 * 50);
+    t.session.streams[0].kind = MEDIA_OFF; /* what is off is good when the recovery time is over */
+    set(&t);
+    for (unsigned i = 0; i < 19500; i += 100)
+        wait_ms(&t, 100);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    for (unsigned i = 0; i < 1000; i += 100)
+        wait_ms(&t, 100);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_false(event.figures.is_bad);
+    relaying_fini(&t);
+}
+
+/* A camera that shows nothing is no bad way. */
+static void video_may_be_silent(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct media_event event;
+    uint16_t seq = 1;
+    relaying_init(&t);
+    t.session.stream_count = 2;
+    t.session.streams[1] = t.session.streams[0];
+    t.session.streams[1].is_audio = false;
+    set(&t);
+    talk(&t, &seq, 90000, 0);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    relaying_fini(&t);
+}
+
 static void round_trip_is_seen_in_rtcp(void **state)
 {
     (void)state;
@@ -320,6 +408,65 @@ static void a_session_goes_on_in_another_process(void **state)
     relaying_fini(&t);
 }
 
+/* What was told to be bad before is told to be good afterwards. */
+static void a_verdict_moves_with_it(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct media_event event;
+    uint16_t seq = 1;
+    relaying_init(&t);
+    talk(&t, &seq, 30000, 3);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    take_over(&t);
+    talk(&t, &seq, 19000, 0);
+    assert_false(next_event(&t, MEDIA_QUALITY, &event));
+    talk(&t, &seq, 2000, 0);
+    assert_true(next_event(&t, MEDIA_QUALITY, &event));
+    assert_false(event.figures.is_bad);
+    relaying_fini(&t);
+}
+
+/* A process that died has sent more than its last state says: none of these numbers is used for anything else. */
+static void an_older_state_uses_no_number_twice(void **state)
+{
+    (void)state;
+    struct relaying t;
+    struct buf b;
+    uint64_t id;
+    struct fault fault;
+    struct media_relay_options options;
+    uint16_t seq = 65400; /* it rolls over between state and death */
+    relaying_init(&t);
+    talk(&t, &seq, 2000, 0);
+    struct octets late = rtp(1, (uint16_t)(seq + 1)), report = rtcp(1);
+    seq = (uint16_t)(seq + 2);
+    talk(&t, &seq, 200, 0);
+    export(&t, &b);
+    assert_true(from_phone(&t, late)); /* reordered, and sent after the state was taken */
+    assert_far_reads(&t, late);
+    for (unsigned i = 0; i < 60; i++) { /* reports as well */
+        assert_true(give(&t, t.flows[0][MEDIA_INSIDE][MEDIA_COMPONENT_RTCP], "10.0.0.5:4001", &report));
+        assert_far_reads(&t, report);
+    }
+    talk(&t, &seq, 2000, 0);
+    media_relay_free(t.relay);
+    media_relay_options_init(&options);
+    assert_int_equal(media_relay_new(&options, 2, &t.relay), 0);
+    assert_int_equal(media_relay_import(t.relay, t.now, buf_slice(&b), &id, &fault), 0);
+    buf_fini_secret(&b);
+    open_ports(&t, 0);
+    set(&t);
+    assert_false(from_phone(&t, late));
+    talk(&t, &seq, 2000, 0); /* both sides go on, beyond the rollover */
+    struct octets o = rtp(1, seq);
+    assert_true(from_phone(&t, o));
+    assert_far_reads(&t, o);
+    assert_true(give(&t, t.flows[0][MEDIA_INSIDE][MEDIA_COMPONENT_RTCP], "10.0.0.5:4001", &report));
+    assert_far_reads(&t, report); /* it would be a replay at the far end, if its index had been used */
+    relaying_fini(&t);
+}
+
 static void the_key_before_moves_with_it(void **state)
 {
     (void)state;
@@ -382,6 +529,11 @@ int main(void)
         cmocka_unit_test(nobody_wonders_before_the_answer_or_on_hold),
         cmocka_unit_test(rtcp_is_a_sign_of_life),
         cmocka_unit_test(bad_quality_is_told_after_the_hold_down_and_good_again),
+        cmocka_unit_test(silence_is_bad_after_the_hold_down),
+        cmocka_unit_test(other_ends_are_judged_anew),
+        cmocka_unit_test(video_may_be_silent),
+        cmocka_unit_test(a_verdict_moves_with_it),
+        cmocka_unit_test(an_older_state_uses_no_number_twice),
         cmocka_unit_test(round_trip_is_seen_in_rtcp),
         cmocka_unit_test(figures_are_told_now_and_then),
         cmocka_unit_test(a_session_goes_on_in_another_process),

@@ -24,8 +24,8 @@ static void hear_each_other(void **state)
     const struct pstn_phone_call *ann = &s->ends[ANN].last, *bob = &s->ends[BOB].last;
     assert_true(ann->in_order && bob->in_order);
     assert_true(ann->has_voice && bob->has_voice);
-    assert_int_equal(ann->heard, PSTN_TONE_CALLED);
-    assert_int_equal(bob->heard, PSTN_TONE_CALLER);
+    assert_int_equal(ann->tone, PSTN_TONE_CALLED);
+    assert_int_equal(bob->tone, PSTN_TONE_CALLER);
     assert_in_range(ann->sent, TALK_MS / 20, TALK_MS / 20 + 1);
     assert_int_equal(bob->received, ann->sent);
     assert_int_equal(ann->lost + bob->lost, 0);
@@ -44,7 +44,7 @@ static void some_is_lost(void **state)
     call_through(s, ANN, 0, "+49301001234", "+49302005678", 20000);
     stage_run(s, 40000);
     const struct pstn_phone_call *ann = &s->ends[ANN].last, *bob = &s->ends[BOB].last;
-    assert_int_equal(ann->heard, PSTN_TONE_CALLED);
+    assert_int_equal(ann->tone, PSTN_TONE_CALLED);
     assert_in_range(bob->lost, ann->sent / 10, ann->sent / 3);
     assert_in_range(bob->received + bob->lost, ann->sent - 20, ann->sent); /* the last ones, nobody can know */
 }
@@ -58,7 +58,7 @@ static void other_side_is_silent(void **state)
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
     stage_run(s, 20000);
     assert_true(s->ends[ANN].last.in_order && s->ends[ANN].last.has_voice);
-    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_NONE);
+    assert_int_equal(s->ends[ANN].last.tone, PSTN_TONE_NONE);
     assert_int_equal(s->voices, 0);
 }
 
@@ -93,12 +93,12 @@ static void strangers_are_not_heard(void **state)
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
     stage_run(s, 4000);
     for (unsigned i = 0; i < 50; i++) {
-        pstn_voice_write(&stranger, packet);
-        pstn_phone_take(s->ends[ANN].phone, 0, &elsewhere, slice_of(packet, sizeof packet));
+        pstn_voice_write(&stranger, PSTN_ALAW, packet);
+        pstn_phone_take(s->ends[ANN].phone, s->now, 0, &elsewhere, slice_of(packet, sizeof packet));
     }
     stage_run(s, 20000);
     assert_int_equal(s->ends[ANN].last.received, 0);
-    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_NONE);
+    assert_int_equal(s->ends[ANN].last.tone, PSTN_TONE_NONE);
 }
 
 /* ---- through a carrier ---- */
@@ -120,11 +120,11 @@ static void carrier_relays(void **state)
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
     stage_run(s, 1000);
-    assert_non_null(strstr(s->to_bob, "\r\nm=audio 20006 RTP/AVP 8 0 101\r\nc=IN IP4 198.51.100.1\r\n"));
+    assert_non_null(strstr(s->to_bob, "\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 20006 RTP/AVP 8 0 101\r\n"));
     assert_null(strstr(s->to_bob, "m=audio 4"));
     stage_run(s, 20000);
-    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
-    assert_int_equal(s->ends[BOB].last.heard, PSTN_TONE_CALLER);
+    assert_int_equal(s->ends[ANN].last.tone, PSTN_TONE_CALLED);
+    assert_int_equal(s->ends[BOB].last.tone, PSTN_TONE_CALLER);
     for (unsigned i = 0; i < 2; i++) {
         const struct pstn_record *r = pstn_network_record(s->network, i);
         assert_in_range(r->packets[0], TALK_MS / 20, TALK_MS / 20 + 1);
@@ -145,7 +145,7 @@ static void carrier_loses_some(void **state)
     stage_start(s);
     call_through(s, ANN, 0, "+49301001234", "+49302005678", 20000);
     stage_run(s, 40000);
-    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
+    assert_int_equal(s->ends[ANN].last.tone, PSTN_TONE_CALLED);
     assert_in_range(s->ends[ANN].last.lost, 180, 320); /* of 1000 */
     assert_in_range(pstn_network_counters(s->network)->media_lost, 400, 600);
 }
@@ -163,7 +163,18 @@ static void carrier_has_few_ports(void **state)
     stage_run(s, 20000);
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS); /* they are free again */
     stage_run(s, 20000);
-    assert_int_equal(s->ends[ANN].last.heard, PSTN_TONE_CALLED);
+    assert_int_equal(s->ends[ANN].last.tone, PSTN_TONE_CALLED);
+}
+
+/* A packet of ANN's voice to a port of the first carrier; where it came out, if it did. */
+static bool relays(struct stage *s, size_t port, const struct addr *from, struct pstn_packet *ret_packet)
+{
+    struct pstn_voice voice;
+    uint8_t packet[PSTN_VOICE_OCTETS];
+    pstn_voice_init(&voice, PSTN_TONE_CALLER, &s->entropy);
+    pstn_voice_write(&voice, PSTN_ALAW, packet);
+    pstn_network_take(s->network, s->now, 0, port, from, slice_of(packet, sizeof packet));
+    return pstn_network_give(s->network, s->now, ret_packet);
 }
 
 /* Only the two sides of the call talk through its ports, and only as long as there is one. */
@@ -171,22 +182,21 @@ static void carrier_relays_for_nobody_else(void **state)
 {
     struct stage *s = *state;
     const struct addr elsewhere = address("10.9.9.9:4000");
-    struct addr to;
-    size_t port;
+    struct pstn_packet p;
     relay_at(s, 2);
     stage_start(s);
     call_through(s, ANN, 0, "+49301001234", "+49302005678", TALK_MS);
     stage_run(s, 4000);
     const struct addr ann = s->ends[ANN].options.ports[0];
-    assert_false(pstn_network_relay(s->network, 0, 0, &elsewhere, &port, &to));
-    assert_false(pstn_network_relay(s->network, 0, 1, &ann, &port, &to));
-    assert_false(pstn_network_relay(s->network, 0, 2, &ann, &port, &to));
-    assert_false(pstn_network_relay(s->network, 0, 4, &ann, &port, &to));
-    assert_true(pstn_network_relay(s->network, 0, 0, &ann, &port, &to));
-    assert_int_equal(port, 1);
-    assert_true(addr_eq(&to, &s->ends[BOB].options.ports[0]));
+    assert_false(relays(s, 0, &elsewhere, &p));
+    assert_false(relays(s, 1, &ann, &p));
+    assert_false(relays(s, 2, &ann, &p));
+    assert_false(relays(s, 4, &ann, &p));
+    assert_true(relays(s, 0, &ann, &p));
+    assert_int_equal(p.port, 1);
+    assert_true(addr_eq(&p.to, &s->ends[BOB].options.ports[0]));
     stage_run(s, 10000);
-    assert_false(pstn_network_relay(s->network, 0, 0, &ann, &port, &to));
+    assert_false(relays(s, 0, &ann, &p));
     assert_in_range(pstn_network_counters(s->network)->media_refused, 5,
                     8); /* BOB says something before we know of his answer */
 }

@@ -3,11 +3,35 @@
 
 #include "bin/daemon/keys.h"
 #include "io/file.h"
+#include "io/large_pages.h"
+#include "io/notify.h"
 #include "io/process.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 #define ERRORS_OCTETS_MAX (1u << 16)
+
+/* ---- the service manager ---- */
+
+static void log_untold(const struct daemon *d, const char *state, int err)
+{
+    if (err)
+        log_event(&d->log, LEVEL_WARNING, "notify.failed", "state=%s socket=%s error=%s", state,
+                  getenv("NOTIFY_SOCKET"), err_name(err));
+}
+
+static void tell_ready(const struct daemon *d)
+{
+    log_untold(d, "ready", notify_ready());
+}
+
+static void tell_stopping(struct daemon *d)
+{
+    if (!d->told_stopping)
+        log_untold(d, "stopping", notify_stopping());
+    d->told_stopping = true;
+}
 
 /* ---- configuration ---- */
 
@@ -68,7 +92,7 @@ static int take_over(struct daemon *d, struct conf *next, struct settings *setti
     return err;
 }
 
-int daemon_reload(struct daemon *d, struct buf *report)
+static int read_again(struct daemon *d, struct buf *report)
 {
     const struct daemon_program *p = d->program;
     struct conf *next;
@@ -99,6 +123,14 @@ int daemon_reload(struct daemon *d, struct buf *report)
     return err;
 }
 
+int daemon_reload(struct daemon *d, struct buf *report)
+{
+    log_untold(d, "reloading", notify_reloading(loop_clock()));
+    int err = read_again(d, report);
+    tell_ready(d); /* with the old settings or new ones */
+    return err;
+}
+
 static void on_reload(void *arg, int signal_number)
 {
     struct buf report;
@@ -119,6 +151,7 @@ static void on_end(void *arg, int signal_number)
 {
     struct daemon *d = arg;
     log_event(&d->log, LEVEL_NOTICE, "signal", "number=%d", signal_number);
+    tell_stopping(d);
     if (!d->program->end || d->ending) {
         daemon_stop(d);
         return;
@@ -162,6 +195,7 @@ static struct mono with_slack(const struct daemon *d, struct mono due)
 static void turn(void *arg)
 {
     struct daemon *d = arg;
+    large_pages_follow();
     if (d->runs)
         loop_timer_set(d->timer, with_slack(d, d->program->turn(d->host, daemon_now(d))));
 }
@@ -172,6 +206,19 @@ static void deadline_came(void *arg)
     if (d->runs && d->program->tick)
         d->program->tick(d->host, daemon_now(d));
     daemon_wake(d);
+}
+
+/* At the end of the next stretch but one at the latest, and mostly in a turn that there is anyhow. */
+static void log_waits(void *arg)
+{
+    struct daemon *d = arg;
+    loop_timer_set(d->log_timer, with_slack(d, mono_after_us(daemon_now(d).mono, d->program->slack_us)));
+}
+
+static void log_due(void *arg)
+{
+    (void)arg;
+    stderr_log_flush();
 }
 
 #define COMMIT_PART 100 /* of the time is the disk's */
@@ -203,6 +250,8 @@ static void commit_may_be(void *arg)
 
 static int prepare(struct daemon *d)
 {
+    if (d->program->large_pages)
+        large_pages_begin();
     d->log = stderr_log(log_level_of(d));
     d->entropy = kernel_entropy();
     int err = d->program->slack_us ? loop_new_coarse(&d->loop) : loop_new(&d->loop);
@@ -211,7 +260,9 @@ static int prepare(struct daemon *d)
     loop_task_init(&d->work, turn, d);
     loop_task_init(&d->commit, commit, d);
     err = loop_timer_new(d->loop, deadline_came, d, &d->timer);
-    return err ? err : loop_timer_new(d->loop, commit_may_be, d, &d->commit_timer);
+    if (!err)
+        err = loop_timer_new(d->loop, commit_may_be, d, &d->commit_timer);
+    return err ? err : loop_timer_new(d->loop, log_due, d, &d->log_timer);
 }
 
 /* What was written is committed, and whoever waits for that is answered before there is nobody left to answer. */
@@ -238,6 +289,7 @@ static void release(struct daemon *d)
 {
     loop_timer_free(d->timer);
     loop_timer_free(d->commit_timer);
+    loop_timer_free(d->log_timer);
     loop_free(d->loop);
     if (d->lock)
         file_unlock(d->lock);
@@ -253,8 +305,14 @@ int daemon_run(struct daemon *d)
     if (!err) {
         d->runs = true;
         daemon_wake(d);
+        tell_ready(d);
+        if (d->program->slack_us)
+            stderr_log_gather(log_waits, d);
         status = loop_run(d->loop);
+        stderr_log_gather(NULL, NULL);
     }
+    if (d->runs)
+        tell_stopping(d);
     log_event(&d->log, err ? LEVEL_ERROR : LEVEL_NOTICE, "ends", "status=%d%s%s", status, err ? " error=" : "",
               err ? err_name(err) : "");
     if (prepared)

@@ -15,7 +15,8 @@
  *
  * The life of a daemon: its options; hardening (no core dumps, umask 077); the configuration, which is checked as a whole; `start`; turns of the
  * loop; `stop`, `fini`. A turn: sockets, timers and signals call in; `turn` drains the core's effects; the store commits and calls the
- * completions; streams send (io/loop.h). The process stays in the foreground and logs to standard error. */
+ * completions; streams send (io/loop.h). The process stays in the foreground and logs to standard error. Who started it is told when it is up, reads its configuration
+ * again, and begins to end, if that one listens (io/notify.h). */
 #ifndef BIN_DAEMON_DAEMON_H
 #define BIN_DAEMON_DAEMON_H
 
@@ -74,7 +75,8 @@ struct daemon_program {
     struct mono (*turn)(struct host *h, struct now now);
 
     /* So much later than they say may deadlines be kept that are not due yet: those that are close together are kept in one turn, and most turns need
-     * not set the timer. 0: each for itself. */
+     * not set the timer. Lines of the log leave together, too, twice as late at most; warnings and errors, and the last lines, at once. 0: each for
+     * itself. */
     int64_t slack_us;
 
     /* The loop stands still while the store commits. Commits come a hundred times as long after one another as the last one took, but not later than
@@ -84,6 +86,9 @@ struct daemon_program {
 
     /* Of rows that may be replaced or removed before they are worth a place in the table (store/sqlite.h). 0: none. */
     size_t recent_octets_max;
+
+    /* It has much memory, and looks at all of it in turn (io/large_pages.h). */
+    bool large_pages;
 
     /* The deadline has come; `turn` follows. NULL: there never is one. */
     void (*tick)(struct host *h, struct now now);
@@ -112,14 +117,15 @@ struct daemon {
     struct conf *conf;
     int lock; /* of the data folder; 0: none */
     struct loop_task work, commit;
-    struct loop_timer *timer, *commit_timer;
+    struct loop_timer *timer, *commit_timer, *log_timer;
     struct mono commit_at; /* not before */
     struct listener *listeners[DAEMON_LISTENERS_MAX];
     size_t listener_count;
     struct ctl_server ctl;
     struct control *control;
-    bool runs;   /* from the end of `start` to the beginning of `stop` */
-    bool ending; /* `end` was called */
+    bool runs;          /* from the end of `start` to the beginning of `stop` */
+    bool ending;        /* `end` was called */
+    bool told_stopping; /* the service manager was */
 };
 
 /* All of it, from the command line to the exit code, which it returns. */

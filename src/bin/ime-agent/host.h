@@ -7,6 +7,7 @@
 #include "bin/daemon/daemon.h"
 #include "io/http.h"
 #include "io/sip_host.h"
+#include "io/sound_host.h"
 #include "settings.h"
 #include "ticket/keyring.h"
 
@@ -28,6 +29,8 @@ struct vap_service {
 struct host {
     struct daemon daemon;
     struct sip_host *sip;
+    struct sound_host *sound; /* NULL: no calls move to the phone network */
+    struct agent_sound sound_port;
     struct tls_context *tls_server[AGENT_SIDES], *tls_client[AGENT_SIDES];
     struct mono locate_at[AGENT_TRUNKS_MAX]; /* DNS answers end then */
 
@@ -58,6 +61,11 @@ void sip_fini(struct host *h);
 void sip_send(struct host *h, const struct agent_effect *e);
 void sip_locate_trunk(struct host *h, unsigned trunk);
 struct mono sip_relocate(struct host *h, struct now now); /* asks again what has ended; returns when that is next */
+
+/* sound.c: ports for sound of the agent's own. Opened before the agent, closed behind it. */
+int sound_open(struct host *h);
+void sound_close(struct host *h);
+size_t sound_sockets_max(const struct settings *s); /* at a time */
 
 /* vap.c: connections to IME servers */
 int vap_open(struct host *h);

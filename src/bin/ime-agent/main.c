@@ -13,6 +13,9 @@ static void perform(struct host *h, const struct agent_effect *e)
     case AGENT_MAPPING:
         mapping_perform(h, e->mapping);
         break;
+    case AGENT_SOUND:
+        sound_host_send(h->sound, e->sound, &e->to, e->octets);
+        break;
     case AGENT_VAP:
         vap_perform(h, e);
         break;
@@ -81,7 +84,8 @@ static int make_agent(struct host *h)
                                       .ticket = h->keyring ? ticket_check_call : NULL,
                                       .ticket_ctx = h,
                                       .reload = read_again,
-                                      .reload_ctx = h};
+                                      .reload_ctx = h,
+                                      .sound = h->sound ? &h->sound_port : NULL};
     const struct agent_parts parts = {.enrolled = agent_provision_enrolled(h->provision),
                                       .provision = h->provision,
                                       .routes = h->routes,
@@ -95,6 +99,9 @@ static int make_agent(struct host *h)
         log_event(&h->daemon.log, LEVEL_ERROR, "agent.failed", "error=%s", err_name(err));
     else
         agent_add_counters(h->agent, "vap", stream_counters_names, COUNTERS_VALUES(&h->vap_counters));
+    if (!err && h->sound)
+        agent_add_counters(h->agent, "sound", sound_host_counters_names,
+                           COUNTERS_VALUES(sound_host_counters(h->sound)));
     if (!err && s->agent.mapping_service.family)
         agent_add_counters(h->agent, "mapping", stream_counters_names, COUNTERS_VALUES(&h->mapping_counters));
     return err;
@@ -110,6 +117,8 @@ static int start(struct host *h)
         err = ticket_open(h);
     if (!err)
         err = vap_open(h);
+    if (!err)
+        err = sound_open(h);
     if (!err)
         err = make_agent(h);
     if (!err)
@@ -139,6 +148,7 @@ static void stop(struct host *h)
     mapping_close(h);
     agent_free(h->agent);
     h->agent = NULL;
+    sound_close(h);
     vap_close(h);
     ticket_close(h);
     agent_records_free(h->records);
@@ -182,6 +192,7 @@ static const struct daemon_program program = {
     .slack_us = SLACK_US,
     .commit_gap_max_us = COMMIT_GAP_MAX_US,
     .recent_octets_max = RECENT_OCTETS_MAX,
+    .large_pages = true,
     .turn = turn,
     .tick = tick,
     .set_now = set_now,

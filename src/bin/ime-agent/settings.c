@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "bin/daemon/keys.h"
 
 #include <stdio.h>
@@ -37,7 +38,9 @@ static const struct conf_section sections[] = {
      "Host that " who " see in Via and Contact; if absent the address listened at."}, \
     {side, "certificate", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.pem", "Certificate for TLS (PEM, own one first)."}, \
     {side, "key", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/agent.key", "Its private key; mode 0600."}, \
-    {side, "ca", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/ca.pem", "Authorities whose certificates are believed (PEM)."}
+    {side, "ca", CONF_PATH, 0, NULL, 0, 0, NULL, "/etc/ime/ca.pem", "Authorities whose certificates are believed (PEM)."}, \
+    {side, "media-address", CONF_ADDR, CONF_LIST, NULL, 1, 0, NULL, "192.0.2.1", \
+     "What " who " are told as our address for the agent's own sound (one for each of IPv4 and IPv6, behind NAT those outside; ports are those of media-ports); if absent `name` if that is an address, else the address listened at."}
 
 #define PEER_KEYS(peer) \
     {peer, "host", CONF_TEXT, 0, NULL, 1, SIP_HOST_OCTETS_MAX, NULL, "sip.example.net", \
@@ -75,6 +78,8 @@ static const struct conf_key keys[] = {
     {"agent", "late", CONF_DURATION, 0, "200ms", 10, MINUTE, NULL, NULL,
      "A timer that is told so late shows that the machine is too busy: for a second no direct ways are tried."},
     {"agent", "requests", CONF_INTEGER, 0, "5000", 1, 1000000, NULL, NULL, "Messages, subscriptions and the like at a time."},
+    {"agent", "media-ports", CONF_TEXT, 0, "14000-14999", 3, 11, NULL, NULL,
+     "UDP ports of the agent's own sound: digits and silence, while a call moves to the phone network (doc/fallback.md). Each such call takes up to four of the even ones for seconds; one that is to return, two as long as it lasts."},
     {"agent", "call-records", CONF_INTEGER, 0, "10000", 100, 10000000, NULL, NULL, "Records kept for `imectl agent explain`."},
 
     SIDE_KEYS("pbx-side", "PBXs", "5060", "5061"),
@@ -133,6 +138,18 @@ static size_t count_of(const struct conf_group *g, const char *key)
     return (size_t)conf_integer(g, key);
 }
 
+/* "14000-14999" */
+static bool parse_ports(const char *text, uint16_t *ret_min, uint16_t *ret_max)
+{
+    struct slice rest = slice_str(text);
+    uint64_t min, max;
+    if (u64_parse(text_cut(&rest, '-'), UINT16_MAX, &min) < 0 || u64_parse(rest, UINT16_MAX, &max) < 0 || !min)
+        return false;
+    *ret_min = (uint16_t)min;
+    *ret_max = (uint16_t)max;
+    return min + min % 2 < max; /* a pair fits in */
+}
+
 static int load_agent(struct settings *s, struct buf *errors)
 {
     const struct conf_group *g = conf_section(s->conf, "agent");
@@ -153,6 +170,12 @@ static int load_agent(struct settings *s, struct buf *errors)
     o->requests_max = count_of(g, "requests");
     o->journal_max = count_of(g, "call-records");
     int err = agent_conf_shorts(s->conf, errors, &o->shorts);
+    if (!parse_ports(conf_text(g, "media-ports"), &s->media_port_min, &s->media_port_max)) {
+        buf_printf(
+            errors,
+            "[agent] media-ports: two ports with a dash between them, an even one and the next one among them\n");
+        err = err ? err : ERR_SYNTAX;
+    }
     return o->domain ? err : ERR_NO_MEMORY;
 }
 

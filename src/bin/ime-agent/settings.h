@@ -17,6 +17,10 @@ extern const struct conf_table settings_table;
 struct side_settings {
     struct addr listen[SIP_TLS + 1];    /* family 0: not over this transport */
     const char *certificate, *key, *ca; /* NULL: none */
+    /* Where it has ports for sound of its own, and what others are told: IPv4, then IPv6; family 0: nowhere. */
+    struct {
+        struct addr bind, told;
+    } media[2];
 };
 
 struct service_settings {
@@ -38,6 +42,7 @@ struct settings {
     struct addr dns_servers[DNS_SERVERS_MAX]; /* none: those of the system */
     size_t dns_server_count;
     struct sip_net_config net;
+    uint16_t media_port_min, media_port_max;
     size_t queue_octets_max; /* that wait for one slow reader */
     struct agent_enrolled *enrolled;
     struct agent_routes_config routes;

@@ -28,6 +28,38 @@ static bool is_any(const struct addr *addr)
     return !memcmp(addr->ip, none, sizeof none);
 }
 
+/* Where sound may come to, of that family. */
+static bool media_told(const struct conf_group *g, const struct addr *bind, struct addr *ret_told)
+{
+    struct addr named;
+    for (size_t i = 0; i < conf_count(g, "media-address"); i++) {
+        *ret_told = conf_addr_at(g, "media-address", i);
+        if (ret_told->family == bind->family)
+            return true;
+    }
+    if (conf_has(g, "name") && addr_parse(slice_str(conf_text(g, "name")), 1, &named) == 0 &&
+        named.family == bind->family) {
+        *ret_told = named;
+        return true;
+    }
+    *ret_told = *bind;
+    return !is_any(bind);
+}
+
+static void load_media(const struct conf_group *g, struct side_settings *to)
+{
+    for (unsigned transport = SIP_UDP; transport <= SIP_TLS; transport++) {
+        struct addr bind = to->listen[transport], told;
+        const unsigned i = bind.family == 6;
+        bind.port = 0;
+        if (!bind.family || to->media[i].bind.family || !media_told(g, &bind, &told))
+            continue;
+        told.port = 0;
+        to->media[i].bind = bind;
+        to->media[i].told = told;
+    }
+}
+
 static int load_side(struct settings *s, const char *section, enum agent_side side, struct buf *errors)
 {
     const struct conf_group *g = conf_section(s->conf, section);
@@ -47,6 +79,7 @@ static int load_side(struct settings *s, const char *section, enum agent_side si
             err = ERR_RANGE;
         }
     }
+    load_media(g, to);
     if (!to->certificate != !to->key || (to->listen[SIP_TLS].family && !to->certificate)) {
         buf_printf(errors, "[%s]: TLS needs `certificate` and `key`\n", section);
         err = ERR_RANGE;

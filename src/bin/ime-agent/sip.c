@@ -108,8 +108,9 @@ static int open_side(struct host *h, enum agent_side side)
 /* Connections that there are no descriptors for would keep everybody out for a while: better fewer. */
 static void fit_descriptors(struct host *h, struct sip_net_config *net)
 {
-    const size_t files = process_files_max(), others = DESCRIPTORS_OF_OTHERS;
-    const size_t max = files > 2 * others ? files - others : others;
+    const size_t files = process_files_max();
+    const size_t others = DESCRIPTORS_OF_OTHERS + sound_sockets_max(h->daemon.settings);
+    const size_t max = files > 2 * others ? files - others : files / 2;
     if (net->conns_max <= max)
         return;
     log_event(&h->daemon.log, LEVEL_WARNING, "sip.connections.fewer",

@@ -72,6 +72,12 @@ static void hold(void *ctx, uint64_t conn, bool is_needed)
         sip_host_release(h->sip, conn);
 }
 
+static int share(void *ctx, uint64_t conn, unsigned side, const char *domain, const struct addr *target)
+{
+    struct host *h = ctx;
+    return h->sip ? sip_host_alias(h->sip, conn, side, domain, target) : ERR_WRONG_STATE;
+}
+
 static size_t warnings(void *ctx, struct ctl_writer *w)
 {
     return keys_warnings(ctx, w);
@@ -86,6 +92,8 @@ static int make_edge(struct host *h)
                                      .media = media_host_port(h->media),
                                      .hold = hold,
                                      .hold_ctx = h,
+                                     .share = share,
+                                     .share_ctx = h,
                                      .mapping = h->daemon.settings->mapping.count ? mapping_find : NULL,
                                      .mapping_ctx = h,
                                      .reload = read_again,

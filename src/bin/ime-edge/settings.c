@@ -118,7 +118,7 @@ static const struct conf_key keys[] = {
      "How SRTP is protected (RFC 4568, RFC 7714), best first; if absent AEAD_AES_256_GCM, AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32."},
     {"media", "inside-srtp", CONF_BOOLEAN, 0, "no", 0, 0, NULL, NULL, "SRTP is offered to the agents, too, instead of RTP."},
     {"media", "t38", CONF_CHOICE, 0, "relay", 0, 0, "relay|refuse", NULL, "Fax over IP in a call: relayed (it is not protected on the way), or refused, so that it goes by phone network."},
-    {"media", "silence", CONF_DURATION, 0, "1m", 0, DAY, NULL, NULL, "A call of which neither side has sent any media for so long is asked about; 0: not."},
+    {"media", "silence", CONF_DURATION, 0, "1m", 0, DAY, NULL, NULL, "A side of a call that should send media and has sent none for so long is asked whether it is still there; 0: not."},
 
     {"mapping", "listen", CONF_ADDR, 0, NULL, MAPPING_PORT, 0, NULL, "10.0.0.9:8060", "Where agents ask, over TCP."},
     {"mapping", "pool", CONF_ADDR, 0, NULL, 20000, 0, NULL, "10.0.0.9:20000",
@@ -126,7 +126,7 @@ static const struct conf_key keys[] = {
     {"mapping", "size", CONF_INTEGER, 0, "256", 1, MAPPINGS_MAX, NULL, NULL, "How many there are: far edges that are called at a time."},
     {"mapping", "timeout", CONF_DURATION, 0, "10m", SECOND, DAY, NULL, NULL, "An address that nobody asked for or called for so long stands for nobody any more."},
 
-    {"quality", "sensitivity", CONF_CHOICE, 0, "nominal", 0, 0, "off|utility|accommodative|nominal|moderate|aggressive", NULL, "Which level holds. off: quality is measured and shown, agents are told nothing."},
+    {"quality", "sensitivity", CONF_CHOICE, 0, "nominal", 0, 0, "off|utility|accommodative|nominal|moderate|aggressive", NULL, "Which level holds for calls of which the agent names none. off: quality is measured and shown, agents are told nothing."},
     {"quality", "interval", CONF_DURATION, 0, "100ms", QUALITY_INTERVAL_MS_MIN, QUALITY_INTERVAL_MS_MAX, NULL, NULL, "How often it is looked at."},
     {"quality", "hold-down", CONF_DURATION, 0, "20s", QUALITY_HOLD_DOWN_MS_MIN, QUALITY_HOLD_DOWN_MS_MAX, NULL, NULL, "How long it must have been bad before the call agent is told."},
     {"quality", "recovery", CONF_DURATION, 0, "20s", QUALITY_HOLD_DOWN_MS_MIN, QUALITY_HOLD_DOWN_MS_MAX, NULL, NULL, "How long it must have been good again."},

@@ -171,6 +171,25 @@ static int load_side(struct settings *s, const char *section, enum edge_side sid
     return err;
 }
 
+/* What other companies are told to send to would be an address of the inside, which is never told: no direct call could be made. */
+static int check_told(const struct settings *s, struct buf *errors)
+{
+    char text[ADDR_TEXT_OCTETS];
+    for (unsigned family = 0; family < 2; family++) {
+        const struct addr *advertised = &s->edge.media_advertised[EDGE_OUTSIDE][family];
+        const struct addr *told = advertised->family ? advertised : &s->media.addresses[EDGE_OUTSIDE][family];
+        if (!told->family || is_any(told) || !alg_is_listed_inside(&s->edge, told))
+            continue;
+        buf_printf(
+            errors,
+            "[inside] networks: %s is told other companies as ours, and is one of these networks, or an agent's: "
+            "no direct call would work; give the inside without it (on one machine the agent may be at 127.0.0.1)\n",
+            addr_format_ip(told, text));
+        return ERR_CONFLICT;
+    }
+    return 0;
+}
+
 /* TLS with agents, either way. */
 static int check_inside(struct settings *s, struct buf *errors)
 {
@@ -247,6 +266,8 @@ int settings_load_sides(struct settings *s, struct buf *errors)
     int failed = load_side(s, "outside", EDGE_OUTSIDE, errors);
     err = err ? err : failed;
     failed = check_inside(s, errors);
+    err = err ? err : failed;
+    failed = check_told(s, errors);
     err = err ? err : failed;
     failed = load_mapping(s, errors);
     err = err ? err : failed;

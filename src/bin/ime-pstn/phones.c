@@ -13,8 +13,15 @@
 #define LINE_OCTETS_MAX 4096
 #define PASSWORD_OCTETS_MAX 4096
 #define MEDIA_PORT 9 /* discard (RFC 863): there is no media */
-#define VOICES_MAX 8 /* at a time */
-_Static_assert(VOICES_MAX <= PSTN_PHONE_PORTS_MAX, "each has a port");
+
+struct run;
+
+/* A port that media comes to. */
+struct voice_port {
+    struct run *run;
+    size_t port;
+    struct udp *udp; /* NULL: not opened */
+};
 
 struct run {
     const struct wishes *wishes;
@@ -25,7 +32,7 @@ struct run {
     struct loop_timer *timer;
     struct loop_task work;
     struct sip_host *sip;
-    struct udp *ports[VOICES_MAX];
+    struct voice_port ports[2 * PSTN_PHONE_PORTS_MAX]; /* of voices, then of videos */
     struct pstn_phone *phone;
     struct sip_hop via;
     struct buf password;
@@ -41,9 +48,12 @@ struct run {
 
 static const char *event_of(const struct pstn_phone_call *c)
 {
-    if (c->ended_at.ms)
-        return c->answered_at.ms ? "ended" : "failed";
-    return c->answered_at.ms ? "answered" : "ringing";
+    static const char *const words[] = {[PSTN_PHONE_RINGING] = "ringing",
+                                        [PSTN_PHONE_ANSWERED] = "answered",
+                                        [PSTN_PHONE_MOVED] = "moved",
+                                        [PSTN_PHONE_GAP] = "gap",
+                                        [PSTN_PHONE_OVER] = "ended"};
+    return c->event == PSTN_PHONE_OVER && !c->answered_at.ms ? "failed" : words[c->event];
 }
 
 static const char *cause_of(const struct pstn_phone_call *c)
@@ -75,6 +85,41 @@ static int64_t talk_ms(const struct pstn_phone_call *c)
     return c->answered_at.ms && c->ended_at.ms ? c->ended_at.ms - c->answered_at.ms : 0;
 }
 
+static void put_gap(struct ctl_writer *w, const char *key, const struct pstn_gap *gap)
+{
+    ctl_open_object(w, key);
+    ctl_put_integer(w, "at_ms", gap->at_ms);
+    ctl_put_integer(w, "ms", gap->ms);
+    ctl_close(w);
+}
+
+/* What was heard of the tone, and when not. */
+static void put_voice(struct ctl_writer *w, const struct pstn_phone_call *c)
+{
+    const struct pstn_heard *h = &c->heard;
+    ctl_put_unsigned(w, "packets_sent", c->sent);
+    ctl_put_unsigned(w, "packets_received", c->received);
+    ctl_put_unsigned(w, "packets_lost", c->lost);
+    ctl_put_unsigned(w, "heard_hz", pstn_tone_hz(c->tone));
+    ctl_put_integer(w, "first_tone_ms", h->first_ms);
+    ctl_put_integer(w, "silent_at_end_ms", h->end_ms);
+    ctl_put_integer(w, "longest_gap_ms", h->longest.ms);
+    ctl_put_integer(w, "longest_gap_at_ms", h->longest.at_ms);
+    ctl_put_unsigned(w, "gap_count", h->gap_count);
+    ctl_put_integer(w, "gaps_ms", h->gaps_ms);
+    ctl_open_array(w, "gaps");
+    for (unsigned i = 0; i < h->kept; i++)
+        put_gap(w, NULL, &h->gaps[i]);
+    ctl_close(w);
+    ctl_put_unsigned(w, "video_packets_sent", c->video_sent);
+    ctl_put_unsigned(w, "video_packets_received", c->video_received);
+    ctl_put_unsigned(w, "pictures_received", c->pictures);
+    ctl_put_unsigned(w, "moves", c->moves);
+    ctl_put_unsigned(w, "changes", c->changes);
+    ctl_put_unsigned(w, "changes_refused", c->refused);
+    ctl_put_unsigned(w, "faults", c->faults);
+}
+
 static void print_json(const struct pstn_phone_call *c)
 {
     struct buf line;
@@ -96,12 +141,14 @@ static void print_json(const struct pstn_phone_call *c)
         ctl_put_integer(&w, "answered_ms", c->answered_at.ms);
         ctl_put_integer(&w, "ended_ms", c->ended_at.ms);
     }
-    if (c->ended_at.ms && c->has_voice) {
-        ctl_put_unsigned(&w, "packets_sent", c->sent);
-        ctl_put_unsigned(&w, "packets_received", c->received);
-        ctl_put_unsigned(&w, "packets_lost", c->lost);
-        ctl_put_unsigned(&w, "heard_hz", pstn_tone_hz(c->heard));
+    if (c->event == PSTN_PHONE_MOVED) {
+        ctl_put_addr(&w, "towards", &c->towards);
+        ctl_put_boolean(&w, "video", c->has_video);
     }
+    if (c->event == PSTN_PHONE_GAP && c->heard.kept)
+        put_gap(&w, "gap", &c->heard.gaps[c->heard.kept - 1]);
+    if (c->ended_at.ms && c->has_voice)
+        put_voice(&w, c);
     ctl_writer_end(&w);
     puts(buf_text(&line));
     buf_fini(&line);
@@ -114,8 +161,13 @@ static void print_words(const struct pstn_phone_call *c)
         printf(", %.3f s, %s hung up", (double)talk_ms(c) / 1000, c->ended_by_us ? "this phone" : "the other side");
     else if (c->ended_at.ms)
         printf(", %s (%u)", cause_of(c), c->status);
-    if (c->ended_at.ms && c->has_voice && c->heard)
-        printf(", heard %u Hz in %llu packets", pstn_tone_hz(c->heard), (unsigned long long)c->received);
+    if (c->event == PSTN_PHONE_MOVED)
+        printf(", %s", c->has_video ? "with video" : "without video");
+    if (c->event == PSTN_PHONE_GAP && c->heard.kept)
+        printf(", %lld ms", (long long)c->heard.gaps[c->heard.kept - 1].ms);
+    if (c->ended_at.ms && c->has_voice && c->tone)
+        printf(", heard %u Hz in %llu packets, longest pause %lld ms", pstn_tone_hz(c->tone),
+               (unsigned long long)c->received, (long long)c->heard.longest.ms);
     else if (c->ended_at.ms && c->has_voice)
         printf(", heard no tone in %llu packets", (unsigned long long)c->received);
     puts("");
@@ -124,15 +176,17 @@ static void print_words(const struct pstn_phone_call *c)
 static void on_news(void *arg, const struct pstn_phone_call *call)
 {
     struct run *r = arg;
+    if ((call->event == PSTN_PHONE_MOVED || call->event == PSTN_PHONE_GAP) && !r->wishes->watches)
+        return;
     if (r->wishes->json)
         print_json(call);
     else
         print_words(call);
     fflush(stdout);
-    if (!call->ended_at.ms)
+    if (call->event != PSTN_PHONE_OVER)
         return;
     r->over++;
-    r->in_order = call->in_order && (!call->has_voice || call->heard == PSTN_TONE_CALLED);
+    r->in_order = call->in_order && (!call->has_voice || call->tone == PSTN_TONE_CALLED);
     r->ending = r->ending || call->is_ours || (r->wishes->calls && r->over >= r->wishes->calls);
 }
 
@@ -165,7 +219,7 @@ static void turn(void *arg)
     while (pstn_phone_next(r->phone, now, &e))
         sip_host_send(r->sip, e.hop, e.octets);
     while (pstn_phone_speak(r->phone, &port, &to, &packet))
-        udp_send(r->ports[port], &to, packet);
+        udp_send(r->ports[port].udp, &to, packet);
     loop_timer_set(r->timer, pstn_phone_deadline(r->phone));
     if (!r->registered && pstn_phone_is_registered(r->phone)) {
         r->registered = true;
@@ -217,15 +271,29 @@ static void on_signal(void *arg, int signal_number)
     stop(r);
 }
 
+/* Says which address was not to be had. Returns err. */
+static int told(const struct addr *at, int err)
+{
+    char text[ADDR_TEXT_OCTETS];
+    addr_format(at, text);
+    if (err)
+        fprintf(stderr, "ime-pstn: %s: %s\n", text,
+                err == ERR_EXISTS
+                    ? "another program listens there: end it (ss -lntup tells which), or take another address"
+                : err == ERR_UNREACHABLE ? "this is no address of this host"
+                                         : err_text(err));
+    return err;
+}
+
 /* UDP and TCP at the same port. */
 static int listen_at(struct run *r)
 {
     struct addr at = r->wishes->listen;
-    int err = sip_host_listen(r->sip, 0, SIP_UDP, &at, NULL);
+    int err = told(&at, sip_host_listen(r->sip, 0, SIP_UDP, &at, NULL));
     if (err)
         return err;
     at = sip_host_addr(r->sip, 0, SIP_UDP, 0);
-    err = sip_host_listen(r->sip, 0, SIP_TCP, &at, NULL);
+    err = told(&at, sip_host_listen(r->sip, 0, SIP_TCP, &at, NULL));
     addr_format(&at, r->point);
     r->options.point = r->point;
     r->options.media = at;
@@ -237,31 +305,35 @@ static int listen_at(struct run *r)
 
 static void on_voice(void *arg, struct udp *udp, const struct addr *peer, const struct addr *local, struct slice octets)
 {
-    struct run *r = arg;
+    const struct voice_port *v = arg;
+    (void)udp;
     (void)local;
-    for (size_t i = 0; i < r->options.port_count; i++) {
-        if (r->ports[i] == udp)
-            pstn_phone_take(r->phone, i, peer, octets);
-    }
+    pstn_phone_take(v->run->phone, loop_now(v->run->loop), v->port, peer, octets);
 }
 
-/* A caller has one call, who answers several. */
+/* A caller has one call, who answers several. Ports of videos come behind those of voices. */
 static int open_ports(struct run *r)
 {
     static const struct udp_handler handler = {.input = on_voice};
     const struct wishes *w = r->wishes;
     struct udp_options options = {.bind = w->listen, .log = &r->log};
     udp_limits_init(&options.limits);
-    const size_t count = !w->tones ? 0 : w->calls_out ? 1 : VOICES_MAX;
-    int err = 0;
-    for (size_t i = 0; !err && i < count; i++) {
+    const size_t voices = !w->tones ? 0 : w->calls_out ? 1 : (size_t)w->voices;
+    const size_t count = r->options.has_video ? 2 * voices : voices;
+    for (size_t i = 0; i < count; i++) {
         options.bind.port = w->first_port ? (uint16_t)(w->first_port + i) : 0;
-        err = udp_open(r->loop, &options, &handler, r, &r->ports[i]);
+        struct voice_port *v = &r->ports[i];
+        *v = (struct voice_port){.run = r, .port = i};
+        int err = told(&options.bind, udp_open(r->loop, &options, &handler, v, &v->udp));
         if (err)
-            break;
-        r->options.ports[r->options.port_count++] = udp_addr(r->ports[i]);
+            return err;
+        if (i < voices)
+            r->options.ports[i] = udp_addr(v->udp);
+        else
+            r->options.video_ports[i - voices] = udp_addr(v->udp);
     }
-    return err;
+    r->options.port_count = voices;
+    return 0;
 }
 
 static int open_all(struct run *r)
@@ -294,8 +366,8 @@ static int open_all(struct run *r)
 static void close_all(struct run *r)
 {
     sip_host_free(r->sip);
-    for (size_t i = 0; i < VOICES_MAX; i++)
-        udp_close(r->ports[i]);
+    for (size_t i = 0; i < 2 * PSTN_PHONE_PORTS_MAX; i++)
+        udp_close(r->ports[i].udp);
     pstn_phone_free(r->phone);
     if (r->loop) {
         loop_task_cancel(&r->work);
@@ -325,7 +397,8 @@ static int place(struct run *r)
 
 int phone_run(const struct wishes *w)
 {
-    struct run r = {.wishes = w, .options = w->phone, .entropy = kernel_entropy(), .log = stderr_log(LEVEL_WARNING)};
+    static struct run r;
+    r = (struct run){.wishes = w, .options = w->phone, .entropy = kernel_entropy(), .log = stderr_log(LEVEL_WARNING)};
     buf_init(&r.password, PASSWORD_OCTETS_MAX);
     addr_format(&w->via, r.via_text);
     r.via = (struct sip_hop){.transport = w->transport, .addr = w->via};

@@ -51,7 +51,7 @@ bool settings_place_is_good(const struct pstn_place *place, const char *where, s
 /* What the command line of a phone says. Texts are those of argv. */
 struct wishes {
     struct addr listen, via; /* via: of the PBX, agent or carrier that takes the call; of the registrar */
-    bool has_via, calls_out, json;
+    bool has_via, calls_out, json, watches;
     enum sip_transport transport;
     const char *domain; /* NULL: the address of `via` */
     const char *from, *to;
@@ -61,6 +61,7 @@ struct wishes {
     const char *password_file;
     bool tones;
     uint16_t first_port; /* of the voices; 0: the kernel chooses */
+    uint64_t voices;     /* answer: calls at a time with voice */
     struct pstn_phone_options phone;
 };
 

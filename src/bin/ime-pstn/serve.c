@@ -85,15 +85,26 @@ static int open_carrier(struct host *h, unsigned carrier)
 
 /* ---- media ---- */
 
+static void send_media(struct host *h, struct now now)
+{
+    struct pstn_packet p;
+    while (pstn_network_give(h->network, now, &p))
+        udp_send(h->media[p.carrier][p.port].udp, &p.to, p.octets);
+}
+
+/* Without a delay the packet goes on at once. */
 static void on_media(void *arg, struct udp *udp, const struct addr *peer, const struct addr *local, struct slice octets)
 {
     struct media_port *m = arg;
-    struct addr to;
-    size_t port;
+    struct host *h = m->host;
+    const struct now now = daemon_now(&h->daemon);
     (void)udp;
     (void)local;
-    if (pstn_network_relay(m->host->network, m->carrier, m->port, peer, &port, &to))
-        udp_send(m->host->media[m->carrier][port].udp, &to, octets);
+    pstn_network_take(h->network, now, m->carrier, m->port, peer, octets);
+    if (h->daemon.settings->network.carriers[m->carrier].media_delay_ms)
+        daemon_wake(&h->daemon);
+    else
+        send_media(h, now);
 }
 
 static int open_media(struct host *h, unsigned carrier)
@@ -184,6 +195,7 @@ static struct mono turn(struct host *h, struct now now)
     }
     while (pstn_network_next(h->network, now, &e))
         sip_host_send(h->sip, e.hop, e.octets);
+    send_media(h, now);
     if (h->ending && pstn_network_is_quiet(h->network))
         daemon_stop(&h->daemon);
     return pstn_network_deadline(h->network);

@@ -43,9 +43,11 @@ static const struct conf_key keys[] = {
     {"carrier", "busy", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many find the line busy."},
     {"carrier", "unanswered", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many ring, and nobody comes."},
     {"carrier", "rtp", CONF_ADDR, 0, NULL, RTP_PORT, 0, NULL, "192.0.2.1:20000",
-     "Relays the audio of its customers' calls, from this port on; if absent it goes between the ends."},
+     "Relays the audio of its customers' calls, from this port on, and answers changes of a call itself; if absent audio goes between the ends."},
     {"carrier", "rtp-calls", CONF_INTEGER, 0, "16", 1, PSTN_MEDIA_CALLS_MAX, NULL, NULL, "So many at a time, with two even ports each; beyond, new calls get 503."},
     {"carrier", "rtp-lost", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred packets so many are lost on the way."},
+    {"carrier", "rtp-delay", CONF_DURATION, 0, "0s", 0, 10 * SECOND, NULL, NULL, "Each packet takes so long on its way through."},
+    {"carrier", "digits-lost", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred digits in a call (RFC 4733) so many are lost."},
     {"carrier", "caller-form", CONF_CHOICE, 0, "national", 0, 0, "national|e164", NULL,
      "How its callers are shown: 030… and 0033…, or +49…"},
     {"carrier", "price-call", CONF_INTEGER, 0, "0", 0, PRICE_MAX, NULL, NULL,
@@ -59,6 +61,7 @@ static const struct conf_key keys[] = {
     {"trunk", "area", CONF_TEXT, 0, NULL, 1, 6, NULL, "30", "Area code, without the leading 0: numbers may be dialed without it then."},
     {"trunk", "range", CONF_TEXT, CONF_LIST, NULL, 2, PSTN_PATTERN_OCTETS_MAX, NULL, "+4930100XXXX, +4930200*",
      "Its numbers: X is any digit, * whatever follows. The range that says most of a number has it."},
+    {"trunk", "shown-as", CONF_NUMBER, 0, NULL, 0, 0, NULL, "+493010000", "Its callers are shown as this number; if absent as their own."},
     {"trunk", "ported", CONF_NUMBER, CONF_LIST, NULL, 0, 0, NULL, "+493020005678", "Single numbers that came here from another trunk."},
 };
 /* clang-format on */
@@ -123,6 +126,8 @@ static int load_carrier(struct settings *s, const struct conf_group *g, struct b
     c->media = conf_addr(g, "rtp");
     c->media_calls = (unsigned)conf_integer(g, "rtp-calls");
     c->media_lost_percent = (unsigned)conf_integer(g, "rtp-lost");
+    c->media_delay_ms = conf_ms(g, "rtp-delay");
+    c->digits_lost_percent = (unsigned)conf_integer(g, "digits-lost");
     c->shows_e164 = conf_choice(g, "caller-form") == 1;
     c->tariff = (struct pstn_tariff){conf_integer(g, "price-call"), conf_integer(g, "price-minute")};
     char where[64];
@@ -177,6 +182,8 @@ static int load_trunk(struct settings *s, const struct conf_group *g, struct buf
     if (err)
         return err;
     t->place = (struct pstn_place){conf_text(g, "country"), conf_text(g, "area")};
+    if (conf_has(g, "shown-as"))
+        e164_parse(slice_str(conf_text(g, "shown-as")), &t->shown_as);
     const char *why = NULL;
     if (find_carrier(s, conf_text(g, "carrier"), &t->carrier))
         why = "there is no carrier of that name";

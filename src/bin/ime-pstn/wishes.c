@@ -7,6 +7,7 @@
 
 #define SECONDS_MAX 86400
 #define TALK_MS 5000
+#define VOICES 8
 
 enum { GOOD = 0, USAGE = 2 };
 
@@ -56,6 +57,12 @@ enum option_letter {
     PASSWORD = 'P',
     TONES = 'T',
     RTP_PORT = 'R',
+    VIDEO = 'V',
+    VOICES_AT_A_TIME = 'n',
+    WATCH = 'w',
+    REFUSE_CHANGES = 'x',
+    HOLD_AFTER = 'o',
+    RESUME_AFTER = 'e',
     DELAY = 'D',
     BUSY = 'b',
     CALLS = 'c',
@@ -87,6 +94,22 @@ static bool take_option(int option, const char *text, struct wishes *w)
         w->first_port = good ? (uint16_t)port : 0;
         return good;
     }
+    case VIDEO:
+        w->tones = w->phone.has_video = true;
+        return true;
+    case VOICES_AT_A_TIME:
+        w->tones = true;
+        return !u64_parse(slice_str(text), PSTN_PHONE_PORTS_MAX, &w->voices) && w->voices;
+    case WATCH:
+        w->watches = true;
+        return true;
+    case REFUSE_CHANGES:
+        w->phone.refuses_changes = true;
+        return true;
+    case HOLD_AFTER:
+        return read_seconds(text, &w->phone.hold_after_ms);
+    case RESUME_AFTER:
+        return read_seconds(text, &w->phone.resume_after_ms);
     case USER:
         w->phone.user = text;
         return true;
@@ -128,6 +151,11 @@ static const struct option call_options[] = {
     {"transport", required_argument, NULL, TRANSPORT},
     {"tones", no_argument, NULL, TONES},
     {"rtp-port", required_argument, NULL, RTP_PORT},
+    {"video", no_argument, NULL, VIDEO},
+    {"watch", no_argument, NULL, WATCH},
+    {"refuse-changes", no_argument, NULL, REFUSE_CHANGES},
+    {"hold-after", required_argument, NULL, HOLD_AFTER},
+    {"resume-after", required_argument, NULL, RESUME_AFTER},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -144,6 +172,12 @@ static const struct option answer_options[] = {
     {"busy", no_argument, NULL, BUSY},
     {"tones", no_argument, NULL, TONES},
     {"rtp-port", required_argument, NULL, RTP_PORT},
+    {"voices", required_argument, NULL, VOICES_AT_A_TIME},
+    {"video", no_argument, NULL, VIDEO},
+    {"watch", no_argument, NULL, WATCH},
+    {"refuse-changes", no_argument, NULL, REFUSE_CHANGES},
+    {"hold-after", required_argument, NULL, HOLD_AFTER},
+    {"resume-after", required_argument, NULL, RESUME_AFTER},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -154,7 +188,7 @@ static int read_options(int argc, char **argv, const struct option *options, con
                         bool *ret_helped)
 {
     int option, index = 0;
-    *w = (struct wishes){.patience_ms = 60000, .phone = {.ring = {1000, 1000}, .calls_max = 1000}};
+    *w = (struct wishes){.patience_ms = 60000, .voices = VOICES, .phone = {.ring = {1000, 1000}, .calls_max = 1000}};
     addr_parse(slice_str("127.0.0.1"), SIP_PORT, &w->listen);
     w->listen.port = 0; /* the kernel chooses */
     *ret_helped = false;
@@ -188,6 +222,11 @@ int call_main(int argc, char **argv)
         "      --transport udp|tcp  (default udp)\n"
         "      --tones              both phones say a tone (RTP, G.711); the other one's must be heard\n"
         "      --rtp-port PORT      where it is heard (default: a free port); implies --tones\n"
+        "      --video              shows pictures that are made up; implies --tones\n"
+        "      --refuse-changes     refuses what the other side wants to change in the middle of the call (488)\n"
+        "      --hold-after N       puts the call on hold so many seconds after the answer\n"
+        "      --resume-after N     and takes it up again after so many more\n"
+        "      --watch              also tells when media move to another address, and of each pause in the tone\n"
         "      --json               a line of JSON for each event\n";
     struct wishes w;
     bool helped;
@@ -221,7 +260,13 @@ int answer_main(int argc, char **argv)
         "      --busy                is busy instead\n"
         "      --calls N             ends after so many calls\n"
         "      --tones               says a tone (RTP, G.711), and tells what it heard\n"
-        "      --rtp-port PORT       of the first of 8 calls at a time (default: free ports); implies --tones\n"
+        "      --rtp-port PORT       of the first call (default: free ports); implies --tones\n"
+        "      --voices N            calls at a time with tones (default 8); implies --tones\n"
+        "      --video               shows pictures that are made up; implies --tones\n"
+        "      --refuse-changes      refuses what the other side wants to change in the middle of a call (488)\n"
+        "      --hold-after N        puts calls on hold so many seconds after the answer\n"
+        "      --resume-after N      and takes them up again after so many more\n"
+        "      --watch               also tells when media move to another address, and of each pause in the tone\n"
         "      --json                a line of JSON for each event\n";
     struct wishes w;
     bool helped;

@@ -70,6 +70,7 @@ static void test_enrolled(void **state)
     number = (struct e164){"+4989200012"};
     assert_true(agent_enrolled_find(e, &number, &found));
     assert_string_equal(found.profile->name, "default");
+    assert_int_equal(found.profile->return_ms, 30000);
     number = (struct e164){"+49302000001"};
     assert_false(agent_enrolled_find(e, &number, &found));
     assert_int_equal(agent_trust_check(e, slice_str("x.b.example"), &number), AGENT_CAUSE_NONE);
@@ -78,6 +79,43 @@ static void test_enrolled(void **state)
     assert_int_equal(agent_trust_check(e, slice_str("b.example"), &number), AGENT_CAUSE_PREFIX_BLOCKED);
     agent_enrolled_free(e);
     conf_free(c);
+}
+
+/* The file's defaults are those of profiles, and each key arrives. */
+static void test_fallback(void **state)
+{
+    struct agent_fallback_profile profile;
+    struct agent_enrollment found;
+    struct agent_enrolled *e;
+    struct e164 number = {"+491"};
+    (void)state;
+    agent_fallback_profile_init(&profile);
+    strcpy(profile.name, "a");
+    struct conf *c = parse("[fallback a]\n[enrolled x]\npattern = +491\nfallback = a\n");
+    assert_int_equal(agent_conf_enrolled(c, &errors, &e), 0);
+    assert_true(agent_enrolled_find(e, &number, &found));
+    assert_memory_equal(found.profile, &profile, sizeof profile);
+    agent_enrolled_free(e);
+    conf_free(c);
+    c = parse("[fallback a]\nreturn = no\nrelease-delay = 0\ncollection-timer = 20s\ninter-digit-timer = 1s500ms\n"
+              "correlation-digits = 0\nsimultaneous-calls = 7\n[enrolled x]\npattern = +491\nfallback = a\n");
+    assert_int_equal(agent_conf_enrolled(c, &errors, &e), 0);
+    assert_true(agent_enrolled_find(e, &number, &found));
+    assert_int_equal(found.profile->return_ms, 0);
+    assert_int_equal(found.profile->release_ms, 0);
+    assert_int_equal(found.profile->collection_ms, 20000);
+    assert_int_equal(found.profile->inter_digit_ms, 1500);
+    assert_int_equal(found.profile->dtmf_digits, 0);
+    assert_int_equal(found.profile->simultaneous_calls, 7);
+    agent_enrolled_free(e);
+    conf_free(c);
+    expect_enrolled("[fallback a]\nreturn = soon\n",
+                    "[fallback a] soon: return is a duration, for example 30s, or no\n");
+    expect_enrolled("[fallback a]\nreturn = 0\n", "[fallback a] 0: return is a duration, for example 30s, or no\n");
+    expect_enrolled("[fallback a]\nreturn = 11m\n", "[fallback a] a call returns after 5 seconds to 10 minutes\n");
+    expect_enrolled("[fallback a]\ncollection-timer = 2s\n",
+                    "[fallback a] the inter-digit timer is half a second at least, and no longer than the collection "
+                    "timer\n");
 }
 
 static void test_complaints(void **state)
@@ -222,8 +260,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_enrolled), TEST(test_complaints), TEST(test_dialing),
-        TEST(test_shorts),   TEST(test_service),    TEST(test_routes_and_records),
+        TEST(test_enrolled), TEST(test_fallback), TEST(test_complaints),         TEST(test_dialing),
+        TEST(test_shorts),   TEST(test_service),  TEST(test_routes_and_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -316,6 +316,15 @@ static void test_numbers_are_tried_without_a_call(void **state)
     assert_null(ask(s, "agent number test 030 --trunk none"));
 }
 
+static void test_no_call_to_move(void **state)
+{
+    struct scene *s = *state;
+    assert_null(ask(s, "agent fallback +4930201"));
+    assert_string_equal(s->message, "no call from or to this number, nor with this Call-ID, is in progress");
+    assert_null(ask(s, "agent return abc@192.0.2.1"));
+    assert_string_equal(text_of(json_object_get(s->answer, "error"), "code"), "not_found");
+}
+
 static void test_enrolled_and_trust(void **state)
 {
     struct scene *s = *state;
@@ -510,6 +519,7 @@ int main(void)
         TEST(test_shows_and_changes),
         TEST(test_exports),
         TEST(test_numbers_are_tried_without_a_call),
+        TEST(test_no_call_to_move),
         TEST(test_enrolled_and_trust),
         TEST(test_provisions),
         TEST(test_loads_files),

@@ -175,11 +175,28 @@ static void test_extending_by_nothing_is_no_error(void **state)
     buf_fini(&b);
 }
 
+/* Nothing of it is left in the memory that is kept; an empty one has none. */
+static void test_secrets_are_wiped(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[8];
+    struct buf b;
+    buf_init(&b, 64);
+    buf_clear_secret(&b);
+    buf_u64(&b, UINT64_MAX);
+    const uint8_t *memory = b.p;
+    buf_clear_secret(&b);
+    assert_int_equal(b.n, 0);
+    assert_memory_equal(memory, zeros, sizeof zeros);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_are_big_endian),
         cmocka_unit_test(test_limit_sticks),
+        cmocka_unit_test(test_secrets_are_wiped),
         cmocka_unit_test(test_no_memory_sticks),
         cmocka_unit_test(test_length_field_is_filled_in),
         cmocka_unit_test(test_length_beyond_its_field_is_an_error),

@@ -47,6 +47,32 @@ static void test_one_line(void **state)
     assert_int_equal(strlen(c.text), LOG_TEXT_OCTETS - 1);
 }
 
+/* A Call-ID may have quotation marks (RFC 3261 25.1, word), as long as it has no blanks. */
+static void test_a_value_ends_where_it_should(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *text;
+    } cases[] = {
+        {"abc@host", "call_id=\"abc@host\" status=403"},
+        {"a\"status=200", "call_id=\"a'status=200\" status=403"},
+        {"a\"status=200;x=\"b", "call_id=\"a'status=200;x='b\" status=403"},
+        {"\"", "call_id=\"'\" status=403"},
+        {"a\":b", "call_id=\"a':b\" status=403"},
+        {"", "call_id=\"\" status=403"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct collected c = {0};
+        struct log log = {collect, &c, LEVEL_DEBUG};
+        log_event(&log, LEVEL_ERROR, "a", "call_id=\"%s\" status=403", cases[i].value);
+        assert_string_equal(c.text, cases[i].text);
+    }
+    struct collected c = {0};
+    struct log log = {collect, &c, LEVEL_DEBUG};
+    log_event(&log, LEVEL_ERROR, "a", "reason=\"gone\": said \"nothing\" why=\"%s\"", "x");
+    assert_string_equal(c.text, "reason=\"gone\": said \"nothing\" why=\"x\"");
+}
+
 static void test_every_error_has_its_name(void **state)
 {
     (void)state;
@@ -65,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_level),
         cmocka_unit_test(test_one_line),
+        cmocka_unit_test(test_a_value_ends_where_it_should),
         cmocka_unit_test(test_every_error_has_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

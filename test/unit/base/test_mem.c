@@ -36,6 +36,49 @@ static void test_alloc_zeroes(void **state)
     mem_free(p);
 }
 
+#define SIZES_MAX 700
+#define OCTETS_OF(i) (13 * (i)) /* across all sizes of blocks that are kept, and beyond */
+
+static void fill(uint8_t *block, size_t i)
+{
+    memset(block, (int)(i % 251 + 1), OCTETS_OF(i));
+}
+
+static bool is_filled(const uint8_t *block, size_t i)
+{
+    for (size_t k = 0; k < OCTETS_OF(i); k++)
+        if (block[k] != i % 251 + 1)
+            return false;
+    return true;
+}
+
+/* What is kept of freed blocks is never handed out twice, never too small, and zeroed where that is promised. */
+static void test_blocks_are_used_again(void **state)
+{
+    (void)state;
+    static uint8_t *blocks[SIZES_MAX];
+    for (unsigned round = 0; round < 5; round++) {
+        for (size_t i = 0; i < SIZES_MAX; i++) {
+            const bool zeroed = (i + round) % 2;
+            blocks[i] = zeroed ? mem_alloc(OCTETS_OF(i)) : mem_resize(NULL, OCTETS_OF(i));
+            assert_non_null(blocks[i]);
+            for (size_t k = 0; zeroed && k < OCTETS_OF(i); k++)
+                assert_int_equal(blocks[i][k], 0);
+            fill(blocks[i], i);
+        }
+        for (size_t i = 0; i < SIZES_MAX; i += 3) {
+            const size_t next = i + 1 < SIZES_MAX ? i + 1 : i;
+            blocks[i] = mem_resize(blocks[i], OCTETS_OF(next));
+            assert_non_null(blocks[i]);
+            assert_true(is_filled(blocks[i], i));
+        }
+        for (size_t i = 0; i < SIZES_MAX; i++)
+            assert_true(is_filled(blocks[i], i));
+        for (size_t i = 0; i < SIZES_MAX; i++)
+            mem_free(blocks[round % 2 ? i : SIZES_MAX - 1 - i]);
+    }
+}
+
 static void test_equal_secret(void **state)
 {
     (void)state;
@@ -54,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fail_at),
         cmocka_unit_test(test_alloc_zeroes),
+        cmocka_unit_test(test_blocks_are_used_again),
         cmocka_unit_test(test_equal_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

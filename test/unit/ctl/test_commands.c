@@ -11,7 +11,8 @@ static void test_table_keeps_its_rules(void **state)
         size_t args = 0;
         bool optional_seen = false;
         assert_true(c->programs);
-        assert_int_equal(c->programs & ~(unsigned)(CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN), 0);
+        assert_int_equal(
+            c->programs & ~(unsigned)(CTL_SERVER | CTL_ENROLL | CTL_AGENT | CTL_EDGE | CTL_PSTN | CTL_IMPAIR), 0);
         assert_non_null(c->help);
         for (const struct ctl_arg *arg = c->args; arg && arg->name; arg++, args++) {
             assert_non_null(arg->help);
@@ -77,7 +78,7 @@ static void test_unknown_words(void **state)
     assert_explained("ticket revoke", "no command `ticket revoke`; what may follow is: id, domain, number");
     assert_explained("ring", "no command `ring`; what may follow is: lookup, config, bans, ban, unban");
     assert_explained("xyzzyxyzzy", "no command `xyzzyxyzzy`; commands begin with: show, shutdown, explain, set, "
-                                   "ticket, ring, wait, leave, enroll, agent, edge");
+                                   "ticket, ring, wait, leave, enroll, agent, edge, impair");
 }
 
 static void test_programs(void **state)

@@ -4,10 +4,13 @@
 #include "io/file.h"
 #include "testing.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -270,14 +273,18 @@ static int tear_down(void **state)
     return status;
 }
 
-/* Runs it in a process of its own, with one more argument or none; its exit code, and all that it printed. */
+#define ARGUMENTS_MAX 4
+
+/* Runs it in a process of its own, with more arguments (words of one text) or none; its exit code, and all that it printed. */
 static int run(struct place *place, const struct daemon_program *program, const struct wishes *wishes,
-               const char *argument, char *ret_output, size_t octets)
+               const char *arguments, char *ret_output, size_t octets)
 {
-    char name[] = "ime-sample", option[] = "-c", last[40] = "";
-    char *argv[] = {name, option, place->conf, argument ? last : NULL, NULL};
-    int argc = argument ? 4 : 3;
-    snprintf(last, sizeof last, "%s", argument ? argument : "");
+    char name[] = "ime-sample", option[] = "-c", words[60] = "";
+    char *argv[3 + ARGUMENTS_MAX + 1] = {name, option, place->conf};
+    int argc = 3;
+    snprintf(words, sizeof words, "%s", arguments ? arguments : "");
+    for (char *word = strtok(words, " "); word && argc < 3 + ARGUMENTS_MAX; word = strtok(NULL, " "))
+        argv[argc++] = word;
     pid_t child = fork();
     if (child == 0) {
         static struct host host;
@@ -402,15 +409,71 @@ static void test_reload(void **state)
                 "[sample] data cannot be changed while it runs");
 }
 
+/* ---- the service manager ---- */
+
+/* All datagrams that have come, in one text; the value of MONOTONIC_USEC, which is the time of now at most, is left out. */
+static void told(int manager, char *ret_text, size_t octets)
+{
+    char datagram[200];
+    size_t n = 0;
+    ssize_t got;
+    ret_text[0] = '\0';
+    while ((got = recv(manager, datagram, sizeof datagram - 1, MSG_DONTWAIT)) > 0) {
+        datagram[got] = '\0';
+        char *since = strstr(datagram, "USEC=");
+        if (since) {
+            const long long us = strtoll(since + strlen("USEC="), NULL, 10);
+            assert_in_range(us, 1, loop_clock().us);
+            since[strlen("USEC=")] = '\0';
+        }
+        n += (size_t)snprintf(ret_text + n, octets - n, "%s%s", n ? ", " : "", datagram);
+        assert_true(n < octets);
+    }
+}
+
+static void assert_told(int manager, const char *expected)
+{
+    char text[500];
+    told(manager, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void test_notices(void **state)
+{
+    struct place *place = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", place->folder);
+    int manager = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(manager, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", address.sun_path, 1), 0);
+
+    static const char untouched[] = "start, end, turn, stop, fini";
+    static const char reloaded[] = "READY=1, RELOADING=1\nMONOTONIC_USEC=, READY=1, STOPPING=1";
+    assert_life(place, &plain, &(struct wishes){0}, 0, "start, turn, stop, fini", NULL);
+    assert_told(manager, "READY=1, STOPPING=1");
+    assert_life(place, &plain, &(struct wishes){.write = true}, 0, "start, turn, durable, stop, fini", NULL);
+    assert_told(manager, "READY=1, STOPPING=1"); /* also when no signal ends it */
+    assert_life(place, &plain, &(struct wishes){.start_err = ERR_IO}, 1, "start, stop, fini", NULL);
+    assert_told(manager, "");
+    assert_reload(place, "size = 3", "start, reload 1 3, end, turn, stop, fini", NULL);
+    assert_told(manager, reloaded);
+    assert_reload(place, "size = 10", untouched, "reload.refused");
+    assert_told(manager, reloaded);
+
+    close(manager); /* nobody listens: it is said, and nothing else comes of it */
+    assert_life(place, &plain, &(struct wishes){0}, 0, "start, turn, stop, fini", "notify.failed state=ready socket=");
+    unsetenv("NOTIFY_SOCKET");
+}
+
 /* ---- the command line ---- */
 
-static void assert_said(struct place *place, const char *argument, const char *lines, int code, const char *says)
+static void assert_said(struct place *place, const char *arguments, const char *lines, int code, const char *says)
 {
     const struct daemon_program p = full();
     char text[400], output[OUTPUT_OCTETS], seen[100];
     snprintf(text, sizeof text, "%s%s\n", place->lines, lines);
     write_text(place->conf, text);
-    assert_int_equal(run(place, &p, &(struct wishes){0}, argument, output, sizeof output), code);
+    assert_int_equal(run(place, &p, &(struct wishes){0}, arguments, output, sizeof output), code);
     if (!strstr(output, says))
         fail_msg("not said: %s; but: %s", says, output);
     steps_of(output, seen, sizeof seen);
@@ -435,6 +498,34 @@ static void test_command_line(void **state)
     assert_said(place, NULL, "size = 77", 3, "/conf:");
 }
 
+/* What a file says of its readers holds for the daemon's user, also when root asks. */
+static void test_check_for_another(void **state)
+{
+    struct place *place = *state;
+    const struct passwd *other = getpwnam("nobody");
+    assert_said(place, "--user nobody", "", 2, "--user goes with --check");
+    if (geteuid() != 0) {
+        assert_said(place, "--check --user root", "", 2, "only root may check as another user");
+        return;
+    }
+    assert_said(place, "--check --user no-such-user", "", 2, "there is no such user");
+    if (!other) {
+        fputs("here is no user nobody\n", stderr);
+        skip();
+    }
+    assert_int_equal(chmod(place->folder, 0711), 0);
+    const uid_t owners[] = {0, other->pw_uid, other->pw_uid + 1};
+    for (size_t i = 0; i < sizeof owners / sizeof owners[0]; i++) {
+        write_text(place->conf, "");
+        assert_int_equal(chown(place->conf, owners[i], (gid_t)-1), 0);
+        assert_int_equal(chmod(place->conf, 0600), 0);
+        if (owners[i] == other->pw_uid)
+            assert_said(place, "--check --user nobody", "", 0, "/conf: good for nobody\n");
+        else
+            assert_said(place, "--check --user nobody", "", 3, "Checked as user nobody; --user NAME");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,7 +535,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_in_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_notices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_check_for_another, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

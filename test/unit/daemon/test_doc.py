@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The configurations that a page of doc/ shows are good ones: the first as it is, each further one together with it (its sections take the place of those of the
-same name). Prints TAP. usage: test_doc.py PROGRAM DOCUMENT"""
+"""The configurations that pages of doc/ show are good ones: the first as it is, each further one together with it (its sections take the place of those of the
+same name). Prints TAP. usage: test_doc.py PROGRAM DOCUMENT [DOCUMENT…]"""
 import os
 import re
 import shutil
@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM, DOCUMENT = sys.argv[1:3]
-PATHS = re.compile(r"/etc/(?:ime|ssl/certs)/([\w.-]+)")
+PROGRAM, *DOCUMENTS = sys.argv[1:]
+PATHS = re.compile(r"/etc/(?:ime|ssl)/\w+/([\w.-]+)")
 
 
 def make_files(folder, names):
@@ -33,8 +33,11 @@ def sections(text):
 
 
 def main():
-    with open(DOCUMENT, encoding="utf-8") as f:
-        first, *others = re.findall(r"^```ini\n(.*?)^```", f.read(), re.M | re.S)
+    examples = []
+    for document in DOCUMENTS:
+        with open(document, encoding="utf-8") as f:
+            examples += re.findall(r"^```ini\n(.*?)^```", f.read(), re.M | re.S)
+    first, *others = examples
     texts = [first, *("".join({**sections(first), **sections(other)}.values()) for other in others)]
     failed = 0
     print(f"1..{len(texts)}")
@@ -46,7 +49,7 @@ def main():
                 f.write(PATHS.sub(lambda m: os.path.join(folder, m.group(1)), text))
             done = subprocess.run([PROGRAM, "--check", "--config", path], capture_output=True, text=True, timeout=60, check=False)
             failed += done.returncode != 0
-            print(("ok" if done.returncode == 0 else "not ok") + f" {number} - example {number} of {os.path.basename(DOCUMENT)} is a good configuration")
+            print(("ok" if done.returncode == 0 else "not ok") + f" {number} - example {number} of {' and '.join(map(os.path.basename, DOCUMENTS))} is a good configuration")
             for line in done.stderr.splitlines():
                 print("#", line)
     return failed != 0

@@ -49,6 +49,12 @@ static void test_places(void **state)
         {"[::10.1.0.5]", ALG_INSIDE},
         {"[64:ff9b::a09:909]", ALG_INSIDE},
         {"[64:ff9b::c000:201]", ALG_FAR},
+        {"[::ffff:0:a09:909]", ALG_INSIDE},
+        {"[::ffff:0:7f00:1]", ALG_NOWHERE},
+        {"[::ffff:0:c000:201]", ALG_FAR},
+        {"[64:ff9b:1::a09:909]", ALG_INSIDE},
+        {"[64:ff9b:1:a09:9:900::]", ALG_INSIDE},
+        {"[64:ff9b:2::a09:909]", ALG_FAR},
         {"[2002:7f00:1::1]", ALG_NOWHERE},
         {"[2002:c000:201::1]", ALG_FAR},
     };

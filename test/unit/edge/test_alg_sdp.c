@@ -323,6 +323,42 @@ static void test_rekeying(void **state)
     alg_call_fini(&c);
 }
 
+/* Best-effort SRTP: keys, and RTP/AVP for those who do not know them. Keys decide: the offerer gets its own word back, and nothing goes unprotected where there are any. */
+static void test_keys_without_savp(void **state)
+{
+    (void)state;
+    struct alg_call c;
+    alg_call_init(&c);
+    OK(alg_call_request(&c, EDGE_OUTSIDE, "INVITE", 1,
+                        "v=0\r\no=far 5 9 IN IP4 192.0.2.9\r\ns=call\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+                        "m=audio 40000 RTP/AVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80 "\r\n"));
+    assert_non_null(strstr(alg_call_body(&c), " RTP/AVP 0\r\n"));
+    assert_null(strstr(alg_call_body(&c), "a=crypto"));
+    OK(alg_call_answer(&c, EDGE_INSIDE, "200 OK", "", REOFFER("-", "1467 7722", "17036", "")));
+    assert_non_null(strstr(alg_call_body(&c), " RTP/AVP 0\r\n" OUR_80));
+    const struct media_end *ends = alg_sdp_session(c.x)->streams[0].ends;
+    assert_int_equal(ends[MEDIA_OUTSIDE].in.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+    assert_int_equal(ends[MEDIA_OUTSIDE].out.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+    assert_int_equal(ends[MEDIA_INSIDE].out.suite, SUITE_NONE);
+    alg_call_fini(&c);
+
+    alg_call_init(&c); /* the same from inside */
+    OK(alg_call_request(&c, EDGE_INSIDE, "INVITE", 1,
+                        REOFFER("-", "1467 7722", "17036", "a=crypto:7 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80 "\r\n")));
+    assert_non_null(strstr(alg_call_body(&c), " RTP/SAVP 0\r\n"));
+    assert_null(strstr(alg_call_body(&c), CALL_KEY_80));
+    OK(alg_call_answer(&c, EDGE_OUTSIDE, "200 OK", "",
+                       "v=0\r\no=far 5 9 IN IP4 192.0.2.9\r\ns=call\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+                       "m=audio 40000 RTP/SAVP 0\r\na=crypto:3 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80_B "\r\n"));
+    assert_non_null(strstr(alg_call_body(&c), " RTP/AVP 0"));
+    assert_non_null(strstr(alg_call_body(&c), "a=crypto:7 AES_CM_128_HMAC_SHA1_80 "));
+    ends = alg_sdp_session(c.x)->streams[0].ends;
+    assert_int_equal(ends[MEDIA_INSIDE].in.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+    assert_int_equal(ends[MEDIA_INSIDE].out.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+    assert_int_equal(ends[MEDIA_OUTSIDE].out.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+    alg_call_fini(&c);
+}
+
 #define FAR_HEAD "v=0\r\no=far 5 1 IN IP4 192.0.2.9\r\ns=-\r\n"
 #define FAR_CRYPTO "a=crypto:1 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80 "\r\n"
 #define FAR_OFFER(connection, media) FAR_HEAD "c=IN " connection "\r\nt=0 0\r\n" media FAR_CRYPTO
@@ -901,6 +937,7 @@ int main(void)
         cmocka_unit_test(test_withdrawn),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_rekeying),
+        cmocka_unit_test(test_keys_without_savp),
         cmocka_unit_test(test_refresh),
         cmocka_unit_test(test_refused_offers),
         cmocka_unit_test(test_refused_answers),

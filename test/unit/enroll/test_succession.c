@@ -160,6 +160,49 @@ static void test_back_again(void **state)
     config_free(before);
 }
 
+/* All of it within one second, with a restart after each step: a server that was away since believes what comes behind. */
+static void test_within_one_second(void **state)
+{
+    struct world *w = *state;
+    static const char *const steps[] = {"add", "switch", "remove"};
+    first_edition(w);
+    struct config *before = published(w);
+    for (unsigned i = 0; i < 3; i++) {
+        authority(w, steps[i], "");
+        assert_answer_has(w, DONE);
+        restart(w);
+    }
+    struct config *c = published(w);
+    assert_int_equal(c->root_cert_count, 1);
+    assert_int_equal(c->signature_count, 2);
+    assert_int_equal(config_verify(c, before, w->now.wall), 0);
+    config_free(c);
+    config_free(before);
+}
+
+/* A store that was written before it said which of the two is the elder: their certificates tell. */
+static void test_a_store_that_does_not_say_the_age(void **state)
+{
+    struct world *w = *state;
+    const struct kv *kv = memory_store_kv(w->store);
+    first_edition(w);
+    struct config *before = published(w);
+    pass(w, DAY_MS);
+    authority(w, "add", "");
+    authority(w, "switch", "");
+    assert_int_equal(kv_remove(kv, KV_ENROLL_CA, slice_str("standby age")), 0);
+    kv_commit(kv, NULL, NULL);
+    memory_store_turn(w->store);
+    restart(w);
+    authority(w, "remove", "");
+    assert_answer_has(w, DONE);
+    struct config *c = published(w);
+    assert_int_equal(c->signature_count, 2);
+    assert_int_equal(config_verify(c, before, w->now.wall), 0);
+    config_free(c);
+    config_free(before);
+}
+
 /* What the disk refuses has not happened, neither in the document nor in who issues. */
 static void test_a_full_disk_changes_nothing(void **state)
 {
@@ -214,6 +257,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_authority_takes_the_place_of_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_back_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_within_one_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_store_that_does_not_say_the_age, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settings_leave_authorities_alone, set_up, tear_down),
     };

@@ -91,8 +91,8 @@ class Members:
         return self.claimants
 
 
-def audit_of(account, answers=None, claimants=()):
-    return Audit(Members(answers or {}, claimants), account, random.Random(1))
+def audit_of(account, answers=None, claimants=(), unclaimed=()):
+    return Audit(Members(answers or {}, claimants), account, random.Random(1), unclaimed)
 
 
 def test_a_claim_that_is_not_found_is_reported():
@@ -123,6 +123,8 @@ def test_a_made_call_that_nobody_proved_is_reported():
     for state, reason, wrong in (("done", None, 0), ("waiting", "unreachable", 0), ("failed", "not_proved", 1), ("failed", "not_registered", 1)):
         answers = {("b1", "vcrs"): {"vcrs": [vcr("originating", state, reason)]}}
         assert len(audit_of(Account(), answers).records()) == wrong, (state, reason)
+        assert len(audit_of(Account(), answers, unclaimed=["+491"]).records()) == wrong, (state, reason)
+        assert audit_of(Account(), answers, unclaimed=["+492"]).records() == [], "nobody publishes where calls in progress move to"
 
 
 def test_a_route_that_is_gone_is_reported():

@@ -89,16 +89,19 @@ static struct media_control message, decoded;
 static void sessions_survive(void **state)
 {
     (void)state;
-    message = (struct media_control){.kind = MEDIA_CONTROL_SET, .session = full_session()};
+    message = (struct media_control){.kind = MEDIA_CONTROL_SET, .set.session = full_session()};
+    message.set.pairs[7][MEDIA_OUTSIDE] = 0x20042;
     assert_survives(&message, &decoded);
-    const struct media_stream *stream = &decoded.session.streams[7];
-    assert_int_equal(decoded.session.id, 0x1122334455667788);
-    assert_true(decoded.session.is_early);
+    const struct media_stream *stream = &decoded.set.session.streams[7];
+    assert_int_equal(decoded.set.session.id, 0x1122334455667788);
+    assert_true(decoded.set.session.is_early);
     assert_string_equal(stream->formats[15].name, "telephone-event");
     assert_int_equal(stream->formats[15].payload_type, 111);
-    assert_true(srtp_master_equal(&stream->ends[1].in, &message.session.streams[7].ends[1].in));
-    assert_true(addr_eq(&stream->ends[1].remote, &message.session.streams[7].ends[1].remote));
-    message.session.stream_count = 0;
+    assert_true(srtp_master_equal(&stream->ends[1].in, &message.set.session.streams[7].ends[1].in));
+    assert_true(addr_eq(&stream->ends[1].remote, &message.set.session.streams[7].ends[1].remote));
+    assert_int_equal(decoded.set.pairs[7][MEDIA_OUTSIDE], 0x20042);
+    assert_int_equal(decoded.set.pairs[7][MEDIA_INSIDE], 0);
+    message.set.session.stream_count = 0;
     assert_survives(&message, &decoded);
 }
 
@@ -148,9 +151,12 @@ static void events_survive(void **state)
 static void the_rest_survives(void **state)
 {
     (void)state;
-    message = (struct media_control){.kind = MEDIA_CONTROL_PORT, .port = {5, 7, MEDIA_OUTSIDE}};
+    message = (struct media_control){.kind = MEDIA_CONTROL_PAIR, .pair = 0x12345678};
     assert_survives(&message, &decoded);
-    assert_int_equal(decoded.port.stream, 7);
+    assert_int_equal(decoded.pair, 0x12345678);
+    message = (struct media_control){.kind = MEDIA_CONTROL_CLOSE, .pair = 1};
+    assert_survives(&message, &decoded);
+    assert_int_equal(decoded.pair, 1);
     message = (struct media_control){.kind = MEDIA_CONTROL_REMOVE, .id = 5};
     assert_survives(&message, &decoded);
     message = (struct media_control){.kind = MEDIA_CONTROL_READY};
@@ -163,6 +169,12 @@ static void the_rest_survives(void **state)
     message = (struct media_control){.kind = MEDIA_CONTROL_REFUSED, .refused = {5, ERR_LIMIT}};
     assert_survives(&message, &decoded);
     assert_int_equal(decoded.refused.err, ERR_LIMIT);
+    for (unsigned i = 0; i < 2; i++) {
+        message = (struct media_control){.kind = i ? MEDIA_CONTROL_RESUME : MEDIA_CONTROL_STATE,
+                                         .state = {5, slice_str("whatever a relay gives")}};
+        assert_survives(&message, &decoded);
+        assert_int_equal(decoded.state.session, 5);
+    }
 }
 
 /* Each octet of a session in turn takes each value: what is accepted is within its bounds. */
@@ -171,8 +183,8 @@ static void what_is_out_of_range_is_refused(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, MEDIA_CONTROL_OCTETS_MAX);
-    message = (struct media_control){.kind = MEDIA_CONTROL_SET, .session = full_session()};
-    message.session.stream_count = 2;
+    message = (struct media_control){.kind = MEDIA_CONTROL_SET, .set.session = full_session()};
+    message.set.session.stream_count = 2;
     assert_int_equal(media_control_encode(&message, &b), 0);
     unsigned refused = 0;
     for (size_t i = 0; i < b.n; i++) {
@@ -183,7 +195,7 @@ static void what_is_out_of_range_is_refused(void **state)
                 refused++;
                 continue;
             }
-            const struct media_session *s = &decoded.session;
+            const struct media_session *s = &decoded.set.session;
             assert_int_equal(decoded.kind, MEDIA_CONTROL_SET);
             assert_true(s->id && s->sensitivity < QUALITY_LEVELS && s->stream_count <= MEDIA_STREAMS_MAX);
             for (unsigned k = 0; k < s->stream_count; k++) {
@@ -200,7 +212,7 @@ static void what_is_out_of_range_is_refused(void **state)
     }
     assert_true(refused > 1000);
     buf_fini(&b);
-    message.session.streams[0].kind = (enum media_kind)3;
+    message.set.session.streams[0].kind = (enum media_kind)3;
     assert_int_equal(media_control_encode(&message, &b), ERR_RANGE);
 }
 

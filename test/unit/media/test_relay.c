@@ -415,6 +415,26 @@ static void fax_is_relayed_as_it_is(void **state)
     relaying_fini(&t);
 }
 
+/* RFC 3264 8.3.1: a new offer may move fax as it may move voice. Nothing goes on to where it was, and who was there is a stranger. */
+static void fax_that_moves_is_sent_to_where_it_has_gone(void **state)
+{
+    (void)state;
+    struct relaying t;
+    relaying_init(&t);
+    t.session.streams[0].kind = MEDIA_UDPTL;
+    set(&t);
+    const struct octets fax = {.p = {0, 1, 1, 6, 0, 0}, .n = 6};
+    struct media_flow *outside = t.flows[0][MEDIA_OUTSIDE][MEDIA_COMPONENT_RTP];
+    assert_true(give(&t, outside, FAR, &fax));
+    t.session.streams[0].ends[MEDIA_OUTSIDE].remote = address("198.51.100.7:6000");
+    set(&t);
+    assert_true(from_phone(&t, fax));
+    assert_sent_to(&t, 0, MEDIA_OUTSIDE, MEDIA_COMPONENT_RTP, "198.51.100.7:6000");
+    assert_false(give(&t, outside, FAR, &fax));
+    assert_true(give(&t, outside, "198.51.100.7:6000", &fax));
+    relaying_fini(&t);
+}
+
 /* ---- sessions ---- */
 
 static void the_summary_is_the_last_word(void **state)
@@ -539,6 +559,7 @@ int main(void)
         cmocka_unit_test(several_lines_are_kept_apart),
         cmocka_unit_test(the_sides_may_be_of_different_families),
         cmocka_unit_test(fax_is_relayed_as_it_is),
+        cmocka_unit_test(fax_that_moves_is_sent_to_where_it_has_gone),
         cmocka_unit_test(the_summary_is_the_last_word),
         cmocka_unit_test(limits_and_ranges),
         cmocka_unit_test(without_memory_nothing_changes),

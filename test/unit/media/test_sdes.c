@@ -92,6 +92,9 @@ static void test_what_breaks_the_grammar(void **state)
 {
     (void)state;
     bad("", ERR_SYNTAX, 0);
+    struct sdes_crypto none;
+    struct fault fault;
+    assert_int_equal(sdes_parse((struct slice){0}, &none, &fault), ERR_SYNTAX); /* nor does nothing at all */
     bad(" 1 " CM_80 " inline:" KEY, ERR_SYNTAX, 0);
     bad("x " CM_80 " inline:" KEY, ERR_SYNTAX, 0);
     bad("1234567890 " CM_80 " inline:" KEY, ERR_SYNTAX, 0);

@@ -63,27 +63,100 @@ static void test_twelve_failures_burn(void **state)
     world_close(&w);
 }
 
-/* Three calls that fit. A's last guess at the newest falls in the validation of the oldest: the tries go on as they were counted. An hour
- * later the newest is passed over, so that the one before it is the first try. */
+/* Six calls of the same two numbers, which nothing but their order tells apart, proved from the oldest on: the ones that were guessed at
+ * in vain meanwhile are still there for their own proofs, also after a crash. */
+static void test_a_proof_forgives_guesses_at_its_siblings(void **state)
+{
+    (void)state;
+    enum { CALLS = 6 };
+    struct world w;
+    struct call calls[CALLS];
+    struct id ids[CALLS];
+    world_open(&w);
+    for (int i = 0; i < CALLS; i++) {
+        calls[i] = call;
+        calls[i].start_ms -= 1000000 * i;
+        calls[i].stop_ms -= 1000000 * i;
+        ids[i] = world_upload(&w, &calls[i]);
+    }
+    for (int i = CALLS - 1; i >= 0; i--) {
+        assert_int_equal(world_validate(&w, &calls[i], &w.b).outcome, PVP_SUCCESS);
+        assert_int_equal(pvp_vcr_state(pvp_vcr_find(w.vcrs, &ids[i])), PVP_VCR_DONE);
+        world_pass_ms(&w, HOUR_MS);
+        world_crash(&w);
+    }
+    world_close(&w);
+}
+
+/* Of another pair of numbers nothing is forgiven: one's own call is not worth guesses at those of others. */
+static void test_a_proof_forgives_nothing_else(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call own = {"+4930123456", "+4989222222", 300000, 350000};
+    world_open(&w);
+    world_upload(&w, &call);
+    world_upload(&w, &own);
+    guess_wrong(&w, 3);
+    assert_int_equal(world_validate(&w, &own, &w.b).outcome, PVP_SUCCESS);
+    world_pass_ms(&w, HOUR_MS);
+    assert_false(world_guess(&w, &call, "+4989111111;441806425;441806440"));
+    world_close(&w);
+}
+
+/* What cannot be answered for at the moment costs no guess, however often it is tried. */
+static void test_not_served_now_costs_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_upload(&w, &call);
+    w.service_error = ERR_LIMIT;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(world_validate(&w, &call, &w.b).outcome, PVP_INCONCLUSIVE);
+    assert_int_equal(pvp_terminator_counters(w.terminator)->refused_later, 20);
+    w.service_error = 0;
+    assert_int_equal(world_validate(&w, &call, &w.b).outcome, PVP_SUCCESS);
+    world_close(&w);
+}
+
+static void upload_three(struct world *w, struct call calls[3])
+{
+    for (int i = 0; i < 3; i++) {
+        calls[i] = call;
+        calls[i].start_ms -= 1000000 * i;
+        calls[i].stop_ms -= 1000000 * i;
+        world_upload(w, &calls[i]);
+    }
+}
+
+/* Three calls that fit. A's last guess at the newest falls in the validation of the oldest: the tries go on as they were counted. */
 static void test_a_block_does_not_shift_the_tries_of_its_window(void **state)
 {
     (void)state;
     struct world w;
     struct call calls[3];
     world_open(&w);
-    for (int i = 0; i < 3; i++) {
-        calls[i] = call;
-        calls[i].start_ms -= 1000000 * i;
-        calls[i].stop_ms -= 1000000 * i;
-        world_upload(&w, &calls[i]);
-    }
+    upload_three(&w, calls);
     guess_wrong(&w, 2);
     world_pass_ms(&w, HOUR_MS);
     struct outcome o = world_validate(&w, &calls[2], &w.b);
     assert_int_equal(o.outcome, PVP_SUCCESS);
     assert_int_equal(o.attempts, 3);
+    world_close(&w);
+}
+
+/* … and an hour later the newest is passed over, so that the one before it is the first try. */
+static void test_a_block_shifts_the_tries_of_later_windows(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call calls[3];
+    world_open(&w);
+    upload_three(&w, calls);
+    guess_wrong(&w, 3);
     world_pass_ms(&w, HOUR_MS);
-    o = world_validate(&w, &calls[1], &w.b);
+    struct outcome o = world_validate(&w, &calls[1], &w.b);
     assert_int_equal(o.outcome, PVP_SUCCESS);
     assert_int_equal(o.attempts, 1);
     world_close(&w);
@@ -241,6 +314,10 @@ int main(void)
         cmocka_unit_test(test_three_failures_from_one_node),
         cmocka_unit_test(test_twelve_failures_burn),
         cmocka_unit_test(test_a_block_does_not_shift_the_tries_of_its_window),
+        cmocka_unit_test(test_a_block_shifts_the_tries_of_later_windows),
+        cmocka_unit_test(test_a_proof_forgives_guesses_at_its_siblings),
+        cmocka_unit_test(test_a_proof_forgives_nothing_else),
+        cmocka_unit_test(test_not_served_now_costs_nothing),
         cmocka_unit_test(test_strangers_neither_guess_nor_burn),
         cmocka_unit_test(test_a_false_announcement_burns_nothing),
         cmocka_unit_test(test_guesses_side_by_side),

@@ -135,8 +135,30 @@ static void test_widest_and_narrowest_lattice(void **state)
     }
 }
 
-/* Three calls of the same two numbers. The oldest one is the third try; nothing else is consumed. */
-static void test_several_calls_that_fit_newest_first(void **state)
+/* Calls of the same two numbers, some seconds longer than whole lattice cells: the sketches tell which one is meant. */
+static void test_several_calls_that_fit_nearest_first(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call calls[8];
+    world_open(&w);
+    for (int i = 0; i < 8; i++) {
+        calls[i] = shifted(&seen_by_a, -1000000 * i - 480 * i, -1000000 * i - 310 * i);
+        struct call seen_by_b = shifted(&calls[i], 150, -100);
+        world_upload(&w, &seen_by_b);
+    }
+    for (int i = 7; i >= 0; i--) {
+        struct outcome o = world_validate(&w, &calls[i], &w.b);
+        assert_int_equal(o.outcome, PVP_SUCCESS);
+        assert_int_equal(o.attempts, 1);
+        assert_int_equal(o.method, PVP_METHOD_A);
+        world_pass_ms(&w, HOUR_MS);
+    }
+    world_close(&w);
+}
+
+/* Three calls of the same two numbers, equally near. The oldest one is the third try; nothing else is consumed. */
+static void test_equally_near_calls_newest_first(void **state)
 {
     (void)state;
     for (unsigned which = 0; which < 3; which++) {
@@ -223,7 +245,8 @@ static void test_a_call_of_another_service_is_not_ours(void **state)
     w.service_error = ERR_LIMIT;
     o = world_validate(&w, &seen_by_a, &w.b);
     assert_int_equal(o.outcome, PVP_INCONCLUSIVE);
-    assert_int_equal(o.code, PVP_REFUSED_LATER);
+    assert_int_equal(o.attempts, 1);
+    assert_int_equal(pvp_terminator_counters(w.terminator)->refused_later, 1);
     world_pass_ms(&w, HOUR_MS);
     w.service_error = 0;
     assert_int_equal(world_validate(&w, &seen_by_a, &w.b).outcome, PVP_SUCCESS);
@@ -510,7 +533,8 @@ int main(void)
         cmocka_unit_test(test_no_caller_id_at_all),
         cmocka_unit_test(test_times_apart_by_just_under_and_over_half_the_lattice),
         cmocka_unit_test(test_widest_and_narrowest_lattice),
-        cmocka_unit_test(test_several_calls_that_fit_newest_first),
+        cmocka_unit_test(test_several_calls_that_fit_nearest_first),
+        cmocka_unit_test(test_equally_near_calls_newest_first),
         cmocka_unit_test(test_consumed_records_take_no_tries),
         cmocka_unit_test(test_several_calls_in_progress),
         cmocka_unit_test(test_a_claimant_that_knows_nothing_fails_after_all_attempts),

@@ -424,6 +424,8 @@ static void test_keep_alive(void **state)
 {
     struct world *w = *state;
     struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    w->config.keepalive_ms = 90000;
+    again(w);
     send_to(w, &hop, ACK);
     drain(w);
     up(w, 1, NULL);
@@ -445,11 +447,47 @@ static void test_keep_alive(void **state)
     EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:5060\nlost 0 TCP 192.0.2.1:5060\n");
 }
 
+/* A connection that others have made is nobody's concern until a dialog needs it: then both sides want to know in time when it has died. */
+static void test_keep_alive_of_held_ones(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(accepted(w, SIP_TCP, "192.0.2.1:40000"), 0);
+    up(w, 1, NULL);
+    input(w, 1, OPTIONS);
+    drain(w);
+    buf_clear(&w->trace);
+    pass(w, 60000);
+    EXPECT(w, "");
+    sip_net_hold(w->net, w->now, w->conns[1]);
+    pass(w, 1);
+    EXPECT(w, "write 1 2 breaks\n");
+    input(w, 1, "\r\n");
+    EXPECT(w, "");
+    pass(w, 14999);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "write 1 2 breaks\n");
+    input(w, 1, "\r\n");
+    sip_net_release(w->net, w->now, w->conns[1]);
+    pass(w, 60000);
+    EXPECT(w, "");
+    sip_net_hold(w->net, w->now, w->conns[1]);
+    pass(w, 1);
+    EXPECT(w, "write 1 2 breaks\n");
+    pass(w, 9998);
+    EXPECT(w, "");
+    pass(w, 1);
+    EXPECT(w, "close 1\nlost 1 TCP 192.0.2.1:40000\nlost 0 TCP 192.0.2.1:40000\n");
+    assert_int_equal(sip_net_counters(w->net)->closed_no_pong, 1);
+}
+
 /* Answers to our keep-alive are not taken for keep-alives of the other side, nor for use: a connection that nobody needs ends. */
 static void test_keep_alive_of_nobody(void **state)
 {
     struct world *w = *state;
     struct sip_hop hop = hop_to(SIP_TCP, "192.0.2.1:5060", "");
+    w->config.keepalive_ms = 90000;
+    again(w);
     send_to(w, &hop, ACK);
     drain(w);
     up(w, 1, NULL);
@@ -522,6 +560,7 @@ static void test_known_peers(void **state)
     w->config.conns_reserved = 4;
     w->config.conns_per_source_max = 1;
     w->config.conns_per_peer_max = 3;
+    w->config.keepalive_ms = 90000;
     again(w);
     c = sip_net_counters(w->net);
     w->known = true;
@@ -756,6 +795,7 @@ static void test_churn(void **state)
     struct sip_net_effect e;
     w->config.conns_max = 150;
     w->config.conns_reserved = 40;
+    w->config.keepalive_ms = 90000;
     again(w);
     struct addr local = addr_of("192.0.2.9:5060");
     for (int i = 0; i < 20000; i++) {
@@ -918,6 +958,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keep_alive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_keep_alive_of_held_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keep_alive_of_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_known_peers, set_up, tear_down),
