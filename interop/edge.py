@@ -276,10 +276,11 @@ class Edge(Lab):
             self.far_end.proxy = self.outside(2)
 
     def refused(self, reason, number, proxy=2):
-        """403, and an event that says why."""
+        """403, and an event that says why; the edge writes its log a little later."""
         events = self.count("edge", reason)
         status = self.comes(number, proxy).status
-        assert status == 403 and self.count("edge", reason) == events + 1, (status, self.log_tail("edge"))
+        assert status == 403, status
+        wait_for(lambda: self.count("edge", reason) == events + 1, lambda: self.log_tail("edge"))
 
     def bad_certificate(self):
         """TLS does not come to an end with it: the call is not even looked at."""
@@ -295,7 +296,8 @@ class Edge(Lab):
             events = self.count("edge", reason)
             self.near_end.invite(number, THEIRS, describe(self.inside(5), audio(MEDIA)))
             final = self.near_end.joined()
-            assert final.status >= 500 and self.count("edge", reason) > events, (final.first, self.log_tail("edge"))
+            assert final.status >= 500, final.first
+            wait_for(lambda events=events, reason=reason: self.count("edge", reason) > events, lambda: self.log_tail("edge"))
         self.nothing_kept()
 
     # -- media by libsrtp2 ----------------------------------------------------------------------------------------------------------
