@@ -63,6 +63,7 @@ class Leg:
         self.invite = None  # that came in
         self.answers = queue.Queue()
         self.acknowledged = threading.Event()
+        self.heard = threading.Event()  # an answer to INVITE, which is not sent again from then on
         self.ended = threading.Event()  # the other side hung up
         self.byes = set()  # CSeqs of BYEs that came
 
@@ -87,7 +88,9 @@ class Leg:
                 continue
             if (answer.sequence, answer.method) != (str(self.cseq), method):
                 continue
-            heard = method == "INVITE"
+            if method == "INVITE":
+                heard = True
+                self.heard.set()
             if answer.status < 200:
                 continue
             if method == "INVITE":

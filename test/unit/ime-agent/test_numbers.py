@@ -132,7 +132,7 @@ class Agent:
 
 def learn(server, number, expected="ok"):
     server.tell(f"notify {number}")
-    server.lines.until(f"^notified {expected}$")
+    server.lines.until(f"^notified {expected} {re.escape(number)}$")
 
 
 def test_publishes_and_learns(agent, server):

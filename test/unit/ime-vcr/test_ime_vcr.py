@@ -314,7 +314,7 @@ def watches():
         first = json.loads(process.stdout.readline())
         assert first["number"] == "+17325552496" and first["ticket"] == "QUJD", first
         assert first["routes"] == ["sip:x@b.example:5061;maddr=192.0.2.1;transport=tcp"], first
-        server.lines.until("^notified ok")
+        server.lines.until("^notified ok .17325552496$")
         server.tell("notify +17325552497")
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
