@@ -204,7 +204,11 @@ class Crash:
         self.subscribe()
         number = f"+49302{self.calls:05d}{self.kills:03d}"
         self.server.tell(f"notify {number}")
-        self.crash(self.random.uniform(0, 0.05))
+        if self.random.random() < 0.5:
+            wait_for(lambda: number in self.server.routes, f"the agent does not take the route to {number}")
+            self.crash()
+        else:
+            self.crash(self.random.uniform(0, 0.05))
 
     def anywhen(self):
         """In the middle of several calls that begin and end."""
