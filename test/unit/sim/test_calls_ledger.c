@@ -1,5 +1,6 @@
 /* The books of a day of calls: kept by hand, they are in order; each thing that is false in them is named by its rule. */
 #include "calls/ledger_private.h"
+#include "calls/talk.h"
 
 #include "base/mem.h"
 #include "scenario.h"
@@ -284,6 +285,192 @@ static void direct_without_route(void **state)
     assert_string_equal(s->world->result.violations[0].rule, "no route, no direct call");
 }
 
+/* ---- what phones hear ---- */
+
+#define OVER_US (DIALED_US + SIM_HOUR) /* a long call */
+#define LEFT_US (DIALED_US + 10 * SIM_MINUTE)
+
+/* The direct call, in a day with sound, until its caller hangs up. */
+static struct sim_call_entry *make_heard(struct scene *s)
+{
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    s->day.has_media = true;
+    c->caller.ended_us = c->called[0].ended_us = c->caller.hung_up_us = OVER_US;
+    s->ledger->calls[0].caller.hung_up_us = ENDED_US;
+    return c;
+}
+
+static void expect_heard(struct scene *s, const char *rule, size_t n)
+{
+    const struct sim_result *r = &s->world->result;
+    sim_ledger_close_heard(s->ledger);
+    for (size_t i = 0; i < r->violation_count; i++)
+        if (strcmp(r->violations[i].rule, rule) != 0)
+            fail_msg("%s: %s", r->violations[i].rule, r->violations[i].text);
+    assert_int_equal(r->violation_count, n);
+}
+
+/* What the caller's phone hears: a packet that was said when it comes. */
+static void hear(struct scene *s, int64_t at_us, bool by_edge)
+{
+    const struct addr from = sim_calls_addr(by_edge ? SIM_AT_EDGE_INSIDE : SIM_AT_CARRIER, 0);
+    s->world->now_us = at_us;
+    sim_ledger_heard(s->ledger, DIRECT, true, 0, &from, at_us);
+}
+
+static void expects(struct scene *s, int64_t at_us, bool is)
+{
+    s->world->now_us = at_us;
+    sim_ledger_expects(s->ledger, DIRECT, true, 0, is);
+}
+
+/* Heard by the Internet, with a hold, which is no silence; then nothing for so long, until the phone network brings it. */
+static void fall_silent(struct scene *s, int64_t us)
+{
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, ANSWERED_US + SIM_SECOND, true);
+    expects(s, ANSWERED_US + SIM_SECOND, false);
+    expects(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_SECOND, true);
+    hear(s, LEFT_US + SIM_SECOND + us, false);
+}
+
+static void silent_for_a_while(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, SIM_MINUTE - SIM_SECOND);
+    expect_heard(s, "moves are not heard", 1); /* for a fallback it is not too long, but there was no reason for one */
+}
+
+static void silent_for_too_long(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, SIM_MINUTE + SIM_SECOND);
+    s->ledger->move_count = 0;
+    expect_heard(s, "calls are heard", 1);
+}
+
+/* Silences and ends are forgiven when both networks were bad, not when one of them was. */
+static void expect_with_trouble(struct scene *s, bool ime, bool pstn, const char *rule, size_t n)
+{
+    struct sim_trouble_one ones[2];
+    uint32_t count = 0;
+    if (ime)
+        ones[count++] = (struct sim_trouble_one){.kind = SIM_TROUBLE_NET_DEAD, .from_us = LEFT_US, .until_us = OVER_US};
+    if (pstn)
+        ones[count++] =
+            (struct sim_trouble_one){.kind = SIM_TROUBLE_TRUNK_AWAY, .from_us = LEFT_US, .until_us = OVER_US};
+    s->trouble = (struct sim_trouble){.ones = ones, .n = count};
+    expect_heard(s, rule, n);
+}
+
+static void silent_though_the_phone_network_is_well(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, 2 * SIM_MINUTE);
+    s->ledger->move_count = 0;
+    expect_with_trouble(s, true, false, "calls are heard", 1);
+}
+
+static void silent_without_any_network(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, 2 * SIM_MINUTE);
+    expect_with_trouble(s, true, true, "", 0);
+}
+
+static void lost_though_the_phone_network_is_well(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_with_trouble(s, true, false, "calls are kept", 1);
+    assert_int_equal(s->day.result->lost, 1);
+}
+
+static void lost_without_any_network(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_with_trouble(s, true, true, "", 0);
+    assert_int_equal(s->day.result->lost, 1);
+}
+
+static void moves(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS + 100 * SIM_MS, false);
+    hear(s, LEFT_US + SIM_RETURN_US, false);
+    hear(s, LEFT_US + SIM_RETURN_US + SIM_TALK_MS * SIM_MS, true);
+    s->ledger->silence_count = 0; /* only a few of its words are told here */
+    expect_heard(s, "", 0);
+    assert_int_equal(s->day.result->moves_to_pstn, 1);
+    assert_int_equal(s->day.result->moves_to_ime, 1);
+    assert_int_equal(s->day.result->gaps.n, 2);
+    assert_int_equal(sim_samples_max(&s->day.result->gaps), 100 * SIM_MS);
+}
+
+static void move_with_a_gap(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS + 201 * SIM_MS + sim_ledger_delays_us(s->ledger, DIRECT), false);
+    s->ledger->silence_count = 0;
+    expect_heard(s, "moves are not heard", 1);
+}
+
+/* It leaves, and is back so much later; again, so much later than the first time. */
+static void oscillate(struct scene *s, int64_t first_us, int64_t second_us)
+{
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    for (int64_t at_us = LEFT_US, away_us = first_us;; at_us += SIM_MINUTE, away_us = second_us) {
+        hear(s, at_us, true);
+        hear(s, at_us + SIM_TALK_MS * SIM_MS, false);
+        hear(s, at_us + away_us, false);
+        hear(s, at_us + away_us + SIM_TALK_MS * SIM_MS, true);
+        if (at_us > LEFT_US)
+            break;
+    }
+    s->ledger->silence_count = 0;
+}
+
+static void returns_too_soon(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US / 2, 2 * SIM_RETURN_US);
+    expect_heard(s, "returns take their time", 1);
+}
+
+static void returns_as_soon_as_before(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US, SIM_RETURN_US);
+    expect_heard(s, "returns take their time", 1);
+}
+
+static void returns_later_each_time(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US, 2 * SIM_RETURN_US);
+    expect_heard(s, "", 0);
+}
+
+/* Told when it happens, once. */
+static void hears_another_call(void **state)
+{
+    struct scene *s = *state;
+    sim_ledger_wrong_join(s->ledger, DIRECT, 0);
+    sim_ledger_wrong_join(s->ledger, DIRECT, 0);
+    assert_int_equal(s->world->result.violation_count, 1);
+    assert_string_equal(s->world->result.violations[0].rule, "nobody hears others");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, unmake)
 
 int main(void)
@@ -307,6 +494,18 @@ int main(void)
         CASE(record_unacknowledged),
         CASE(record_lost_with_the_agent),
         CASE(direct_without_route),
+        CASE(silent_for_a_while),
+        CASE(silent_for_too_long),
+        CASE(silent_though_the_phone_network_is_well),
+        CASE(silent_without_any_network),
+        CASE(lost_though_the_phone_network_is_well),
+        CASE(lost_without_any_network),
+        CASE(moves),
+        CASE(move_with_a_gap),
+        CASE(returns_too_soon),
+        CASE(returns_as_soon_as_before),
+        CASE(returns_later_each_time),
+        CASE(hears_another_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
