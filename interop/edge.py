@@ -43,7 +43,7 @@ SECURE_AGAIN = [*SECURE[:-1], AGAIN_KEYS]
 FAX = ["m=image 40010 udptl t38", "a=T38FaxVersion:0", "a=T38MaxBitRate:14400", "a=T38FaxRateManagement:transferredTCF", "a=T38FaxUdpEC:t38UDPRedundancy"]
 BARE_AUDIO, SECURE_AUDIO, ANY_FAX = (check("", media) for media in ("m=audio [0-9]+ RTP/AVP 8 0 101", "m=audio [0-9]+ RTP/SAVP 8 0 101", "m=image [0-9]+ udptl t38"))
 MANY, RATE = 200, 50
-SIPP_SECONDS = 20
+SIPP_SECONDS = 60
 
 
 class Agent(Caller):

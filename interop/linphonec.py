@@ -6,7 +6,7 @@ import subprocess
 
 from peers import SIP, SIPS, wait_for
 
-PATIENCE = 15
+PATIENCE = 60
 
 
 def merged(*settings):

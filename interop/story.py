@@ -25,7 +25,7 @@ EDGE = 120  # where others find a company's edge
 DIRECT, AWAY = "direct", "phone network"
 MEDIA, MEDIA_PORTS = 16384, 40
 HOLD_DOWN, GOOD_AGAIN, RETURN_AFTER = "10s", "10s", "5s"  # as short as they may be
-MOVE_SECONDS, RETURN_SECONDS, GIVEN_UP_SECONDS = 30, 60, 90  # the last: what nobody answers is given up after 32 s, by each in turn
+MOVE_SECONDS, RETURN_SECONDS, GIVEN_UP_SECONDS = 90, 90, 90  # the last: what nobody answers is given up after 32 s, by each in turn
 
 
 class Story(Companies):

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 20
+PATIENCE = 60
 START_SECONDS = 90  # until a program answers, on a machine that is busy
 AGAIN_SECONDS = 0.5  # until something is sent again
 

@@ -150,7 +150,7 @@ class Steps:
     def restart_network(self, old, new):
         """With other carriers."""
         self.world.signal("pstn", signal.SIGTERM)
-        assert self.world.wait_end("pstn", 20)
+        assert self.world.wait_end("pstn")
         for _ in range(2):
             edit(self.world, "pstn", "pstn.conf", "\n" + old, "\n" + new.replace(old, "rtp  = "))
         self.world.start_daemon("pstn", "pstn")
