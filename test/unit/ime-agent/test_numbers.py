@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 
 AGENT, IMECTL, SERVER = sys.argv[1:4]
-PATIENCE = 30
+PATIENCE = 60
 CONF = """[agent]
 domain = a.example
 data = {directory}/data

@@ -12,7 +12,7 @@ import threading
 import time
 
 PROGRAM, SERVER = sys.argv[1:3]
-PATIENCE = 20  # seconds for anything that happens soon
+PATIENCE = 60  # seconds for anything that happens soon
 FOLDER = tempfile.TemporaryDirectory(prefix="ime-vcr-")
 VSERVICE = "0000000000000007"
 ROUTE = "sip:a@a.example:5060;maddr=192.0.2.2;transport=tcp"
