@@ -318,7 +318,9 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
 void relay_fail(struct relay *r, unsigned status);
 void relay_acked(struct end *end, const struct sip_message *ack);
 void relay_acknowledge(struct end *end, struct slice description); /* ACK of our own, if the end waits for one */
-void relay_forget(struct end *end);                                /* it is about to go: those from and to it */
+void relay_acknowledge_for(
+    struct end *end); /* it was given a 2xx, and its ACK is not going to come: ours goes to who has said it */
+void relay_forget(struct end *end); /* it is about to go: those from and to it */
 void relay_give_up(struct end *to); /* it does not answer: those to it may be tried again */
 void relay_stray(struct agent *a, const struct sip_event *event); /* a response of a client that is gone */
 

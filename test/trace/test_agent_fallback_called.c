@@ -517,6 +517,55 @@ static void rescued(void **state)
     }
 }
 
+/* What Bob has asked our phone is never acknowledged, for his way is dead; whether the phone had answered before that was known, or does afterwards, it is
+ * told of the phone network as soon as that calls. In the last round nobody knows that the way is dead: a second is enough. */
+static void dies_before_the_ack(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct scene c = direct(s);
+        talk_request(&c.bob, "INVITE", NULL, bob_sdp);
+        talk_heard(&c.bob, "100");
+        talk_asked(&c.ann, "INVITE");
+        struct talk bye = c.bob;
+        if (i == 1) {
+            talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+            talk_heard(&bye, "200");
+        }
+        talk_answer(&c.ann, 200, NULL);
+        if (i == 0) {
+            talk_heard(&c.bob, "200");
+            talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+            talk_heard(&bye, "200");
+        }
+        if (i == 2) {
+            talk_heard(&c.bob, "200");
+            announced(&c);
+        } else {
+            talk_asked(&c.ann, "ACK");
+        }
+        s->deaf[FAR] = true;
+        comes(&c, "+49302000001");
+        joined(&c);
+        stage_run(s, 2000);
+        if (i == 2) {
+            first_sound(s);
+            scene_moves(&c.carl, "c=IN IP4 10.0.0.7");
+            stage_run(s, 1000);
+            talk_asked(&c.ann, "ACK");
+            scene_moves(&c.ann, "c=IN IP4 198.51.100.50");
+        } else {
+            moved(&c);
+        }
+        s->deaf[FAR] = false;
+        stage_run(s, 3000);
+        talk_request(&c.carl, "BYE", NULL, NULL);
+        c.gone = 1u << CARRIER_1;
+        assert_true(scene_goes_on(&c, 1000) >> PBX & 1);
+        scene_is_over(&c);
+    }
+}
+
 /* ---- kept, and back ---- */
 
 static struct scene kept(struct stage *s)
@@ -700,6 +749,7 @@ int main(void)
         TEST(far_side_fails),
         TEST(edge_finds_it_bad),
         TEST(rescued),
+        TEST(dies_before_the_ack),
         TEST(comes_back),
         TEST(may_not_come_back),
         TEST(return_fails),
