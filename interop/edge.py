@@ -162,7 +162,7 @@ class Edge(Lab):
         return os.path.join(self.directory, name + ".wav")
 
     def start_daemon_edge(self, certificate, key):
-        """ime-edge. linphone names for media whatever address this machine has, which may be a private one."""
+        """ime-edge."""
         self.configure("edge", "edge", [
             ("edge", {}),
             ("inside", {"tcp": f"{self.inside(1)}:{SIP}", "networks": f"{self.inside(0)}/24, 127.0.0.1/32"}),
