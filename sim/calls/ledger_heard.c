@@ -112,14 +112,25 @@ static bool pstn_was_well(const struct sim_ledger *l, uint32_t call, int64_t fro
     return !sim_ledger_met(l, call, SIM_TROUBLE_OF_TRUNKS | SIM_TROUBLE_OF_FALLBACK, from_us, until_us);
 }
 
+/* The last that its phones have heard before came by the phone network. */
+static bool was_away(const struct sim_ledger *l, uint32_t call, int64_t at_us)
+{
+    bool away = false;
+    for (size_t i = 0; i < l->move_count && l->moves[i].at_us <= at_us; i++)
+        if (l->moves[i].call == call)
+            away = l->moves[i].to == SIM_OVER_PSTN;
+    return away;
+}
+
 /* It could take a call over nevertheless: the caller's company has two trunks, the other one is reached by one of them alone; where callers are not shown
- * there are digits. */
+ * there are digits. What has moved hangs on the trunk that it took. */
 static bool pstn_could_carry(const struct sim_ledger *l, uint32_t call, int64_t from_us, int64_t until_us)
 {
     const struct sim_script *s = &l->day->scripts[call];
     const uint32_t both = SIM_TROUBLE_BIT(TRUNK_AWAY) | SIM_TROUBLE_BIT(LOSS) | SIM_TROUBLE_BIT(DIGITS_LOST);
     const uint32_t called = both | SIM_TROUBLE_BIT(CARRIER_AWAY) | SIM_TROUBLE_BIT(FALLBACK_BUSY);
-    return !sim_trouble_met(l->day->trouble, both, s->from, from_us, until_us) &&
+    const uint32_t caller = both | (was_away(l, call, until_us) ? SIM_TROUBLE_BIT(CARRIER_AWAY) : 0);
+    return !sim_trouble_met(l->day->trouble, caller, s->from, from_us, until_us) &&
            !sim_trouble_met(l->day->trouble, called, s->to, from_us, until_us);
 }
 

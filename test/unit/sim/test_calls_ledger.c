@@ -414,6 +414,22 @@ static void lost_though_the_phone_network_is_well(void **state)
     assert_int_equal(s->day.result->lost, 1);
 }
 
+/* It had moved to the one trunk of its caller that is away now. */
+static void lost_with_its_trunk(void **state)
+{
+    struct scene *s = *state;
+    struct sim_trouble_one ones[] = {
+        {.kind = SIM_TROUBLE_NET_BAD, .from_us = LEFT_US, .until_us = OVER_US},
+        {.kind = SIM_TROUBLE_CARRIER_AWAY, .from_us = LEFT_US + SIM_MINUTE, .until_us = OVER_US}};
+    s->trouble = (struct sim_trouble){.ones = ones, .n = 2};
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_heard(s, "calls are kept", 1);
+    s->world->result.violation_count = 0;
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS, false);
+    expect_heard(s, "", 0);
+}
+
 static void lost_without_any_network(void **state)
 {
     struct scene *s = *state;
@@ -629,6 +645,7 @@ int main(void)
         CASE(silent_without_any_network),
         CASE(lost_though_the_phone_network_is_well),
         CASE(lost_without_any_network),
+        CASE(lost_with_its_trunk),
         CASE(moves),
         CASE(move_with_a_gap),
         CASE(returns_too_soon),
