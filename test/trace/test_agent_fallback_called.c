@@ -583,6 +583,88 @@ static struct scene kept(struct stage *s)
     return c;
 }
 
+/* ---- places in the life of such a call, and what may happen there ---- */
+
+enum moment { DIRECT, ANNOUNCED, FOUND, ASKED, AWAY, KEPT, PHONE_ASKED, PHONE_BACK, MOMENTS };
+
+static struct scene until(struct stage *s, enum moment m)
+{
+    if (m == AWAY)
+        return away(s);
+    struct scene c = m >= KEPT ? kept(s) : direct(s);
+    if (m == ANNOUNCED || m == FOUND || m == ASKED)
+        announced(&c);
+    if (m == FOUND || m == ASKED) {
+        comes(&c, "+49302000001");
+        joined(&c);
+        told_joined_only(&c);
+    }
+    if (m == ASKED) {
+        first_sound(s);
+        scene_told(&c.ann, "c=IN IP4 198.51.100.50", NULL);
+        scene_told(&c.carl, "c=IN IP4 10.0.0.7", NULL);
+    }
+    if (m >= PHONE_ASKED) {
+        scene_far_says(&c, "return");
+        talk_heard(&c.bob, "200");
+        talk_request(&c.bob, "INVITE", NULL, bob_video_sdp);
+        talk_heard(&c.bob, "100");
+        talk_asked(&c.ann, "INVITE");
+    }
+    if (m == PHONE_BACK) {
+        talk_answer(&c.ann, 200, NULL);
+        talk_heard(&c.bob, "200");
+    }
+    return c;
+}
+
+/* Whoever hangs up, whenever: everybody hears it within two seconds, and nothing is left. */
+static void hang_ups(void **state)
+{
+    struct stage *s = *state;
+    for (enum moment m = DIRECT; m < MOMENTS; m++) {
+        for (unsigned who = 0; who < 3; who++) {
+            if (who == 2 && m != AWAY && m != KEPT)
+                continue; /* before and afterwards the end of the call by the phone network is no hang-up */
+            struct scene c = until(s, m);
+            if (who == 2)
+                stage_run(s, 3000);
+            struct talk *t = who == 0 ? &c.ann : who == 1 ? &c.bob : &c.carl;
+            talk_request(t, "BYE", NULL, NULL);
+            c.gone = 1u << t->peer;
+            const unsigned byes = scene_goes_on(&c, 2000);
+            const unsigned all = 1u << PBX | 1u << FAR | (m >= FOUND ? 1u << CARRIER_1 : 0);
+            assert_int_equal(byes, all & ~(1u << t->peer));
+            scene_is_over(&c);
+        }
+    }
+}
+
+/* The direct way ends: the call goes on by the phone network, wherever it was. */
+static void edge_gives_up(void **state)
+{
+    struct stage *s = *state;
+    for (enum moment m = DIRECT; m < MOMENTS; m++) {
+        struct scene c = until(s, m);
+        struct talk bye = c.bob;
+        talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+        talk_heard(&bye, "200");
+        if (m < FOUND) {
+            comes(&c, "+49302000001");
+            joined(&c);
+        }
+        assert_int_equal(scene_goes_on(&c, 40000), 0);
+        assert_int_equal(agent_calls(s->agent), 1);
+        talk_request(&c.ann, "INFO", NULL, NULL);
+        talk_asked(&c.carl, "INFO");
+        talk_answer(&c.carl, 200, NULL);
+        stage_skip(s, PBX);
+        talk_request(&c.carl, "BYE", NULL, NULL);
+        assert_int_equal(scene_goes_on(&c, 1000), 1u << PBX);
+        scene_is_over(&c);
+    }
+}
+
 static void comes_back(void **state)
 {
     struct stage *s = *state;
@@ -750,6 +832,8 @@ int main(void)
         TEST(edge_finds_it_bad),
         TEST(rescued),
         TEST(dies_before_the_ack),
+        TEST(hang_ups),
+        TEST(edge_gives_up),
         TEST(comes_back),
         TEST(may_not_come_back),
         TEST(return_fails),
