@@ -12,6 +12,7 @@
 #define RECORDS_MAX 4000
 #define WITHHELD_PERCENT 5
 #define LOST_PERCENT 5
+#define SPOILED_PERCENT 50
 #define MEDIA_PORT 30000
 #define PORTS_OF_CALL 4 /* two, each with one for RTCP behind it */
 #define PORTS_OF_CARRIER (2 * (size_t)SIM_CARRIER_CALLS)
@@ -152,11 +153,13 @@ bool sim_exchange_was(const struct sim_exchange *x, struct slice invite)
 
 /* ---- what goes wrong with all of them ---- */
 
-void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits)
+void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits, bool spoils)
 {
     for (uint32_t k = 0; k < SIM_CARRIERS; k++) {
         x->options.carriers[k].lost_percent = callers ? 100 : LOST_PERCENT;
         x->options.carriers[k].digits_lost_percent = digits ? 100 : 0;
+        x->options.carriers[k].shortened_percent = x->options.carriers[k].rewritten_percent =
+            spoils ? SPOILED_PERCENT : 0;
     }
 }
 

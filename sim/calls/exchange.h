@@ -49,7 +49,7 @@ bool sim_exchange_whose(struct sim_exchange *x, struct slice invite, uint32_t *r
 /* It was somebody's, who has given it up since. */
 bool sim_exchange_was(const struct sim_exchange *x, struct slice invite);
 
-/* All that pass, or a few as ever. */
-void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits);
+/* All that pass, or a few as ever; callers are spoiled by half, or not at all. */
+void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits, bool spoils);
 
 #endif
