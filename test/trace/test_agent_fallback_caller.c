@@ -331,6 +331,30 @@ static void trunk_refuses(void **state)
     hung_up(&c);
 }
 
+/* One of both does not answer at all: after ten seconds the call is where it was. */
+static void move_is_not_answered(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct scene c = direct(s, OFFER);
+        const uint64_t failed = agent_counters(s->agent)->fallbacks_failed;
+        until_moving(&c, MOVING);
+        struct talk *answers = i ? &c.ann : &c.carl;
+        talk_answer(answers, 200, NULL);
+        talk_asked(answers, "ACK");
+        s->deaf[i ? CARRIER_1 : PBX] = true;
+        const unsigned byes = scene_goes_on(&c, 10500);
+        s->deaf[i ? CARRIER_1 : PBX] = false;
+        assert_int_equal(agent_counters(s->agent)->fallbacks_failed, failed + 1);
+        assert_int_equal(byes & (1u << PBX | 1u << FAR), 0);
+        assert_int_equal(agent_calls(s->agent), 1);
+        talk_request(&c.bob, "BYE", NULL, NULL);
+        c.gone = 1u << FAR;
+        assert_true(scene_goes_on(&c, 2000) >> PBX & 1);
+        scene_is_over(&c);
+    }
+}
+
 static void refused_by_trunk(struct scene *c, unsigned status)
 {
     talk_answer(&c->carl, status, NULL);
@@ -903,6 +927,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(edge_gives_up, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(way_falls_silent, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_refuses, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(move_is_not_answered, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses_all_changes, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses_often, scene_setup, agent_stage_teardown),
