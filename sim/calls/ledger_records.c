@@ -219,6 +219,14 @@ static bool was_given_up(const struct pstn_record *p)
     return p->ended_at[0].ms - p->answered_at[0].ms < GIVEN_UP_MS;
 }
 
+/* Nor does it if the answer could not reach it. */
+static bool was_not_heard(const struct books *b, const struct fallback *f)
+{
+    const int64_t at_us = (f->pstn->answered_at[0].ms - SIM_BEGAN_MS) * 1000;
+    return sim_trouble_met(b->l->day->trouble, SIM_TROUBLE_BIT(TRUNK_AWAY) | SIM_TROUBLE_BIT(CARRIER_AWAY),
+                           f->companies[0], at_us, at_us);
+}
+
 /* Both sides of each call that both of them answered, unless an agent was killed meanwhile. */
 static void check_fallbacks_found(const struct books *b)
 {
@@ -229,7 +237,7 @@ static void check_fallbacks_found(const struct books *b)
             const int64_t from_us = (f->pstn->begun_at.ms - SIM_BEGAN_MS) * 1000 - KILLED_US;
             const int64_t until_us = (f->pstn->ended_at[side].ms - SIM_BEGAN_MS) * 1000 + KILLED_US;
             if (f->found[side] || !f->pstn->answered_at[0].ms || f->pstn->cause != PSTN_CAUSE_ENDED ||
-                (!side && was_given_up(f->pstn)) ||
+                (!side && (was_given_up(f->pstn) || was_not_heard(b, f))) ||
                 sim_trouble_met(day->trouble, SIM_TROUBLE_OF_AGENT, f->companies[side], from_us, until_us))
                 continue;
             sim_world_violation(day->world, "calls have records",
