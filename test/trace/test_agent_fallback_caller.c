@@ -740,6 +740,27 @@ static void phone_network_forgets(void **state)
     }
 }
 
+/* The move has failed at the other side right after it was done here, and its word comes when the phone network has said so already: both go back, and nobody hangs
+ * up. */
+static void both_are_forced_back(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = until(s, KEPT);
+    talk_request(&c.carl, "BYE", NULL, NULL);
+    talk_heard(&c.carl, "200");
+    scene_far_is_told(&c, "failed", NULL);
+    talk_asked(&c.ann, "INVITE");
+    scene_far_says(&c, "failed");
+    talk_heard(&c.bob, "200");
+    talk_answer(&c.ann, 200, NULL);
+    scene_told(&c.bob, "m=audio 4000 ", "m=video 4002 ");
+    talk_answer(&c.bob, 200, NULL);
+    talk_asked(&c.bob, "ACK");
+    talk_asked(&c.ann, "ACK");
+    still_direct(&c);
+    hung_up(&c);
+}
+
 /* ---- the return ---- */
 
 static void comes_back(void **state)
@@ -941,6 +962,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(phone_asks_between, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(holds_there, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_network_forgets, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(both_are_forced_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(comes_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(may_not_come_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(return_fails, scene_setup, agent_stage_teardown),
