@@ -364,6 +364,11 @@ static void digits_were_guessed(void **state)
             scene_moves(&c.ann, "c=IN IP4 203.0.113.77");
         still_direct(&c);
         assert_int_equal(agent_counters(s->agent)->fallback_calls_unmatched, late + 1);
+        announced(&c); /* who really calls hears which digits are good now */
+        const struct slice fresh = sip_field_named(&s->message, "IME-Fallback")->value;
+        assert_true(fresh.n == strlen("calling;token=") + strlen(token));
+        assert_int_equal(memcmp(fresh.p, "calling;token=", strlen("calling;token=")), 0);
+        assert_int_not_equal(memcmp(fresh.p + strlen("calling;token="), token, strlen(token)), 0);
         scene_hang_up(&c, &c.ann, &c.bob, NULL);
         scene_is_over(&c);
     }
