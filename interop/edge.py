@@ -43,7 +43,7 @@ SECURE_AGAIN = [*SECURE[:-1], AGAIN_KEYS]
 FAX = ["m=image 40010 udptl t38", "a=T38FaxVersion:0", "a=T38MaxBitRate:14400", "a=T38FaxRateManagement:transferredTCF", "a=T38FaxUdpEC:t38UDPRedundancy"]
 BARE_AUDIO, SECURE_AUDIO, ANY_FAX = (check("", media) for media in ("m=audio [0-9]+ RTP/AVP 8 0 101", "m=audio [0-9]+ RTP/SAVP 8 0 101", "m=image [0-9]+ udptl t38"))
 MANY, RATE = 200, 50
-SIPP_SECONDS = 20
+SIPP_SECONDS = 60
 
 
 class Agent(Caller):
@@ -162,7 +162,7 @@ class Edge(Lab):
         return os.path.join(self.directory, name + ".wav")
 
     def start_daemon_edge(self, certificate, key):
-        """ime-edge. linphone names for media whatever address this machine has, which may be a private one."""
+        """ime-edge."""
         self.configure("edge", "edge", [
             ("edge", {}),
             ("inside", {"tcp": f"{self.inside(1)}:{SIP}", "networks": f"{self.inside(0)}/24, 127.0.0.1/32"}),
@@ -276,10 +276,11 @@ class Edge(Lab):
             self.far_end.proxy = self.outside(2)
 
     def refused(self, reason, number, proxy=2):
-        """403, and an event that says why."""
+        """403, and an event that says why; the edge writes its log a little later."""
         events = self.count("edge", reason)
         status = self.comes(number, proxy).status
-        assert status == 403 and self.count("edge", reason) == events + 1, (status, self.log_tail("edge"))
+        assert status == 403, status
+        wait_for(lambda: self.count("edge", reason) == events + 1, lambda: self.log_tail("edge"))
 
     def bad_certificate(self):
         """TLS does not come to an end with it: the call is not even looked at."""
@@ -295,7 +296,8 @@ class Edge(Lab):
             events = self.count("edge", reason)
             self.near_end.invite(number, THEIRS, describe(self.inside(5), audio(MEDIA)))
             final = self.near_end.joined()
-            assert final.status >= 500 and self.count("edge", reason) > events, (final.first, self.log_tail("edge"))
+            assert final.status >= 500, final.first
+            wait_for(lambda events=events, reason=reason: self.count("edge", reason) > events, lambda: self.log_tail("edge"))
         self.nothing_kept()
 
     # -- media by libsrtp2 ----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test", "io"))
 
 import test_fallback
+from offices import RETURN
 from steps import run
 
 BAD = ("loss=20%", "jitter=60ms", "delay=40ms")
@@ -17,7 +18,7 @@ class Steps(test_fallback.Steps):
     """In order; each needs the ones before."""
 
     def __init__(self, world):
-        super().__init__(world, pbx="kamailio", impaired=True)
+        super().__init__(world, RETURN, pbx="kamailio", impaired=True)
 
     def step_bad_internet(self):
         """Nobody says a word: edges notice, agents move the call, and back."""
@@ -26,7 +27,8 @@ class Steps(test_fallback.Steps):
         self.are_moved(talk, False, "a bad Internet", lambda: internet.set(*BAD), BELIEF_SECONDS)
         assert self.fallback_calls()[-1]["cause"] == "under way", self.fallback_calls()
         self.are_moved(talk, True, "a good Internet", internet.clear, BELIEF_SECONDS)
-        self.ends(talk, LOSSY_GAP_MS_MAX)
+        _, _, pause_ms = self.ends(talk)
+        assert pause_ms < LOSSY_GAP_MS_MAX, f"{pause_ms} ms\n{self.why()}"
 
 
 def main():

@@ -1,12 +1,12 @@
 """linphone-cli's linphonec as a phone that a test dials on: its commands go to its standard input, what it says comes out of its log. It takes the
-network for down on a machine that has no route but the loopback interface's."""
+network for down on a machine that has no route but the loopback interface's. Its address for media is said to it: by itself it takes the one that leads out of the machine."""
 import os
 import re
 import subprocess
 
 from peers import SIP, SIPS, wait_for
 
-PATIENCE = 15
+PATIENCE = 60
 
 
 def merged(*settings):
@@ -33,7 +33,7 @@ class Linphone:
                     "media_encryption": "none", "use_info": 0, "use_rfc2833": 1,
                     "sip_port": SIP if transport == "udp" else 0, "sip_tcp_port": SIP if transport == "tcp" else 0,
                     "sip_tls_port": SIPS if transport == "tls" else 0},
-            "rtp": {"audio_rtp_port": f"{first_rtp}-{last_rtp}", "nortp_timeout": 300},
+            "rtp": {"bind_address": address, "audio_rtp_port": f"{first_rtp}-{last_rtp}", "nortp_timeout": 300},
             "net": {"mtu": 1300, "dns_srv_enabled": 0},
             "misc": {"max_calls": 4}, "video": {"capture": 0, "display": 0, "automatically_initiate": 0, "automatically_accept": 0},
             "proxy_0": {"reg_proxy": f"<sip:{server}:{port};transport={transport}>", "reg_route": f"<sip:{server}:{port};transport={transport};lr>",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-SECONDS = 20
+SECONDS = 90
 # Words: a folder, the source tree (which may be another file system), a host name.
 SETUP = """set -e
 mount --make-rprivate /

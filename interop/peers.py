@@ -15,7 +15,7 @@ from world import ENROLL_PORT, ROOT, World, WorldError  # noqa: E402
 NETWORKS = range(117, 197)  # of the worlds here: the first that nobody has
 RTP_PORTS, RTP_PORTS_PER_LAB, RTP_PORTS_PER_PHONE = 23000, 120, 20
 SIP, SIPS = 5060, 5061
-SECONDS = 20
+SECONDS = 90
 OUR_NUMBER, THEIR_NUMBER = "+493010000", "+498920000"
 FAILURES = (AssertionError, WorldError, OSError, KeyError, ValueError, subprocess.SubprocessError)
 
@@ -81,10 +81,10 @@ class Lab(World):
         self.start_daemon(name, "agent")
         self.wait_daemon(name)
 
-    def stop(self, name, seconds=20):
+    def stop(self, name):
         """Ends a process politely."""
         self.signal(name, signal.SIGTERM)
-        assert self.wait_end(name, seconds), f"{name} does not end"
+        assert self.wait_end(name), f"{name} does not end"
 
     def newest_call(self, name):
         """What an agent has noted of the newest call, once that has ended."""

@@ -30,7 +30,7 @@ module sndfile.so
 snd_path {home}
 """
 CONTROL = 4444
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Phone:

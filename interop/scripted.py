@@ -7,7 +7,7 @@ import time
 
 from peers import SIP
 
-SECONDS = 10
+SECONDS = 60
 OCTETS = 65536
 
 

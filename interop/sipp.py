@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from peers import listens, wait_for
 
-SECONDS = 40  # the longest that a call may take
+SECONDS = 90  # the longest that a call may take
 AUDIO = ["m=audio 40000 RTP/AVP 8 0 101", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=ptime:20"]
 VIDEO = ["m=video 40002 RTP/AVP 97", "b=AS:512", "a=rtpmap:97 H264/90000", "a=fmtp:97 profile-level-id=42801f;packetization-mode=1"]
 

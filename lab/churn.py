@@ -66,7 +66,7 @@ class Members:
         self.ring = Ring(self.servers)
         self.pool = ThreadPoolExecutor(max_workers=6)
 
-    def ask(self, name, *words, timeout=20):
+    def ask(self, name, *words, timeout=60):
         """imectl's answer as data; WorldError if there is none."""
         try:
             return self.world.ctl(self.servers[name]["control"], *words, timeout=timeout)
@@ -173,7 +173,7 @@ class Storm:
         except WorldError:
             pass  # it was starting
         self.world.signal(name, signal.SIGKILL)
-        if not self.world.wait_end(name, 10):
+        if not self.world.wait_end(name):
             raise WorldError(f"{name} does not die")
         self.running_since.pop(name, None)
         self.joined.discard(name)

@@ -26,7 +26,7 @@ SIP, TRUNK, DIRECT = 5060, 5070, 5061
 COUNTRY, AREA = "49", "30"
 ENROLLED = 10  # numbers of each company, each with an extension
 OPENSSL_SECONDS = 60
-START_SECONDS = 30
+START_SECONDS = 90
 CALL_SECONDS = 60  # a call that takes longer will not end by itself
 BETWEEN_SECONDS = 0.4  # of calls that overlap
 CARRIERS = ("north", "south")
@@ -82,7 +82,7 @@ class Offices:
             new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
         self.offices = [Office(self, index) for index in range(1, count + 1)]
         self.internet = Internet(world, [office.edge for office in self.offices]) if impaired else None
-        self.more = {"carrier": {}, "agent": {}, "pbx": {}, "phones": []}  # keys and options beyond those that are written here
+        self.more = {"carrier": {}, "agent": {}, "fallback": {}, "pbx": {}, "phones": []}  # keys and options beyond those that are written here
 
     @classmethod
     def of_running(cls, world):
@@ -264,7 +264,7 @@ class Office:
                 "ca": self.world.description["ca"],
                 "external-address": self.edge.outside if self.edge else self.point(101, DIRECT),
             }),
-            ("fallback office", {"number": self.fallback_number, "return": RETURN}),
+            ("fallback office", {"number": self.fallback_number, "return": RETURN, **self.offices.more["fallback"]}),
             ("enrolled office", {"pattern": self.numbers[0][:-1] + "X", "fallback": "office"}),
             *tickets,
         ])

@@ -22,7 +22,7 @@ import time
 
 NETWORK = "10.1"  # in place of 127.1
 HOLDER = ["sleep", "infinity"]
-SECONDS = 20
+SECONDS = 60
 INSIDE_HOSTS = (101, 102, 103, 104)  # agent, PBX, phones, phones that call
 EDGE_INSIDE, EDGE_OUTSIDE, EDGE_BEHIND = (110, 111), 120, 119  # the last with an Internet that can be bad
 GATEWAY, WAN = 97, 121  # of a border: towards its company, towards the Internet

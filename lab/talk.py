@@ -6,7 +6,7 @@ import threading
 
 from world import WorldError
 
-END_SECONDS = 30
+END_SECONDS = 90
 
 
 class Talk:

@@ -59,7 +59,7 @@ def description(domain, routes, count=20, dht="Quetzalcoatl"):
 class Vap:
     """One connection."""
 
-    def __init__(self, address, user, password, ca=None, timeout=20):
+    def __init__(self, address, user, password, ca=None, timeout=60):
         host, port = address.rsplit(":", 1)
         self.user = user
         self.key = hashlib.md5(f"{user}:ViPR:{password}".encode()).digest()

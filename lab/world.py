@@ -156,7 +156,7 @@ class World(Processes):
 
     # -- imectl ----------------------------------------------------------------------------------------------------------
 
-    def ctl(self, socket, *words, timeout=20, stdin=None):
+    def ctl(self, socket, *words, timeout=60, stdin=None):
         """Runs imectl and gives the result as data."""
         argv = [program("imectl", self.build), "--socket", socket, "--json", "--timeout", str(timeout), *words]
         done = subprocess.run(argv, capture_output=True, text=True, input=stdin, timeout=timeout + 10, check=False)
@@ -433,7 +433,7 @@ class World(Processes):
         for name in names:
             if not self.wait_end(name, 10):
                 self.signal(name, signal.SIGKILL)
-                self.wait_end(name, 5)
+                self.wait_end(name)
         return len(names)
 
     def status(self):

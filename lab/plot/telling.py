@@ -4,7 +4,7 @@ import sys
 import time
 
 Step = collections.namedtuple("Step", "name title needs run")
-STEP_SECONDS = 30
+STEP_SECONDS = 90
 
 
 class Failure(Exception):

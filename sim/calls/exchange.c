@@ -12,10 +12,10 @@
 #define RECORDS_MAX 4000
 #define WITHHELD_PERCENT 5
 #define LOST_PERCENT 5
+#define SPOILED_PERCENT 50
 #define MEDIA_PORT 30000
-#define MEDIA_CALLS 64
 #define PORTS_OF_CALL 4 /* two, each with one for RTCP behind it */
-#define PORTS_OF_CARRIER (2 * (size_t)MEDIA_CALLS)
+#define PORTS_OF_CARRIER (2 * (size_t)SIM_CARRIER_CALLS)
 
 static void drain(struct sim_exchange *x)
 {
@@ -106,7 +106,8 @@ void sim_exchange_saw(struct sim_exchange *x, struct slice invite, uint32_t call
         (struct sim_seen_call){.call_id = hash_of(rest_of(invite, "\r\nCall-ID: ")), .call = call};
 }
 
-bool sim_exchange_whose(const struct sim_exchange *x, struct slice invite, uint32_t *ret_call)
+/* Which of whose ports stand there. */
+static bool find_slot(const struct sim_exchange *x, struct slice invite, uint32_t *ret_carrier, size_t *ret_slot)
 {
     struct slice audio = rest_of(invite, "\r\nm=audio ");
     struct addr at;
@@ -117,25 +118,48 @@ bool sim_exchange_whose(const struct sim_exchange *x, struct slice invite, uint3
     for (uint32_t k = 0; k < SIM_CARRIERS; k++) {
         const struct addr *first = &x->options.carriers[k].media;
         const size_t slot = (size_t)(port - first->port) / PORTS_OF_CALL;
-        const struct pstn_call *c = addr_eq_ip(first, &at) && slot < MEDIA_CALLS ? x->network->media[k][slot] : NULL;
-        const uint64_t call_id = c && c->legs[CALLER] ? hash_of(slice_str(c->legs[CALLER]->dialog.call_id)) : 0;
-        for (size_t i = 0; c && i < SIM_CALLS_SEEN; i++) {
-            if (x->seen[i].call_id == call_id) {
-                *ret_call = x->seen[i].call;
-                return true;
-            }
-        }
+        if (!addr_eq_ip(first, &at) || slot >= SIM_CARRIER_CALLS)
+            continue;
+        *ret_carrier = k;
+        *ret_slot = slot;
+        return true;
     }
     return false;
 }
 
+bool sim_exchange_whose(struct sim_exchange *x, struct slice invite, uint32_t *ret_call)
+{
+    uint32_t k;
+    size_t slot;
+    const struct pstn_call *c = find_slot(x, invite, &k, &slot) ? x->network->media[k][slot] : NULL;
+    const uint64_t call_id = c && c->legs[CALLER] ? hash_of(slice_str(c->legs[CALLER]->dialog.call_id)) : 0;
+    for (size_t i = 0; call_id && i < SIM_CALLS_SEEN; i++) {
+        if (x->seen[i].call_id == call_id) {
+            *ret_call = x->seen[i].call;
+            return x->lately[k][slot] = true;
+        }
+    }
+    if (call_id)
+        x->lately[k][slot] = false;
+    return false;
+}
+
+bool sim_exchange_was(const struct sim_exchange *x, struct slice invite)
+{
+    uint32_t k;
+    size_t slot;
+    return find_slot(x, invite, &k, &slot) && !x->network->media[k][slot] && x->lately[k][slot];
+}
+
 /* ---- what goes wrong with all of them ---- */
 
-void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits)
+void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits, bool spoils)
 {
     for (uint32_t k = 0; k < SIM_CARRIERS; k++) {
         x->options.carriers[k].lost_percent = callers ? 100 : LOST_PERCENT;
         x->options.carriers[k].digits_lost_percent = digits ? 100 : 0;
+        x->options.carriers[k].shortened_percent = x->options.carriers[k].rewritten_percent =
+            spoils ? SPOILED_PERCENT : 0;
     }
 }
 
@@ -152,7 +176,7 @@ static void add_carrier(struct sim_exchange *x, uint32_t k)
     if (x->day->has_media) {
         c->media = sim_calls_addr(SIM_AT_CARRIER, k);
         c->media.port = MEDIA_PORT;
-        c->media_calls = MEDIA_CALLS;
+        c->media_calls = SIM_CARRIER_CALLS;
     }
     snprintf(c->name, sizeof c->name, "carrier-%u", k);
     addr_format(&x->sockets[k].addr, c->points[SIP_UDP]);

@@ -14,6 +14,7 @@ struct sim_exchange_port {
 };
 
 #define SIM_CALLS_SEEN 512u
+#define SIM_CARRIER_CALLS 64u /* with sound, at a time */
 
 /* A call that was sent to a carrier. */
 struct sim_seen_call {
@@ -34,6 +35,7 @@ struct sim_exchange {
     size_t port_count;
     struct sim_seen_call seen[SIM_CALLS_SEEN]; /* the last ones */
     size_t seen_count;
+    bool lately[SIM_CARRIERS][SIM_CARRIER_CALLS]; /* the last call at these ports was a phone's */
 };
 
 struct sim_exchange *sim_exchange_new(struct sim_day *day);
@@ -42,9 +44,12 @@ void sim_exchange_free(struct sim_exchange *x);
 /* Carriers that relay sound describe it themselves, and do not say which call it is. So each INVITE that is sent to one is shown here; whose an INVITE from
  * one is follows from the carrier's port in it. False: nobody's. */
 void sim_exchange_saw(struct sim_exchange *x, struct slice invite, uint32_t call);
-bool sim_exchange_whose(const struct sim_exchange *x, struct slice invite, uint32_t *ret_call);
+bool sim_exchange_whose(struct sim_exchange *x, struct slice invite, uint32_t *ret_call);
 
-/* All that pass, or a few as ever. */
-void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits);
+/* It was somebody's, who has given it up since. */
+bool sim_exchange_was(const struct sim_exchange *x, struct slice invite);
+
+/* All that pass, or a few as ever; callers are spoiled by half, or not at all. */
+void sim_exchange_lose(struct sim_exchange *x, bool callers, bool digits, bool spoils);
 
 #endif

@@ -5,7 +5,8 @@
  *     calls end                       each call that was begun ends once at each end, with a cause; both ends within SIM_ENDS_US of each other, when
  *                                     nothing went wrong within SIM_ENDS_CLEAN_US
  *     calls become what people want   when nothing is in the way: answered, refused or given up as the script has it
- *     one call                        a called phone rings once for a call, when nothing is in the way; two ends of it are never up for long
+ *     one call                        a called phone rings once for a call, when nothing is in the way; two ends of it are never up for long; whatever is in
+ *                                     the way, nothing rings for it once it has been answered
  *     no route, no direct call        an agent sends nobody a call to whom it has acknowledged no route
  *     a good route is used            and the phone network is not asked
  *     calls fall back                 to the phone network when the other company is away
@@ -19,7 +20,7 @@
  *     moves are not heard             from one network to the other, both being well: no gap of 200 ms, beyond the difference of their delays
  *     returns take their time         more of it each time
  *     nobody hears others             nothing of another call
- *     no phone rings for a fallback   a PBX gets no call to the fallback number
+ *     no phone rings for a fallback   a PBX gets no call to the fallback number, nor one that no phone has placed
  *     descriptions go on              each dialog has one session, whose version counts up (RFC 3264 8)
  *     nothing is left                 no call, transaction, dialog, timer, connection
  *     nothing leaks                   an agent at the end of the day is no larger than one that begins with the same disk */

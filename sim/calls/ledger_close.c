@@ -7,10 +7,11 @@
 #include "calls/office.h"
 #include "calls/pbx.h"
 
-#define SURE_MS 5000                 /* patience of so much more than ringing: the answer comes before it ends */
-#define FALLBACK_MS 15000            /* and another way was tried before */
-#define BOTH_UP_US (45 * SIM_SECOND) /* an answer that nobody waits for is ended at once; its BYE may be repeated */
-#define LOST_RINGING_ONE_OF 5000     /* calls, at a loss of 50 ppm */
+#define SURE_MS 5000                     /* patience of so much more than ringing: the answer comes before it ends */
+#define FALLBACK_MS 15000                /* and another way was tried before */
+#define BOTH_UP_US (45 * SIM_SECOND)     /* an answer that nobody waits for is ended at once; its BYE may be repeated */
+#define RINGS_AGAIN_US (40 * SIM_SECOND) /* an attempt that was given up may come that late, repeated again and again */
+#define LOST_RINGING_ONE_OF 5000         /* calls, at a loss of 50 ppm */
 #define REST_US (3 * SIM_MINUTE)
 #define GROWN_OCTETS_MAX (256 * 1024) /* tables that have grown, and what the allocator keeps at hand */
 #define REACHED_US (3 * SIM_SECOND)
@@ -51,10 +52,16 @@ static bool was_not_told(const struct sim_call_entry *c)
     return c->called_count > 1 && (!c->rang_us || c->rang_us >= c->called[1].began_us);
 }
 
-/* Two phones' ends of one call, both up: the phone that answered heard two calls. */
+/* Two phones' ends of one call, both up: the phone that answered heard two calls. And what its people speak in rings nowhere any more. */
 static void check_one_call(struct sim_ledger *l, uint32_t call, bool clean)
 {
     const struct sim_call_entry *c = &l->calls[call];
+    for (unsigned i = 1; i < c->called_count && i < SIM_ENDS_MAX; i++) {
+        const int64_t after_us = c->called[i].began_us - c->caller.answered_us;
+        if (c->caller.answered_us && after_us > RINGS_AGAIN_US)
+            sim_ledger_wrong(l, call, "one call", "rang again %lld s after its answer",
+                             (long long)(after_us / SIM_SECOND));
+    }
     if (clean && c->called_count > 1 && !was_not_told(c))
         sim_ledger_wrong(l, call, "one call", "rang %u times", c->called_count);
     for (unsigned i = 0; i < c->called_count && i < SIM_ENDS_MAX; i++) {
@@ -265,10 +272,13 @@ static bool look_for_rest(void *ctx, struct sim_world *world)
         a->clients = less(a->clients, now.agent.clients);
         a->servers = less(a->servers, now.agent.servers);
         a->timers = less(a->timers, now.agent.timers);
+        a->legs = less(a->legs, now.agent.legs);
+        a->sounds = less(a->sounds, now.agent.sounds);
+        a->tokens = less(a->tokens, now.agent.tokens);
         o->conns = less(o->conns, now.conns);
         o->sounds = less(o->sounds, now.sounds);
         none = none && !(a->calls + a->requests + a->attempts + a->dialogs + a->clients + a->servers + a->timers +
-                         o->conns + o->sounds);
+                         a->legs + a->sounds + a->tokens + o->conns + o->sounds);
         if (l->day->borders && !less_of_border(&l->day->borders[i], &l->least_of_borders[i]))
             none = false;
     }
@@ -302,12 +312,29 @@ static void check_left(struct sim_ledger *l, uint32_t company)
     left(l, company, "client transactions of its agent", o.agent.clients);
     left(l, company, "server transactions of its agent", o.agent.servers);
     left(l, company, "timers of calls of its agent", o.agent.timers);
+    left(l, company, "calls of its agent's own by the phone network", o.agent.legs);
+    left(l, company, "voices of its agent", o.agent.sounds);
+    left(l, company, "tokens of its agent", o.agent.tokens);
     left(l, company, "connections of its agent", o.conns);
     left(l, company, "ports of media of its agent", o.sounds);
     if (l->day->borders)
         check_left_of_border(l, company);
     left(l, company, "phones in a call", pbx->phone_count);
     left(l, company, "ends of calls at its PBX", pbx->ua.leg_count);
+}
+
+void sim_ledger_close_left(struct sim_ledger *l)
+{
+    const struct sim_day *day = l->day;
+    const size_t of_carriers = day->exchange->port_count;
+    for (uint32_t i = 0; i < day->companies; i++)
+        check_left(l, i);
+    if (pstn_network_calls(day->exchange->network))
+        sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",
+                            pstn_network_calls(day->exchange->network));
+    if (day->media.ports.n != of_carriers)
+        sim_world_violation(day->world, "nothing is left", "%zu ports of media, %zu of them the carriers' own",
+                            day->media.ports.n, of_carriers);
 }
 
 void sim_ledger_close_calls(struct sim_ledger *l)
@@ -332,10 +359,8 @@ void sim_ledger_close_calls(struct sim_ledger *l)
 static void close_offices(struct sim_ledger *l)
 {
     struct sim_day *day = l->day;
-    for (uint32_t i = 0; i < day->companies; i++) {
-        check_left(l, i);
+    for (uint32_t i = 0; i < day->companies; i++)
         check_routes(l, &day->offices[i]);
-    }
     for (uint32_t i = 0; i < day->companies; i++) {
         const int64_t grown = sim_office_grown(&day->offices[i]);
         day->result->grown_max = grown > day->result->grown_max ? grown : day->result->grown_max;
@@ -358,8 +383,6 @@ void sim_ledger_close(struct sim_ledger *l)
     sim_ledger_close_calls(l);
     sim_ledger_close_records(l);
     sim_ledger_close_heard(l);
-    if (pstn_network_calls(day->exchange->network))
-        sim_world_violation(day->world, "nothing is left", "%zu calls of the phone network",
-                            pstn_network_calls(day->exchange->network));
+    sim_ledger_close_left(l);
     close_offices(l);
 }

@@ -100,15 +100,38 @@ void sim_ledger_wrong_description(struct sim_ledger *l, uint32_t call, bool is_c
 void sim_ledger_rang_for_fallback(struct sim_ledger *l, uint32_t company)
 {
     sim_world_violation(l->day->world, "no phone rings for a fallback",
-                        "the PBX of company %u got a call to its fallback number", company);
+                        "the PBX of company %u got a call to its fallback number, or one that nobody has placed",
+                        company);
 }
 
 /* ---- in the end ---- */
 
-/* The phone network could take a call over: it was there, and carried digits or callers. */
+/* Nothing at all was wrong with the phone network. */
 static bool pstn_was_well(const struct sim_ledger *l, uint32_t call, int64_t from_us, int64_t until_us)
 {
     return !sim_ledger_met(l, call, SIM_TROUBLE_OF_TRUNKS | SIM_TROUBLE_OF_FALLBACK, from_us, until_us);
+}
+
+/* The last that its phones have heard before came by the phone network. */
+static bool was_away(const struct sim_ledger *l, uint32_t call, int64_t at_us)
+{
+    bool away = false;
+    for (size_t i = 0; i < l->move_count && l->moves[i].at_us <= at_us; i++)
+        if (l->moves[i].call == call)
+            away = l->moves[i].to == SIM_OVER_PSTN;
+    return away;
+}
+
+/* It could take a call over nevertheless: the caller's company has two trunks, the other one is reached by one of them alone; where callers are not shown
+ * there are digits. What has moved hangs on the trunk that it took. */
+static bool pstn_could_carry(const struct sim_ledger *l, uint32_t call, int64_t from_us, int64_t until_us)
+{
+    const struct sim_script *s = &l->day->scripts[call];
+    const uint32_t both = SIM_TROUBLE_BIT(TRUNK_AWAY) | SIM_TROUBLE_BIT(LOSS) | SIM_TROUBLE_BIT(DIGITS_LOST);
+    const uint32_t called = both | SIM_TROUBLE_BIT(CARRIER_AWAY) | SIM_TROUBLE_BIT(FALLBACK_BUSY);
+    const uint32_t caller = both | (was_away(l, call, until_us) ? SIM_TROUBLE_BIT(CARRIER_AWAY) : 0);
+    return !sim_trouble_met(l->day->trouble, caller, s->from, from_us, until_us) &&
+           !sim_trouble_met(l->day->trouble, called, s->to, from_us, until_us);
 }
 
 /* Nobody had any reason to leave the Internet, or else it was not there all the time. */
@@ -144,7 +167,7 @@ static void check_silence(struct sim_ledger *l, const struct sim_silence *s)
     if (!is_direct(c) || until_us < by_us || !machines_were_well(l, s->call, c->begun_us, until_us))
         return;
     const bool ime = ime_was_well(l, s->call, c->begun_us, by_us);
-    if (ime || pstn_was_well(l, s->call, s->from_us - PSTN_WELL_US, by_us))
+    if (ime || pstn_could_carry(l, s->call, s->from_us - PSTN_WELL_US, by_us))
         sim_ledger_wrong(l, s->call, "calls are heard",
                          "is silent for its %s from %.3f s for %.1f s, and %s could have carried it",
                          s->is_caller ? "caller" : "called phone", (double)s->from_us / SIM_SECOND,
@@ -162,7 +185,7 @@ static void check_kept(struct sim_ledger *l, uint32_t call)
         return;
     l->day->result->lost++;
     const bool ime = ime_was_well(l, call, c->begun_us, ended_us);
-    if (ime || pstn_was_well(l, call, ended_us - PSTN_WELL_US - HEARD_AGAIN_US, ended_us))
+    if (ime || pstn_could_carry(l, call, ended_us - PSTN_WELL_US - HEARD_AGAIN_US, ended_us))
         sim_ledger_wrong(l, call, "calls are kept", "ended though nobody hung up, and %s could have carried it",
                          ime ? "the Internet" : "the phone network");
 }

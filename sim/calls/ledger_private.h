@@ -124,6 +124,7 @@ void sim_ledger_vap_fini(struct sim_ledger *l);
 void sim_ledger_close_calls(struct sim_ledger *l);
 void sim_ledger_close_records(struct sim_ledger *l);
 void sim_ledger_close_heard(struct sim_ledger *l);
+void sim_ledger_close_left(struct sim_ledger *l); /* what was there each time that one looked */
 void sim_ledger_heard_fini(struct sim_ledger *l);
 int64_t sim_ledger_delays_us(const struct sim_ledger *l, uint32_t call); /* by which two ways differ at most */
 

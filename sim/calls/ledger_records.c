@@ -12,6 +12,7 @@
 #define RINGS_MS 180000
 #define DAY_MS INT64_C(86400000) /* more than any times differ */
 #define KILLED_US (5 * SIM_SECOND)
+#define LAST_DIGITS 4   /* a 0 in front of what is left of a number is taken for the prefix of long-distance calls */
 #define GIVEN_UP_MS 100 /* there and back over a trunk */
 
 /* A side of a call of which there may be a record. */
@@ -169,11 +170,19 @@ static bool began_as(const struct pstn_record *p, unsigned side, struct wall sta
     return side && start.ms >= p->begun_at.ms - OFF_MS && start.ms <= p->ended_at[0].ms + RINGS_MS;
 }
 
+/* What is left of a caller's number where carriers shorten or rewrite it. */
+static bool ends_alike(const char *a, const char *b)
+{
+    const size_t na = strlen(a), nb = strlen(b);
+    return na >= LAST_DIGITS && nb >= LAST_DIGITS && strcmp(a + na - LAST_DIGITS, b + nb - LAST_DIGITS) == 0;
+}
+
 static bool is_of_fallback(const struct fallback *f, unsigned side, const struct sim_record_entry *r, int64_t most_ms)
 {
     return !f->found[side] && f->companies[side] == r->company && strcmp(f->to.text, r->vcr.called.text) == 0 &&
            began_as(f->pstn, side, wall_from_ntp(r->vcr.start_ntp), most_ms) &&
-           (!r->vcr.calling.text[0] || strcmp(f->pstn->from, r->vcr.calling.text) == 0);
+           (!r->vcr.calling.text[0] || strcmp(f->pstn->from, r->vcr.calling.text) == 0 ||
+            (side && ends_alike(f->pstn->from, r->vcr.calling.text)));
 }
 
 /* Several may fit: how badly this one does. */
@@ -210,6 +219,14 @@ static bool was_given_up(const struct pstn_record *p)
     return p->ended_at[0].ms - p->answered_at[0].ms < GIVEN_UP_MS;
 }
 
+/* Nor does it if the answer could not reach it. */
+static bool was_not_heard(const struct books *b, const struct fallback *f)
+{
+    const int64_t at_us = (f->pstn->answered_at[0].ms - SIM_BEGAN_MS) * 1000;
+    return sim_trouble_met(b->l->day->trouble, SIM_TROUBLE_BIT(TRUNK_AWAY) | SIM_TROUBLE_BIT(CARRIER_AWAY),
+                           f->companies[0], at_us, at_us);
+}
+
 /* Both sides of each call that both of them answered, unless an agent was killed meanwhile. */
 static void check_fallbacks_found(const struct books *b)
 {
@@ -220,7 +237,7 @@ static void check_fallbacks_found(const struct books *b)
             const int64_t from_us = (f->pstn->begun_at.ms - SIM_BEGAN_MS) * 1000 - KILLED_US;
             const int64_t until_us = (f->pstn->ended_at[side].ms - SIM_BEGAN_MS) * 1000 + KILLED_US;
             if (f->found[side] || !f->pstn->answered_at[0].ms || f->pstn->cause != PSTN_CAUSE_ENDED ||
-                (!side && was_given_up(f->pstn)) ||
+                (!side && (was_given_up(f->pstn) || was_not_heard(b, f))) ||
                 sim_trouble_met(day->trouble, SIM_TROUBLE_OF_AGENT, f->companies[side], from_us, until_us))
                 continue;
             sim_world_violation(day->world, "calls have records",
@@ -259,7 +276,9 @@ static void check_one(const struct books *b, const struct sim_record_entry *r)
         sim_ledger_wrong(b->l, e->call, "records are of calls",
                          "ended %" PRId64 " ms from when the record of company %u says",
                          apart_ms(e->side->ended_at, wall_from_ntp(r->vcr.stop_ntp)), r->company);
-    if (!r->vcr.calling.text[0] && !e->is_caller)
+    const int64_t began_us = b->l->calls[e->call].begun_us;
+    if (!e->is_caller && (!r->vcr.calling.text[0] || sim_ledger_met(b->l, e->call, SIM_TROUBLE_BIT(CALLERS_SPOILED),
+                                                                    began_us - KILLED_US, began_us + SIM_MINUTE)))
         return;
     if (!sim_phone_owner(&r->vcr.calling, &from, &k) || from != s->from || k != s->from_k)
         sim_ledger_wrong(b->l, e->call, "records are of calls", "was placed by \"%s\", says company %u",

@@ -452,6 +452,9 @@ static int make(struct sim_office *o)
 
 static void unmake(struct sim_office *o)
 {
+    const struct agent_counters *counters = agent_counters(o->agent);
+    o->day->result->found_by_caller += counters->fallback_calls_by_caller;
+    o->day->result->found_by_digits += counters->fallback_calls_by_digits;
     agent_free(o->agent);
     sip_net_free(o->net);
     agent_service_free(o->service);

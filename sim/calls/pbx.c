@@ -343,15 +343,19 @@ static void asked(void *ctx, const struct sip_event *event)
     struct sim_pbx *pbx = ctx;
     const struct sip_message *m = event->message;
     uint32_t call;
-    if (m->method == SIP_INVITE && is_fallback(pbx, m))
-        sim_ledger_rang_for_fallback(pbx->day->ledger, pbx->company);
-    if (m->method != SIP_INVITE)
+    if (m->method != SIP_INVITE) {
         ua_answer(&pbx->ua, event->server, 405, "Allow", slice_str(UA_ALLOW));
-    else if ((!sim_call_marked(m->body, &call) || call >= pbx->day->script_count) &&
-             !sim_exchange_whose(pbx->day->exchange, m->octets, &call))
-        ua_answer(&pbx->ua, event->server, 404, NULL, (struct slice){0});
-    else
+        return;
+    }
+    const bool is_known = (sim_call_marked(m->body, &call) && call < pbx->day->script_count) ||
+                          sim_exchange_whose(pbx->day->exchange, m->octets, &call);
+    const bool is_somebodys = is_known || sim_exchange_was(pbx->day->exchange, m->octets);
+    if (!m->to.tag.n && (!is_somebodys || is_fallback(pbx, m)))
+        sim_ledger_rang_for_fallback(pbx->day->ledger, pbx->company);
+    if (is_known)
         take(pbx, event, call);
+    else
+        ua_answer(&pbx->ua, event->server, 404, NULL, (struct slice){0});
 }
 
 static const struct ua_user ua_user = {

@@ -26,6 +26,10 @@ static void print_sound(FILE *out, struct sim_calls_result *r)
             "moves        %" PRIu64 " fallback calls answered; %" PRIu64 " moves to the phone network, %" PRIu64
             " back, as each phone hears them; %" PRIu64 " calls ended though nobody hung up\n",
             r->fallback_calls, r->moves_to_pstn, r->moves_to_ime, r->lost);
+    fprintf(out,
+            "found        %" PRIu64 " fallback calls by their caller, %" PRIu64
+            " by their digits; carriers spoiled %" PRIu64 " callers\n",
+            r->found_by_caller, r->found_by_digits, r->callers_spoiled);
     if (r->gaps.n)
         fprintf(out,
                 "gaps         %.0f ms on average, median %.0f, max %.0f, of %zu moves while both networks were well\n",
@@ -98,6 +102,9 @@ static void set_sound(json_t *root, struct sim_calls_result *r, bool *failed)
     set_count(root, "packets_lost", r->packets_lost, failed);
     set_count(root, "packets_heard", r->packets_heard, failed);
     set_count(root, "fallback_calls", r->fallback_calls, failed);
+    set_count(root, "found_by_caller", r->found_by_caller, failed);
+    set_count(root, "found_by_digits", r->found_by_digits, failed);
+    set_count(root, "callers_spoiled", r->callers_spoiled, failed);
     set_count(root, "moves_to_pstn", r->moves_to_pstn, failed);
     set_count(root, "moves_to_ime", r->moves_to_ime, failed);
     set_count(root, "calls_lost", r->lost, failed);

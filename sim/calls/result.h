@@ -41,6 +41,8 @@ struct sim_calls_result {
     uint64_t packets, packets_lost, packets_heard; /* of sound */
     uint64_t moves_to_pstn, moves_to_ime;          /* of direct calls, as each of their phones hears it */
     uint64_t fallback_calls;                       /* to fallback numbers, that were answered */
+    uint64_t found_by_caller, found_by_digits;     /* of these: which call they are to take over */
+    uint64_t callers_spoiled;                      /* calls whose callers were shortened or rewritten by carriers */
     uint64_t lost;                   /* direct calls that ended though nobody hung up, and no process was away */
     struct sim_samples gaps;         /* microseconds without sound, at moves while both networks were well */
     struct sim_samples setup_direct; /* microseconds from the INVITE of a phone to its ringing */

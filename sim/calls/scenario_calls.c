@@ -221,6 +221,8 @@ static void count_processes(struct sim_day *day)
         octets += day->offices[i].weighed_octets;
     }
     r->memory_per_call = calls ? octets / calls : 0;
+    const struct pstn_counters *pstn = pstn_network_counters(day->exchange->network);
+    r->callers_spoiled = pstn->callers_shortened + pstn->callers_rewritten;
     r->datagrams = day->wire.datagrams;
     r->datagrams_lost = day->wire.lost;
     r->packets = day->media.sent;

@@ -47,6 +47,7 @@ static const struct recipe {
     [SIM_TROUBLE_FALLBACK_BUSY] = {0, 8, 10 * SIM_SECOND, 3 * SIM_MINUTE},
     [SIM_TROUBLE_DIGITS_LOST] = {0, 4, 10 * SIM_SECOND, 3 * SIM_MINUTE},
     [SIM_TROUBLE_CALLERS_LOST] = {0, 8, 10 * SIM_SECOND, 5 * SIM_MINUTE},
+    [SIM_TROUBLE_CALLERS_SPOILED] = {0, 8, SIM_MINUTE, 10 * SIM_MINUTE},
 };
 
 const char *sim_trouble_text(enum sim_trouble_kind kind)
@@ -129,7 +130,8 @@ static void reckon(const struct sim_trouble *t)
         apply(day, &t->ones[i]);
         kinds |= 1u << t->ones[i].kind;
     }
-    sim_exchange_lose(day->exchange, kinds & SIM_TROUBLE_BIT(CALLERS_LOST), kinds & SIM_TROUBLE_BIT(DIGITS_LOST));
+    sim_exchange_lose(day->exchange, kinds & SIM_TROUBLE_BIT(CALLERS_LOST), kinds & SIM_TROUBLE_BIT(DIGITS_LOST),
+                      kinds & SIM_TROUBLE_BIT(CALLERS_SPOILED));
 }
 
 static void carry_out(struct sim_day *day, const struct sim_trouble_one *one, bool begins)
@@ -196,7 +198,8 @@ static void carry_out(struct sim_day *day, const struct sim_trouble_one *one, bo
     case SIM_TROUBLE_SOUND_DEAD:
     case SIM_TROUBLE_FALLBACK_BUSY:
     case SIM_TROUBLE_DIGITS_LOST:
-    case SIM_TROUBLE_CALLERS_LOST: /* reckon */
+    case SIM_TROUBLE_CALLERS_LOST:
+    case SIM_TROUBLE_CALLERS_SPOILED: /* reckon */
     case SIM_TROUBLE_KINDS:
         break;
     }

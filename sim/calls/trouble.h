@@ -13,7 +13,7 @@
     X(NET_BAD, "sound to and from other companies is late and lost") X(NET_DEAD, "nothing comes from other companies, nor goes there") \
     X(SOUND_DEAD, "sound to or from other companies is lost, or both") X(EDGE_CRASH, "the edge is killed") \
     X(WORKER_CRASH, "what relays media is killed") X(FALLBACK_BUSY, "the fallback number is busy") X(DIGITS_LOST, "carriers lose digits") \
-    X(CALLERS_LOST, "carriers tell nobody who calls")
+    X(CALLERS_LOST, "carriers tell nobody who calls") X(CALLERS_SPOILED, "carriers shorten or rewrite who calls")
 /* clang-format on */
 enum sim_trouble_kind {
 #define SIM_TROUBLE_ENUM_(name, text) SIM_TROUBLE_##name,
@@ -28,8 +28,9 @@ enum sim_trouble_kind {
     (SIM_TROUBLE_BIT(IME_AWAY) | SIM_TROUBLE_BIT(IME_SILENT) | SIM_TROUBLE_BIT(IME_CUT) | SIM_TROUBLE_BIT(NET_BAD) | \
      SIM_TROUBLE_BIT(NET_DEAD) | SIM_TROUBLE_BIT(SOUND_DEAD) | SIM_TROUBLE_BIT(EDGE_CRASH) |                         \
      SIM_TROUBLE_BIT(WORKER_CRASH))
-#define SIM_TROUBLE_OF_FALLBACK \
-    (SIM_TROUBLE_BIT(FALLBACK_BUSY) | SIM_TROUBLE_BIT(DIGITS_LOST) | SIM_TROUBLE_BIT(CALLERS_LOST))
+#define SIM_TROUBLE_OF_FALLBACK                                                                      \
+    (SIM_TROUBLE_BIT(FALLBACK_BUSY) | SIM_TROUBLE_BIT(DIGITS_LOST) | SIM_TROUBLE_BIT(CALLERS_LOST) | \
+     SIM_TROUBLE_BIT(CALLERS_SPOILED))
 #define SIM_TROUBLE_OF_TRUNKS (SIM_TROUBLE_BIT(TRUNK_AWAY) | SIM_TROUBLE_BIT(CARRIER_AWAY) | SIM_TROUBLE_BIT(LOSS))
 #define SIM_TROUBLE_OF_AGENT (SIM_TROUBLE_BIT(AGENT_CRASH) | SIM_TROUBLE_BIT(AGENT_RESTART))
 #define SIM_TROUBLE_OF_PBX (SIM_TROUBLE_BIT(PBX_CRASH) | SIM_TROUBLE_BIT(PBX_SILENT))
@@ -57,7 +58,8 @@ struct sim_trouble *sim_trouble_new(struct sim_day *day);
 void sim_trouble_free(struct sim_trouble *t);
 
 /* What begins at one company, but not only for it: carriers work for all. */
-#define SIM_TROUBLE_OF_ALL (SIM_TROUBLE_BIT(DIGITS_LOST) | SIM_TROUBLE_BIT(CALLERS_LOST))
+#define SIM_TROUBLE_OF_ALL \
+    (SIM_TROUBLE_BIT(DIGITS_LOST) | SIM_TROUBLE_BIT(CALLERS_LOST) | SIM_TROUBLE_BIT(CALLERS_SPOILED))
 
 /* Whether any of these kinds (a bit each) was going on at this company then. */
 bool sim_trouble_met(const struct sim_trouble *t, uint32_t kinds, uint32_t company, int64_t from_us, int64_t until_us);

@@ -147,7 +147,7 @@ bool agent_next(struct agent *a, struct now now, struct agent_effect *ret_effect
     X(requests_relayed) X(requests_refused) X(registrations) X(registrations_refused) X(trunk_failures) \
     X(registrations_restored) X(registrations_corrupt) X(registrations_unwritten) X(quality_bad) X(quality_good) X(strangers_dropped) X(calls_kept) X(calls_left_over) \
     X(calls_corrupt) X(sound_dropped) \
-    X(fallbacks_agreed) X(fallbacks_moved) X(fallbacks_failed) X(fallbacks_returned) X(fallbacks_rescued) X(fallback_calls_out) X(fallback_calls_in) X(fallback_calls_unmatched) X(fallback_numbers_refused) X(trunk_changes_refused)
+    X(fallbacks_agreed) X(fallbacks_moved) X(fallbacks_failed) X(fallbacks_returned) X(fallbacks_rescued) X(fallback_calls_out) X(fallback_calls_in) X(fallback_calls_by_caller) X(fallback_calls_by_digits) X(fallback_calls_unmatched) X(fallback_numbers_refused) X(trunk_changes_refused)
 /* clang-format on */
 COUNTERS_DECLARE(agent_counters, AGENT_COUNTERS)
 

@@ -213,6 +213,7 @@ void fallback_path_gone(struct fallback *f, const char *why)
     voice_close(&f->voice);
     party_ask_no_more(&f->direct);
     sip_resend_stop(&f->direct.end->accepted.resend);
+    relay_acknowledge_for(f->direct.end);
     agent_timer_stop(a, &f->direct.end->timer);
     agent_timer_stop(a, &f->release);
     agent_timer_stop(a, &f->check);

@@ -153,16 +153,18 @@ static void sound_came(struct voice *v)
 
 /* The other side hears of our answer as late as the phone network tells it, and cannot move before: until its first sound is here the phones stay where
  * they hear each other. */
-static void join(struct detour *l, struct fallback *f, const char *how)
+static void join(struct detour *l, struct fallback *f, bool by_digits)
 {
     struct fallback_word word = {.verb = FALLBACK_JOINED};
     struct agent *a = f->agent;
+    const char *how = by_digits ? "its digits" : "its caller ID";
     if (f->leg) /* of the time before */
         detour_end(f->leg, AGENT_CAUSE_NONE);
     if (l->server && detour_answer(l) < 0) {
         detour_end(l, AGENT_CAUSE_NONE);
         return;
     }
+    *(by_digits ? &a->counters.fallback_calls_by_digits : &a->counters.fallback_calls_by_caller) += 1;
     describe(l, f, how);
     agent_timer_stop(a, &l->timer);
     l->state = DETOUR_UP;
@@ -228,7 +230,7 @@ void match_leg(struct detour *l)
     if (trunk_is_fixed(l->trunk))
         refuse_fixed(l);
     else if (n == 1 && f)
-        join(l, f, "its caller ID");
+        join(l, f, false);
     else
         ask_digits(l, f ? n : 0);
 }
@@ -243,7 +245,7 @@ void match_digits(struct detour *l)
     }
     struct fallback *f = by_token(a, l);
     if (f) {
-        join(l, f, "its digits");
+        join(l, f, true);
         return;
     }
     count_wrong_token(a);
@@ -307,7 +309,7 @@ void match_announced(struct fallback *f)
         if (l->fallback || (l->state != DETOUR_WAITING && l->state != DETOUR_DIGITS) || by_caller(a, l, &found) != 1 ||
             found != f)
             continue;
-        join(l, f, "its caller ID");
+        join(l, f, false);
         return;
     }
 }

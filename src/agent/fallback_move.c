@@ -235,13 +235,15 @@ void fallback_move_due(struct fallback *f)
         call_end(f->call, 408, "the agent: neither way was left");
 }
 
-/* Our phone waits for an answer by a way that brings none, and may not be asked meanwhile (RFC 3261 14.1): it is to ask again where it is then. */
+/* Our phone waits for an answer, or for an ACK, by a way that brings none, and may not be asked meanwhile (RFC 3261 14.1): it is to ask again where it is
+ * then, and has its ACK from us. */
 void fallback_move_stuck(struct fallback *f)
 {
     if (f->is_telling || f->waits) {
         agent_timer(f->agent, &f->later, MOVE_WAIT_MS);
     } else if (f->phone.pending) {
         relay_give_up(f->direct.end);
+        relay_acknowledge_for(f->direct.end);
         fallback_move_on(f);
     }
 }

@@ -107,7 +107,7 @@ static void told_failed(struct fallback *f, const struct fallback_word *word)
         fallback_failed(f, cause, "the other side has given up");
     else if (f->state == FALLBACK_MOVING || f->state == FALLBACK_AWAY)
         fallback_back(f, "the other side could not move");
-    else if (f->state == FALLBACK_RETURNING)
+    else if (f->state == FALLBACK_RETURNING && f->leg) /* without one it comes back as we do */
         fallback_return_failed(f, "the other side stays on the phone network");
 }
 

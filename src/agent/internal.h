@@ -303,8 +303,7 @@ struct sip_hop end_hop(const struct end *e);
 /* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,
                           const struct sip_dialog *d);
-/* The address in a URI; false: it has a name. */
-bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr);
+bool agent_uri_addr(const struct sip_uri *uri, uint16_t port, struct addr *ret_addr); /* false: it has a name */
 /* Our Contact URI there; what stands behind its "@". */
 struct slice end_point(struct agent *a, enum agent_side side, enum sip_transport transport);
 struct slice end_contact(struct agent *a, enum agent_side side, enum sip_transport transport, const char *tag);
@@ -318,8 +317,9 @@ void relay_respond(struct relay *r, struct pair *pair, const struct sip_message 
 void relay_fail(struct relay *r, unsigned status);
 void relay_acked(struct end *end, const struct sip_message *ack);
 void relay_acknowledge(struct end *end, struct slice description); /* ACK of our own, if the end waits for one */
-void relay_forget(struct end *end);                                /* it is about to go: those from and to it */
-void relay_give_up(struct end *to); /* it does not answer: those to it may be tried again */
+void relay_acknowledge_for(struct end *end); /* likewise the one that this end has in mind: its own will not come */
+void relay_forget(struct end *end);          /* it is about to go: those from and to it */
+void relay_give_up(struct end *to);          /* it does not answer: those to it may be tried again */
 void relay_stray(struct agent *a, const struct sip_event *event); /* a response of a client that is gone */
 
 /* identity.c: who is named in a message */

@@ -62,7 +62,9 @@ static void relay_accepted(struct relay *r, struct end *end, const struct client
         char *text = region_text(&a->scratch, credentials);
         other->credentials = text ? mem_strdup(text) : NULL;
     }
-    if (!sip_accepted_start(&end->accepted, a->now, request, answer, SIP_T1_MS, SIP_T2_MS))
+    if (end->gone)
+        relay_acknowledge_for(end);
+    else if (!sip_accepted_start(&end->accepted, a->now, request, answer, SIP_T1_MS, SIP_T2_MS))
         heap_set(&a->timers, &end->timer.node, sip_accepted_deadline(&end->accepted));
 }
 
@@ -259,6 +261,12 @@ void relay_acked(struct end *end, const struct sip_message *ack)
         !patch_inside(ack, end, other, end->accepted_cseq, 0, &a->octets))
         relay_send_ack(other, end->accepted_cseq);
     fallback_acked(end);
+}
+
+void relay_acknowledge_for(struct end *end)
+{
+    if (end->accepted_cseq && end->other && end->other->owes_ack == end->accepted_cseq)
+        relay_acknowledge(end->other, (struct slice){0});
 }
 
 void relay_acknowledge(struct end *end, struct slice description)

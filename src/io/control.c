@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "io/process.h"
 #include "io/unix.h"
 
 #define CONNECTIONS_MAX 64
@@ -35,6 +36,7 @@ static void flush(void *arg)
 {
     struct session *s = arg;
     struct slice output = ctl_session_output(s->ctl);
+    stderr_log_flush(); /* who reads an answer and then the log finds there what the answer tells of */
     /* What does not leave stays with the session, which takes no more requests then. */
     if (output.n && (s->ending || !stream_queued(s->stream))) {
         if (stream_write(s->stream, output) != 0) {

@@ -54,10 +54,10 @@ struct worker {
     struct media_worker_counters counters;
     struct mono next_counters;
     struct mono next_tell; /* not before, so that what happens to many sessions wakes the signalling process together */
-    int timer;          /* wakes the loop for what is due */
-    struct mono alarm;  /* what the timer is set to; MONO_NEVER: it is not */
-    struct buf message; /* that the control socket did not take yet, if n */
-    struct buf state;   /* of a session that is told */
+    int timer;             /* wakes the loop for what is due */
+    struct mono alarm;     /* what the timer is set to; MONO_NEVER: it is not */
+    struct buf message;    /* that the control socket did not take yet, if n */
+    struct buf state;      /* of a session that is told */
 };
 
 int worker_ports_init(struct worker *w);

@@ -119,6 +119,8 @@ static void draw(struct pstn_call *c)
     c->is_lost = pstn_draws(n, carrier->lost_percent);
     c->is_busy = pstn_draws(n, carrier->busy_percent) || is_among(&n->options->busy, c->record.to);
     c->is_unanswered = pstn_draws(n, carrier->unanswered_percent) || is_among(&n->options->unanswered, c->record.to);
+    c->is_shortened = pstn_draws(n, carrier->shortened_percent);
+    c->is_rewritten = pstn_draws(n, carrier->rewritten_percent);
 }
 
 /* What the called side is going to be told. 0, or the status of a refusal. */

@@ -53,6 +53,9 @@ struct pstn_carrier_options {
     /* Of its customers' calls, in hundred. */
     unsigned withheld_percent,
         lost_percent; /* the called side is told that the caller wants to be unknown; is told nothing */
+    unsigned
+        shortened_percent, /* is told the last digits alone; is told the number of a gateway, with the last digits behind it */
+        rewritten_percent;
     unsigned busy_percent, unanswered_percent; /* as if the called phone were busy; as if nobody came to it */
 
     struct addr
@@ -218,7 +221,7 @@ const struct pstn_account *pstn_network_account(const struct pstn_network *n, un
 /* clang-format off */
 #define PSTN_COUNTERS(X) \
     X(calls) X(calls_answered) X(calls_busy) X(calls_unanswered) X(calls_cancelled) X(calls_no_number) X(calls_unreachable) \
-    X(calls_refused) X(calls_refused_limit) X(calls_lost) X(callers_withheld) X(callers_lost) X(ported) X(refused_source) X(refused_password) \
+    X(calls_refused) X(calls_refused_limit) X(calls_lost) X(callers_withheld) X(callers_lost) X(callers_shortened) X(callers_rewritten) X(ported) X(refused_source) X(refused_password) \
     X(registrations) X(requests_passed) X(requests_answered) X(media_relayed) X(media_lost) X(media_refused) X(media_held) X(digits_lost) X(descriptions_wrong)
 /* clang-format on */
 COUNTERS_DECLARE(pstn_counters, PSTN_COUNTERS)

@@ -45,7 +45,7 @@ struct pstn_call {
     struct carried carried;                  /* the offer; then the answer */
     bool has_offer;                          /* in the INVITE */
     int64_t setup_ms, answer_ms, release_ms; /* drawn, with some of these: */
-    bool is_private, is_withheld, is_lost, is_busy, is_unanswered;
+    bool is_private, is_withheld, is_lost, is_shortened, is_rewritten, is_busy, is_unanswered;
     char sent[PSTN_DIALED_OCTETS]; /* the called number as the called side is to see it */
     unsigned max_forwards;
     size_t media;                 /* which of the carrier's calls with media, from 1; 0: it relays none. With it: */

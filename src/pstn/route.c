@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define LAST_DIGITS 5      /* what is left of a caller's number on bad ways */
+#define GATEWAY_AREA "900" /* in front of them, where the number of a gateway is shown */
 #define DIALED "+0123456789*#-_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* "" if there is more in it than what is dialed. */
@@ -135,6 +137,25 @@ struct pstn_trunk *pstn_route_find(struct pstn_call *c)
 
 /* ---- what the called side is told ---- */
 
+/* What some ways make of a number. False: it stays. */
+static bool spoil(struct pstn_call *c, const struct e164 *number, struct e164 *ret_rewritten)
+{
+    struct pstn_network *n = c->network;
+    const size_t octets = strlen(number->text);
+    const char *last = number->text + (octets > LAST_DIGITS ? octets - LAST_DIGITS : 1);
+    if (c->is_shortened) {
+        n->counters.callers_shortened++;
+        snprintf(c->record.shown, sizeof c->record.shown, "%s", last);
+        return true;
+    }
+    if (c->is_rewritten) {
+        n->counters.callers_rewritten++;
+        snprintf(ret_rewritten->text, sizeof ret_rewritten->text, "+%.3s%s%s", c->to->options->place.country,
+                 GATEWAY_AREA, last);
+    }
+    return false;
+}
+
 /* The caller, if nothing hides it. */
 static void format_caller(struct pstn_call *c)
 {
@@ -142,8 +163,12 @@ static void format_caller(struct pstn_call *c)
     const struct pstn_trunk_options *from = c->from->options, *to = c->to->options;
     struct pstn_record *r = &c->record;
     const char *caller = *from->shown_as.text ? from->shown_as.text : r->from;
-    struct e164 number;
+    struct e164 number, rewritten = {""};
     char national[PSTN_SHOWN_OCTETS];
+    if (!o->pbx && e164_parse(slice_str(caller), &number) && spoil(c, &number, &rewritten))
+        return;
+    if (rewritten.text[0])
+        caller = rewritten.text;
     if (o->pbx && from->extension && !to->extension && !to->shows_extension && *from->number.text)
         snprintf(r->shown, sizeof r->shown, "%s", from->number.text);
     else if (o->pbx || o->carriers[r->carrier].shows_e164 || !e164_parse(slice_str(caller), &number))

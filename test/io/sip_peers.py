@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 20
+PATIENCE = 60
 START_SECONDS = 90  # until a program answers, on a machine that is busy
 AGAIN_SECONDS = 0.5  # until something is sent again
 
@@ -63,6 +63,7 @@ class Leg:
         self.invite = None  # that came in
         self.answers = queue.Queue()
         self.acknowledged = threading.Event()
+        self.heard = threading.Event()  # an answer to INVITE, which is not sent again from then on
         self.ended = threading.Event()  # the other side hung up
         self.byes = set()  # CSeqs of BYEs that came
 
@@ -87,7 +88,9 @@ class Leg:
                 continue
             if (answer.sequence, answer.method) != (str(self.cseq), method):
                 continue
-            heard = method == "INVITE"
+            if method == "INVITE":
+                heard = True
+                self.heard.set()
             if answer.status < 200:
                 continue
             if method == "INVITE":

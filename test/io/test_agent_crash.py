@@ -7,7 +7,6 @@ stored, while it starts. After each restart nobody stays in a call; what was ack
 import argparse
 import contextlib
 import os
-import queue
 import random
 import re
 import sqlite3
@@ -58,7 +57,8 @@ class Server:
         self.child = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.child.stdout.readline().split()[1])
         self.records = []  # that it has acknowledged: (called, direction, calling, start, stop)
-        self.notified = queue.Queue()
+        self.routes = set()  # numbers of routes that the agent has said to have
+        self.done = threading.Semaphore(0)
         self.held = threading.Event()
         self.subscribed = threading.Event()
         threading.Thread(target=self.read, daemon=True).start()
@@ -73,13 +73,16 @@ class Server:
                 self.held.set()
             elif words[0] == "subscribed":
                 self.subscribed.set()
-            elif words[0] == "notified":
-                self.notified.put(words[1])
+            elif words[:2] == ["notified", "ok"]:
+                self.routes.add(words[2])
+            elif words[0] == "done":
+                self.done.release()
 
     def tell(self, command):
-        """Asks for something."""
+        """Asks for something, and waits until it is done."""
         self.child.stdin.write(command + "\n")
         self.child.stdin.flush()
+        assert self.done.acquire(timeout=60), f"the server does not {command}"
 
     def of(self, called):
         """The different records of calls to this number."""
@@ -87,14 +90,15 @@ class Server:
 
 
 def recent_rows(octets):
-    """(table, is_removed, key) of each row that is not in the table yet (src/store/rows.c)."""
+    """(table, is_removed, key, value) of each row that is not in the table yet (src/store/rows.c)."""
     at = 0
     while at < len(octets):
         table, is_removed, n = struct.unpack_from(">BBI", octets, at)
         key = octets[at + 6:at + 6 + n]
         at += 6 + n
-        at += 4 + struct.unpack_from(">I", octets, at)[0]
-        yield table, is_removed, key
+        n = struct.unpack_from(">I", octets, at)[0]
+        yield table, is_removed, key, octets[at + 4:at + 4 + n]
+        at += 4 + n
 
 
 class Crash:
@@ -111,7 +115,6 @@ class Crash:
         self.office, self.carrier = Peer(f"{self.hosts}.2", 5060), Peer(f"{self.hosts}.4", 5060, rings="99")
         self.calls = self.kills = 0
         self.due = {}  # called → how often it must have a record: 1, or 0 or 1 (None)
-        self.routes = set()
         self.agent.start()
         self.subscribe()
 
@@ -141,7 +144,7 @@ class Crash:
         """Calls in progress are ended at both sides, and are recorded: the phone network says that they were up until then."""
         numbers = [self.number() for _ in range(SHORT_CALLS)]
         legs = [self.office.connect(self.target, "0301001234", number) for number in numbers]
-        wait_for(lambda: self.rows(KV_AGENT_DIALOG) == len(legs), "the calls are not written down")
+        wait_for(lambda: self.written(KV_AGENT_DIALOG) >= {self.international(number) for number in numbers}, "the calls are not written down")
         self.crash(self.random.uniform(0, 0.1))
         for leg, number in zip(legs, numbers):
             wait_for(leg.ended.is_set, f"the caller of {number} stays in its call")
@@ -154,21 +157,21 @@ class Crash:
         """The phone network hung up while the agent was away: nobody knows when. The other side is told, and there is no record."""
         number = self.number()
         leg = self.office.connect(self.target, "0301001234", number)
-        wait_for(lambda: self.rows(KV_AGENT_DIALOG) == 1, "the call is not written down")
+        wait_for(lambda: self.international(number) in self.written(KV_AGENT_DIALOG), "the call is not written down")
         far = self.carrier.with_called(number[1:])
         del self.carrier.legs[far.call_id]
         self.crash()
-        wait_for(leg.ended.is_set, lambda: f"the caller of {number} stays in its call", 5)
+        wait_for(leg.ended.is_set, f"the caller of {number} stays in its call")
         self.due[number] = 0
 
     def ringing(self):
         """Nobody was in a call yet: who calls and gives up hears that there is none, and calls again."""
         number = self.number("99")
         self.carrier.ringing.clear()
-        with contextlib.suppress(SipError):
-            thread = threading.Thread(target=self.ring, args=(number,), daemon=True)
-            thread.start()
+        threading.Thread(target=self.ring, args=(number,), daemon=True).start()
         assert self.carrier.ringing.wait(60), "nobody rings"
+        caller = next(leg for leg in reversed(list(self.office.legs.values())) if number in leg.remote)
+        assert caller.heard.wait(60), "the caller hears nothing"  # an INVITE that is sent again would be a call of the next agent's
         self.crash()
         self.due[number] = 0
         number = self.number()
@@ -186,12 +189,13 @@ class Crash:
         wait_for(lambda: self.rows(KV_AGENT_VCR) == 0, "records of before are not handed in")
         self.server.tell(f"slow {self.random.choice((2, 1000))}")
         self.server.held.clear()
-        durable = self.agent.counters()["vcr.added"]
-        for number in [self.number() for _ in range(SHORT_CALLS)]:
+        numbers = [self.number() for _ in range(SHORT_CALLS)]
+        for number in numbers:
             assert self.office.connect(self.target, "0301001234", number).hang_up() == 200
             self.due[number] = 1
         assert self.server.held.wait(60), "no record was handed in"
-        wait_for(lambda: self.agent.counters()["vcr.added"] >= durable + SHORT_CALLS, "the records are not written down")
+        wait_for(lambda: self.written(KV_AGENT_VCR) | {record[0] for record in self.server.records} >= {self.international(number) for number in numbers},
+                 "the records are not written down")
         self.server.tell("fast")  # those that are held stay so, for this agent
         self.crash(self.random.uniform(0, 0.02))
 
@@ -200,13 +204,11 @@ class Crash:
         self.subscribe()
         number = f"+49302{self.calls:05d}{self.kills:03d}"
         self.server.tell(f"notify {number}")
-        self.crash(self.random.uniform(0, 0.01))
-        try:
-            while True:
-                if self.server.notified.get(timeout=0.2) == "ok":
-                    self.routes.add(number)
-        except queue.Empty:
-            pass
+        if self.random.random() < 0.5:
+            wait_for(lambda: number in self.server.routes, f"the agent does not take the route to {number}")
+            self.crash()
+        else:
+            self.crash(self.random.uniform(0, 0.05))
 
     def anywhen(self):
         """In the middle of several calls that begin and end."""
@@ -236,11 +238,11 @@ class Crash:
             have = self.server.of(self.international(number))
             assert len(have) <= (1 if due is None else due), f"{number} has the records {have}"
         routes = {route["number"] for route in self.agent.ctl("agent", "route", "list")["routes"]}
-        assert self.routes <= routes, f"routes are gone: {self.routes - routes}"
+        assert self.server.routes <= routes, f"routes are gone: {self.server.routes - routes}"
         wait_for(lambda: self.rows(KV_AGENT_DIALOG) == 0, "goodbyes stay that have been said")
         wait_for(lambda: self.rows(KV_AGENT_VCR) == 0, "records stay that the server has")
         wait_for(lambda: 0 < self.rows(KV_AGENT_CALL) <= CALL_RECORDS, lambda: f"the journal has {self.rows(KV_AGENT_CALL)} rows")
-        assert self.agent.ctl("show", "status")["calls"] == 0
+        wait_for(lambda: self.agent.ctl("show", "status")["calls"] == 0, "calls stay")
         size = os.path.getsize(os.path.join(self.agent.folder, "data", "agent.db"))
         assert size < DATABASE_OCTETS_MAX, f"the database has {size} octets"
 
@@ -249,8 +251,8 @@ class Crash:
         """As records have it."""
         return "+49" + number[1:]
 
-    def rows(self, table):
-        """How many the store has: looked at in a copy, for the agent has locked its own. -1: just when it was written."""
+    def values(self, table):
+        """The rows that the store has: looked at in a copy, for the agent has locked its own. None: just when it was written."""
         with tempfile.TemporaryDirectory() as copy:
             for name in ("agent.db", "agent.db-wal"):
                 with contextlib.suppress(FileNotFoundError), open(os.path.join(self.agent.folder, "data", name), "rb") as f:
@@ -258,14 +260,23 @@ class Crash:
                         to.write(f.read())
             with contextlib.closing(sqlite3.connect(os.path.join(copy, "agent.db"))) as database:
                 try:
-                    keys = {key for key, in database.execute("select key from kv where tbl = ?", (table,))}
+                    values = dict(database.execute("select key, value from kv where tbl = ?", (table,)))
                     for octets, in database.execute("select rows from recent order by number"):
-                        for of_table, is_removed, key in recent_rows(octets):
+                        for of_table, is_removed, key, value in recent_rows(octets):
                             if of_table == table:
-                                (keys.discard if is_removed else keys.add)(key)
-                    return len(keys)
+                                values[key] = None if is_removed else value
+                    return [value for value in values.values() if value is not None]
                 except sqlite3.DatabaseError:
-                    return -1
+                    return None
+
+    def rows(self, table):
+        """How many. -1: just when it was written."""
+        values = self.values(table)
+        return -1 if values is None else len(values)
+
+    def written(self, table):
+        """Numbers that the rows are about."""
+        return {number.decode() for value in self.values(table) or () for number in re.findall(rb"\+[0-9]{5,15}", value)}
 
     def close(self):
         """Ends what runs."""
@@ -299,7 +310,7 @@ def main():
             return 1
         finally:
             crash.close()
-        print(f"# {crash.kills} kills, {crash.calls} calls, {len(set(crash.server.records))} records, {len(crash.routes)} routes\nok 1 - kill -9 of the agent")
+        print(f"# {crash.kills} kills, {crash.calls} calls, {len(set(crash.server.records))} records, {len(crash.server.routes)} routes\nok 1 - kill -9 of the agent")
     return 0
 
 

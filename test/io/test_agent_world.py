@@ -43,7 +43,7 @@ class Steps:
             return f"no route to {number}: " + "; ".join(
                 step["text"] for server in self.a.company["servers"] for step in self.world.ctl(server["control"], "explain", number)["steps"])
 
-        wait_for(lambda: wanted <= set(self.routes()), why, 30)
+        wait_for(lambda: wanted <= set(self.routes()), why)
 
     def newest(self, office, number):
         """What an agent noted of the newest call to or from a number, once that has ended."""
@@ -81,7 +81,7 @@ class Steps:
     def restart(self, office, number=signal.SIGTERM, direct=True):
         """Ends an agent and starts it again."""
         self.world.signal(office.name, number)
-        assert self.world.wait_end(office.name, 15)
+        assert self.world.wait_end(office.name)
         office.start(direct)
         self.world.wait_daemon(office.name)
 
@@ -140,7 +140,7 @@ class Steps:
         """The primary server of the caller is away: the backup takes the record and learns the route."""
         wait_for(lambda: all(s["state"] == "online" for s in self.a.ctl("agent", "service", "show")["servers"]), "not online again")
         self.world.signal("a1", signal.SIGTERM)
-        assert self.world.wait_end("a1", 20)
+        assert self.world.wait_end("a1")
         wait_for(lambda: self.a.ctl("agent", "service", "show")["servers"][0]["state"] != "online", "A's agent does not notice")
         self.hand_over(self.b.numbers[3:6])
         self.learned(self.b.numbers[3:6])
@@ -211,7 +211,7 @@ class Steps:
         with open(path, "a") as f:
             f.write(f"[trust others]\ntrusted = no\ndomain = {self.a.domain}\n")
         self.world.signal(self.b.name, signal.SIGHUP)
-        wait_for(lambda: not self.b.ctl("agent", "trust", "test", self.a.domain)["trusted"], "B does not read its configuration", 10)
+        wait_for(lambda: not self.b.ctl("agent", "trust", "test", self.a.domain)["trusted"], "B does not read its configuration")
         number = self.b.numbers[7]
         self.call(number)
         assert len(self.offices.carried()) == 5

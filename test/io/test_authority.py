@@ -94,7 +94,7 @@ class Steps:
         for number in self.numbers:
             self.agent.publish_number(VSERVICE, number)
         self.world.signal("d1", signal.SIGKILL)
-        assert self.world.wait_end("d1", 15)
+        assert self.world.wait_end("d1")
         self.former = list(self.authorities())[0]
         self.watch.start()
 
@@ -112,7 +112,7 @@ class Steps:
         renewed = {letter: self.lines(letter, "certificate.renewed") for letter in "ABC"}
         self.operator("enroll", "authority", "switch")
         self.world.signal("enroll", signal.SIGKILL)
-        assert self.world.wait_end("enroll", 15)
+        assert self.world.wait_end("enroll")
         self.world.start_enroll()
         assert list(self.authorities()) == [self.fresh, self.former]
         assert "have certificates of it" in self.refused("enroll", "authority", "remove"), "too early"
@@ -139,7 +139,7 @@ class Steps:
     def step_too_late(self):
         """D's certificate is of nobody: it says so and ends. Who shows it gets no link, and is counted."""
         self.world.start_server(4, 1)
-        assert self.world.wait_end("d1", 30)
+        assert self.world.wait_end("d1")
         assert self.lines("D", "certificate.unusable") == 1
         data = self.companies[3]["servers"][0]["data"]
         context = ssl.create_default_context()

@@ -52,7 +52,7 @@ class Steps:
         self.world.signal("enroll", signal.SIGHUP)
         for index, name in ((1, "a1"), (2, "b1"), (3, "c1")):
             self.world.signal(name, signal.SIGTERM)
-            assert self.world.wait_end(name, 15)
+            assert self.world.wait_end(name)
             os.remove(os.path.join(self.companies[index - 1]["servers"][0]["data"], "certificate.pem"))
             token = self.world.ctl(os.path.join(self.world.directory, "enroll", "control"), "enroll", "token", "add", "--server-id",
                                    f"ime1.{self.companies[index - 1]['domain']}", "--name",
@@ -92,7 +92,7 @@ class Steps:
     def step_too_late(self):
         """Without the enrollment server the certificates end: warned of, then red."""
         self.world.signal("enroll", signal.SIGTERM)
-        assert self.world.wait_end("enroll", 15)
+        assert self.world.wait_end("enroll")
         warning = "DistributedCacheCertificateExpiring"
         wait_for(lambda: any(w["name"] == warning for w in self.ctl("A", "show", "status")["warnings"]), "no warning")
         wait_for(lambda: set(self.healths()) == {"red"}, lambda: f"not red: {self.healths()}")

@@ -23,7 +23,7 @@ import time
 from sip_peers import Agent as Daemon
 from sip_peers import Message, free_hosts
 
-PATIENCE = 20
+PATIENCE = 60
 PASSWORD = "a-ticket-password"
 NUMBER = "+4930123456"
 THEIRS = "+4940654321"

@@ -104,7 +104,7 @@ class Steps:
                     yield os.readlink(f"/proc/{pid}/ns/net")
                 except OSError:
                     pass
-        wait_for(lambda: not held & set(namespaces()), "something lives on in a namespace", 10)
+        wait_for(lambda: not held & set(namespaces()), "something lives on in a namespace")
 
     def step_bad_internet(self):
         """What edges say to each other passes an Internet that can be bad, inline and off-path."""

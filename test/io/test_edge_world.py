@@ -86,7 +86,7 @@ class Steps:
         """From edge to edge, with B's ticket and A's certificate."""
         self.grown(self.b, "edge.tickets_good", 1, lambda: self.call(self.numbers[0], "IME"))
         assert len(self.offices.carried()) == 3
-        wait_for(lambda: not self.b.edge.ctl("edge", "show", "calls")["streams"], "B's edge keeps the call", 10)
+        wait_for(lambda: not self.b.edge.ctl("edge", "show", "calls")["streams"], "B's edge keeps the call")
         at_a, at_b = (office.edge.ctl("edge", "show", "trunks")["trunks"][0] for office in (self.a, self.b))
         assert (at_b["domain"], at_a["domain"]) == (self.a.domain, self.b.domain)
         assert (at_a["address"], at_a["connections"], at_b["connections"]) == (self.b.edge.outside, 1, 1), (at_a, at_b)
@@ -95,13 +95,13 @@ class Steps:
     def step_rotate(self):
         """B's server has another key from now on: its edge knows that at once, and takes old tickets all the same."""
         self.server(self.b, "ticket", "rotate")
-        wait_for(lambda: len(self.epochs(self.b)) == 2, "B's edge does not get the new key", 20)
+        wait_for(lambda: len(self.epochs(self.b)) == 2, "B's edge does not get the new key")
         self.grown(self.b, "edge.tickets_good", 1, lambda: self.call(self.numbers[0], "IME"))
 
     def step_revoke(self):
         """The tickets for one number are taken back: the call goes over the phone network, rings once, and A is told why."""
         self.server(self.b, "ticket", "revoke", "number", self.numbers[2])
-        wait_for(lambda: any(row["revoked"] for row in self.b.edge.ctl("edge", "show", "tickets")["epochs"]), "the edge does not hear of it", 20)
+        wait_for(lambda: any(row["revoked"] for row in self.b.edge.ctl("edge", "show", "tickets")["epochs"]), "the edge does not hear of it")
         self.grown(self.b, "edge.ticket_revoked", 1, lambda: self.call(self.numbers[2], "PSTN"))
         assert "answered with 403" in self.a.ctl("agent", "explain", self.numbers[2], "--limit", "1")["explanation"]
         self.call(self.numbers[1], "IME")
@@ -109,9 +109,9 @@ class Steps:
     def step_server_away(self):
         """B's IME server is killed: its edge goes on checking tickets, also when it was started anew."""
         self.world.signal("b1", signal.SIGKILL)
-        assert self.world.wait_end("b1", 20)
+        assert self.world.wait_end("b1")
         self.world.signal(self.b.edge.name, signal.SIGTERM)
-        assert self.world.wait_end(self.b.edge.name, 20)
+        assert self.world.wait_end(self.b.edge.name)
         self.b.edge.start()
         self.world.wait_daemon(self.b.edge.name)
         assert len(self.epochs(self.b)) == 2
@@ -121,7 +121,7 @@ class Steps:
     def step_edge_away(self):
         """A's own edge is killed: all calls go over the phone network, at once; they go direct again when it is back."""
         self.world.signal(self.a.edge.name, signal.SIGKILL)
-        assert self.world.wait_end(self.a.edge.name, 20)
+        assert self.world.wait_end(self.a.edge.name)
         self.call(self.numbers[1], "PSTN")
         self.a.edge.start()
         self.world.wait_daemon(self.a.edge.name)
@@ -133,7 +133,7 @@ class Steps:
         """A asks its edge where to call; the address is used again."""
         for name in (self.a.name, self.a.edge.name):
             self.world.signal(name, signal.SIGTERM)
-            assert self.world.wait_end(name, 20)
+            assert self.world.wait_end(name)
         self.a.edge.deployment = "off-path"
         self.a.edge.start()
         self.world.wait_daemon(self.a.edge.name)
@@ -149,7 +149,7 @@ class Steps:
     def step_mapping_away(self):
         """The edge is away with its mapping service: the phone network."""
         self.world.signal(self.a.edge.name, signal.SIGTERM)
-        assert self.world.wait_end(self.a.edge.name, 20)
+        assert self.world.wait_end(self.a.edge.name)
         self.call(self.numbers[1], "PSTN")
 
     def step_secrets(self):

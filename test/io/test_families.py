@@ -52,7 +52,7 @@ class Steps:
         """Ends a server and starts it again."""
         name = self.world.server_name(index, 1)
         self.world.signal(name, signal.SIGTERM)
-        assert self.world.wait_end(name, 15)
+        assert self.world.wait_end(name)
         self.world.start_server(index, 1)
         self.world.wait_server(index, 1)
 

@@ -18,7 +18,6 @@ import time
 
 IMPAIR, IMECTL = sys.argv[1:3]
 SECONDS = 60
-REST_SECONDS = 2  # what has not come so long after the last was sent is lost
 UNDER_WAY_MAX = 128  # packets; a socket of the kernel's own size holds more
 MEDIA = 30000
 TCP = 5061
@@ -59,6 +58,7 @@ class End:
     """One of the two: a socket for packets, a listener."""
 
     def __init__(self, network, index):
+        self.name = "ab"[index - 1]
         self.known, self.real = f"{network}.{index}.120", f"{network}.{index}.119"
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -83,31 +83,43 @@ class Voice:
         self.source, self.target, self.count, self.interval = source, target, count, interval
         self.arrived = []  # (number, seconds it took), in the order of arrival
         self.heard = threading.Condition()
-        self.last = None  # when the last one was sent
+        self.is_over = False
         self.peers = set()
 
-    def run(self, rest=REST_SECONDS):
-        """Sends all of them, none before its time; ends when all are there, or nothing has come for so long."""
+    def run(self, way):
+        """Sends all of them, none before its time, and no more than the kernel holds for a busy relay. Ends when each has arrived or is lost; way() says what the
+        relay knows of that."""
+        before, lost, began = way(), 0, time.monotonic()
         self.target.udp.settimeout(0.1)
-        reader = threading.Thread(target=self.read, args=(rest,), daemon=True)
+        reader = threading.Thread(target=self.read, daemon=True)
         reader.start()
-        began, given_up = time.monotonic(), 0
         for number in range(self.count):
             left = began + number * self.interval - time.monotonic()
             if left > 0:
                 time.sleep(left)
-            with self.heard:  # what waits for a busy relay must have its place in the kernel's queue
-                if not self.heard.wait_for(lambda number=number, lost=given_up: number - lost - len(self.arrived) < UNDER_WAY_MAX, rest):
-                    given_up = number - len(self.arrived)
+            while not self.wait_for(number + 1 - lost - UNDER_WAY_MAX, 0.2):
+                lost = way()["lost"] - before["lost"]
+                assert time.monotonic() < began + SECONDS, f"the relay is stuck: {way()}"
             self.source.udp.sendto(struct.pack("!Id", number, time.monotonic()) + bytes(160), (self.target.known, MEDIA))
-        self.last = time.monotonic()
+        deadline = time.monotonic() + SECONDS
+        while True:
+            now = way()
+            lost = now["lost"] - before["lost"]
+            if now["packets"] - before["packets"] >= self.count and self.wait_for(self.count - lost, 0.1):
+                break
+            assert time.monotonic() < deadline, f"of {self.count} packets {len(self.arrived)} have arrived: {before}, {now}"
+        self.is_over = True
         reader.join()
         return self
 
-    def read(self, rest):
-        """Until all have come, or nothing comes any more."""
-        came = time.monotonic()
-        while len(self.arrived) < self.count and (self.last is None or time.monotonic() < max(self.last, came) + rest):
+    def wait_for(self, count, seconds):
+        """Whether so many have arrived by then."""
+        with self.heard:
+            return self.heard.wait_for(lambda: len(self.arrived) >= count, seconds)
+
+    def read(self):
+        """Until all is over."""
+        while not self.is_over:
             try:
                 octets, peer = self.target.udp.recvfrom(2048)
             except TimeoutError:
@@ -160,6 +172,17 @@ class Test:
         """A row of impair show."""
         return next(w for w in self.ctl("impair", "show")["ways"] if (w["from"], w["to"]) == (source, target))
 
+    def voice(self, source, target, count, interval):
+        """Packets that have come to their end."""
+        return Voice(source, target, count, interval).run(lambda: self.way(source.name, target.name))
+
+    def wait_for(self, condition, what):
+        """Asks until it holds."""
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.02)
+
     def again(self, *settings):
         """These settings alone."""
         self.ctl("impair", "clear")
@@ -170,53 +193,59 @@ class Test:
 
     def test_good(self):
         """The packets of fifty calls pass at once, as from where B believes A to be."""
-        voice = Voice(self.a, self.b, 5000, 1 / 5000).run()
+        voice = self.voice(self.a, self.b, 5000, 1 / 5000)
         assert voice.peers == {(self.a.known, MEDIA)}, voice.peers
-        assert voice.lost() <= 100 and voice.is_in_order(), voice.lost()
-        assert voice.delay(0.1) < 0.02, voice.delay(0.1)  # the others may wait for a processor
+        assert voice.lost() == 0 and voice.is_in_order(), voice.lost()
+        assert voice.delay(0) < 0.02, voice.delay(0)  # the others may wait for a processor
         print(f"# 5,000 packets/s: {1e3 * voice.delay(0.5):.2f} ms at the median, {1e3 * voice.delay(0.99):.2f} ms for 99 of 100")
 
     def test_loss(self):
         """A tenth of one direction, nothing of the other."""
         self.again("loss=10%", "--from", "a", "--to", "b")
-        there, back = Voice(self.a, self.b, 2000, 1 / 2000).run(), Voice(self.b, self.a, 500, 1 / 2000).run()
+        there, back = self.voice(self.a, self.b, 2000, 1 / 2000), self.voice(self.b, self.a, 500, 1 / 2000)
         assert 130 <= there.lost() <= 270, there.lost()
-        assert back.lost() <= 5, back.lost()
+        assert back.lost() == 0, back.lost()
         assert self.way("a", "b")["lost"] >= 130 and self.way("b", "a")["lost"] == 0
         assert self.way("a", "b")["settings"] == "loss=10%" and self.way("b", "a")["settings"] == "good"
 
     def test_delay_and_jitter(self):
         """Nothing comes earlier than it may, and in order."""
         self.again("delay=60ms", "jitter=80ms")
-        voice = Voice(self.a, self.b, 100, 1 / 100).run()
+        voice = self.voice(self.a, self.b, 100, 1 / 100)
         assert voice.lost() == 0 and voice.is_in_order()
         assert voice.delay(0) >= 0.06 and voice.delay(1) - voice.delay(0) > 0.03, (voice.delay(0), voice.delay(1))
 
     def test_reorder(self):
         """Some are overtaken."""
         self.again("reorder=10%")
-        voice = Voice(self.a, self.b, 400, 1 / 400).run()
+        voice = self.voice(self.a, self.b, 400, 1 / 400)
         assert voice.lost() == 0 and not voice.is_in_order()
         assert 15 <= self.way("a", "b")["reordered"] <= 80
 
     def test_cut(self):
         """Nothing passes, what is under way neither; then everything does."""
-        self.again("delay=1s")
-        self.a.udp.sendto(b"under way", (self.b.known, MEDIA))
-        self.ctl("impair", "set", "cut=yes", "delay=0")
-        assert Voice(self.a, self.b, 50, 1 / 100).run().lost() == 50
+        for seconds in (1, 4, 16):  # the machine may be too slow to cut it before it arrives
+            self.again(f"delay={seconds}s")
+            before = self.way("a", "b")
+            self.a.udp.sendto(b"under way", (self.b.known, MEDIA))
+            self.wait_for(lambda before=before: self.way("a", "b")["packets"] > before["packets"], "the relay gets no packet")
+            self.ctl("impair", "set", "cut=yes", "delay=0")
+            self.wait_for(lambda: self.ctl("show", "status")["on_their_way"] == 0, "a packet stays on its way")
+            if self.way("a", "b")["lost"] > before["lost"]:
+                break
+            assert self.b.udp.recv(100) == b"under way"
+        else:
+            raise AssertionError("a packet that was under way arrives")
+        assert self.voice(self.a, self.b, 50, 1 / 100).lost() == 50
         self.again()
-        assert Voice(self.a, self.b, 50, 1 / 100).run().lost() == 0
+        assert self.voice(self.a, self.b, 50, 1 / 100).lost() == 0
 
     def test_strangers(self):
         """Packets of somebody who is none of the ends go nowhere."""
         with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as stranger:
             stranger.bind((f"{self.network}.9.9", MEDIA))
             stranger.sendto(b"hello", (self.b.known, MEDIA))
-        deadline = time.monotonic() + SECONDS
-        while not self.ctl("show", "counters", "relay.strangers")["counters"]:
-            assert time.monotonic() < deadline, "the stranger was not counted"
-            time.sleep(0.02)
+        self.wait_for(lambda: self.ctl("show", "counters", "relay.strangers")["counters"], "the stranger was not counted")
 
     # -- connections -------------------------------------------------------------------------------------------------------
 
@@ -251,7 +280,7 @@ class Test:
         here, there, _ = self.a.connect(self.b)
         self.again("loss=25%")
         took = []
-        while not any(t >= 0.2 for t in took):
+        while not self.way("a", "b")["segments_lost"]:
             assert len(took) < 200, "nothing was lost of 200 words"
             word = f"{len(took)}\n".encode()
             began = time.monotonic()
@@ -261,7 +290,7 @@ class Test:
                 got += there.recv(100)
             assert got == word
             took.append(time.monotonic() - began)
-        assert self.way("a", "b")["segments_lost"] > 0
+        assert took[-1] >= 0.2, took
         self.again()
         here.close()
         there.close()

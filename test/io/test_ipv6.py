@@ -68,7 +68,7 @@ class Steps:
         """The ring forms again through addresses that were written down, with the same nodes."""
         before = [s["node_id"] for s in self.servers]
         self.world.signal("b1", 15)
-        assert self.world.wait_end("b1", 10)
+        assert self.world.wait_end("b1")
         self.world.start_server(2, 1)
         self.world.wait_server(2, 1)
         assert [s["node_id"] for s in self.servers] == before

@@ -204,7 +204,7 @@ class Killer:
             name = self.random.choice(["a1", "a1", "b1", "b1", "enroll"])
             time.sleep(self.random.uniform(0, 0.5))
             self.world.signal(name, signal.SIGKILL)
-            if not self.world.wait_end(name, 10):
+            if not self.world.wait_end(name):
                 raise WorldError(f"{name} does not die")
             self.kills[name] += 1
             if self.random.random() < 0.2:  # again, in the middle of its start
@@ -215,7 +215,7 @@ class Killer:
                     self.world.start_server(1 if name == "a1" else 2, 1)
                 time.sleep(self.random.uniform(0, 0.15))
                 self.world.signal(name, signal.SIGKILL)
-                self.world.wait_end(name, 10)
+                self.world.wait_end(name)
                 self.kills[name] += 1
             self.restart(name)
             if time.monotonic() > deadline:

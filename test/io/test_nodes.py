@@ -40,7 +40,7 @@ class Steps:
     def restart(self, number=signal.SIGTERM):
         """Ends D's server and starts it again."""
         self.world.signal("d1", number)
-        assert self.world.wait_end("d1", 15)
+        assert self.world.wait_end("d1")
         self.world.start_server(4, 1)
         self.world.wait_server(4, 1)
 

@@ -188,7 +188,7 @@ class Test:
         assert status == 0, events
         assert [e["event"] for e in events] == ["ringing", "answered", "ended"], events
         assert events[-1]["cause"] == "ended" and events[-1]["ended_by"] == "us", events
-        assert 1000 <= events[-1]["talk_ms"] < 10000, events
+        assert 1000 <= events[-1]["talk_ms"] < 60000, events
         heard = [json.loads(line) for line in bob.stdout]
         assert bob.wait(SECONDS) == 0
         assert [e["event"] for e in heard] == ["ringing", "answered", "ended"], heard
@@ -221,7 +221,7 @@ class Test:
 
     def caller_gives_up(self):
         bob = self.answer("--delay", "30")
-        status, events = self.call("+49302005678", "--patience", "1")
+        status, events = self.call("+49302005678", "--patience", "4")  # enough to ring
         assert status == 1 and events[-1]["cause"] == "cancelled", events
         assert json.loads(bob.stdout.readline())["event"] == "ringing"
         assert json.loads(bob.stdout.readline())["cause"] == "cancelled"

@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
+from steps import wait_for  # noqa: E402
 from vap import Closed, Vap, VapError  # noqa: E402
 from world import World, WorldError, free_network  # noqa: E402
 
@@ -141,11 +142,12 @@ class Strangers:
         agent.close()
 
     def upload_call(self, called):
-        """A received call that can be proved: its start and stop in milliseconds."""
+        """A received call that can be proved, since there is a key for the ticket that a proof earns: its start and stop in milliseconds."""
         agent = self.vap()
         agent.register()
         host = self.server["pvp"].rsplit(":", 1)[0]
         agent.publish_vservice(VSERVICE, self.company["domain"], [f"sip:a@{self.company['domain']}:5061;maddr={host};transport=tcp"])
+        wait_for(lambda: self.world.ctl(self.server["control"], "show", "tickets")["epochs"], "the server has no ticket key")
         start = int(time.time()) - 600 + 0.25
         agent.wait(agent.vcr(VSERVICE, False, CALLER, called, start, start + 60.5))
         return agent, round(start * 1000), round((start + 60.5) * 1000)

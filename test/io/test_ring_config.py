@@ -148,11 +148,11 @@ class Steps:
         # server, and finds its ring by the peers that it has written down.
         wait_for(self.knows_peers, "a1 does not write its peers down")
         self.world.signal("a1", 15)
-        assert self.world.wait_end("a1", 10)
+        assert self.world.wait_end("a1")
         self.world.ctl(self.enroll, "ring", "config", "publish", path)
         signed = self.file("signed.xml", self.present("--signed"))
         self.world.signal("enroll", 15)
-        assert self.world.wait_end("enroll", 10)
+        assert self.world.wait_end("enroll")
         done = self.ctl("b2", "ring", "config", "load", signed)
         assert str(before + 1) in done["message"], done
         self.everywhere(before + 1, ["a2", "b1", "b2"])
@@ -211,7 +211,7 @@ class Steps:
     def step_banned_start(self):
         """A banned server that starts is there to say so, and does not knock at doors."""
         self.world.signal("b1", 15)
-        assert self.world.wait_end("b1", 10)
+        assert self.world.wait_end("b1")
         self.world.start_server(2, 1)
         self.world.wait_ready("b1", self.servers["b1"]["control"], "show", "status")
         assert self.status("b1")["state"] == "banned"

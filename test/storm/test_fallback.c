@@ -23,7 +23,7 @@ static const struct kept {
 };
 
 static struct {
-    uint64_t to_pstn, to_ime, fallback_calls;
+    uint64_t to_pstn, to_ime, fallback_calls, by_caller, by_digits, spoiled;
     size_t gaps;
 } sum;
 
@@ -42,6 +42,9 @@ static void add(struct sim_calls_result *c)
     sum.to_pstn += c->moves_to_pstn;
     sum.to_ime += c->moves_to_ime;
     sum.fallback_calls += c->fallback_calls;
+    sum.by_caller += c->found_by_caller;
+    sum.by_digits += c->found_by_digits;
+    sum.spoiled += c->callers_spoiled;
     sum.gaps += c->gaps.n;
     if (c->gaps.n)
         assert_true(sim_samples_max(&c->gaps) < GAP_MAX_US);
@@ -70,13 +73,14 @@ static void day(void **state)
     sim_world_free(world);
 }
 
-/* Both ways, and measured. */
+/* Both ways, and measured; found by callers and by digits, where carriers show them and where they do not. */
 static void they_moved(void **state)
 {
     (void)state;
     assert_true(sum.fallback_calls > 0);
     assert_true(sum.to_pstn > 0 && sum.to_ime > 0);
     assert_true(sum.gaps > 0);
+    assert_true(sum.by_caller > 0 && sum.by_digits > 0);
 }
 
 int main(int argc, char **argv)

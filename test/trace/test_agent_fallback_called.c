@@ -364,6 +364,11 @@ static void digits_were_guessed(void **state)
             scene_moves(&c.ann, "c=IN IP4 203.0.113.77");
         still_direct(&c);
         assert_int_equal(agent_counters(s->agent)->fallback_calls_unmatched, late + 1);
+        announced(&c); /* who really calls hears which digits are good now */
+        const struct slice fresh = sip_field_named(&s->message, "IME-Fallback")->value;
+        assert_true(fresh.n == strlen("calling;token=") + strlen(token));
+        assert_int_equal(memcmp(fresh.p, "calling;token=", strlen("calling;token=")), 0);
+        assert_int_not_equal(memcmp(fresh.p + strlen("calling;token="), token, strlen(token)), 0);
         scene_hang_up(&c, &c.ann, &c.bob, NULL);
         scene_is_over(&c);
     }
@@ -517,6 +522,55 @@ static void rescued(void **state)
     }
 }
 
+/* What Bob has asked our phone is never acknowledged, for his way is dead; whether the phone had answered before that was known, or does afterwards, it is
+ * told of the phone network as soon as that calls. In the last round nobody knows that the way is dead: a second is enough. */
+static void dies_before_the_ack(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct scene c = direct(s);
+        talk_request(&c.bob, "INVITE", NULL, bob_sdp);
+        talk_heard(&c.bob, "100");
+        talk_asked(&c.ann, "INVITE");
+        struct talk bye = c.bob;
+        if (i == 1) {
+            talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+            talk_heard(&bye, "200");
+        }
+        talk_answer(&c.ann, 200, NULL);
+        if (i == 0) {
+            talk_heard(&c.bob, "200");
+            talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+            talk_heard(&bye, "200");
+        }
+        if (i == 2) {
+            talk_heard(&c.bob, "200");
+            announced(&c);
+        } else {
+            talk_asked(&c.ann, "ACK");
+        }
+        s->deaf[FAR] = true;
+        comes(&c, "+49302000001");
+        joined(&c);
+        stage_run(s, 2000);
+        if (i == 2) {
+            first_sound(s);
+            scene_moves(&c.carl, "c=IN IP4 10.0.0.7");
+            stage_run(s, 1000);
+            talk_asked(&c.ann, "ACK");
+            scene_moves(&c.ann, "c=IN IP4 198.51.100.50");
+        } else {
+            moved(&c);
+        }
+        s->deaf[FAR] = false;
+        stage_run(s, 3000);
+        talk_request(&c.carl, "BYE", NULL, NULL);
+        c.gone = 1u << CARRIER_1;
+        assert_true(scene_goes_on(&c, 1000) >> PBX & 1);
+        scene_is_over(&c);
+    }
+}
+
 /* ---- kept, and back ---- */
 
 static struct scene kept(struct stage *s)
@@ -532,6 +586,88 @@ static struct scene kept(struct stage *s)
     stage_run(s, 200);
     assert_true(stage_sound(s, AGENT_IME)->packets >= 8);
     return c;
+}
+
+/* ---- places in the life of such a call, and what may happen there ---- */
+
+enum moment { DIRECT, ANNOUNCED, FOUND, ASKED, AWAY, KEPT, PHONE_ASKED, PHONE_BACK, MOMENTS };
+
+static struct scene until(struct stage *s, enum moment m)
+{
+    if (m == AWAY)
+        return away(s);
+    struct scene c = m >= KEPT ? kept(s) : direct(s);
+    if (m == ANNOUNCED || m == FOUND || m == ASKED)
+        announced(&c);
+    if (m == FOUND || m == ASKED) {
+        comes(&c, "+49302000001");
+        joined(&c);
+        told_joined_only(&c);
+    }
+    if (m == ASKED) {
+        first_sound(s);
+        scene_told(&c.ann, "c=IN IP4 198.51.100.50", NULL);
+        scene_told(&c.carl, "c=IN IP4 10.0.0.7", NULL);
+    }
+    if (m >= PHONE_ASKED) {
+        scene_far_says(&c, "return");
+        talk_heard(&c.bob, "200");
+        talk_request(&c.bob, "INVITE", NULL, bob_video_sdp);
+        talk_heard(&c.bob, "100");
+        talk_asked(&c.ann, "INVITE");
+    }
+    if (m == PHONE_BACK) {
+        talk_answer(&c.ann, 200, NULL);
+        talk_heard(&c.bob, "200");
+    }
+    return c;
+}
+
+/* Whoever hangs up, whenever: everybody hears it within two seconds, and nothing is left. */
+static void hang_ups(void **state)
+{
+    struct stage *s = *state;
+    for (enum moment m = DIRECT; m < MOMENTS; m++) {
+        for (unsigned who = 0; who < 3; who++) {
+            if (who == 2 && m != AWAY && m != KEPT)
+                continue; /* before and afterwards the end of the call by the phone network is no hang-up */
+            struct scene c = until(s, m);
+            if (who == 2)
+                stage_run(s, 3000);
+            struct talk *t = who == 0 ? &c.ann : who == 1 ? &c.bob : &c.carl;
+            talk_request(t, "BYE", NULL, NULL);
+            c.gone = 1u << t->peer;
+            const unsigned byes = scene_goes_on(&c, 2000);
+            const unsigned all = 1u << PBX | 1u << FAR | (m >= FOUND ? 1u << CARRIER_1 : 0);
+            assert_int_equal(byes, all & ~(1u << t->peer));
+            scene_is_over(&c);
+        }
+    }
+}
+
+/* The direct way ends: the call goes on by the phone network, wherever it was. */
+static void edge_gives_up(void **state)
+{
+    struct stage *s = *state;
+    for (enum moment m = DIRECT; m < MOMENTS; m++) {
+        struct scene c = until(s, m);
+        struct talk bye = c.bob;
+        talk_request(&bye, "BYE", "Reason: X-IME ;cause=148\r\n", NULL);
+        talk_heard(&bye, "200");
+        if (m < FOUND) {
+            comes(&c, "+49302000001");
+            joined(&c);
+        }
+        assert_int_equal(scene_goes_on(&c, 40000), 0);
+        assert_int_equal(agent_calls(s->agent), 1);
+        talk_request(&c.ann, "INFO", NULL, NULL);
+        talk_asked(&c.carl, "INFO");
+        talk_answer(&c.carl, 200, NULL);
+        stage_skip(s, PBX);
+        talk_request(&c.carl, "BYE", NULL, NULL);
+        assert_int_equal(scene_goes_on(&c, 1000), 1u << PBX);
+        scene_is_over(&c);
+    }
 }
 
 static void comes_back(void **state)
@@ -700,6 +836,9 @@ int main(void)
         TEST(far_side_fails),
         TEST(edge_finds_it_bad),
         TEST(rescued),
+        TEST(dies_before_the_ack),
+        TEST(hang_ups),
+        TEST(edge_gives_up),
         TEST(comes_back),
         TEST(may_not_come_back),
         TEST(return_fails),

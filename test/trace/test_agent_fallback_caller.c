@@ -172,31 +172,79 @@ static void hang_ups(void **state)
     }
 }
 
-/* An edge ends the direct way: the call goes on by the phone network, wherever it was. */
-static void edge_gives_up(void **state)
+/* The other agent hangs up on both ways, and the phone network is the faster one, or the slower one; right after a move, too, when its goodbye alone would count
+ * as a failure of the move. */
+static void hangs_up_on_both_ways(void **state)
 {
     struct stage *s = *state;
-    for (enum moment m = DIRECT; m < MOMENTS; m++) {
-        struct scene c = until(s, m);
-        talk_request(&c.bob, "BYE", "Reason: X-IME ;text=\"no media\"\r\n", NULL);
-        talk_heard(&c.bob, "200");
-        if (m == DIRECT)
-            talk_called(s, &c.carl, CARRIER_1);
-        if (m <= CALLED) {
-            talk_answer(&c.carl, 200, NULL);
-            talk_asked(&c.carl, "ACK");
+    for (enum moment m = ANSWERED; m < MOMENTS; m++) {
+        for (unsigned i = 0; i < 2; i++) {
+            struct scene c = until(s, m);
+            struct talk *first = i ? &c.bob : &c.carl, *second = i ? &c.carl : &c.bob;
+            talk_request(first, "BYE", NULL, NULL);
+            c.gone = 1u << first->peer;
+            unsigned byes = scene_goes_on(&c, 100);
+            talk_request(second, "BYE", NULL, NULL);
+            c.gone |= 1u << second->peer;
+            byes |= scene_goes_on(&c, 2000);
+            assert_true(byes >> PBX & 1);
+            assert_int_equal(agent_calls(s->agent), 0);
+            scene_is_over(&c);
         }
-        const unsigned byes = scene_goes_on(&c, 40000);
-        assert_int_equal(byes, 0);
-        assert_int_equal(agent_calls(s->agent), 1);
-        talk_request(&c.ann, "INFO", NULL, NULL);
-        talk_asked(&c.carl, "INFO");
-        talk_answer(&c.carl, 200, NULL);
-        stage_skip(s, PBX);
-        talk_request(&c.carl, "BYE", NULL, NULL);
-        assert_int_equal(scene_goes_on(&c, 1000), 1u << PBX);
-        scene_is_over(&c);
     }
+}
+
+/* Without a word nobody is there any more; or the edge says so. */
+static void way_ends(struct scene *c, bool silently)
+{
+    struct stage *s = c->s;
+    struct sip_hop hop = {.transport = SIP_TLS, .side = AGENT_IME};
+    if (silently) {
+        assert_int_equal(addr_parse(slice_str("203.0.113.9:5061"), 0, &hop.addr), 0);
+        s->deaf[FAR] = true;
+        agent_lost(s->agent, s->now, &hop);
+    } else {
+        talk_request(&c->bob, "BYE", "Reason: X-IME ;text=\"no media\"\r\n", NULL);
+        talk_heard(&c->bob, "200");
+    }
+}
+
+/* The direct way ends: the call goes on by the phone network, wherever it was; what is said there right after the move that it has saved is a hang-up. */
+static void goes_on_without(struct stage *s, enum moment m, bool silently, int64_t ms)
+{
+    struct scene c = until(s, m);
+    way_ends(&c, silently);
+    if (m == DIRECT) {
+        stage_run(s, silently ? 2500 : 0);
+        talk_called(s, &c.carl, CARRIER_1);
+    }
+    if (m <= CALLED) {
+        talk_answer(&c.carl, 200, NULL);
+        talk_asked(&c.carl, "ACK");
+    }
+    const unsigned byes = scene_goes_on(&c, ms);
+    assert_int_equal(byes, 0);
+    assert_int_equal(agent_calls(s->agent), 1);
+    talk_request(&c.ann, "INFO", NULL, NULL);
+    talk_asked(&c.carl, "INFO");
+    talk_answer(&c.carl, 200, NULL);
+    stage_skip(s, PBX);
+    talk_request(&c.carl, "BYE", NULL, NULL);
+    assert_int_equal(scene_goes_on(&c, 1000), 1u << PBX);
+    s->deaf[FAR] = false;
+    scene_is_over(&c);
+}
+
+static void edge_gives_up(void **state)
+{
+    for (enum moment m = DIRECT; m < MOMENTS; m++)
+        goes_on_without(*state, m, false, 40000);
+}
+
+static void way_falls_silent(void **state)
+{
+    for (enum moment m = DIRECT; m < MOMENTS; m++)
+        goes_on_without(*state, m, true, 40000);
 }
 
 /* ---- failures: the call stays direct, as it was ---- */
@@ -281,6 +329,30 @@ static void trunk_refuses(void **state)
     talk_asked(&c.ann, "ACK");
     still_direct(&c);
     hung_up(&c);
+}
+
+/* One of both does not answer at all: after ten seconds the call is where it was. */
+static void move_is_not_answered(void **state)
+{
+    struct stage *s = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct scene c = direct(s, OFFER);
+        const uint64_t failed = agent_counters(s->agent)->fallbacks_failed;
+        until_moving(&c, MOVING);
+        struct talk *answers = i ? &c.ann : &c.carl;
+        talk_answer(answers, 200, NULL);
+        talk_asked(answers, "ACK");
+        s->deaf[i ? CARRIER_1 : PBX] = true;
+        const unsigned byes = scene_goes_on(&c, 10500);
+        s->deaf[i ? CARRIER_1 : PBX] = false;
+        assert_int_equal(agent_counters(s->agent)->fallbacks_failed, failed + 1);
+        assert_int_equal(byes & (1u << PBX | 1u << FAR), 0);
+        assert_int_equal(agent_calls(s->agent), 1);
+        talk_request(&c.bob, "BYE", NULL, NULL);
+        c.gone = 1u << FAR;
+        assert_true(scene_goes_on(&c, 2000) >> PBX & 1);
+        scene_is_over(&c);
+    }
 }
 
 static void refused_by_trunk(struct scene *c, unsigned status)
@@ -668,6 +740,27 @@ static void phone_network_forgets(void **state)
     }
 }
 
+/* The move has failed at the other side right after it was done here, and its word comes when the phone network has said so already: both go back, and nobody hangs
+ * up. */
+static void both_are_forced_back(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = until(s, KEPT);
+    talk_request(&c.carl, "BYE", NULL, NULL);
+    talk_heard(&c.carl, "200");
+    scene_far_is_told(&c, "failed", NULL);
+    talk_asked(&c.ann, "INVITE");
+    scene_far_says(&c, "failed");
+    talk_heard(&c.bob, "200");
+    talk_answer(&c.ann, 200, NULL);
+    scene_told(&c.bob, "m=audio 4000 ", "m=video 4002 ");
+    talk_answer(&c.bob, 200, NULL);
+    talk_asked(&c.bob, "ACK");
+    talk_asked(&c.ann, "ACK");
+    still_direct(&c);
+    hung_up(&c);
+}
+
 /* ---- the return ---- */
 
 static void comes_back(void **state)
@@ -851,8 +944,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(moves, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(strange_numbers, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(hang_ups, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(hangs_up_on_both_ways, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(edge_gives_up, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(way_falls_silent, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_refuses, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(move_is_not_answered, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses_all_changes, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(trunk_refuses_often, scene_setup, agent_stage_teardown),
@@ -866,6 +962,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(phone_asks_between, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(holds_there, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_network_forgets, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(both_are_forced_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(comes_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(may_not_come_back, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(return_fails, scene_setup, agent_stage_teardown),

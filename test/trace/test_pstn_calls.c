@@ -182,6 +182,24 @@ static void caller_is_lost_or_withheld(void **state)
     assert_int_equal(pstn_network_counters(s->network)->callers_withheld, 1);
 }
 
+/* The last digits are left. */
+static void caller_is_spoiled(void **state)
+{
+    struct stage *s = *state;
+    s->options.carriers[0].shortened_percent = 100;
+    s->options.carriers[1].rewritten_percent = 100;
+    stage_start(s);
+    call_through(s, ANN, 0, "+49301001234", "+49302005678", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(s->ends[BOB].last.from, "01234");
+    assert_null(strstr(s->to_bob, "301001234"));
+    call_through(s, BOB, 1, "+49302005678", "+49301001234", 1000);
+    stage_run(s, 10000);
+    assert_string_equal(s->ends[ANN].last.from, "090005678");
+    assert_int_equal(pstn_network_counters(s->network)->callers_shortened, 1);
+    assert_int_equal(pstn_network_counters(s->network)->callers_rewritten, 1);
+}
+
 static void chance(void **state)
 {
     struct stage *s = *state;
@@ -544,6 +562,7 @@ int main(void)
         CASE(caller_cancels),
         CASE(cancel_meets_answer),
         CASE(caller_is_lost_or_withheld),
+        CASE(caller_is_spoiled),
         CASE(chance),
         CASE(ported),
         CASE(prices),

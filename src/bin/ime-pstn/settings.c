@@ -40,6 +40,8 @@ static const struct conf_key keys[] = {
     DELAY_KEYS("release-delay", "20ms", "120ms", "From one side's BYE to the other's, at least."),
     {"carrier", "withheld", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred callers so many want to be unknown."},
     {"carrier", "lost", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred callers the number of so many is lost."},
+    {"carrier", "shortened", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred callers so many are shown by their last five digits alone."},
+    {"carrier", "rewritten", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred callers so many are shown as the number of a gateway with their last five digits behind it."},
     {"carrier", "busy", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many find the line busy."},
     {"carrier", "unanswered", CONF_INTEGER, 0, "0", 0, 100, NULL, NULL, "Of a hundred calls so many ring, and nobody comes."},
     {"carrier", "rtp", CONF_ADDR, 0, NULL, RTP_PORT, 0, NULL, "192.0.2.1:20000",
@@ -121,6 +123,8 @@ static int load_carrier(struct settings *s, const struct conf_group *g, struct b
     snprintf(c->name, sizeof c->name, "%s", conf_group_name(g));
     c->withheld_percent = (unsigned)conf_integer(g, "withheld");
     c->lost_percent = (unsigned)conf_integer(g, "lost");
+    c->shortened_percent = (unsigned)conf_integer(g, "shortened");
+    c->rewritten_percent = (unsigned)conf_integer(g, "rewritten");
     c->busy_percent = (unsigned)conf_integer(g, "busy");
     c->unanswered_percent = (unsigned)conf_integer(g, "unanswered");
     c->media = conf_addr(g, "rtp");

@@ -61,7 +61,7 @@ static const char manual_head[] = ".TH IMECTL 1 \"\" \"OpenIME\" \"OpenIME\"\n"
                                   ".SH COMMANDS\n"
                                   ".TP\n"
                                   ".B help \\fR[\\fICOMMAND\\fR | \\fB\\-\\-all\\fR]\n"
-                                  "Explain commands. Needs no daemon.\n";
+                                  "Explain commands, as does \\-\\-help behind their words. Needs no daemon.\n";
 
 static const char manual_tail[] =
     ".SH EXIT STATUS\n"

@@ -99,10 +99,19 @@ static enum exit_code help(const char *const *words, size_t n)
     return err ? EXIT_USAGE : EXIT_GOOD;
 }
 
+/* Behind any command, with or without arguments, and behind the first words of some. */
+static enum exit_code help_behind(const char *const *words, size_t n)
+{
+    size_t own;
+    return help(words, ctl_command_find(words, n, &own) ? own : n);
+}
+
 enum exit_code run_words(const struct options *o, const char *const *words, size_t n)
 {
     if (strcmp(words[0], "help") == 0)
         return help(words + 1, n - 1);
+    if (strcmp(words[n - 1], "--help") == 0)
+        return help_behind(words, n - 1);
     struct ctl_args args;
     struct buf why;
     const char *file;

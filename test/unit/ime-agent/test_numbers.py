@@ -9,6 +9,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import urllib.error
 import urllib.request
 
 AGENT, IMECTL, SERVER = sys.argv[1:4]
-PATIENCE = 30
+PATIENCE = 60
 CONF = """[agent]
 domain = a.example
 data = {directory}/data
@@ -73,6 +74,18 @@ class Lines:
                 return found
 
 
+def free_port():
+    """One that nobody has at this moment, neither for UDP nor for TCP."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            try:
+                udp.bind(tcp.getsockname())
+                return tcp.getsockname()[1]
+            except OSError:
+                pass
+
+
 class Server:
     def __init__(self):
         self.process = subprocess.Popen([SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -82,6 +95,7 @@ class Server:
     def tell(self, command):
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
+        self.lines.until("^done$")
 
     def end(self):
         self.process.stdin.close()
@@ -91,7 +105,8 @@ class Server:
 class Agent:
     def __init__(self, directory, port):
         self.directory, self.process = directory, None
-        self.values = {"directory": directory, "port": port, "udp": 15060 + os.getpid() % 20000, "https": 15060 + os.getpid() % 20000, "host": "127.0.0.9", "country": "49",
+        ours = free_port()
+        self.values = {"directory": directory, "port": port, "udp": ours, "https": ours, "host": "127.0.0.9", "country": "49",
                        "patterns": "+4930201, +4930202", "more": ""}
 
     def write(self, **changes):
@@ -132,7 +147,7 @@ class Agent:
 
 def learn(server, number, expected="ok"):
     server.tell(f"notify {number}")
-    server.lines.until(f"^notified {expected}$")
+    server.lines.until(f"^notified {expected} {re.escape(number)}$")
 
 
 def test_publishes_and_learns(agent, server):
@@ -186,7 +201,6 @@ def test_takes_records(agent, server):
     assert post(agent, json.dumps(record), token="a token of some length!")[0] == 401
     assert post(agent, json.dumps(record), path="/")[0] == 404
     server.tell("slow 2")  # it holds what comes first
-    server.lines.until("^done$")
     assert post(agent, json.dumps({**record, "called": "+4989779"}))[0] == 200
     agent.end(signal.SIGKILL)
     server.tell("fast")
@@ -298,23 +312,28 @@ def test_wants_tickets(agent, _server):
 
 
 def main():
-    failed = 0
+    """TAP. Each test needs the ones before."""
     tests = [test_publishes_and_learns, test_survives_kill, test_takes_records, test_reloads, test_provisions, test_alarms, test_wants_tickets]
     with tempfile.TemporaryDirectory(prefix="ime-agent-") as directory:
         make_files(directory)
         server = Server()
         agent = Agent(directory, server.port)
         print(f"1..{len(tests)}")
-        for number, test in enumerate(tests, 1):
-            try:
+        number = 0
+        try:
+            for number, test in enumerate(tests, 1):
                 test(agent, server)
                 print(f"ok {number} - {test.__name__}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"not ok {number} - {test.__name__}\n# {error}".replace("\n", "\n# "), flush=True)
-        agent.end()
-        server.end()
-    return failed
+            agent.end()
+        except (AssertionError, OSError, KeyError, TypeError, subprocess.SubprocessError) as error:
+            text = f"{type(error).__name__}: {error}".replace("\n", "\n# ")
+            print(f"not ok {number} - {tests[number - 1].__name__}\n# {text}\nBail out! the tests need one another", flush=True)
+            return 1
+        finally:
+            if agent.process and agent.process.poll() is None:
+                agent.end(signal.SIGKILL)
+            server.end()
+    return 0
 
 
 if __name__ == "__main__":

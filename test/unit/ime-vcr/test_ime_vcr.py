@@ -12,7 +12,7 @@ import threading
 import time
 
 PROGRAM, SERVER = sys.argv[1:3]
-PATIENCE = 20  # seconds for anything that happens soon
+PATIENCE = 60  # seconds for anything that happens soon
 FOLDER = tempfile.TemporaryDirectory(prefix="ime-vcr-")
 VSERVICE = "0000000000000007"
 ROUTE = "sip:a@a.example:5060;maddr=192.0.2.2;transport=tcp"
@@ -314,7 +314,7 @@ def watches():
         first = json.loads(process.stdout.readline())
         assert first["number"] == "+17325552496" and first["ticket"] == "QUJD", first
         assert first["routes"] == ["sip:x@b.example:5061;maddr=192.0.2.1;transport=tcp"], first
-        server.lines.until("^notified ok")
+        server.lines.until("^notified ok .17325552496$")
         server.tell("notify +17325552497")
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 0

@@ -118,7 +118,7 @@ static void take(const struct vap_server_effect *e)
                    view.description->did_count, view.routes[0]);
         break;
     case VAP_SERVER_NOTIFY_DONE:
-        printf("notified %s\n", err_name(e->err));
+        printf("notified %s +%llu\n", err_name(e->err), (unsigned long long)e->token);
         break;
     case VAP_SERVER_KEYS_WANTED:
     case VAP_SERVER_KEYS_UNWANTED:
@@ -167,12 +167,16 @@ static void drop(void)
 static void notify(struct slice number)
 {
     struct buf xml;
+    uint64_t digits = 0;
+    struct slice after_plus = number;
+    text_cut(&after_plus, '+');
+    u64_parse(after_plus, UINT64_MAX, &digits);
     buf_init(&xml, 4096);
     buf_printf(&xml,
                "<valinfo><number>%.*s</number><ticket>QUJD</ticket><route><SIPURI>sip:x@b.example:5061;maddr=192.0.2.1"
                ";transport=tcp</SIPURI></route></valinfo>",
                SLICE_PRINT(number));
-    vap_server_notify(server, loop_now(loop), VSERVICE, buf_slice(&xml), 1);
+    vap_server_notify(server, loop_now(loop), VSERVICE, buf_slice(&xml), digits);
     buf_fini(&xml);
 }
 

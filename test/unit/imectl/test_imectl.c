@@ -170,6 +170,19 @@ static void test_wrong_usage_is_not_sent(void **state)
     assert_run("", "--nothing", 2, "imectl: there is no option --nothing\n  imectl --help lists the options\n");
 }
 
+/* As people try it: behind a command, behind what they know of its arguments, behind the first words of some. */
+static void test_help_behind_words(void **state)
+{
+    (void)state;
+    static const char of_shutdown[] =
+        "shutdown\n  end the daemon; in the ring it counts as absent, not as gone\n"
+        "  Answered by: ime-server, ime-enroll, ime-agent, ime-edge, ime-pstn and ime-impair\n";
+    assert_run("", "shutdown --help", 0, of_shutdown);
+    assert_run("", "shutdown now --help", 0, of_shutdown);
+    assert_run("", "show --help | head -n 1", 0, "show status\n");
+    assert_run("", "shutdwon --help", 2, "imectl: no command `shutdwon`; did you mean `shutdown`?\n");
+}
+
 static void test_password_from_input_or_file(void **state)
 {
     (void)state;
@@ -215,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_result_as_json),
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_wrong_usage_is_not_sent),
+        cmocka_unit_test(test_help_behind_words),
         cmocka_unit_test(test_password_from_input_or_file),
         cmocka_unit_test(test_commands_from_input),
         cmocka_unit_test(test_nobody_answers),

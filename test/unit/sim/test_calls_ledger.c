@@ -1,5 +1,8 @@
 /* The books of a day of calls: kept by hand, they are in order; each thing that is false in them is named by its rule. */
+#include "calls/exchange.h"
 #include "calls/ledger_private.h"
+#include "calls/pbx.h"
+#include "calls/talk.h"
 
 #include "base/mem.h"
 #include "scenario.h"
@@ -23,6 +26,8 @@ struct scene {
     struct sim_trouble trouble;
     struct sim_day day;
     struct sim_script scripts[CALLS];
+    struct sim_border borders[COMPANIES];
+    struct sim_pbx pbxs[COMPANIES];
     struct sim_ledger *ledger;
 };
 
@@ -85,7 +90,12 @@ static int make(void **state)
                               .scripts = s->scripts,
                               .script_count = CALLS,
                               .next_script = CALLS,
+                              .borders = s->borders,
+                              .pbxs = s->pbxs,
                               .trouble = &s->trouble};
+    sim_wire_init(&s->day.wire, s->world);
+    sim_media_init(&s->day.media, s->world, COMPANIES);
+    s->day.exchange = sim_exchange_new(&s->day);
     s->ledger = sim_ledger_new(&s->day);
     for (uint32_t i = 0; i < CALLS; i++) {
         struct sim_call_entry *c = &s->ledger->calls[i];
@@ -105,6 +115,9 @@ static int unmake(void **state)
 {
     struct scene *s = *state;
     sim_ledger_free(s->ledger);
+    sim_exchange_free(s->day.exchange);
+    sim_wire_fini(&s->day.wire);
+    sim_media_fini(&s->day.media);
     sim_world_free(s->world);
     test_free(s);
     return 0;
@@ -116,6 +129,7 @@ static void expect(struct scene *s, const char *rule, size_t n)
     const struct sim_result *r = &s->world->result;
     sim_ledger_close_calls(s->ledger);
     sim_ledger_close_records(s->ledger);
+    sim_ledger_close_left(s->ledger);
     for (size_t i = 0; i < r->violation_count; i++)
         if (strcmp(r->violations[i].rule, rule) != 0)
             fail_msg("%s: %s", r->violations[i].rule, r->violations[i].text);
@@ -267,6 +281,19 @@ static void record_lost_with_the_agent(void **state)
     expect(s, "", 0);
 }
 
+/* Its people speak already, and a phone rings for it once more: whatever was in the way. */
+static void rings_again(void **state)
+{
+    struct scene *s = *state;
+    struct sim_trouble_one one = {.from_us = DIALED_US, .until_us = ENDED_US};
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    s->trouble = (struct sim_trouble){.ones = &one, .n = 1};
+    c->called[1] = (struct sim_call_side){
+        .began_us = ANSWERED_US + 41 * SIM_SECOND, .ended_us = ENDED_US, .status = 487, .ends = 1};
+    c->called_count = 2;
+    expect(s, "one call", 1);
+}
+
 /* From the wire: an INVITE to a company to which there is no route. */
 static void direct_without_route(void **state)
 {
@@ -282,6 +309,311 @@ static void direct_without_route(void **state)
     sim_ledger_sent(s->ledger, &from, &to, slice_str(invite));
     assert_int_equal(s->world->result.violation_count, 1);
     assert_string_equal(s->world->result.violations[0].rule, "no route, no direct call");
+}
+
+/* ---- what phones hear ---- */
+
+#define OVER_US (DIALED_US + SIM_HOUR) /* a long call */
+#define LEFT_US (DIALED_US + 10 * SIM_MINUTE)
+
+/* The direct call, in a day with sound, until its caller hangs up. */
+static struct sim_call_entry *make_heard(struct scene *s)
+{
+    struct sim_call_entry *c = &s->ledger->calls[DIRECT];
+    s->day.has_media = true;
+    c->caller.ended_us = c->called[0].ended_us = c->caller.hung_up_us = OVER_US;
+    s->ledger->calls[0].caller.hung_up_us = ENDED_US;
+    return c;
+}
+
+static void expect_heard(struct scene *s, const char *rule, size_t n)
+{
+    const struct sim_result *r = &s->world->result;
+    sim_ledger_close_heard(s->ledger);
+    for (size_t i = 0; i < r->violation_count; i++)
+        if (strcmp(r->violations[i].rule, rule) != 0)
+            fail_msg("%s: %s", r->violations[i].rule, r->violations[i].text);
+    assert_int_equal(r->violation_count, n);
+}
+
+/* What the caller's phone hears: a packet that was said when it comes. */
+static void hear(struct scene *s, int64_t at_us, bool by_edge)
+{
+    const struct addr from = sim_calls_addr(by_edge ? SIM_AT_EDGE_INSIDE : SIM_AT_CARRIER, 0);
+    s->world->now_us = at_us;
+    sim_ledger_heard(s->ledger, DIRECT, true, 0, &from, at_us);
+}
+
+static void expects(struct scene *s, int64_t at_us, bool is)
+{
+    s->world->now_us = at_us;
+    sim_ledger_expects(s->ledger, DIRECT, true, 0, is);
+}
+
+/* Heard by the Internet, with a hold, which is no silence; then nothing for so long, until the phone network brings it. */
+static void fall_silent(struct scene *s, int64_t us)
+{
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, ANSWERED_US + SIM_SECOND, true);
+    expects(s, ANSWERED_US + SIM_SECOND, false);
+    expects(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_SECOND, true);
+    hear(s, LEFT_US + SIM_SECOND + us, false);
+}
+
+static void silent_for_a_while(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, SIM_MINUTE - SIM_SECOND);
+    expect_heard(s, "moves are not heard", 1); /* for a fallback it is not too long, but there was no reason for one */
+}
+
+static void silent_for_too_long(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, SIM_MINUTE + SIM_SECOND);
+    s->ledger->move_count = 0;
+    expect_heard(s, "calls are heard", 1);
+}
+
+/* Silences and ends are forgiven when both networks were bad, not when one of them was. */
+static void expect_with_trouble(struct scene *s, bool ime, bool pstn, const char *rule, size_t n)
+{
+    struct sim_trouble_one ones[2];
+    uint32_t count = 0;
+    if (ime)
+        ones[count++] = (struct sim_trouble_one){.kind = SIM_TROUBLE_NET_DEAD, .from_us = LEFT_US, .until_us = OVER_US};
+    if (pstn)
+        ones[count++] =
+            (struct sim_trouble_one){.kind = SIM_TROUBLE_TRUNK_AWAY, .from_us = LEFT_US, .until_us = OVER_US};
+    s->trouble = (struct sim_trouble){.ones = ones, .n = count};
+    expect_heard(s, rule, n);
+}
+
+static void silent_though_the_phone_network_is_well(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, 2 * SIM_MINUTE);
+    s->ledger->move_count = 0;
+    expect_with_trouble(s, true, false, "calls are heard", 1);
+}
+
+static void silent_without_any_network(void **state)
+{
+    struct scene *s = *state;
+    fall_silent(s, 2 * SIM_MINUTE);
+    expect_with_trouble(s, true, true, "", 0);
+}
+
+static void lost_though_the_phone_network_is_well(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_with_trouble(s, true, false, "calls are kept", 1);
+    assert_int_equal(s->day.result->lost, 1);
+}
+
+/* It had moved to the one trunk of its caller that is away now. */
+static void lost_with_its_trunk(void **state)
+{
+    struct scene *s = *state;
+    struct sim_trouble_one ones[] = {
+        {.kind = SIM_TROUBLE_NET_BAD, .from_us = LEFT_US, .until_us = OVER_US},
+        {.kind = SIM_TROUBLE_CARRIER_AWAY, .from_us = LEFT_US + SIM_MINUTE, .until_us = OVER_US}};
+    s->trouble = (struct sim_trouble){.ones = ones, .n = 2};
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_heard(s, "calls are kept", 1);
+    s->world->result.violation_count = 0;
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS, false);
+    expect_heard(s, "", 0);
+}
+
+static void lost_without_any_network(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s)->caller.hung_up_us = 0;
+    expect_with_trouble(s, true, true, "", 0);
+    assert_int_equal(s->day.result->lost, 1);
+}
+
+static void moves(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS + 100 * SIM_MS, false);
+    hear(s, LEFT_US + SIM_RETURN_US, false);
+    hear(s, LEFT_US + SIM_RETURN_US + SIM_TALK_MS * SIM_MS, true);
+    s->ledger->silence_count = 0; /* only a few of its words are told here */
+    expect_heard(s, "", 0);
+    assert_int_equal(s->day.result->moves_to_pstn, 1);
+    assert_int_equal(s->day.result->moves_to_ime, 1);
+    assert_int_equal(s->day.result->gaps.n, 2);
+    assert_int_equal(sim_samples_max(&s->day.result->gaps), 100 * SIM_MS);
+}
+
+static void move_with_a_gap(void **state)
+{
+    struct scene *s = *state;
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    hear(s, LEFT_US, true);
+    hear(s, LEFT_US + SIM_TALK_MS * SIM_MS + 201 * SIM_MS + sim_ledger_delays_us(s->ledger, DIRECT), false);
+    s->ledger->silence_count = 0;
+    expect_heard(s, "moves are not heard", 1);
+}
+
+/* It leaves, and is back so much later; again, so much later than the first time. */
+static void oscillate(struct scene *s, int64_t first_us, int64_t second_us)
+{
+    make_heard(s);
+    expects(s, ANSWERED_US, true);
+    for (int64_t at_us = LEFT_US, away_us = first_us;; at_us += SIM_MINUTE, away_us = second_us) {
+        hear(s, at_us, true);
+        hear(s, at_us + SIM_TALK_MS * SIM_MS, false);
+        hear(s, at_us + away_us, false);
+        hear(s, at_us + away_us + SIM_TALK_MS * SIM_MS, true);
+        if (at_us > LEFT_US)
+            break;
+    }
+    s->ledger->silence_count = 0;
+}
+
+static void returns_too_soon(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US / 2, 2 * SIM_RETURN_US);
+    expect_heard(s, "returns take their time", 1);
+}
+
+static void returns_as_soon_as_before(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US, SIM_RETURN_US);
+    expect_heard(s, "returns take their time", 1);
+}
+
+static void returns_later_each_time(void **state)
+{
+    struct scene *s = *state;
+    oscillate(s, SIM_RETURN_US, 2 * SIM_RETURN_US);
+    expect_heard(s, "", 0);
+}
+
+/* Told when it happens, once. */
+static void hears_another_call(void **state)
+{
+    struct scene *s = *state;
+    sim_ledger_wrong_join(s->ledger, DIRECT, 0);
+    sim_ledger_wrong_join(s->ledger, DIRECT, 0);
+    assert_int_equal(s->world->result.violation_count, 1);
+    assert_string_equal(s->world->result.violations[0].rule, "nobody hears others");
+}
+
+/* The Internet is dead: the phone network could have carried it, even where no caller is shown, or one of the caller's trunks is away, or the caller's own fallback
+ * number is busy; but not while the other one takes no call, or digits are lost. */
+static void silent_though_half_a_network_is_well(void **state)
+{
+    struct scene *s = *state;
+    static const struct {
+        uint8_t kind;
+        uint32_t company;
+        size_t wrong;
+    } others[] = {
+        {SIM_TROUBLE_CALLERS_LOST, 0, 1}, {SIM_TROUBLE_CARRIER_AWAY, 0, 1},  {SIM_TROUBLE_FALLBACK_BUSY, 0, 1},
+        {SIM_TROUBLE_CARRIER_AWAY, 1, 0}, {SIM_TROUBLE_FALLBACK_BUSY, 1, 0}, {SIM_TROUBLE_DIGITS_LOST, 0, 0},
+        {SIM_TROUBLE_AGENT_CRASH, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct sim_trouble_one ones[2] = {
+            {.kind = SIM_TROUBLE_NET_DEAD, .from_us = LEFT_US, .until_us = OVER_US},
+            {.kind = others[i].kind, .company = others[i].company, .from_us = LEFT_US, .until_us = OVER_US}};
+        s->trouble = (struct sim_trouble){.ones = ones, .n = 2};
+        s->ledger->silence_count = s->ledger->move_count = s->world->result.violation_count = 0;
+        s->ledger->calls[DIRECT].caller.hearing = (struct sim_hearing){0};
+        fall_silent(s, 2 * SIM_MINUTE);
+        sim_ledger_close_heard(s->ledger);
+        if (s->world->result.violation_count != others[i].wrong)
+            fail_msg("%s: %zu", sim_trouble_text((enum sim_trouble_kind)others[i].kind),
+                     s->world->result.violation_count);
+    }
+}
+
+/* ---- no phone rings ---- */
+
+static void unseen(void *ctx, const struct sim_wire_socket *from, const struct sim_wire_socket *to, struct slice octets)
+{
+    (void)ctx, (void)from, (void)to, (void)octets;
+}
+
+/* A PBX is sent that, by its agent. */
+static void invite(struct scene *s, const char *number, const char *tag, const char *body)
+{
+    char text[1024];
+    static unsigned n;
+    struct sim_wire_socket from = {
+        .host = &s->day.exchange->host, .addr = sim_calls_addr(SIM_AT_AGENT_PBX, 1), .group = SIM_GROUP_OF_PBX};
+    int length = snprintf(
+        text, sizeof text,
+        "INVITE sip:%s@pbx SIP/2.0\r\nVia: SIP/2.0/UDP 198.18.1.1:5060;branch=z9hG4bK%u\r\nMax-Forwards: 70\r\n"
+        "From: <sip:a@agent>;tag=a\r\nTo: <sip:b@pbx>%s\r\nCall-ID: c%u\r\nCSeq: 1 INVITE\r\nContact: "
+        "<sip:a@198.18.1.1>\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+        number, n, tag, n, strlen(body), body);
+    n++;
+    sim_wire_datagram(&s->day.wire, &from, &s->pbxs[1].socket.addr, slice_of(text, (size_t)length));
+    sim_world_run(s->world, SIM_SECOND);
+}
+
+static void rings_for_a_fallback(void **state)
+{
+    struct scene *s = *state;
+    static const char nobodys[] = "v=0\r\no=- 1 1 IN IP4 198.18.0.5\r\ns=-\r\nc=IN IP4 198.18.0.5\r\nt=0 0\r\n"
+                                  "m=audio 30000 RTP/AVP 8\r\n";
+    const struct e164 fallback = sim_phone_fallback(&s->day, 1), number = sim_phone_number(1, 0);
+    const struct sim_result *r = &s->world->result;
+    s->day.ledger = s->ledger;
+    s->day.wire.tap = unseen;
+    sim_pbx_init(&s->pbxs[1], &s->day, 1);
+    sim_pbx_start(&s->pbxs[1]);
+    invite(s, fallback.text, "", "v=0\r\ns=call-1\r\n");
+    assert_int_equal(r->violation_count, 1);
+    assert_string_equal(r->violations[0].rule, "no phone rings for a fallback");
+    invite(s, number.text, "", nobodys); /* no phone has placed that one */
+    assert_int_equal(r->violation_count, 2);
+    assert_string_equal(r->violations[1].rule, "no phone rings for a fallback");
+    invite(s, number.text, ";tag=b", nobodys); /* inside of a call that it does not know */
+    assert_int_equal(r->violation_count, 2);
+    sim_pbx_fini(&s->pbxs[1]);
+}
+
+/* ---- what is left ---- */
+
+static void left_over(void **state)
+{
+    struct scene *s = *state;
+    struct sim_office_left *o = &s->ledger->least[0];
+    struct sim_border_left *b = &s->ledger->least_of_borders[1];
+    size_t *const all[] = {
+        &o->agent.calls,   &o->agent.requests, &o->agent.attempts, &o->agent.dialogs,       &o->agent.legs,
+        &o->agent.sounds,  &o->agent.tokens,   &o->agent.clients,  &o->agent.servers,       &o->agent.timers,
+        &o->conns,         &o->sounds,         &b->edge.calls,     &b->edge.dialogs,        &b->edge.subscriptions,
+        &b->edge.requests, &b->edge.clients,   &b->edge.servers,   &b->edge.sessions,       &b->edge.timers,
+        &b->conns,         &b->sessions,       &b->ports,          &s->pbxs[0].phone_count, &s->pbxs[0].ua.leg_count};
+    const size_t n = sizeof all / sizeof all[0];
+    for (size_t i = 0; i < n; i++) {
+        *all[i] = 1;
+        sim_ledger_close_left(s->ledger);
+        *all[i] = 0;
+        assert_int_equal(s->world->result.violation_count, i + 1);
+    }
+    s->world->result.violation_count = 0;
+    struct sim_media_port port = {.addr = sim_calls_addr(SIM_AT_PHONES, 1)};
+    assert_true(sim_media_open(&s->day.media, &port));
+    expect(s, "nothing is left", 1);
+    sim_media_close(&s->day.media, &port);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, unmake)
@@ -307,6 +639,23 @@ int main(void)
         CASE(record_unacknowledged),
         CASE(record_lost_with_the_agent),
         CASE(direct_without_route),
+        CASE(silent_for_a_while),
+        CASE(silent_for_too_long),
+        CASE(silent_though_the_phone_network_is_well),
+        CASE(silent_without_any_network),
+        CASE(lost_though_the_phone_network_is_well),
+        CASE(lost_without_any_network),
+        CASE(lost_with_its_trunk),
+        CASE(moves),
+        CASE(move_with_a_gap),
+        CASE(returns_too_soon),
+        CASE(returns_as_soon_as_before),
+        CASE(returns_later_each_time),
+        CASE(hears_another_call),
+        CASE(silent_though_half_a_network_is_well),
+        CASE(rings_again),
+        CASE(rings_for_a_fallback),
+        CASE(left_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
