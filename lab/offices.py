@@ -363,9 +363,11 @@ class Office:
         """Every ringing."""
         return self.noted(number, "ringing")
 
-    def heard(self, number):
-        """The newest call that has ended."""
-        return self.noted(number, "ended")[-1]
+    def heard(self, number, call):
+        """What the phone of a number of this office notes of a call at its end; call: what the caller's phone noted of it."""
+        def ended():
+            return next((end for end in self.noted(number, "ended") if end["begun_ms"] >= call["begun_ms"]), None)
+        return until(ended, f"the phone of {number} noting the end of a call")
 
     def call_argv(self, calling, called, seconds, *options):
         """How the phone of a number of this office dials; it hangs up so long after the answer, None: when it is interrupted."""

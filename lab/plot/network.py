@@ -19,7 +19,7 @@ class Ends:
 
     def __init__(self, story, number):
         self.story, self.number = story, number
-        self.far_before = len(story.b.noted(number, "moved")), len(story.b.noted(number, "ended"))
+        self.moved_before = len(story.b.noted(number, "moved"))
         self.rang_before = len(story.b.rang(number))
         self.answered = 0.0
 
@@ -29,7 +29,7 @@ class Ends:
 
     def moved(self):
         """Where each of them has been told to send to, in order: hosts."""
-        near, far = self.story.talk.noted("moved"), self.story.b.noted(self.number, "moved")[self.far_before[0]:]
+        near, far = self.story.talk.noted("moved"), self.story.b.noted(self.number, "moved")[self.moved_before:]
         return [[split_address(event["towards"])[0] for event in events] for events in (near, far)]
 
     def are_at(self, hosts):
@@ -39,8 +39,7 @@ class Ends:
     def last(self):
         """What both noted of the whole call, which has ended."""
         near = self.story.talk.over()
-        far = wait_for(lambda: self.story.b.noted(self.number, "ended")[self.far_before[1]:], "the called phone noting the end")
-        return near, far[0]
+        return near, self.story.b.heard(self.number, near)
 
 
 def longest(ends, begin_ms, end_ms):

@@ -35,7 +35,6 @@ def kill(story):
     routes = {(r["number"], r["uri"]) for r in a.ctl("agent", "route", "list")["routes"]}
     tell.check(all(before[what] for what in ("records", "numbers")), f"{name} has {len(before['records'])} records of calls and claims "
                f"{len(before['numbers'])} numbers; others find these in the ring")
-    far_before = len(b.noted(number, "ended"))
     story.begin(number)
     tell.say(f"extension {a.extension(story.caller)} talks with extension {b.extension(number)} of B, directly")
     began = time.monotonic()
@@ -54,7 +53,7 @@ def kill(story):
     wait_for(lambda: lookups(story, c.server()) == claimed, f"finding everything as before {name} died")
     tell.check({(r["number"], r["uri"]) for r in a.ctl("agent", "route", "list")["routes"]} == routes, f"A's agent has its {len(routes)} routes")
     last = story.talk.hang_up()
-    far = wait_for(lambda: b.noted(number, "ended")[far_before:], "the called phone noting the end")[0]
+    far = b.heard(number, last)
     gaps = [end["longest_gap_ms"] for end in (last, far)]
     tell.check(last["cause"] == "ended" and (last["heard_hz"], far["heard_hz"]) == (CALLED_HZ, CALLER_HZ),
                f"the call that was in progress lasted {last['talk_ms'] / 1000:.1f} s and was ended by its caller; longest pause in its tones: {max(gaps)} ms")

@@ -111,7 +111,7 @@ class Story:
         if not heard.good:
             raise Failure(f"extension {a.extension(caller)} dials {dialed}, and hears {heard.events}")
         at_a, at_b = self.ended(a, number), self.ended(b, number)
-        far = b.heard(number)
+        far = b.heard(number, heard.last)
         good = len(b.rang(number)) == rang + 1 and at_a["to"] == at_b["from"] == way
         good = good and heard.last["heard_hz"] == CALLED_HZ and far["heard_hz"] == CALLER_HZ
         good = good and len(self.offices.carried()) - carried == (way == "PSTN")

@@ -44,7 +44,7 @@ class Steps:
             return calls and calls[0]["ended_by"] != "in progress" and calls[0]
         wait_for(ended, f"{office.name} knows of no call with {number} that has ended")
         assert ended()["to"] == way, office.ctl("agent", "explain", number, "--limit", "1")["explanation"]
-        assert (heard.last["heard_hz"], other.heard(number)["heard_hz"]) == TONES, heard.last
+        assert (heard.last["heard_hz"], other.heard(number, heard.last)["heard_hz"]) == TONES, heard.last
 
     def learn(self, office, other):
         """Three calls over the phone network."""

@@ -46,7 +46,7 @@ class Steps:
         a, b = self.newest(self.a, number), self.newest(self.b, number)
         why = self.a.ctl("agent", "explain", number, "--limit", "1")["explanation"]
         assert a["to"] == b["from"] == way, (a, b, why)
-        assert (heard.last["heard_hz"], self.b.heard(number)["heard_hz"]) == (TONES["called"], TONES["caller"]), heard.last
+        assert (heard.last["heard_hz"], self.b.heard(number, heard.last)["heard_hz"]) == (TONES["called"], TONES["caller"]), heard.last
         return why
 
     def counter(self, office, name):

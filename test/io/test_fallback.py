@@ -75,8 +75,7 @@ class Steps:
     def ends(self, talk):
         """The caller hangs up: what both phones heard, and the longest pause, ms. Nothing is left of the call anywhere."""
         caller = talk.hang_up()
-        wait_for(lambda: self.b.noted(self.number, "ended")[-1]["begun_ms"] >= caller["begun_ms"], "the called phone's end")
-        called = self.b.heard(self.number)
+        called = self.b.heard(self.number, caller)
         assert len(self.b.rang(self.number)) == self.rang + 1, "the called phone rang again"
         for phone in (caller, called):
             assert phone["in_order"] and phone["heard_hz"] and phone["faults"] == 0, phone
