@@ -2,7 +2,8 @@
  * sounds. Each takes a number; what the other end sends afterwards is shifted by it (dialog.c). */
 #include "edge/internal.h"
 
-#define UNASKED_MAX 3 /* times in a row that an end could not be asked: no memory, or no numbers left */
+#define PATIENCE_MS 10000 /* for an end outside to answer: the agents there keep a call whose way has gone for 30 s */
+#define UNASKED_MAX 3     /* times in a row that an end could not be asked: no memory, or no numbers left */
 
 static const char *const methods[] = {[EDGE_ERRAND_BYE] = "BYE",
                                       [EDGE_ERRAND_PROBE] = "OPTIONS",
@@ -12,6 +13,7 @@ static const char *const methods[] = {[EDGE_ERRAND_BYE] = "BYE",
 void edge_errand_free(struct edge_errand *errand)
 {
     edge_client_drop(errand->call->edge, &errand->client);
+    edge_timer_stop(errand->call->edge, &errand->patience);
     list_remove(&errand->link);
     mem_free(errand);
 }
@@ -52,6 +54,17 @@ static void probed(struct edge_dialog *d, enum edge_side side, unsigned status, 
                   side == c->from ? "the edge: the caller had gone" : "the edge: the called side had gone");
 }
 
+/* Timer F would take 32 s, in which nobody looks for another way, and an edge that was started anew and does not know the call says nothing. */
+static void patience_over(struct edge *e, void *owner)
+{
+    struct edge_errand *errand = owner;
+    (void)e;
+    errand->is_late = true;
+    errand->dialog->ends[errand->to].probing = false;
+    if (errand->call->state == EDGE_UP)
+        edge_far_gone(errand->call);
+}
+
 static void errand_heard(struct edge *e, void *owner, unsigned status, const struct sip_message *response)
 {
     struct edge_errand *errand = owner;
@@ -59,11 +72,12 @@ static void errand_heard(struct edge *e, void *owner, unsigned status, const str
     struct edge_dialog *d = errand->dialog;
     const enum edge_side to = errand->to;
     const enum edge_errand_kind kind = errand->kind;
+    const bool is_known = errand->is_late && is_silence(status, response);
     (void)e;
     if (status < 200)
         return;
     edge_errand_free(errand);
-    if (kind == EDGE_ERRAND_PROBE)
+    if (kind == EDGE_ERRAND_PROBE && !is_known)
         probed(d, to, status, response);
     else if (kind == EDGE_ERRAND_GONE && status >= 300 && c->is_gone)
         edge_call_end(c, 408, EDGE_CAUSE_CONNECTION_TIMEOUT, "the edge: nobody outside was there");
@@ -83,6 +97,7 @@ bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand
     errand->dialog = d;
     errand->to = to;
     errand->kind = kind;
+    errand->patience = (struct edge_timer){.fire = patience_over, .owner = errand};
     edge_client_init(&errand->client, c, errand_heard, errand);
     list_append(&c->errands, &errand->link);
     if (edge_patch_own(d, to, methods[kind], edge_dialog_own_cseq(d, to), fields, count) ||
@@ -92,6 +107,8 @@ bool edge_errand_send(struct edge_dialog *d, enum edge_side to, enum edge_errand
     }
     if (kind == EDGE_ERRAND_PROBE)
         d->ends[to].probing = true;
+    if (kind == EDGE_ERRAND_PROBE && to == EDGE_OUTSIDE)
+        edge_timer_set(e, &errand->patience, PATIENCE_MS); /* no memory: timer F */
     return true;
 }
 

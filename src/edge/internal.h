@@ -143,6 +143,8 @@ struct edge_errand {
     enum edge_side to;
     enum edge_errand_kind kind;
     struct edge_client client;
+    struct edge_timer patience; /* outside, with a question: until it is taken for gone */
+    bool is_late;               /* that is over; what comes nevertheless is heard */
 };
 
 enum edge_kind { EDGE_CALL, EDGE_SUBSCRIPTION, EDGE_SINGLE };

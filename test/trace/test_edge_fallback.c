@@ -199,11 +199,16 @@ static void far_machine_is_gone(void **state)
     talk_connect(s, &ann, AGENT, &bob, FAR);
     stage_media(s, silence());
     talk_asked(&bob, "OPTIONS");
-    stage_run(s, 33000); /* timer F */
+    stage_run(s, 9999); /* far sooner than timer F: the far agent gives up such a call after 30 s */
+    stage_quiet(s);
+    stage_run(s, 1);
     assert_told(s, &ann, "bad", "bad;why=gone\r\n");
     talk_answer(&ann, 202, NULL);
+    stage_run(s, 29999); /* timer F is over meanwhile */
     stage_quiet(s);
     assert_int_equal(stage_counters(s)->far_gone, 1);
+    stage_run(s, 1);
+    talk_asked(&bob, "OPTIONS");         /* asked again, half a minute later */
     for (unsigned i = 0; i < 270; i++) { /* an hour and a half: both are asked, and only the agent answers */
         stage_run(s, 20000);
         while (!list_empty(&s->inbox[FAR]))
@@ -222,6 +227,28 @@ static void far_machine_is_gone(void **state)
     stage_run(s, 70000);
     stage_quiet(s); /* RFC 4320: its own timer has told it */
     assert_int_equal(s->open_count, 0);
+}
+
+/* Its answer comes when it was no longer waited for: it is back. */
+static void far_answers_late(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, AGENT, &bob, FAR);
+    stage_media(s, silence());
+    talk_asked(&bob, "OPTIONS");
+    stage_run(s, 20000);
+    assert_told(s, &ann, "bad", "bad;why=gone\r\n");
+    talk_answer(&ann, 202, NULL);
+    talk_answer(&bob, 200, NULL);
+    assert_told(s, &ann, "good", "good;why=back\r\n");
+    talk_answer(&ann, 202, NULL);
+    stage_media(s, silence()); /* and is asked in vain once more, of which the call's end is the end */
+    talk_asked(&bob, "OPTIONS");
+    talk_bye(&ann, &bob);
+    stage_run(s, 33000);
+    stage_quiet(s);
+    assert_int_equal(stage_counters(s)->far_gone, 1);
 }
 
 /* And comes back. */
@@ -433,11 +460,11 @@ int main(void)
         CASE(caller_says_sensitivity), CASE(called_side_says_sensitivity),
         CASE(sensitivity_is_bounded),  CASE(words_pass_out),
         CASE(words_pass_in),           CASE(far_machine_is_gone),
-        CASE(far_comes_back),          CASE(media_come_back_first),
-        CASE(agent_does_not_care),     CASE(agent_is_gone),
-        CASE(far_connection_ends),     CASE(agent_asks_first),
-        CASE(far_agent_is_gone),       CASE(streams_are_one_call),
-        CASE(reasons_of_others_pass),
+        CASE(far_answers_late),        CASE(far_comes_back),
+        CASE(media_come_back_first),   CASE(agent_does_not_care),
+        CASE(agent_is_gone),           CASE(far_connection_ends),
+        CASE(agent_asks_first),        CASE(far_agent_is_gone),
+        CASE(streams_are_one_call),    CASE(reasons_of_others_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
