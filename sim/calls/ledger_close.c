@@ -13,7 +13,6 @@
 #define RINGS_AGAIN_US (40 * SIM_SECOND) /* an attempt that was given up may come that late, repeated again and again */
 #define LOST_RINGING_ONE_OF 5000         /* calls, at a loss of 50 ppm */
 #define REST_US (3 * SIM_MINUTE)
-#define GROWN_OCTETS_MAX (256 * 1024) /* tables that have grown, and what the allocator keeps at hand */
 #define REACHED_US (3 * SIM_SECOND)
 
 /* ---- one call ---- */
@@ -167,14 +166,14 @@ void sim_ledger_look(struct sim_ledger *l)
 
 /* ---- what agents have kept ---- */
 
-static void check_routes(struct sim_ledger *l, const struct sim_office *office)
+void sim_ledger_close_routes(struct sim_ledger *l, uint32_t company, const struct agent_routes *routes)
 {
     const struct sim_day *day = l->day;
     for (uint32_t to = 0; to < day->companies; to++) {
         for (uint32_t k = 0; k <= day->world->options->numbers; k++) {
             const struct e164 number = sim_phone_number(to, k);
-            if (*sim_ledger_route(l, office->company, &number) && !agent_routes_knows(office->routes, &number))
-                sim_world_violation(day->world, "routes stay", "company %u has lost its route to %s", office->company,
+            if (*sim_ledger_route(l, company, &number) && !agent_routes_knows(routes, &number))
+                sim_world_violation(day->world, "routes stay", "company %u has lost its route to %s", company,
                                     number.text);
         }
     }
@@ -196,8 +195,7 @@ static bool note_account(void *ctx, const struct call_record *r)
     return true;
 }
 
-/* From the disk, as the next start would read it. */
-static void check_accounts(struct sim_ledger *l, const struct sim_office *office)
+void sim_ledger_close_accounts(struct sim_ledger *l, const struct sim_office *office)
 {
     const struct sim_day *day = l->day;
     struct accounts a = {.world = day->world, .company = office->company};
@@ -356,18 +354,23 @@ void sim_ledger_close_calls(struct sim_ledger *l)
                             (unsigned long long)day->result->ringing_lost);
 }
 
-static void close_offices(struct sim_ledger *l)
+void sim_ledger_close_growth(struct sim_ledger *l, uint32_t company, int64_t octets)
 {
     struct sim_day *day = l->day;
-    for (uint32_t i = 0; i < day->companies; i++)
-        check_routes(l, &day->offices[i]);
-    for (uint32_t i = 0; i < day->companies; i++) {
-        const int64_t grown = sim_office_grown(&day->offices[i]);
-        day->result->grown_max = grown > day->result->grown_max ? grown : day->result->grown_max;
-        if (grown > GROWN_OCTETS_MAX)
-            sim_world_violation(day->world, "nothing leaks", "the agent of company %u has grown by %lld octets", i,
-                                (long long)grown);
-        check_accounts(l, &day->offices[i]);
+    day->result->grown_max = octets > day->result->grown_max ? octets : day->result->grown_max;
+    if (octets > SIM_GROWN_OCTETS_MAX)
+        sim_world_violation(day->world, "nothing leaks", "the agent of company %u has grown by %lld octets", company,
+                            (long long)octets);
+}
+
+static void close_offices(struct sim_ledger *l)
+{
+    struct sim_office *offices = l->day->offices;
+    for (uint32_t i = 0; i < l->day->companies; i++)
+        sim_ledger_close_routes(l, i, offices[i].routes);
+    for (uint32_t i = 0; i < l->day->companies; i++) {
+        sim_ledger_close_growth(l, i, sim_office_grown(&offices[i]));
+        sim_ledger_close_accounts(l, &offices[i]);
     }
 }
 

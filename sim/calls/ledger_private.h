@@ -14,6 +14,8 @@
 
 #define SIM_ENDS_MAX 4u /* of a called phone for one call: more are counted */
 
+#define SIM_GROWN_OCTETS_MAX (256 * 1024) /* tables that have grown, and what the allocator keeps at hand */
+
 enum sim_network_of_call { SIM_OVER_NOTHING, SIM_OVER_IME, SIM_OVER_PSTN };
 
 /* What a phone hears of the other one. */
@@ -125,6 +127,10 @@ void sim_ledger_close_calls(struct sim_ledger *l);
 void sim_ledger_close_records(struct sim_ledger *l);
 void sim_ledger_close_heard(struct sim_ledger *l);
 void sim_ledger_close_left(struct sim_ledger *l); /* what was there each time that one looked */
+/* What an agent has kept: in its routes; on its disk, as the next start would read it; and so many octets. */
+void sim_ledger_close_routes(struct sim_ledger *l, uint32_t company, const struct agent_routes *routes);
+void sim_ledger_close_accounts(struct sim_ledger *l, const struct sim_office *office);
+void sim_ledger_close_growth(struct sim_ledger *l, uint32_t company, int64_t octets);
 void sim_ledger_heard_fini(struct sim_ledger *l);
 int64_t sim_ledger_delays_us(const struct sim_ledger *l, uint32_t call); /* by which two ways differ at most */
 

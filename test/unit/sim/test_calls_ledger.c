@@ -4,9 +4,12 @@
 #include "calls/pbx.h"
 #include "calls/talk.h"
 
+#include "agent/journal.h"
 #include "base/mem.h"
 #include "scenario.h"
+#include "store/memory.h"
 #include "testing.h"
+#include "ticket/valinfo.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 #define ENDED_US (DIALED_US + 65 * SIM_SECOND)
 #define DIRECT 1 /* the call that goes direct; call 0 goes over the phone network */
 #define CALLS 2
+#define ROUTE "sip:a@c1.example:5061;maddr=198.18.1.1;transport=tcp"
 
 struct scene {
     struct sim_options options;
@@ -616,6 +620,148 @@ static void left_over(void **state)
     sim_media_close(&s->day.media, &port);
 }
 
+/* ---- descriptions ---- */
+
+static void tell(struct sim_talk *t, uint64_t session, unsigned version, const char *stream)
+{
+    char body[256];
+    int n = snprintf(body, sizeof body,
+                     "v=0\r\no=- %llu %u IN IP4 198.18.0.5\r\ns=-\r\nc=IN IP4 198.18.0.5\r\nt=0 0\r\nm=audio 30000 "
+                     "RTP/AVP 8\r\na=%s\r\n",
+                     (unsigned long long)session, version, stream);
+    sim_talk_heard(t, slice_of(body, (size_t)n));
+}
+
+static void descriptions_go_on(void **state)
+{
+    struct scene *s = *state;
+    static const struct {
+        uint64_t session;
+        unsigned version;
+        const char *stream;
+        size_t wrong;
+    } second[] = {
+        {7, 4, "sendrecv", 0},                        /* again */
+        {7, 5, "inactive", 0}, {7, 9, "inactive", 0}, /* offers between them were refused */
+        {7, 4, "inactive", 1}, {7, 3, "sendrecv", 1}, {8, 4, "sendrecv", 1},
+    };
+    s->day.ledger = s->ledger;
+    for (size_t i = 0; i < sizeof second / sizeof second[0]; i++) {
+        struct sim_talk talk;
+        sim_talk_init(&talk, &s->day, DIRECT, true, 0, 20000);
+        s->world->result.violation_count = 0;
+        tell(&talk, 7, 4, "sendrecv");
+        tell(&talk, second[i].session, second[i].version, second[i].stream);
+        sim_talk_fini(&talk);
+        expect(s, "descriptions go on", second[i].wrong);
+        s->day.result->ends[SIM_CALL_ANSWERED] = 0;
+    }
+}
+
+/* ---- what agents have kept ---- */
+
+/* By VAP: the server of company 0 tells it of a route, and it says yes. */
+static void learn(struct scene *s, const struct e164 *number)
+{
+    struct valinfo info = {
+        .number = *number, .ticket = slice_str("AAAA"), .routes = {slice_str(ROUTE)}, .route_count = 1};
+    const struct vap_transaction transaction = {{1}};
+    struct buf xml, octets;
+    buf_init(&xml, VALINFO_OCTETS_MAX);
+    buf_init(&octets, VAP_MESSAGE_OCTETS_MAX);
+    assert_int_equal(valinfo_format(&info, &xml), 0);
+    size_t mark = vap_begin(&octets, VAP_NOTIFY, VAP_REQUEST, &transaction);
+    tlv_put(&octets, TLV_SERVICE_CONTENT, buf_slice(&xml));
+    vap_end(&octets, mark);
+    sim_ledger_vap(s->ledger, 0, 0, false, buf_slice(&octets));
+    buf_clear(&octets);
+    mark = vap_begin(&octets, VAP_NOTIFY, VAP_SUCCESS, &transaction);
+    vap_end(&octets, mark);
+    sim_ledger_vap(s->ledger, 0, 0, true, buf_slice(&octets));
+    buf_fini(&octets);
+    buf_fini(&xml);
+}
+
+static void routes_are_lost(void **state)
+{
+    struct scene *s = *state;
+    const struct e164 number = sim_phone_number(1, 1), nobodys = {"+4940999"};
+    struct seeded_entropy seed;
+    struct entropy entropy;
+    struct agent_routes_config config;
+    struct agent_routes *routes;
+    struct sim_disk disk;
+    sim_entropy_init(&seed, 1, "routes", 0);
+    entropy = seeded_entropy_port(&seed);
+    agent_routes_config_init(&config);
+    assert_int_equal(sim_disk_init(&disk, 0), 0);
+    assert_int_equal(agent_routes_new(&config, memory_store_kv(disk.store), &entropy, NULL, &routes), 0);
+    sim_ledger_close_routes(s->ledger, 0, routes);
+    expect(s, "", 0);
+    s->world->now_us = SIM_SECOND;
+    learn(s, &number); /* which it has not kept */
+    assert_int_equal(s->day.result->routes_learned, 1);
+    sim_ledger_close_routes(s->ledger, 1, routes);
+    expect(s, "", 0);
+    sim_ledger_close_routes(s->ledger, 0, routes);
+    expect(s, "routes stay", 1);
+    learn(s, &nobodys);
+    expect(s, "routes stay", 2);
+    agent_routes_free(routes);
+    sim_disk_fini(&disk);
+}
+
+/* A journal of company 0 with so many of its calls, all ended by the same. Closes the accounts. */
+static void account(struct scene *s, size_t calls, const char *ended_by)
+{
+    struct sim_office office = {.node = sim_world_node(s->world, 0), .options.journal_max = 10};
+    struct call_journal *journal;
+    assert_int_equal(sim_disk_init(&office.disk, 0), 0);
+    const struct now now = {.wall = wall_at(ENDED_US)};
+    assert_int_equal(call_journal_new(memory_store_kv(office.disk.store), 10, now, &journal), 0);
+    for (size_t i = 0; i < calls; i++) {
+        struct call_record r = {
+            .direction = CALL_OUTBOUND, .begun_at = wall_at(DIALED_US), .ended_at = wall_at(ENDED_US)};
+        snprintf(r.ended_by, sizeof r.ended_by, "%s", ended_by);
+        call_journal_write(journal, &r);
+    }
+    struct call_record other = {.direction = CALL_INBOUND, .ended_at = wall_at(ENDED_US), .ended_by = "the caller"};
+    call_journal_write(journal, &other);
+    call_journal_flush(journal);
+    call_journal_free(journal);
+    sim_disk_sync(&office.disk);
+    s->world->result.violation_count = 0;
+    sim_ledger_close_accounts(s->ledger, &office);
+    sim_disk_fini(&office.disk);
+}
+
+static void accounts_are_wrong(void **state)
+{
+    struct scene *s = *state;
+    account(s, CALLS, "the caller");
+    expect(s, "", 0);
+    account(s, CALLS - 1, "the caller");
+    expect(s, "calls have an account", 1);
+    account(s, CALLS + 1, "the caller");
+    expect(s, "calls have an account", 1);
+    account(s, CALLS, "");
+    expect(s, "calls have an account", CALLS);
+    struct sim_trouble_one one = {.kind = SIM_TROUBLE_AGENT_CRASH, .from_us = DIALED_US, .until_us = ENDED_US};
+    s->trouble = (struct sim_trouble){.ones = &one, .n = 1};
+    account(s, 0, ""); /* killed before they were written down */
+    expect(s, "", 0);
+}
+
+static void agent_grows(void **state)
+{
+    struct scene *s = *state;
+    sim_ledger_close_growth(s->ledger, 0, SIM_GROWN_OCTETS_MAX);
+    expect(s, "", 0);
+    sim_ledger_close_growth(s->ledger, 1, SIM_GROWN_OCTETS_MAX + 1);
+    expect(s, "nothing leaks", 1);
+    assert_int_equal(s->day.result->grown_max, SIM_GROWN_OCTETS_MAX + 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, unmake)
 
 int main(void)
@@ -656,6 +802,10 @@ int main(void)
         CASE(rings_again),
         CASE(rings_for_a_fallback),
         CASE(left_over),
+        CASE(descriptions_go_on),
+        CASE(routes_are_lost),
+        CASE(accounts_are_wrong),
+        CASE(agent_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
