@@ -2,7 +2,7 @@
  * way there in either direction (RFC 3261 14.1); one that crosses another is sent again after a while. */
 #include "agent/fallback_private.h"
 
-#define CROSSINGS_MAX 4
+#define CROSSING_SHARE_MAX 200 /* of 10 ms: the most that 14.1 lets who has not made the Call-ID wait */
 
 static void invite_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response);
 static void again_due(struct agent *a, void *owner);
@@ -88,6 +88,7 @@ int party_ask(struct party *p, struct slice offer, const char *word, ask_fn *hea
     buf_clear(&p->offer);
     buf_slice_put(&p->offer, offer);
     p->crossings = 0;
+    p->crosses_until = mono_after_ms(p->agent->now.mono, MOVE_MS);
     int err = p->offer.err ? p->offer.err : send(p);
     if (!err)
         p->heard = heard;
@@ -109,12 +110,13 @@ void party_ask_no_more(struct party *p)
     p->heard = NULL;
 }
 
-/* The shares of time that 14.1 gives to who has made the Call-ID, and to the other, who takes the beginning of it: people are talking, and until then
- * they hear nothing. */
+/* The shares of time that 14.1 gives to who has made the Call-ID, and to the other, who takes the beginning of it first, and more each time: people are
+ * talking, and until then they hear nothing. */
 static void wait_again(struct party *p)
 {
     const struct entropy *e = p->agent->ports.entropy;
-    const int64_t ms = p->end->dialog.is_uac ? 10 * entropy_between(e, 210, 400) : 10 * entropy_between(e, 1, 5);
+    const unsigned most = p->crossings < 6 ? 5u << p->crossings : CROSSING_SHARE_MAX;
+    const int64_t ms = p->end->dialog.is_uac ? 10 * entropy_between(e, 210, 400) : 10 * entropy_between(e, 1, most);
     p->crossings++;
     agent_timer(p->agent, &p->again, ms);
 }
@@ -170,7 +172,7 @@ static void invite_heard(struct agent *a, void *owner, unsigned status, const st
         return;
     if (response && status < 300)
         accepted(p, response);
-    else if (status == 491 && p->heard && p->crossings < CROSSINGS_MAX)
+    else if (status == 491 && p->heard && !mono_due(p->crosses_until, a->now.mono))
         wait_again(p);
     else
         tell(p, status, response);

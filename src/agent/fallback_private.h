@@ -24,7 +24,7 @@
 #define HASH_AGAIN_MS 700        /* it is said again so long after a digit */
 #define DEAD_PATH_JOINED_MS 1000 /* nobody can tell us, and no tones were asked for: the answer is enough */
 #define FIRST_SOUND_MS 2000      /* the called side moves then at the latest */
-#define MOVE_MS 10000            /* both re-INVITEs, and the return */
+#define MOVE_MS 10000            /* both re-INVITEs, again where they cross others, and the return */
 #define MOVE_WAIT_MS 1000        /* for the direct way's answer to what our phone has asked there */
 #define SETTLE_MS 2000           /* a BYE so soon after the move is its failure, not a hang-up */
 #define CHECK_MS 2000            /* an answer in the dialog, or its path is dead */
@@ -77,10 +77,11 @@ struct party {
     struct buf offer; /* of ours, under way; empty: without one */
     char *word;       /* that goes with it; NULL: none */
     struct timer again;
-    unsigned crossings; /* 491s in a row */
-    bool waits_for_ack; /* the answer to an INVITE without an offer is not acknowledged yet */
-    ask_fn *heard;      /* NULL: nothing was asked, or nobody cares any longer */
-    bool pending;       /* it is to be told where the audio is now */
+    unsigned crossings;        /* 491s in a row */
+    struct mono crosses_until; /* from then on they are a refusal */
+    bool waits_for_ack;        /* the answer to an INVITE without an offer is not acknowledged yet */
+    ask_fn *heard;             /* NULL: nothing was asked, or nobody cares any longer */
+    bool pending;              /* it is to be told where the audio is now */
     unsigned rounds;
 };
 

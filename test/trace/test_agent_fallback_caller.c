@@ -607,6 +607,28 @@ static void invites_cross(void **state)
     scene_is_over(&c);
 }
 
+/* The phone has an offer of its own on its way for five seconds: ours are refused, and sent again until one is taken (RFC 3261 14.1). */
+static void invites_cross_for_long(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = direct(s, OFFER);
+    unsigned crossed = 0;
+    until_moving(&c, TRUNK_MOVED);
+    for (unsigned i = 0; i < 500; i++, stage_run(s, 10)) {
+        if (crossed && list_empty(&s->inbox[PBX]))
+            continue;
+        if (crossed++)
+            talk_asked(&c.ann, "INVITE");
+        talk_answer(&c.ann, 491, NULL);
+        talk_asked(&c.ann, "ACK");
+    }
+    assert_in_range(crossed, 8, 20);
+    for (unsigned i = 0; i < 200 && list_empty(&s->inbox[PBX]); i++)
+        stage_run(s, 10);
+    scene_moves(&c.ann, "198.51.100.50");
+    assert_int_equal(agent_counters(s->agent)->fallbacks_moved, 1);
+}
+
 /* ---- on the phone network ---- */
 
 static const char ann_holds[] = "v=0\r\no=ann 100 2 IN IP4 10.0.0.7\r\ns=-\r\nc=IN IP4 10.0.0.7\r\nt=0 0\r\n"
@@ -958,6 +980,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(digits_lead_nowhere, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_was_faster, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(invites_cross, scene_setup, agent_stage_teardown),
+        cmocka_unit_test_setup_teardown(invites_cross_for_long, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_asks_nobody, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(phone_asks_between, scene_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(holds_there, scene_setup, agent_stage_teardown),
