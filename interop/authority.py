@@ -28,7 +28,8 @@ class Authority:
         self.directory, self.name = directory, name
         os.makedirs(directory, exist_ok=True)
         self.ca = self.file(name + ".pem")
-        self.openssl("req", "-x509", *KEY, "-keyout", name + ".key", "-out", name + ".pem", "-subj", f"/CN=lab {name}", *DAYS)
+        self.openssl("req", "-x509", *KEY, "-keyout", name + ".key", "-out", name + ".pem", "-subj", f"/CN=lab {name}",
+                     "-addext", "keyUsage=critical,keyCertSign,cRLSign", *DAYS)
 
     def file(self, name):
         """The path of one of its files."""
@@ -42,7 +43,8 @@ class Authority:
         """A certificate for subjects, as "DNS:a.example" or "IP:127.0.0.1": the paths of it and of its key. expired: it was good once."""
         certificate, key = name + ".pem", name + ".key"
         with open(self.file(name + ".ext"), "w") as out:
-            out.write(f"subjectAltName={','.join(subjects)}\nextendedKeyUsage=serverAuth,clientAuth\n")
+            out.write(f"subjectAltName={','.join(subjects)}\nextendedKeyUsage=serverAuth,clientAuth\n"
+                      "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
         self.openssl("req", "-new", *KEY, "-keyout", key, "-out", name + ".csr", "-subj", f"/CN={subjects[0].split(':', 1)[1]}")
         if expired:
             self.book("-batch", "-notext", "-in", name + ".csr", "-extfile", name + ".ext", "-out", certificate, "-rand_serial",

@@ -79,7 +79,7 @@ class Offices:
         self.directory = world.home("domains")
         self.ca = os.path.join(self.directory, "ca.pem")
         if not are_up:
-            new_key(["-subj", "/CN=authority of domains"], os.path.join(self.directory, "ca.key"), self.ca)
+            new_key(["-subj", "/CN=authority of domains", "-addext", "keyUsage=critical,keyCertSign,cRLSign"], os.path.join(self.directory, "ca.key"), self.ca)
         self.offices = [Office(self, index) for index in range(1, count + 1)]
         self.internet = Internet(world, [office.edge for office in self.offices]) if impaired else None
         self.more = {"carrier": {}, "agent": {}, "fallback": {}, "pbx": {}, "phones": []}  # keys and options beyond those that are written here

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "sip/dns_message.h"
 
+#define CARES_NO_DEPRECATED /* what is to take the place of ares_query is not in Debian 12 */
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <event2/event.h>

@@ -41,6 +41,7 @@ struct fields {
 
 static struct slice next_field(struct fields *f, const char *rule, size_t *ret_octet)
 {
+    *ret_octet = 0;
     if (f->err)
         return (struct slice){0};
     *ret_octet = f->rest.p ? (size_t)(f->rest.p - f->whole.p) : f->whole.n;

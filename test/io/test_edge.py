@@ -39,14 +39,15 @@ def openssl(folder, *words):
 def make_authority(folder, name):
     """An authority: NAME.pem, NAME.key."""
     openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
-            "-days", "30", "-subj", f"/CN={name}")
+            "-days", "30", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
 
 def make_certificate(folder, domain, authority, name=None):
     """NAME.pem, NAME.key: a certificate for a domain."""
     name = name or domain
     with open(os.path.join(folder, "extensions"), "w") as f:
-        f.write(f"subjectAltName=DNS:{domain}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n")
+        f.write(f"subjectAltName=DNS:{domain}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n"
+                "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
             "-subj", f"/CN={domain}")
     openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial", "-days", "29",

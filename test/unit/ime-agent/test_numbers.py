@@ -210,7 +210,7 @@ def test_takes_records(agent, server):
 
 def make_files(directory, days=2):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=agent",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", os.path.join(directory, "key.pem"), "-out",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign", "-keyout", os.path.join(directory, "key.pem"), "-out",
                     os.path.join(directory, "cert.pem")], check=True, capture_output=True)
     path = os.path.join(directory, "token")
     with open(path, "w") as f:
