@@ -9,7 +9,14 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { WIDTH = 960, MARGIN = 20, TOP = 88, GAP = 16, PANEL_HEIGHT = 270, BINS = 60, POINTS = 200, KINDS = 8 };
+#define WIDTH 960
+#define MARGIN 20
+#define TOP 88
+#define GAP 16
+#define PANEL_HEIGHT 270
+#define BINS 60
+#define POINTS 200
+#define KINDS 8
 
 static const double panel_width = (WIDTH - 2 * MARGIN - GAP) / 2.0;
 

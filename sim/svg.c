@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { TICKS = 6, ROW = 13 };
+#define TICKS 6
+#define ROW 13
 
 /* Two sheets of paper: the second is taken by who reads in the dark. */
 static const char style[] =

@@ -43,7 +43,7 @@ static struct call_record record_of(unsigned i)
                             .status = 200,
                             .ended_by = "the caller",
                             .step_count = 1};
-    snprintf(r.called.text, sizeof r.called.text, "+4930200%04u", i);
+    snprintf(r.called.text, sizeof r.called.text, "+4930200%04u", i % 10000);
     snprintf(r.calling.text, sizeof r.calling.text, "+49301001234");
     snprintf(r.call_id, sizeof r.call_id, "call-%u", i);
     r.steps[0] = (struct call_step){.side = AGENT_IME, .cause = AGENT_CAUSE_INVALID_TICKET, .status = 403};
