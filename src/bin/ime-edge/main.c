@@ -187,6 +187,7 @@ static const struct daemon_program program = {
     .stop = stop,
     .fini = fini,
     .slack_us = SLACK_US,
+    .large_pages = true,
     .turn = turn,
     .tick = tick,
     .set_now = set_now,
