@@ -43,6 +43,38 @@ const char *addr_format(const struct addr *a, char *text)
     return text;
 }
 
+/* Four numbers without leading zeros, as inet_pton has them. */
+static bool read_ipv4(struct slice host, uint8_t ret_ip[4])
+{
+    unsigned number = 0, digits = 0, count = 0;
+    for (size_t i = 0; i <= host.n; i++) {
+        if (i == host.n || host.p[i] == '.') {
+            if (!digits || count == 4)
+                return false;
+            ret_ip[count++] = (uint8_t)number;
+            number = digits = 0;
+        } else if (host.p[i] < '0' || host.p[i] > '9' || (digits && !number)) {
+            return false;
+        } else {
+            number = 10 * number + (unsigned)(host.p[i] - '0');
+            if (number > 255)
+                return false;
+            digits++;
+        }
+    }
+    return count == 4;
+}
+
+static bool read_ipv6(struct slice host, uint8_t ret_ip[16])
+{
+    char ip[ADDR_TEXT_OCTETS];
+    if (host.n >= sizeof ip || memchr(host.p, 0, host.n))
+        return false;
+    memcpy(ip, host.p, host.n);
+    ip[host.n] = 0;
+    return inet_pton(AF_INET6, ip, ret_ip) == 1;
+}
+
 int addr_parse(struct slice text, uint16_t default_port, struct addr *ret_addr)
 {
     struct slice host = text;
@@ -58,16 +90,13 @@ int addr_parse(struct slice text, uint16_t default_port, struct addr *ret_addr)
         port = text;
         host = text_cut(&port, ':');
     }
-    char ip[ADDR_TEXT_OCTETS];
-    if (!host.n || host.n >= sizeof ip || memchr(host.p, 0, host.n))
+    if (!host.n)
         return ERR_SYNTAX;
-    memcpy(ip, host.p, host.n);
-    ip[host.n] = 0;
 
     struct addr a = {0};
-    bool v6 = memchr(host.p, ':', host.n) != NULL;
+    const bool v6 = memchr(host.p, ':', host.n) != NULL;
     a.family = v6 ? 6 : 4;
-    if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, a.ip) != 1)
+    if (!(v6 ? read_ipv6(host, a.ip) : read_ipv4(host, a.ip)))
         return ERR_SYNTAX;
     uint64_t value = default_port;
     if (port.p && (u64_parse(port, 65535, &value) < 0 || value == 0))

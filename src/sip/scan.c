@@ -114,21 +114,30 @@ static bool is_ipv4(struct slice host)
     return dots == 3 && digits;
 }
 
+/* Dots stand behind something. */
+static bool labels_are_good(struct slice host)
+{
+    const uint8_t *end = host.p + host.n;
+    for (const uint8_t *p = host.p; (p = memchr(p, '.', (size_t)(end - p))); p++) {
+        if (p == host.p || p[-1] == '.')
+            return false;
+    }
+    return true;
+}
+
 /* Labels are not empty, but for a dot at the end; what looks like an IPv4 address is one. */
 static bool name_is_good(struct slice host)
 {
     bool numeric = true;
     if (host.n == 0 || host.n > 255)
         return false;
-    if (is_ipv4(host)) /* most are */
+    if (ALPHA(host.p[host.n - 1]))
+        return labels_are_good(host);
+    if (is_ipv4(host))
         return true;
-    for (size_t i = 0; i < host.n; i++) {
-        if (host.p[i] != '.')
-            numeric &= sip_is(host.p[i], CHAR_DIGIT);
-        else if (i == 0 || host.p[i - 1] == '.')
-            return false;
-    }
-    return !numeric;
+    for (size_t i = 0; numeric && i < host.n; i++)
+        numeric = host.p[i] == '.' || DIGIT(host.p[i]);
+    return !numeric && labels_are_good(host);
 }
 
 const uint8_t *sip_read_host(const uint8_t *p, const uint8_t *end, bool space_allowed, struct sip_host *ret_host,

@@ -18,6 +18,7 @@ static void test_accepted(void **state)
     assert_addr("192.0.2.1", 5620, "192.0.2.1:5620");
     assert_addr("192.0.2.1:1", 5620, "192.0.2.1:1");
     assert_addr("255.10.100.0:65535", 0, "255.10.100.0:65535");
+    assert_addr("0.0.0.0:1", 0, "0.0.0.0:1");
     assert_addr("[2001:db8::1]:65535", 0, "[2001:db8::1]:65535");
     assert_addr("[2001:DB8:0::1]", 7, "[2001:db8::1]:7");
     assert_addr("::1", 7, "[::1]:7");
@@ -41,7 +42,16 @@ static void test_refused(void **state)
                                         "[::1]:",
                                         "::g",
                                         ":5",
-                                        " 192.0.2.1:5"};
+                                        " 192.0.2.1:5",
+                                        "192.0.2.01:5",
+                                        "192.00.2.1:5",
+                                        "192.0.2.256:5",
+                                        "192.0.2.1000:5",
+                                        "192.0.2.1.1:5",
+                                        "192.0.2.1.:5",
+                                        "192..2.1:5",
+                                        ".192.0.2:5",
+                                        "192.0.2.-1:5"};
     struct addr a = {.port = 99};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert_int_equal(addr_parse(slice_str(texts[i]), 0, &a), ERR_SYNTAX);
