@@ -90,9 +90,13 @@ static size_t format_line(char line[LINE_OCTETS], enum log_level level, const ch
     } else {
         struct timespec t;
         clock_gettime(CLOCK_REALTIME, &t);
-        char date[WALL_TEXT_OCTETS];
-        wall_format((struct wall){(int64_t)t.tv_sec * 1000}, date);
-        date[strcspn(date, "Z")] = '\0';
+        static char date[WALL_TEXT_OCTETS]; /* of the last line: there are many in a second */
+        static time_t second = -1;
+        if (t.tv_sec != second) {
+            wall_format((struct wall){(int64_t)t.tv_sec * 1000}, date);
+            date[strcspn(date, "Z")] = '\0';
+            second = t.tv_sec;
+        }
         n = snprintf(line, LINE_OCTETS - 1, "%s.%03ldZ %-7s %s %s", date, t.tv_nsec / 1000000, log_level_name(level),
                      event, text);
     }

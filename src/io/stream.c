@@ -138,6 +138,14 @@ static void want_read(struct stream *stream)
     event_add(&stream->read_event, NULL);
 }
 
+/* What OpenSSL says of a call is read from the thread's queue of errors, which is to be empty before; it is, nearly always, and clearing it goes through all of its
+ * places. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
+}
+
 static void want_write(struct stream *stream)
 {
     event_add(&stream->write_event, NULL);
@@ -188,7 +196,7 @@ static void handshake(struct stream *stream)
 {
     bool wants_read, wants_write;
     errno = 0;
-    ERR_clear_error();
+    forget_errors();
     stream_tls_may_read(stream);
     int result = SSL_do_handshake(stream->ssl);
     if (result != 1) {
@@ -295,7 +303,7 @@ static ssize_t read_some(struct stream *stream, uint8_t *octets, size_t n)
         return -1;
     }
     size_t got;
-    ERR_clear_error();
+    forget_errors();
     int result = SSL_read_ex(stream->ssl, octets, n, &got);
     stream->read_wants_write = false;
     if (stream_tls_is_flooded(stream)) {
@@ -361,7 +369,7 @@ static ssize_t write_some(struct stream *stream, struct slice octets)
         return -1;
     }
     size_t sent;
-    ERR_clear_error();
+    forget_errors();
     int result = SSL_write_ex(stream->ssl, octets.p, octets.n < WRITE_OCTETS ? octets.n : WRITE_OCTETS, &sent);
     stream->write_wants_read = false;
     if (result == 1)
@@ -380,9 +388,9 @@ static void linger(struct stream *stream)
 {
     stream->state = STREAM_LINGERING;
     if (stream->ssl) {
-        ERR_clear_error();
+        forget_errors();
         (void)SSL_shutdown(stream->ssl);
-        ERR_clear_error();
+        forget_errors();
     }
     shutdown(stream->fd, SHUT_WR);
     stream->paused = false;
