@@ -245,6 +245,14 @@ static bool is_name(const char *name)
     return label > 0;
 }
 
+static bool is_among(const struct sip_dns_record *records, size_t count, const struct addr *addr)
+{
+    for (size_t i = 0; i < count; i++)
+        if (addr_eq_ip(&records[i].addr, addr))
+            return true;
+    return false;
+}
+
 /* True if the system's hosts file has the name. */
 static bool ask_hosts_file(struct dns_query *q, const char *name)
 {
@@ -256,10 +264,11 @@ static bool ask_hosts_file(struct dns_query *q, const char *name)
         return false;
     q->reply = mem_alloc(sizeof *q->reply);
     size_t n = 0;
-    for (; q->reply && n < SIP_DNS_RECORDS_MAX && host->h_addr_list[n]; n++) {
+    for (size_t i = 0; q->reply && n < SIP_DNS_RECORDS_MAX && host->h_addr_list[i]; i++) {
         struct addr *addr = &q->reply->records[n].addr;
         addr->family = octets == 4 ? 4 : 6;
-        memcpy(addr->ip, host->h_addr_list[n], octets);
+        memcpy(addr->ip, host->h_addr_list[i], octets);
+        n += !is_among(q->reply->records, n, addr); /* newer versions of c-ares know localhost, whatever the file says */
     }
     ares_free_hostent(host);
     if (!n)

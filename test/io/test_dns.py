@@ -99,7 +99,6 @@ def main():
         "a:six.test": "ok ttl=30",
         "a:soa.test": "ok ttl=17",
         "a:gone.test": "not_found ttl=17",
-        "a:circle.test": "syntax ttl=0",
         "a:spoofed.test": "ok ttl=30",
         "a:silent.test": "timeout ttl=0",
         "-a:four.test": "canceled",
@@ -108,6 +107,7 @@ def main():
         "a:a..b": "range",
         "a:localhost": "ok ttl=60 127.0.0.1",
     })
+    expect(server.text, {"a:circle.test": "syntax ttl=0"})  # alone: for some versions of c-ares it is what the whole socket is good for
     check("a truncated answer was asked for by TCP", ("large.test", A, True) in server.asked)
     check("the hosts file needs no server", not [a for a in server.asked if a[0] == "localhost"])
 
