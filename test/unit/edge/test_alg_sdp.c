@@ -363,74 +363,73 @@ static void test_keys_without_savp(void **state)
 #define FAR_CRYPTO "a=crypto:1 AES_CM_128_HMAC_SHA1_80 " CALL_KEY_80 "\r\n"
 #define FAR_OFFER(connection, media) FAR_HEAD "c=IN " connection "\r\nt=0 0\r\n" media FAR_CRYPTO
 
+static const struct {
+    enum edge_side from;
+    const char *body;
+    enum alg_refusal refusal;
+    unsigned status;
+} refused_offers[] = {
+    /* where media must not go */
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 127.0.0.1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 10.1.0.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.168.1.1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 203.0.113.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 198.51.100.7", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.50", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 224.2.1.1/127", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 255.255.255.255", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 169.254.0.9", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP6 ::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP6 ::ffff:10.1.0.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP6 fe80::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 far.example", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP6 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 2001:db8::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 1023 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:22\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:4000 IN IP4 10.1.0.5\r\n"),
+     ALG_REFUSED_ADDRESS, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\nc=IN IP4 127.0.0.9\r\n"),
+     ALG_REFUSED_ADDRESS, 488},
+    {EDGE_INSIDE, FAR_OFFER("IP4 127.0.0.1", "m=audio 40000 RTP/AVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    {EDGE_INSIDE, FAR_OFFER("IP4 10.1.0.1", "m=audio 40000 RTP/AVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
+    /* no SRTP */
+    {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n", ALG_REFUSED_SRTP, 488},
+    {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n", ALG_REFUSED_SRTP, 488},
+    {EDGE_OUTSIDE,
+     FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto:1 F8_128_HMAC_SHA1_80 " CALL_KEY_80
+              "\r\n",
+     ALG_REFUSED_SRTP, 488},
+    {EDGE_INSIDE, FAR_HEAD "c=IN IP4 10.1.0.5\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n", ALG_REFUSED_SRTP, 488},
+    /* nothing that we relay */
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 UDP/TLS/RTP/SAVPF 0\r\n"), ALG_REFUSED_MEDIA, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=message 40000 TCP/MSRP *\r\n"), ALG_REFUSED_MEDIA, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000/2 RTP/SAVP 0\r\n"), ALG_REFUSED_MEDIA, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=a-very-long-kind-of-media 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_MEDIA,
+     488},
+    /* no description */
+    {EDGE_OUTSIDE, "v=1\r\n", ALG_REFUSED_SDP, 400},
+    {EDGE_OUTSIDE, FAR_HEAD "t=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n" FAR_CRYPTO, ALG_REFUSED_SDP, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\n" FAR_CRYPTO), ALG_REFUSED_SDP, 488},
+    {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:x\r\n"), ALG_REFUSED_SDP, 488},
+    {EDGE_OUTSIDE,
+     FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n",
+     ALG_REFUSED_SDP, 488},
+    {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto\r\n", ALG_REFUSED_SDP,
+     488},
+};
+
 static void test_refused_offers(void **state)
 {
     (void)state;
-    static const struct {
-        enum edge_side from;
-        const char *body;
-        enum alg_refusal refusal;
-        unsigned status;
-    } rows[] = {
-        /* where media must not go */
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 127.0.0.1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 10.1.0.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.168.1.1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 203.0.113.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 198.51.100.7", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.50", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 224.2.1.1/127", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 255.255.255.255", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 169.254.0.9", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP6 ::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP6 ::ffff:10.1.0.5", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP6 fe80::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 far.example", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP6 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 2001:db8::1", "m=audio 40000 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 1023 RTP/SAVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:22\r\n"), ALG_REFUSED_ADDRESS,
-         488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:4000 IN IP4 10.1.0.5\r\n"),
-         ALG_REFUSED_ADDRESS, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\nc=IN IP4 127.0.0.9\r\n"),
-         ALG_REFUSED_ADDRESS, 488},
-        {EDGE_INSIDE, FAR_OFFER("IP4 127.0.0.1", "m=audio 40000 RTP/AVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        {EDGE_INSIDE, FAR_OFFER("IP4 10.1.0.1", "m=audio 40000 RTP/AVP 0\r\n"), ALG_REFUSED_ADDRESS, 488},
-        /* no SRTP */
-        {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n", ALG_REFUSED_SRTP, 488},
-        {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n", ALG_REFUSED_SRTP, 488},
-        {EDGE_OUTSIDE,
-         FAR_HEAD
-         "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto:1 F8_128_HMAC_SHA1_80 " CALL_KEY_80
-         "\r\n",
-         ALG_REFUSED_SRTP, 488},
-        {EDGE_INSIDE, FAR_HEAD "c=IN IP4 10.1.0.5\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n", ALG_REFUSED_SRTP, 488},
-        /* nothing that we relay */
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 UDP/TLS/RTP/SAVPF 0\r\n"), ALG_REFUSED_MEDIA, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=message 40000 TCP/MSRP *\r\n"), ALG_REFUSED_MEDIA, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000/2 RTP/SAVP 0\r\n"), ALG_REFUSED_MEDIA, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=a-very-long-kind-of-media 40000 RTP/SAVP 0\r\n"),
-         ALG_REFUSED_MEDIA, 488},
-        /* no description */
-        {EDGE_OUTSIDE, "v=1\r\n", ALG_REFUSED_SDP, 400},
-        {EDGE_OUTSIDE, FAR_HEAD "t=0 0\r\nm=audio 40000 RTP/SAVP 0\r\n" FAR_CRYPTO, ALG_REFUSED_SDP, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\n" FAR_CRYPTO), ALG_REFUSED_SDP, 488},
-        {EDGE_OUTSIDE, FAR_OFFER("IP4 192.0.2.9", "m=audio 40000 RTP/SAVP 0\r\na=rtcp:x\r\n"), ALG_REFUSED_SDP, 488},
-        {EDGE_OUTSIDE,
-         FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n",
-         ALG_REFUSED_SDP, 488},
-        {EDGE_OUTSIDE, FAR_HEAD "c=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 0\r\na=crypto\r\n",
-         ALG_REFUSED_SDP, 488},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof refused_offers / sizeof refused_offers[0]; i++) {
         struct alg_call c;
         const struct addr listener = addr_of("192.0.2.50:5061"); /* ours, and no other port of it is anybody else's */
         alg_call_init(&c);
         assert_int_equal(edge_options_own(&c.w.options, &listener), 0);
-        if (alg_call_request(&c, rows[i].from, "INVITE", 1, rows[i].body) != ERR_FORBIDDEN ||
-            c.verdict.refusal != rows[i].refusal || c.verdict.status != rows[i].status || !c.verdict.rule ||
-            c.verdict.octet > c.invite.octets.n)
+        if (alg_call_request(&c, refused_offers[i].from, "INVITE", 1, refused_offers[i].body) != ERR_FORBIDDEN ||
+            c.verdict.refusal != refused_offers[i].refusal || c.verdict.status != refused_offers[i].status ||
+            !c.verdict.rule || c.verdict.octet > c.invite.octets.n)
             fail_msg("row %zu: %s, %s (%u): %s", i, alg_refusal_name(c.verdict.refusal), c.verdict.rule,
                      c.verdict.status, alg_call_body(&c));
         assert_false(alg_sdp_waits(c.x));
