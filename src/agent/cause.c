@@ -11,10 +11,12 @@ struct words {
 
 static const struct words words[LAST - FIRST + 1] = {
     [AGENT_CAUSE_QOS_FALLBACK - FIRST] = {"fallback to the phone network",
-                                          "The call was direct and moved to the phone network: too much of what was "
-                                          "said got lost on the way, the way broke, or an operator wanted it. If it "
-                                          "happens often, look at the Internet access of both sides; the sensitivity "
-                                          "of the fallback profile says how much is too much."},
+                                          "The call was direct and moved to the phone network, or was to and stayed: "
+                                          "the line says which. Too much of what was said got lost on the way, the "
+                                          "way broke, or an operator wanted it. If it happens often, look at the "
+                                          "Internet access of both sides; the sensitivity of the fallback profile "
+                                          "says how much is too much. If it stayed, the lines before say what the "
+                                          "phone network or a phone has answered."},
     [AGENT_CAUSE_FALLBACK_CALL_UNKNOWN -
         FIRST] = {"the fallback call did not find its call",
                   "A call was to move to the phone network, but the side that took the call there could not tell which "

@@ -229,7 +229,7 @@ void fallback_path_gone(struct fallback *f, const char *why)
     if (f->state == FALLBACK_RETURNING)
         fallback_return_failed(f, "the direct way has ended");
     else if (f->state == FALLBACK_BACK)
-        fallback_failed(f, AGENT_CAUSE_NONE, "both ways have ended");
+        fallback_failed(f, AGENT_CAUSE_QOS_FALLBACK, "both ways have ended");
     else if (f->state == FALLBACK_DIRECT && f->acts)
         fallback_want(f);
     else if (f->state == FALLBACK_DIRECT && f->leg) /* the one that it has just come back from */
@@ -329,12 +329,12 @@ static bool is_of_the_way_alone(const struct sip_message *bye)
 /* The phone network has dropped the call, nobody has hung up. False: there is no other way. */
 static bool leg_died(struct fallback *f, const char *why)
 {
-    const struct fallback_word word = {.verb = FALLBACK_FAILED};
+    const struct fallback_word word = {.verb = FALLBACK_FAILED, .cause = AGENT_CAUSE_QOS_FALLBACK};
     detour_gone(f->leg);
     if (f->path == PATH_GONE || f->state != FALLBACK_AWAY)
         return f->state != FALLBACK_AWAY;
     fallback_say(f, &word);
-    fallback_back(f, why);
+    fallback_back(f, AGENT_CAUSE_QOS_FALLBACK, why);
     return true;
 }
 

@@ -35,7 +35,7 @@ static void try_next(struct fallback *f)
         if (is_first_choice(t) == first_round && try_trunk(f, t))
             return;
     }
-    fallback_failed(f, AGENT_CAUSE_NONE, "no trunk has brought the call there");
+    fallback_failed(f, AGENT_CAUSE_QOS_FALLBACK, "no trunk has brought the call there");
 }
 
 void fallback_try(struct fallback *f)
@@ -120,7 +120,7 @@ void fallback_leg_ended(struct fallback *f, const struct sip_message *bye)
                         "the call by the phone network ended before it had found its call");
         break;
     case FALLBACK_MOVING:
-        fallback_back(f, "the call by the phone network ended at once");
+        fallback_back(f, AGENT_CAUSE_QOS_FALLBACK, "the call by the phone network ended at once");
         break;
     default: /* one that is not used any longer */
         break;

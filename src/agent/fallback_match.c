@@ -193,7 +193,7 @@ void fallback_not_called(struct fallback *f)
     if (l->digit_count)
         count_wrong_token(a);
     refuse(l, AGENT_CAUSE_FALLBACK_CALL_UNKNOWN, "the other company has not placed this call");
-    fallback_back(f, "the call by the phone network was somebody else's");
+    fallback_back(f, AGENT_CAUSE_FALLBACK_CALL_UNKNOWN, "the call by the phone network was somebody else's");
 }
 
 /* ---- what came ---- */

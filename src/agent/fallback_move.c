@@ -223,14 +223,14 @@ static void refused(struct fallback *f, struct party *p, unsigned status)
                       is_phone || !f->leg ? "the phone" : f->leg->trunk->options->name, status);
         if (p == &f->phone && p->rounds == 1)
             f->phone_is_away = false;
-        fallback_back(f, "it could not be moved");
+        fallback_back(f, AGENT_CAUSE_QOS_FALLBACK, "it could not be moved");
     }
 }
 
 void fallback_move_due(struct fallback *f)
 {
     if (f->state == FALLBACK_MOVING)
-        fallback_back(f, "the move took too long");
+        fallback_back(f, AGENT_CAUSE_QOS_FALLBACK, "the move took too long");
     else
         call_end(f->call, 408, "the agent: neither way was left");
 }
@@ -287,18 +287,18 @@ void fallback_move(struct fallback *f)
 }
 
 /* From the phone network, or on the way there: what the other side does not know yet it is told. */
-void fallback_back(struct fallback *f, const char *why)
+void fallback_back(struct fallback *f, enum agent_cause cause, const char *why)
 {
     const bool asked = f->phone_is_away || f->phone.heard;
     const enum fallback_state state = f->state;
     stop_asking(f);
     fallback_link(f, f->direct.end);
     if (state == FALLBACK_MOVING || !asked) {
-        fallback_failed(f, AGENT_CAUSE_NONE, why);
+        fallback_failed(f, cause, why);
     } else {
         if (f->leg)
             detour_end(f->leg, AGENT_CAUSE_NONE);
-        fallback_note(f, AGENT_IME, AGENT_CAUSE_NONE, "back from the phone network: %s", why);
+        fallback_note(f, AGENT_IME, cause, "back from the phone network: %s", why);
     }
     if (!asked || f->call->state != CALL_UP || f->state == FALLBACK_TRYING)
         return;

@@ -262,7 +262,8 @@ void fallback_drop_token(struct fallback *f);
 void fallback_move(struct fallback *f);     /* to the leg */
 void fallback_move_now(struct fallback *f); /* what was waited for has come; harmless otherwise */
 void fallback_told(struct fallback *f);     /* is_telling is over */
-void fallback_back(struct fallback *f, const char *why);
+/* cause: of the failure; AGENT_CAUSE_NONE: somebody wants it so. */
+void fallback_back(struct fallback *f, enum agent_cause cause, const char *why);
 void fallback_move_on(struct fallback *f);
 void fallback_move_due(struct fallback *f);
 void fallback_move_stuck(struct fallback *f);

@@ -144,7 +144,7 @@ void fallback_return_by_hand(struct fallback *f)
         fallback_return_due(f);
     } else { /* the other side has kept it as it was */
         fallback_say_verb(f, FALLBACK_FAILED);
-        fallback_back(f, "as was wished");
+        fallback_back(f, AGENT_CAUSE_NONE, "as was wished");
     }
 }
 

@@ -99,14 +99,18 @@ static void told_wanted(struct fallback *f, const struct fallback_word *word)
 
 static void told_failed(struct fallback *f, const struct fallback_word *word)
 {
-    const enum agent_cause cause = word->cause >= AGENT_CAUSE_QOS_FALLBACK && word->cause <= AGENT_CAUSE_UNKNOWN
-                                       ? (enum agent_cause)word->cause
-                                       : AGENT_CAUSE_NONE;
+    const bool is_told = word->cause >= AGENT_CAUSE_QOS_FALLBACK && word->cause <= AGENT_CAUSE_FALLBACK_DTMF_TIMEOUT;
+    const bool was_announced = !mono_due(f->announced_until, f->agent->now.mono);
+    const enum agent_cause cause = is_told                     ? (enum agent_cause)word->cause
+                                   : f->state == FALLBACK_AWAY ? AGENT_CAUSE_NONE /* somebody's wish there */
+                                                               : AGENT_CAUSE_QOS_FALLBACK;
     f->announced_until = (struct mono){0};
     if (f->state == FALLBACK_TRYING)
         fallback_failed(f, cause, "the other side has given up");
+    else if (f->state == FALLBACK_DIRECT && was_announced)
+        fallback_note(f, AGENT_PSTN, cause, "the call stays direct: the other side could not move it");
     else if (f->state == FALLBACK_MOVING || f->state == FALLBACK_AWAY)
-        fallback_back(f, "the other side could not move");
+        fallback_back(f, cause, "the other side could not move");
     else if (f->state == FALLBACK_RETURNING && f->leg) /* without one it comes back as we do */
         fallback_return_failed(f, "the other side stays on the phone network");
 }

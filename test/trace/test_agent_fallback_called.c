@@ -359,7 +359,7 @@ static void digits_were_guessed(void **state)
         assert_non_null(strstr(stage_field(s, SIP_REASON), "cause=133"));
         talk_answer(&c.carl, 200, NULL);
         if (!late)
-            scene_far_is_told(&c, "failed", NULL);
+            scene_far_is_told(&c, "failed;cause=133", NULL);
         else
             scene_moves(&c.ann, "c=IN IP4 203.0.113.77");
         still_direct(&c);
@@ -444,7 +444,7 @@ static void trunk_refuses_all_changes(void **state)
     talk_asked(&c.carl, "ACK");
     talk_asked(&c.carl, "BYE");
     talk_answer(&c.carl, 200, NULL);
-    scene_far_is_told(&c, "failed", NULL);
+    scene_far_is_told(&c, "failed;cause=132", NULL);
     scene_moves(&c.ann, "c=IN IP4 203.0.113.77");
     still_direct(&c);
     assert_int_equal(s->alarms.counts[AGENT_ALARM_TRUNK_FIXED], 1);

@@ -301,7 +301,7 @@ static void phone_refuses(void **state)
     until_moving(&c, MOVING);
     talk_answer(&c.ann, 488, NULL);
     talk_asked(&c.ann, "ACK");
-    scene_far_is_told(&c, "failed", NULL);
+    scene_far_is_told(&c, "failed;cause=132", NULL);
     struct talk asked = c.carl;
     talk_asked(&c.carl, "BYE");
     talk_answer(&c.carl, 200, NULL);
@@ -309,6 +309,7 @@ static void phone_refuses(void **state)
     talk_asked(&c.carl, "ACK");
     still_direct(&c);
     assert_int_equal(agent_counters(s->agent)->fallbacks_failed, 1);
+    assert_int_equal(last_cause(s), AGENT_CAUSE_QOS_FALLBACK);
     hung_up(&c);
 }
 
@@ -322,12 +323,13 @@ static void trunk_refuses(void **state)
     talk_asked(&c.carl, "ACK");
     talk_asked(&c.carl, "BYE");
     talk_answer(&c.carl, 200, NULL);
-    scene_far_is_told(&c, "failed", NULL);
+    scene_far_is_told(&c, "failed;cause=132", NULL);
     scene_told(&c.ann, "c=IN IP4 203.0.113.77", "m=video 5002 ");
     assert_non_null(strstr(stage_body(s), "o=bob 100 9 "));
     talk_answer(&c.ann, 200, NULL);
     talk_asked(&c.ann, "ACK");
     still_direct(&c);
+    assert_int_equal(last_cause(s), AGENT_CAUSE_QOS_FALLBACK);
     hung_up(&c);
 }
 
@@ -346,6 +348,7 @@ static void move_is_not_answered(void **state)
         const unsigned byes = scene_goes_on(&c, 10500);
         s->deaf[i ? CARRIER_1 : PBX] = false;
         assert_int_equal(agent_counters(s->agent)->fallbacks_failed, failed + 1);
+        assert_int_equal(last_cause(s), AGENT_CAUSE_QOS_FALLBACK);
         assert_int_equal(byes & (1u << PBX | 1u << FAR), 0);
         assert_int_equal(agent_calls(s->agent), 1);
         talk_request(&c.bob, "BYE", NULL, NULL);
@@ -361,7 +364,7 @@ static void refused_by_trunk(struct scene *c, unsigned status)
     talk_asked(&c->carl, "ACK");
     talk_asked(&c->carl, "BYE");
     talk_answer(&c->carl, 200, NULL);
-    scene_far_is_told(c, "failed", NULL);
+    scene_far_is_told(c, "failed;cause=132", NULL);
     scene_moves(&c->ann, "c=IN IP4 203.0.113.77");
     still_direct(c);
 }
@@ -401,7 +404,7 @@ static void trunk_refuses_all_changes(void **state)
     talk_called(s, &c.carl, CARRIER_2);
     talk_answer(&c.carl, 486, NULL);
     talk_asked(&c.carl, "ACK");
-    scene_far_is_told(&c, "failed", NULL); /* nobody calls the first one */
+    scene_far_is_told(&c, "failed;cause=132", NULL); /* nobody calls the first one */
     assert_true(step_says(s, "carrier-1: not tried, it refuses re-INVITE in mid-call"));
     scene_quality(&c, "good");
     talk_heard(&c.bob, "202");
@@ -460,8 +463,9 @@ static void trunks_are_busy(void **state)
         talk_called(s, &c.carl, CARRIER_2);
         talk_answer(&c.carl, 503, NULL);
         talk_asked(&c.carl, "ACK");
-        scene_far_is_told(&c, "failed", NULL);
+        scene_far_is_told(&c, "failed;cause=132", NULL);
         still_direct(&c);
+        assert_int_equal(last_cause(s), AGENT_CAUSE_QOS_FALLBACK);
         stage_run(s, wait_ms - 1);
         stage_quiet(s);
         stage_run(s, 1);
@@ -494,7 +498,8 @@ static void nobody_answers(void **state)
     talk_answer(&c.carl, 180, NULL);
     stage_run(s, 6000);
     canceled(&c.carl);
-    scene_far_is_told(&c, "failed", NULL);
+    scene_far_is_told(&c, "failed;cause=132", NULL);
+    assert_int_equal(last_cause(s), AGENT_CAUSE_QOS_FALLBACK);
     talk_answer(&c.carl, 200, NULL); /* after all: acknowledged, and ended */
     talk_asked(&c.carl, "ACK");
     talk_asked(&c.carl, "BYE");
@@ -744,7 +749,7 @@ static void phone_network_forgets(void **state)
         talk_asked(&c.carl, "INFO");
         talk_answer(&c.carl, 481, NULL);
         talk_heard(&c.ann, "500"); /* the phone's own dialog lives */
-        scene_far_is_told(&c, "failed", NULL);
+        scene_far_is_told(&c, "failed;cause=132", NULL);
         talk_asked(&c.ann, "INVITE");
         assert_int_equal(s->message.body.n > 0, m == AWAY);
         talk_answer(&c.ann, 200, NULL);
@@ -770,7 +775,7 @@ static void both_are_forced_back(void **state)
     struct scene c = until(s, KEPT);
     talk_request(&c.carl, "BYE", NULL, NULL);
     talk_heard(&c.carl, "200");
-    scene_far_is_told(&c, "failed", NULL);
+    scene_far_is_told(&c, "failed;cause=132", NULL);
     talk_asked(&c.ann, "INVITE");
     scene_far_says(&c, "failed");
     talk_heard(&c.bob, "200");
@@ -951,7 +956,7 @@ static void strange_numbers(void **state)
             talk_called(s, &c.carl, CARRIER_2);
             talk_answer(&c.carl, 486, NULL);
             talk_asked(&c.carl, "ACK");
-            scene_far_is_told(&c, "failed", NULL);
+            scene_far_is_told(&c, "failed;cause=132", NULL);
         }
         stage_quiet(s); /* nobody else is called */
         scene_hang_up(&c, &c.ann, &c.bob, NULL);

@@ -44,6 +44,7 @@ struct office {
     struct agent_options options;
     struct agent_ports ports;
     struct agent_parts parts;
+    struct agent_alarms alarms;
     struct agent_enrolled *enrolled;
     struct agent *agent;
     struct agent_sound sound;
@@ -399,7 +400,8 @@ static void office_open(struct world *w, unsigned i, int64_t return_ms)
     routes.routes_max = 10;
     agent_records_config_init(&records);
     const struct kv *kv = memory_store_kv(o->store);
-    o->parts = (struct agent_parts){.enrolled = o->enrolled};
+    agent_alarms_init(&o->alarms, NULL);
+    o->parts = (struct agent_parts){.enrolled = o->enrolled, .alarms = &o->alarms};
     assert_int_equal(agent_routes_new(&routes, kv, &w->entropy, NULL, &o->parts.routes), 0);
     assert_int_equal(agent_records_new(&records, kv, w->now, &o->parts.records), 0);
     o->sound = (struct agent_sound){o, open_sound, close_sound};
@@ -576,9 +578,40 @@ static void many_move_at_once(void **state)
     world_free(w);
 }
 
+/* An alarm of office A that rings about this, or was told; "" if there is none. */
+static const char *alarm_text(const struct office *o, enum agent_alarm alarm, bool rings)
+{
+    for (size_t i = 0; i < o->alarms.count; i++) {
+        const struct agent_alarm_entry *e = agent_alarm_at(&o->alarms, i);
+        if (e->alarm == alarm && agent_alarm_rings(e) == rings)
+            return e->text;
+    }
+    return "";
+}
+
+/* A quarter of the calls has left the Internet, until they are over: both alarms tell the same figures. */
+static void alarm_tells_figures(void **state)
+{
+    struct world *w = world_new(0);
+    const struct office *o = &w->offices[0];
+    (void)state;
+    call_all(w, 6);
+    assert_int_equal(o->alarms.counts[AGENT_ALARM_QUALITY_ENTRY], 0);
+    all_move(w);
+    assert_string_equal(alarm_text(o, AGENT_ALARM_QUALITY_ENTRY, true),
+                        "4 of 6 calls have left the Internet (0 moved so far, 6 set up, 0 failed to move)");
+    assert_int_equal(o->alarms.counts[AGENT_ALARM_QUALITY_EXIT], 0);
+    hang_up_all(w, 0);
+    assert_string_equal(alarm_text(o, AGENT_ALARM_QUALITY_ENTRY, true), "");
+    assert_string_equal(alarm_text(o, AGENT_ALARM_QUALITY_EXIT, false),
+                        "0 of 0 calls have left the Internet (6 moved so far, 6 set up, 0 failed to move)");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alarm_tells_figures),
         cmocka_unit_test(one_moves_and_returns),
         cmocka_unit_test(many_move_at_once),
     };
