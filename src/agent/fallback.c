@@ -101,10 +101,20 @@ static bool is_bad(const struct fallback *f)
     return f->bad_here || f->bad_there || f->by_hand || f->path == PATH_GONE;
 }
 
+/* A dead way and a person wait for nothing. Whoever else wants it, the other company or an edge, does not make us call more often than we would. */
+static bool may_try_now(const struct fallback *f)
+{
+    return f->path == PATH_GONE || f->by_hand || mono_due(f->not_before, f->agent->now.mono);
+}
+
 void fallback_want(struct fallback *f)
 {
-    if (f->state == FALLBACK_DIRECT && f->acts && f->is_agreed && f->call->state == CALL_UP && !f->agent->stopping)
+    if (f->state != FALLBACK_DIRECT || !f->acts || !f->is_agreed || f->call->state != CALL_UP || f->agent->stopping)
+        return;
+    if (may_try_now(f))
         fallback_try(f);
+    else
+        heap_set(&f->agent->timers, &f->later.node, f->not_before);
 }
 
 void fallback_quality(struct call *c, bool is_bad_now)
@@ -134,10 +144,13 @@ void fallback_retry(struct fallback *f)
     int64_t wait_ms = RETRY_MIN_MS;
     for (unsigned i = 1; i < f->failures && wait_ms < RETRY_MAX_MS; i++)
         wait_ms *= 2;
+    if (wait_ms > RETRY_MAX_MS)
+        wait_ms = RETRY_MAX_MS;
+    f->not_before = mono_after_ms(f->agent->now.mono, wait_ms);
     if (f->path == PATH_GONE)
         agent_timer(f->agent, &f->later, RESCUE_RETRY_MS);
     else if (is_bad(f))
-        agent_timer(f->agent, &f->later, wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS);
+        agent_timer(f->agent, &f->later, wait_ms);
 }
 
 void fallback_failed(struct fallback *f, enum agent_cause cause, const char *why)

@@ -122,7 +122,6 @@ static void moved(struct fallback *f)
     trunk_change_taken(f->leg->trunk);
     fallback_link(f, &f->leg->end);
     f->moves++;
-    f->failures = 0;
     f->by_hand = false;
     f->moved_at = a->now.mono;
     a->counters.FallbackCallsSuccessful++;
@@ -299,6 +298,9 @@ void fallback_back(struct fallback *f, enum agent_cause cause, const char *why)
         if (f->leg)
             detour_end(f->leg, AGENT_CAUSE_NONE);
         fallback_note(f, AGENT_IME, cause, "back from the phone network: %s", why);
+        if (mono_since_us(f->agent->now.mono, f->moved_at) > (int64_t)RETRY_MAX_MS * 1000)
+            f->failures = 0;
+        f->failures += cause != AGENT_CAUSE_NONE;
     }
     if (!asked || f->call->state != CALL_UP || f->state == FALLBACK_TRYING)
         return;

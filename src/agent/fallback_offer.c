@@ -72,17 +72,27 @@ static size_t country_digits(const char *digits)
     return 3;
 }
 
-/* Whoever is called tells us whom to call at our cost: nobody abroad, and nobody whom the trust groups block. */
+/* Whoever is called tells us whom to call at our cost: nobody abroad, nobody whom the trust groups block, and no phone of ours. NULL: may be called. */
+static const char *why_not(const struct fallback *f, const struct e164 *number)
+{
+    const struct agent_enrolled *e = f->agent->parts.enrolled;
+    const struct e164 *called = &f->call->record.called;
+    struct agent_enrollment ours;
+    if (!called->text[0] || strncmp(called->text, number->text, 1 + country_digits(called->text + 1)) != 0)
+        return "of another country than the one that was called";
+    if (agent_trust_check(e, (struct slice){0}, number) == AGENT_CAUSE_PREFIX_BLOCKED)
+        return "blocked by the trust groups";
+    if (agent_enrolled_find(e, number, &ours) || agent_enrolled_fallback(e, number))
+        return "one of ours";
+    return NULL;
+}
+
 static bool may_be_called(struct fallback *f, const struct e164 *number)
 {
-    const struct e164 *called = &f->call->record.called;
-    const size_t n = 1 + country_digits(called->text + 1);
-    const bool same_country = called->text[0] && !strncmp(called->text, number->text, n);
-    if (same_country &&
-        agent_trust_check(f->agent->parts.enrolled, (struct slice){0}, number) != AGENT_CAUSE_PREFIX_BLOCKED)
+    const char *why = why_not(f, number);
+    if (!why)
         return true;
-    fallback_note(f, AGENT_PSTN, AGENT_CAUSE_NONE, "it cannot move: the fallback number %s is %s", number->text,
-                  same_country ? "blocked by the trust groups" : "of another country than the one that was called");
+    fallback_note(f, AGENT_PSTN, AGENT_CAUSE_NONE, "it cannot move: the fallback number %s is %s", number->text, why);
     f->agent->counters.fallback_numbers_refused++;
     return false;
 }

@@ -30,6 +30,7 @@
 #define CHECK_MS 2000            /* an answer in the dialog, or its path is dead */
 #define CHECK_SPREAD_MS 500      /* over which the calls of a lost connection are asked */
 #define MOVE_ROUNDS_MAX 4
+#define WORDS_MAX 60 /* a minute that one call is heard for; an honest agent says a handful */
 
 /* ---- voice.c: what the agent says and hears itself ---- */
 
@@ -214,11 +215,14 @@ struct fallback {
     bool is_telling;     /* called side: nothing moves before the other side knows that its call has been found */
     bool phone_is_away;  /* it was told of the phone network, and said yes */
     bool phone_returned; /* returning, called side: it has said yes to the direct way */
-    unsigned failures;   /* of tries, in a row */
+    unsigned failures;   /* of tries, in a row; a move that did not last is one */
     unsigned moves;
     size_t next_trunk;
     struct mono announced_until;
     struct mono moved_at;
+    struct mono not_before; /* the next try, unless the way is dead or a person wants it */
+    struct mono words_until;
+    unsigned words_heard; /* until then */
     struct wall state_since;
     struct timer timer;   /* of the state */
     struct timer later;   /* direct: the next try. moving: its patience with the direct way. away: the return */

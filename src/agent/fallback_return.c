@@ -179,6 +179,7 @@ void fallback_return_answered(struct fallback *f, unsigned status, const struct 
     if (f->state != FALLBACK_AWAY)
         return;
     if (response && status < 300) {
+        f->failures = 0;
         fallback_set(f, FALLBACK_RETURNING);
         agent_timer(f->agent, &f->timer, MOVE_MS);
         f->phone.pending = true;
@@ -250,8 +251,8 @@ static void done(struct fallback *f)
         detour_end(f->leg, AGENT_CAUSE_NONE);
     else if (f->leg)
         agent_timer(a, &f->timer, LINGER_LEG_MS);
-    if (f->acts && (f->bad_here || f->bad_there))
-        agent_timer(a, &f->later, RETRY_MIN_MS);
+    if (f->acts && (f->failures || f->bad_here || f->bad_there))
+        fallback_retry(f);
 }
 
 /* The far phone's answer is our phone's. */

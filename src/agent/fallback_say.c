@@ -91,9 +91,11 @@ void fallback_say_verb(struct fallback *f, enum fallback_verb verb)
 
 static void told_wanted(struct fallback *f, const struct fallback_word *word)
 {
+    const bool is_news = !f->bad_there;
     f->bad_there = true;
-    fallback_note(f, AGENT_IME, AGENT_CAUSE_NONE, "the other side wants the phone network: %s",
-                  word->is_dead ? "nothing gets through" : "the quality is bad there");
+    if (is_news)
+        fallback_note(f, AGENT_IME, AGENT_CAUSE_NONE, "the other side wants the phone network: %s",
+                      word->is_dead ? "nothing gets through" : "the quality is bad there");
     fallback_want(f);
 }
 
@@ -168,6 +170,17 @@ static void obey(struct fallback *f, const struct fallback_word *word)
     }
 }
 
+/* Each word may cost a line in the log, and some a call. */
+static bool is_too_much(struct fallback *f)
+{
+    const struct mono now = f->agent->now.mono;
+    if (mono_due(f->words_until, now)) {
+        f->words_until = mono_after_ms(now, 60000);
+        f->words_heard = 0;
+    }
+    return f->words_heard++ >= WORDS_MAX;
+}
+
 void fallback_hear(struct fallback *f, const struct sip_event *event)
 {
     struct agent *a = f->agent;
@@ -175,6 +188,10 @@ void fallback_hear(struct fallback *f, const struct sip_event *event)
     const uint64_t server = event->server;
     struct fallback_word word;
     struct slice text = {0};
+    if (is_too_much(f)) {
+        agent_answer(a, server, 503, "Retry-After", slice_str(RETRY_AFTER_S));
+        return;
+    }
     int err = fallback_word_parse(field->value, &word);
     if (err) {
         agent_answer(a, server, err == ERR_UNSUPPORTED ? 488 : 400, NULL, (struct slice){0});
