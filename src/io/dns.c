@@ -268,7 +268,8 @@ static bool ask_hosts_file(struct dns_query *q, const char *name)
         struct addr *addr = &q->reply->records[n].addr;
         addr->family = octets == 4 ? 4 : 6;
         memcpy(addr->ip, host->h_addr_list[i], octets);
-        n += !is_among(q->reply->records, n, addr); /* newer versions of c-ares know localhost, whatever the file says */
+        n +=
+            !is_among(q->reply->records, n, addr); /* newer versions of c-ares know localhost, whatever the file says */
     }
     ares_free_hostent(host);
     if (!n)

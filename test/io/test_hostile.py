@@ -24,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
+import gnutls  # noqa: E402
 import vap  # noqa: E402
 from vap import Closed, Vap, VapError  # noqa: E402
 from world import World, WorldError, free_network  # noqa: E402
@@ -31,7 +32,6 @@ from world import World, WorldError, free_network  # noqa: E402
 VSERVICE = 0xA1
 CALLER = "+49891234567"
 LATTICE_MS = 4000
-PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+SRP:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1"
 SECONDS = 60
 RSS_GROWTH_KIB = 80 * 1024
 SANITIZED_GROWTH_KIB = 900 * 1024  # the sanitizer keeps freed memory for a while
@@ -426,10 +426,7 @@ class Hostile:
     @staticmethod
     def prove(username, password, address):
         """True if gnutls-cli got through the handshake."""
-        host, port = endpoint(address)
-        done = subprocess.run(["gnutls-cli", "--srpusername", username, "--srppasswd", password, "--priority", PRIORITY, "-p", str(port), host],
-                              input="", capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)
-        return "Handshake was completed" in done.stdout
+        return "Handshake was completed" in gnutls.connect(username, password, *endpoint(address))[1]
 
     def test_pvp_cut_at_every_moment(self):
         """Honest provers whose connection is cut after so many octets each way: no guess is lost by it, no session stays."""
@@ -559,6 +556,10 @@ def main():
         nonlocal failed, number
         number += 1
         began = time.monotonic()
+        why = gnutls.missing() if name == "test_pvp_cut_at_every_moment" else None
+        if why:
+            print(f"ok {number} - {name} # SKIP {why}", flush=True)
+            return
         try:
             action()
             print(f"ok {number} - {name}\n# {time.monotonic() - began:.1f} s", flush=True)

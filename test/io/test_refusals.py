@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "lab"))
 sys.path.insert(0, HERE)
 
+import gnutls  # noqa: E402
 from steps import wait_for  # noqa: E402
 from vap import Closed, Vap, VapError  # noqa: E402
 from world import World, WorldError, free_network  # noqa: E402
@@ -26,8 +27,8 @@ from world import World, WorldError, free_network  # noqa: E402
 LATTICE_MS = 4000
 VSERVICE = 0xB2
 CALLED, CALLER, NOT_CALLED, GUESSED = "+49300100003", "+49891234567", "+49300100004", "+49300100005"
-PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+SRP:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1"
 SECONDS = 20
+PROVING = ("test_burnt_for_strangers_only", "test_gnutls_proves_a_call")
 
 
 class Strangers:
@@ -154,11 +155,7 @@ class Strangers:
 
     def prove(self, username, password):
         """gnutls-cli's exit status and words."""
-        host, port = self.server["pvp"].rsplit(":", 1)
-        done = subprocess.run(["gnutls-cli", "--srpusername", username, "--srppasswd", password, "--priority", PRIORITY, "-p", port, host],
-                              input="", capture_output=True, text=True, errors="replace", timeout=SECONDS,
-                              check=False)
-        return done.returncode, done.stdout + done.stderr
+        return gnutls.connect(username, password, *self.server["pvp"].rsplit(":", 1))
 
     def test_gnutls_proves_a_call(self):
         """A client that is not OpenSSL and not ours, with secrets computed here from the reference alone."""
@@ -209,7 +206,11 @@ def main():
         strangers = Strangers(world)
         tests = [name for name in dir(Strangers) if name.startswith("test_")]
         print(f"1..{len(tests)}")
+        why = gnutls.missing()
         for number, name in enumerate(tests, 1):
+            if why and name in PROVING:
+                print(f"ok {number} - {name} # SKIP {why}")
+                continue
             try:
                 getattr(strangers, name)()
                 print(f"ok {number} - {name}", flush=True)

@@ -4,13 +4,13 @@
 usage: test_srp_gnutls.py SRP_END
 """
 import re
-import shutil
 import subprocess
 import sys
 
+import gnutls
+
 USERNAME = "1;A;00ab;+15551234567;0011223344556677;120;3999;0"
 PASSWORD = "+15557654321;970000123;970000150"
-PRIORITY = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+SRP:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA1"
 PATIENCE = 60
 
 
@@ -20,11 +20,7 @@ def start(*command):
 
 def gnutls_client(port, username, password):
     """Status and output of gnutls-cli, which is given a line to send."""
-    done = subprocess.run(["gnutls-cli", "--srpusername", username, "--srppasswd", password, "--priority", PRIORITY,
-                           "--keymatexport", "EXPORTER-ime-pvp", "--keymatexportsize", "32", "-p", str(port), "127.0.0.1"],
-                          input="knock knock\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
-                          check=False)
-    return done.returncode, done.stdout
+    return gnutls.connect(username, password, "127.0.0.1", port, "--keymatexport", "EXPORTER-ime-pvp", "--keymatexportsize", "32", said="knock knock\n")
 
 
 class OurServer:
@@ -73,17 +69,9 @@ def test_unknown_looks_like_wrong(program):
     assert wrong == unknown and wrong, (wrong, unknown)
 
 
-def missing():
-    """Why there is nobody to meet."""
-    if not shutil.which("gnutls-cli"):
-        return "gnutls-bin is not installed"
-    listed = subprocess.run(["gnutls-cli", "--list"], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
-    return None if "TLS_SRP_SHA_AES_128_CBC_SHA1" in listed else "this GnuTLS was built without SRP, as Debian 13 has it"
-
-
 def main():
     program = sys.argv[1]
-    why = missing()
+    why = gnutls.missing()
     tests = [(name, fn) for name, fn in sorted(globals().items()) if name.startswith("test_")]
     print(f"1..{len(tests)}")
     failed = 0

@@ -33,6 +33,7 @@ KNOWN_NOTES = {
     "This frame initiates the connection closing",
     "This frame undergoes the connection closing",
     "Connection reset (RST)",
+    "The SYN packet does not contain a SACK PERM option",  # Wireshark 4.4
 }
 NOTE = 0x400000  # severities from here on: notes, warnings and errors; below are chats ("connection finish")
 ERROR_RESPONSE = 0xFFFF
