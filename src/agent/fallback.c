@@ -101,7 +101,7 @@ static bool is_bad(const struct fallback *f)
     return f->bad_here || f->bad_there || f->by_hand || f->path == PATH_GONE;
 }
 
-/* A dead way and a person wait for nothing. Whoever else wants it, the other company or an edge, does not make us call more often than we would. */
+/* A dead way, a person and our own edge wait for nothing: the edge has had its hold-down. The other company does not make us call more often than we would. */
 static bool may_try_now(const struct fallback *f)
 {
     return f->path == PATH_GONE || f->by_hand || mono_due(f->not_before, f->agent->now.mono);
@@ -132,10 +132,12 @@ void fallback_quality(struct call *c, bool is_bad_now)
             match_announced(f);
         return;
     }
-    if (is_bad_now)
+    if (is_bad_now) {
+        f->not_before = (struct mono){0};
         fallback_want(f);
-    else if (f->state == FALLBACK_DIRECT && !is_bad(f))
+    } else if (f->state == FALLBACK_DIRECT && !is_bad(f)) {
         agent_timer_stop(f->agent, &f->later);
+    }
     fallback_return_wait(f);
 }
 

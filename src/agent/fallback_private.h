@@ -220,7 +220,7 @@ struct fallback {
     size_t next_trunk;
     struct mono announced_until;
     struct mono moved_at;
-    struct mono not_before; /* the next try, unless the way is dead or a person wants it */
+    struct mono not_before; /* the next try, if only the other side wants it */
     struct mono words_until;
     unsigned words_heard; /* until then */
     struct wall state_since;

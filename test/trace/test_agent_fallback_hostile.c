@@ -87,6 +87,9 @@ static void wants_all_the_time(void **state)
         wait_ms *= 2;
     }
     try_fails(&c);
+    scene_quality(&c, "bad;why=gone"); /* our own edge says that it is more than bad: that does not wait */
+    talk_heard(&c.bob, "202");
+    try_fails(&c);
     scene_hang_up(&c, &c.ann, &c.bob, NULL);
     scene_is_over(&c);
 }
