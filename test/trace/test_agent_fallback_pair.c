@@ -66,6 +66,8 @@ struct world {
     unsigned hide_every; /* each so many-th caller has no caller ID on the phone network; 0: all have one */
     unsigned hidden;
     bool internet_is_down;
+    struct log log;
+    struct buf said, tokens; /* what was logged; the tokens that went by, each with a line end */
 };
 
 static const char *const trunk_addresses[2] = {"198.51.100.1:5060", "198.51.100.2:5060"};
@@ -82,11 +84,31 @@ static struct addr address(const char *text)
 
 /* ---- the networks ---- */
 
+static void logged(void *ctx, enum log_level level, const char *event, const char *text)
+{
+    struct world *w = ctx;
+    (void)level;
+    buf_printf(&w->said, "%s %s\n", event, text);
+}
+
+static void note_token(struct world *w, struct slice octets)
+{
+    const char *at = memmem(octets.p, octets.n, ";token=", 7);
+    size_t n = 0;
+    if (!at)
+        return;
+    at += 7;
+    while (at + n < (const char *)octets.p + octets.n && at[n] >= '0' && at[n] <= '9')
+        n++;
+    buf_printf(&w->tokens, "%.*s\n", (int)n, at);
+}
+
 static void post(struct world *w, unsigned office, enum place place, const struct sip_flow *flow, struct slice octets,
                  int64_t delay_ms)
 {
     struct mail *m = malloc(sizeof *m + octets.n);
     assert_non_null(m);
+    note_token(w, octets);
     m->due = mono_after_ms(w->now.mono, delay_ms);
     m->office = office;
     m->place = place;
@@ -405,7 +427,8 @@ static void office_open(struct world *w, unsigned i, int64_t return_ms)
     assert_int_equal(agent_routes_new(&routes, kv, &w->entropy, NULL, &o->parts.routes), 0);
     assert_int_equal(agent_records_new(&records, kv, w->now, &o->parts.records), 0);
     o->sound = (struct agent_sound){o, open_sound, close_sound};
-    o->ports = (struct agent_ports){.entropy = &w->entropy, .kv = kv, .ticket = good_ticket, .sound = &o->sound};
+    o->ports = (struct agent_ports){
+        .entropy = &w->entropy, .kv = kv, .ticket = good_ticket, .sound = &o->sound, .log = &w->log};
     assert_int_equal(agent_new(&o->options, &o->ports, &o->parts, w->now, &o->agent), 0);
     agent_start(o->agent, w->now);
     drain(o);
@@ -444,6 +467,9 @@ static struct world *world_new(int64_t return_ms)
     w->seeded.state = 11;
     w->entropy = seeded_entropy_port(&w->seeded);
     list_init(&w->post);
+    w->log = (struct log){logged, w, LEVEL_DEBUG};
+    buf_init(&w->said, 1 << 24);
+    buf_init(&w->tokens, 1 << 16);
     office_open(w, 0, return_ms);
     office_open(w, 1, return_ms);
     learn(&w->offices[0]);
@@ -501,6 +527,8 @@ static void world_free(struct world *w)
     }
     while (!list_empty(&w->post))
         free(CONTAINER_OF(list_pop(&w->post), struct mail, link));
+    buf_fini(&w->said);
+    buf_fini(&w->tokens);
     free(w);
 }
 
@@ -578,6 +606,29 @@ static void many_move_at_once(void **state)
     world_free(w);
 }
 
+/* Whoever knows the digits can take a call: none of those that were offered, said or offered anew stands in a log. */
+static void digits_are_not_logged(void **state)
+{
+    struct world *w = world_new(0);
+    unsigned tokens = 0;
+    (void)state;
+    w->hide_every = 1;
+    call_all(w, 1);
+    all_move(w);
+    assert_int_equal(agent_counters(w->offices[1].agent)->fallback_calls_by_digits, 1);
+    hang_up_all(w, 0);
+    assert_int_equal(w->said.err | w->tokens.err, 0);
+    assert_non_null(memmem(w->said.p, w->said.n, "found by its digits", 19));
+    for (const char *at = (const char *)w->tokens.p, *end = at + w->tokens.n; at < end; tokens++) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        assert_int_equal(line_end - at, 6);
+        assert_null(memmem(w->said.p, w->said.n, at, 6));
+        at = line_end + 1;
+    }
+    assert_in_range(tokens, 2, 20);
+    world_free(w);
+}
+
 /* An alarm of office A that rings about this, or was told; "" if there is none. */
 static const char *alarm_text(const struct office *o, enum agent_alarm alarm, bool rings)
 {
@@ -611,6 +662,7 @@ static void alarm_tells_figures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digits_are_not_logged),
         cmocka_unit_test(alarm_tells_figures),
         cmocka_unit_test(one_moves_and_returns),
         cmocka_unit_test(many_move_at_once),
