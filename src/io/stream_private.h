@@ -45,6 +45,8 @@ struct stream {
     struct list handshake_link, waiting_link; /* in lists of handshakes.c */
     size_t read_budget;                       /* octets that TLS may take from the socket in this turn */
     unsigned strays;                          /* messages of TLS that came after its handshake */
+    struct mono read_at;                      /* by TLS, the last time */
+    unsigned reads_in_a_row;                  /* without a pause, up to where TLS keeps its buffers */
     uint64_t data_octets;                     /* that came by TLS */
     struct event read_event;
     struct event write_event;
@@ -88,6 +90,9 @@ int stream_tls_attach(struct stream *stream, int err);
 
 /* Before TLS reads: so much in this turn. */
 void stream_tls_may_read(struct stream *stream);
+
+/* Whether it has buffers between its calls: while there is much to read. */
+bool stream_tls_keeps_buffers(const struct stream *stream);
 
 /* The other side sends messages of TLS itself again and again. */
 bool stream_tls_is_flooded(const struct stream *stream);

@@ -9,6 +9,9 @@
 #define STRAYS_MAX 32
 #define DATA_PER_STRAY 65536 /* one more for so much data */
 
+#define PAUSE_MS 1000
+#define BUSY_READS 32 /* without a pause */
+
 /* ---- the socket, as OpenSSL sees it ---- */
 
 static int socket_read(BIO *bio, char *octets, size_t n, size_t *ret_n)
@@ -98,9 +101,33 @@ int stream_tls_attach(struct stream *stream, int err)
     return 0;
 }
 
+bool stream_tls_keeps_buffers(const struct stream *stream)
+{
+    return stream->reads_in_a_row == BUSY_READS;
+}
+
+/* TLS gives back its buffers, 17 KiB each way, after each call, so that there may be many streams (tls.c). One that is busy would get others each time, which
+ * are in no cache: it keeps them, until the first octets after a pause. */
+static void note_read(struct stream *stream)
+{
+    const struct mono now = loop_now(stream->loop).mono;
+    const bool kept = stream_tls_keeps_buffers(stream);
+    if (mono_since_us(now, stream->read_at) >= PAUSE_MS * 1000)
+        stream->reads_in_a_row = 0;
+    else if (!kept)
+        stream->reads_in_a_row++;
+    stream->read_at = now;
+    if (stream_tls_keeps_buffers(stream) && !kept)
+        SSL_clear_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
+    else if (kept && !stream_tls_keeps_buffers(stream))
+        SSL_set_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 void stream_tls_may_read(struct stream *stream)
 {
     stream->read_budget = READ_BUDGET;
+    if (stream->ssl && stream->state == STREAM_OPEN)
+        note_read(stream);
 }
 
 bool stream_tls_is_flooded(const struct stream *stream)

@@ -19,7 +19,8 @@ int tls_ssl_context_new(enum tls_role role, SSL_CTX **ret_context)
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 0);
-    /* Buffers come from a queue that grows, is refilled and given back when idle. */
+    /* Buffers come from a queue that grows, is refilled and given back when idle; those of TLS are given back by it, unless the stream is busy
+     * (stream_tls.c). */
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     *ret_context = context;

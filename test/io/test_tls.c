@@ -1,5 +1,6 @@
 /* TLS over real sockets: who is let in, who is not, and that each refusal has its own name and counter on both sides. */
 #include "ends.h"
+#include "io/stream_private.h"
 #include "pki.h"
 #include "testing.h"
 
@@ -331,6 +332,36 @@ static void test_reload(void **state)
     identity_fini(&renewed);
 }
 
+static void say(struct world *w)
+{
+    const size_t before = w->ends.client.received.n;
+    assert_int_equal(stream_write(w->ends.client.stream, slice_str("x")), 0);
+    TURN_UNTIL(&w->ends, w->ends.client.received.n > before);
+}
+
+/* Which way the stream is used decides whether TLS has memory while nothing comes. */
+static void test_buffers_of_a_busy_stream(void **state)
+{
+    struct world *w = *state;
+    w->ends.template.echo = true;
+    serve(w, &w->server, TLS_PEER_NONE, NULL);
+    struct stream_connect_options options = client_options(w, NULL, &w->ours);
+    ends_connect(&w->ends, &options);
+    TURN_UNTIL(&w->ends, w->ends.client.ready);
+    struct stream *theirs = w->ends.accepted[0].stream;
+    say(w);
+    assert_false(stream_tls_keeps_buffers(theirs));
+    for (unsigned i = 0; i < 10000 && !stream_tls_keeps_buffers(theirs); i++) /* a pause begins it anew */
+        say(w);
+    assert_true(stream_tls_keeps_buffers(theirs));
+    assert_false(SSL_get_mode(theirs->ssl) & SSL_MODE_RELEASE_BUFFERS);
+    theirs->read_at.us -= 2000000;
+    say(w);
+    assert_false(stream_tls_keeps_buffers(theirs));
+    assert_true(SSL_get_mode(theirs->ssl) & SSL_MODE_RELEASE_BUFFERS);
+    say(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +384,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_both_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_in_callbacks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_buffers_of_a_busy_stream, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
