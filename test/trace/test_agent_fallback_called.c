@@ -246,6 +246,24 @@ static void nobody_is_meant(void **state)
     scene_is_over(&c);
 }
 
+/* Two calls of one caller, and no digits to tell them apart: neither is moved, and the operator hears why. */
+static void two_are_alike(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = direct(s), d = direct(s);
+    announced(&c);
+    comes(&c, "+49302000001");
+    talk_heard(&c.carl, "404");
+    assert_non_null(strstr(stage_field(s, SIP_REASON), "X-IME ;cause=133"));
+    talk_ack(&c.carl);
+    assert_int_equal(s->alarms.counts[AGENT_ALARM_FEW_FALLBACK_IDENTIFIERS], 1);
+    still_direct(&c);
+    still_direct(&d);
+    talk_request(&d.ann, "BYE", NULL, NULL);
+    talk_request(&c.ann, "BYE", NULL, NULL);
+    scene_is_over(&c);
+}
+
 static int setup_digits(void **state)
 {
     struct stage *s = scene_stage(0, 6);
@@ -826,6 +844,7 @@ int main(void)
         TEST(the_other_gives_up),
         TEST(not_announced),
         TEST(nobody_is_meant),
+        TEST(two_are_alike),
         TEST_DIGITS(found_by_digits),
         TEST_DIGITS(only_digits_will_do),
         TEST_DIGITS(digits_lead_nowhere),

@@ -390,7 +390,7 @@ static void add_trunk(struct office *o, const char *name, enum agent_side side)
     assert_int_equal(agent_options_trunk(&o->options, &t), 0);
 }
 
-static void office_open(struct world *w, unsigned i, int64_t return_ms)
+static void office_open(struct world *w, unsigned i, int64_t return_ms, unsigned digits)
 {
     static const char *const patterns[2] = {"+4930100XXXX", "+4930200XXXX"};
     struct office *o = &w->offices[i];
@@ -412,6 +412,8 @@ static void office_open(struct world *w, unsigned i, int64_t return_ms)
     agent_fallback_profile_init(&p);
     snprintf(p.name, sizeof p.name, "p");
     p.return_ms = return_ms;
+    p.dtmf_digits = digits;
+    p.simultaneous_calls = digits < 4 ? 1 : p.simultaneous_calls;
     if (i)
         assert_true(e164_parse(slice_str(FALLBACK_NUMBER), &p.number));
     assert_int_equal(agent_enrolled_new(&o->enrolled), 0);
@@ -459,7 +461,7 @@ static void learn(struct office *o)
     assert_true(done);
 }
 
-static struct world *world_new(int64_t return_ms)
+static struct world *world_of(int64_t return_ms, unsigned digits)
 {
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
@@ -470,10 +472,15 @@ static struct world *world_new(int64_t return_ms)
     w->log = (struct log){logged, w, LEVEL_DEBUG};
     buf_init(&w->said, 1 << 24);
     buf_init(&w->tokens, 1 << 16);
-    office_open(w, 0, return_ms);
-    office_open(w, 1, return_ms);
+    office_open(w, 0, return_ms, digits);
+    office_open(w, 1, return_ms, digits);
     learn(&w->offices[0]);
     return w;
+}
+
+static struct world *world_new(int64_t return_ms)
+{
+    return world_of(return_ms, 6);
 }
 
 static void run(struct world *w, int64_t ms)
@@ -659,12 +666,28 @@ static void alarm_tells_figures(void **state)
     world_free(w);
 }
 
+/* The called side has more calls at a time than its digits tell apart ten times over: its operator hears so before one of them has to move. */
+static void too_few_digits(void **state)
+{
+    struct world *w = world_of(0, 2);
+    const struct office *o = &w->offices[1];
+    (void)state;
+    call_all(w, 10);
+    assert_int_equal(o->alarms.counts[AGENT_ALARM_FEW_FALLBACK_IDENTIFIERS], 0);
+    phone_calls(&w->offices[0]);
+    run(w, 200);
+    assert_int_equal(o->alarms.counts[AGENT_ALARM_FEW_FALLBACK_IDENTIFIERS], 1);
+    assert_string_equal(alarm_text(o, AGENT_ALARM_FEW_FALLBACK_IDENTIFIERS, false),
+                        "11 calls at a time that may move to " FALLBACK_NUMBER " are too many for 2 digits");
+    hang_up_all(w, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digits_are_not_logged),
-        cmocka_unit_test(alarm_tells_figures),
-        cmocka_unit_test(one_moves_and_returns),
+        cmocka_unit_test(digits_are_not_logged), cmocka_unit_test(alarm_tells_figures),
+        cmocka_unit_test(too_few_digits),        cmocka_unit_test(one_moves_and_returns),
         cmocka_unit_test(many_move_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
