@@ -151,6 +151,18 @@ static void sound_came(struct voice *v)
         fallback_move_now(l->fallback);
 }
 
+/* Where its agent has spoken its phone does now: the other side has moved, so it knows, and what our phone says by the direct way is soon heard no longer. The
+ * answer to our word may need seconds where much gets lost. */
+static void speaker_changed(struct voice *v)
+{
+    struct detour *l = v->owner;
+    if (!l->fallback)
+        return;
+    fallback_move_now(l->fallback);
+    if (l->fallback)
+        fallback_told(l->fallback);
+}
+
 /* The other side hears of our answer as late as the phone network tells it, and cannot move before: until its first sound is here the phones stay where
  * they hear each other. */
 static void join(struct detour *l, struct fallback *f, bool by_digits)
@@ -178,6 +190,7 @@ static void join(struct detour *l, struct fallback *f, bool by_digits)
     fallback_say(f, &word);
     f->is_telling = !voice_say(&l->voice, "#");
     l->voice.came = sound_came;
+    l->voice.changed = speaker_changed;
     l->move_by = mono_after_ms(a->now.mono, FIRST_SOUND_MS);
     f->waits = !l->voice.was_heard && f->path != PATH_GONE && !agent_timer(a, &l->timer, FIRST_SOUND_MS);
     fallback_move(f);
