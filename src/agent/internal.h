@@ -63,6 +63,7 @@ struct end {
     struct sip_accepted accepted;   /* the 2xx that we sent here */
     uint64_t accepted_server;       /* its transaction */
     uint32_t accepted_cseq;         /* the INVITE's at the other end */
+    bool answers_by_ack;            /* that INVITE had no offer */
     struct timer timer;             /* of that 2xx */
     uint32_t owes_ack;              /* an INVITE of ours was answered with 2xx, nobody acknowledged it yet: its CSeq */
     char *credentials;              /* of that INVITE, as client_credentials_shown gave them; NULL: none */

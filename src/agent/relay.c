@@ -1,5 +1,6 @@
 /* Requests inside of dialogs, passed on, and responses passed back; the ACKs of 2xx. */
 #include "agent/internal.h"
+#include "sip/multipart.h"
 
 static void relay_heard(struct agent *a, void *owner, unsigned status, const struct sip_message *response);
 
@@ -53,8 +54,10 @@ static void relay_accepted(struct relay *r, struct end *end, const struct client
     struct agent *a = r->call->agent;
     struct end *other = end->other;
     struct slice credentials = client ? client_credentials_shown(a, client) : (struct slice){0};
+    struct sip_body offer;
     end->accepted_server = r->server;
     end->accepted_cseq = r->out_cseq;
+    end->answers_by_ack = sip_body_find(&a->scratch, request, "application", "sdp", &offer, NULL) < 0;
     other->owes_ack = r->out_cseq;
     mem_free(other->credentials);
     other->credentials = NULL;
@@ -201,6 +204,8 @@ void relay_inside(struct end *end, const struct sip_event *event)
         relay_refuse(a, event, status);
         return;
     }
+    if (!end->answers_by_ack) /* a datagram may overtake the ACK, and who was not acknowledged yet refuses what it brings */
+        relay_acknowledge_for(end);
     r->from = end;
     r->to = other;
     r->out_cseq = ++other->dialog.local_cseq;

@@ -312,6 +312,41 @@ static void answer_is_repeated_until_acknowledged(void **state)
     stage_quiet(s);
 }
 
+/* The network brings a request before the ACK: the called phone is acknowledged first, by us, and the ACK that follows is not needed any more. */
+static void request_overtakes_ack(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_begin(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "ACK");
+    talk_asked(&bob, "INFO");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_ack(&ann);
+    stage_run(s, 60000);
+    stage_quiet(s);
+    assert_int_equal(agent_calls(s->agent), 1);
+}
+
+/* The same, when the called phone has made the offer: only the caller can answer it. */
+static void request_overtakes_answer(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    talk_request(&ann, "INVITE", NULL, NULL);
+    talk_heard(&ann, "100");
+    talk_asked(&bob, "INVITE");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    stage_quiet(s);
+}
+
 static void repeated_answer_is_acknowledged_again(void **state)
 {
     struct stage *s = *state;
@@ -705,6 +740,8 @@ int main(void)
         CASE(late_answer_from_a_stranger),
         CASE(late_answer_in_a_call),
         CASE(answer_is_repeated_until_acknowledged),
+        CASE(request_overtakes_ack),
+        CASE(request_overtakes_answer),
         CASE(repeated_answer_is_acknowledged_again),
         CASE(answer_never_acknowledged),
         CASE(forks),
