@@ -144,6 +144,25 @@ static void describe(struct detour *l, const struct fallback *f, const char *how
     agent_note(l->agent, l->record);
 }
 
+/* Strangers whose digits are waited for have a port each: the first one gives way to a call that is known. */
+static bool stranger_gives_way(struct agent *a)
+{
+    LIST_EACH(it, &a->legs) {
+        struct detour *l = CONTAINER_OF(it, struct detour, link);
+        if (l->state != DETOUR_DIGITS || l->fallback)
+            continue;
+        refuse(l, AGENT_CAUSE_FALLBACK_DTMF_TIMEOUT, "its digits had not come when no port was left for another call");
+        return true;
+    }
+    return false;
+}
+
+static int answer_known(struct detour *l)
+{
+    int err = detour_answer(l);
+    return err == ERR_LIMIT && stranger_gives_way(l->agent) ? detour_answer(l) : err;
+}
+
 static void sound_came(struct voice *v)
 {
     struct detour *l = v->owner;
@@ -172,7 +191,7 @@ static void join(struct detour *l, struct fallback *f, bool by_digits)
     const char *how = by_digits ? "its digits" : "its caller ID";
     if (f->leg) /* of the time before */
         detour_end(f->leg, AGENT_CAUSE_NONE);
-    if (l->server && detour_answer(l) < 0) {
+    if (l->server && answer_known(l) < 0) {
         detour_end(l, AGENT_CAUSE_NONE);
         return;
     }

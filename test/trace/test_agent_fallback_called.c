@@ -344,6 +344,31 @@ static void only_digits_will_do(void **state)
     scene_is_over(&c);
 }
 
+/* Strangers who say nothing have taken all ports: the first of them gives way to a call whose caller ID is known. */
+static void strangers_give_way(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = direct(s), strangers[2] = {c, c};
+    s->sounds_max = 2;
+    for (unsigned i = 0; i < 2; i++) {
+        comes(&strangers[i], NULL);
+        joined(&strangers[i]);
+    }
+    announced(&c);
+    comes(&c, "+49302000001");
+    talk_asked(&strangers[0].carl, "BYE");
+    assert_non_null(strstr(stage_field(s, SIP_REASON), "X-IME ;cause=134"));
+    talk_answer(&strangers[0].carl, 200, NULL);
+    joined(&c);
+    told_joined(&c);
+    moved(&c);
+    stage_run(s, 10000);
+    talk_asked(&strangers[1].carl, "BYE");
+    talk_answer(&strangers[1].carl, 200, NULL);
+    scene_hang_up(&c, &c.ann, &c.carl, &c.bob);
+    scene_is_over(&c);
+}
+
 /* No digits, too few, wrong ones: it is dropped, and told why. */
 static void digits_lead_nowhere(void **state)
 {
@@ -877,6 +902,7 @@ int main(void)
         TEST(two_are_alike),
         TEST_DIGITS(found_by_digits),
         TEST_DIGITS(only_digits_will_do),
+        TEST_DIGITS(strangers_give_way),
         TEST_DIGITS(digits_lead_nowhere),
         TEST_DIGITS(digits_were_guessed),
         TEST_DIGITS(digits_are_used_up),
