@@ -213,8 +213,7 @@ struct agent {
     struct agent_route_list found; /* routes of the call that is being planned */
     uint32_t locate;               /* trunks to be asked for, a bit each */
     bool stopping, stopped, stop_told;
-    struct timer stop_timer;
-    struct timer flush_timer; /* of the journal */
+    struct timer stop_timer, flush_timer; /* flush: of the journal */
     bool wants_shutdown;
     struct counter_set counter_sets[COUNTER_SETS_MAX];
     size_t counter_set_count;
