@@ -102,7 +102,12 @@ def main():
         tell.table()
         print(f"\ndemo: {tell.step_name} failed: {error}", file=sys.stderr)
         print(f"Logs: {world.directory}/*/log; this part alone: ./run demo --step {tell.step_name}", file=sys.stderr)
+    except KeyboardInterrupt:
+        tell.table()
+        print("\ndemo: interrupted" + (f" in step {tell.step_name}" if tell.step_name else ""), file=sys.stderr)
+        status = 128 + signal.SIGINT
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience is to leave nothing behind
         story.stop()
         if args.keep:
             world.save()  # with those that were started again
