@@ -48,11 +48,14 @@ void fallback_try(struct fallback *f)
     try_next(f);
 }
 
+/* The other side moves with us: that we do it hears by the phone network, for the direct way is slow where much gets lost. */
 static void join(struct fallback *f)
 {
     f->joined = true;
-    if (f->state == FALLBACK_TRYING && f->leg && f->leg->state == DETOUR_UP)
-        fallback_move(f);
+    if (f->state != FALLBACK_TRYING || !f->leg || f->leg->state != DETOUR_UP)
+        return;
+    voice_say_now(&f->leg->voice, "#");
+    fallback_move(f);
 }
 
 void fallback_far_joined(struct fallback *f)
@@ -65,6 +68,8 @@ void fallback_leg_digit(struct fallback *f, char digit)
 {
     if (digit == '#' && f->acts && f->state == FALLBACK_TRYING)
         join(f);
+    else if (!f->acts && f->leg && digit == '#')
+        match_answered(f->leg);
     else if (!f->acts && f->leg)
         match_asked_again(f->leg);
 }

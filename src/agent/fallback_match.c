@@ -170,16 +170,19 @@ static void sound_came(struct voice *v)
         fallback_move_now(l->fallback);
 }
 
-/* Where its agent has spoken its phone does now: the other side has moved, so it knows, and what our phone says by the direct way is soon heard no longer. The
- * answer to our word may need seconds where much gets lost. */
-static void speaker_changed(struct voice *v)
+/* It knows, and what our phone says by the direct way is soon heard no longer. The answer to our word may need seconds where much gets lost. */
+void match_answered(struct detour *l)
 {
-    struct detour *l = v->owner;
-    if (!l->fallback)
-        return;
-    fallback_move_now(l->fallback);
+    if (l->fallback)
+        fallback_move_now(l->fallback);
     if (l->fallback)
         fallback_told(l->fallback);
+}
+
+/* Where its agent has spoken its phone does now. */
+static void speaker_changed(struct voice *v)
+{
+    match_answered(v->owner);
 }
 
 /* The other side hears of our answer as late as the phone network tells it, and cannot move before: until its first sound is here the phones stay where

@@ -61,6 +61,7 @@ void voice_close(struct voice *v);
 /* After what was agreed: silence from now on, digits when told so. ERR_CONFLICT, ERR_NOT_FOUND as sip_sdp_stream. */
 int voice_agree(struct voice *v, struct slice ours, struct slice theirs);
 int voice_say(struct voice *v, const char *digits);
+int voice_say_now(struct voice *v, const char *digits); /* without waiting for the next packet's time */
 
 /* ---- ask.c: an INVITE of our own inside of a dialog ---- */
 
@@ -164,6 +165,7 @@ void match_digits(struct detour *l); /* another one was heard */
 void match_due(struct detour *l);
 void match_said(struct detour *l);        /* our "#", whole */
 void match_asked_again(struct detour *l); /* a digit came though it had been found */
+void match_answered(struct detour *l);    /* the other side moves */
 void match_announced(struct fallback *f); /* for legs that wait */
 
 /* ---- fallback.c ---- */

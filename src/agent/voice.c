@@ -101,6 +101,16 @@ int voice_say(struct voice *v, const char *digits)
     return err;
 }
 
+int voice_say_now(struct voice *v, const char *digits)
+{
+    int err = voice_say(v, digits);
+    if (!err) {
+        tone_sender_hurry(&v->sender, v->agent->now.mono);
+        wait(v);
+    }
+    return err;
+}
+
 bool voices_next(struct agent *a, struct agent_effect *ret_effect)
 {
     while (!list_empty(&a->speaking)) {

@@ -118,6 +118,13 @@ struct mono tone_sender_deadline(const struct tone_sender *s)
     return MONO_NEVER;
 }
 
+void tone_sender_hurry(struct tone_sender *s, struct mono now)
+{
+    const struct mono due = tone_sender_deadline(s);
+    if (due.us != MONO_NEVER.us && !mono_due(due, now))
+        s->began = mono_after_us(s->began, -mono_since_us(due, now));
+}
+
 static void put_u16(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)(v >> 8);

@@ -66,6 +66,9 @@ int tone_sender_change(struct tone_sender *s, const struct tone_format *format);
 /* Digits to be sent, behind those that wait. All or none: ERR_SYNTAX (no digit), ERR_LIMIT, ERR_UNSUPPORTED (no events were agreed). */
 int tone_sender_digits(struct tone_sender *s, struct slice digits);
 
+/* What is to be sent next is due at once, and all that follows so much earlier. */
+void tone_sender_hurry(struct tone_sender *s, struct mono now);
+
 /* Every digit has been sent, its three ends included. */
 bool tone_sender_is_idle(const struct tone_sender *s);
 

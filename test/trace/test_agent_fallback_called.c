@@ -208,6 +208,26 @@ static void follows_the_other(void **state)
     scene_is_over(&c);
 }
 
+/* The same where the phone network makes one stream of all that speaks there: that side has said "#", too. */
+static void follows_the_others_word(void **state)
+{
+    struct stage *s = *state;
+    struct scene c = direct(s);
+    announced(&c);
+    comes(&c, "+49302000001");
+    joined(&c);
+    talk_asked(&c.bob, "INFO");
+    stage_run(s, 100);
+    stage_quiet(s);
+    stage_tones(s, stage_sound(s, AGENT_PSTN), "#");
+    moved(&c);
+    stage_run(s, 100);
+    talk_answer(&c.bob, 200, NULL);
+    stage_run(s, 3000);
+    scene_hang_up(&c, &c.carl, &c.ann, &c.bob);
+    scene_is_over(&c);
+}
+
 /* The caller's side gives up before it was heard: no phone was told of anything. */
 static void the_other_gives_up(void **state)
 {
@@ -896,6 +916,7 @@ int main(void)
         TEST(found_by_caller),
         TEST(waits_for_the_other),
         TEST(follows_the_other),
+        TEST(follows_the_others_word),
         TEST(the_other_gives_up),
         TEST(not_announced),
         TEST(nobody_is_meant),

@@ -521,6 +521,8 @@ static void digits_are_sent(void **state)
     stage_run(s, 1600);
     assert_string_equal(sound->digits, "483920");
     stage_tones(s, sound, "#");
+    stage_run(s, 0);
+    assert_string_equal(sound->digits, "483920#"); /* it goes before the phone does */
     scene_moves(&c.ann, "198.51.100.50");
     scene_moves(&c.carl, "10.0.0.7");
     assert_int_equal(agent_counters(s->agent)->fallbacks_moved, 1);

@@ -179,6 +179,27 @@ static void test_limits(void **state)
     assert_int_equal(tone_sender_digits(&s, slice_str("1")), ERR_UNSUPPORTED);
 }
 
+/* What may not wait is sent at once, and time goes on from there. */
+static void test_hurry(void **state)
+{
+    struct tone_sender s;
+    uint8_t octets[TONE_PACKET_OCTETS_MAX];
+    size_t n;
+    (void)state;
+    begin(&s, "PCMA", 8000, 9);
+    assert_true(tone_sender_next(&s, at_ms(0), octets, &n));
+    assert_int_equal(tone_sender_digits(&s, slice_str("#")), 0);
+    assert_false(tone_sender_next(&s, at_ms(3), octets, &n));
+    tone_sender_hurry(&s, at_ms(3));
+    assert_true(tone_sender_next(&s, at_ms(3), octets, &n));
+    assert_int_equal(octets[12], 11);
+    assert_false(tone_sender_next(&s, at_ms(22), octets, &n));
+    tone_sender_hurry(&s, at_ms(24)); /* it is due already */
+    assert_true(tone_sender_next(&s, at_ms(24), octets, &n));
+    assert_false(tone_sender_next(&s, at_ms(42), octets, &n));
+    assert_true(tone_sender_next(&s, at_ms(43), octets, &n));
+}
+
 /* The stream goes on in another codec, as one stream. */
 static void test_change(void **state)
 {
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_one_digit),
         cmocka_unit_test(test_digits_alone),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_hurry),
         cmocka_unit_test(test_change),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_bad_network),
