@@ -179,12 +179,6 @@ void match_answered(struct detour *l)
         fallback_told(l->fallback);
 }
 
-/* Where its agent has spoken its phone does now. */
-static void speaker_changed(struct voice *v)
-{
-    match_answered(v->owner);
-}
-
 /* The other side hears of our answer as late as the phone network tells it, and cannot move before: until its first sound is here the phones stay where
  * they hear each other. */
 static void join(struct detour *l, struct fallback *f, bool by_digits)
@@ -212,7 +206,6 @@ static void join(struct detour *l, struct fallback *f, bool by_digits)
     fallback_say(f, &word);
     f->is_telling = !voice_say(&l->voice, "#");
     l->voice.came = sound_came;
-    l->voice.changed = speaker_changed;
     l->move_by = mono_after_ms(a->now.mono, FIRST_SOUND_MS);
     f->waits = !l->voice.was_heard && f->path != PATH_GONE && !agent_timer(a, &l->timer, FIRST_SOUND_MS);
     fallback_move(f);

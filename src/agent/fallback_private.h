@@ -43,10 +43,8 @@ struct voice {
     void *owner;
     voice_digit_fn *digit; /* NULL: nobody listens */
     voice_idle_fn *idle;
-    voice_idle_fn *came;    /* the first packet did; may be NULL */
-    voice_idle_fn *changed; /* somebody else speaks than before; may be NULL */
-    bool is_open, sends, hears, sent_digits, was_heard, has_source;
-    uint32_t source; /* SSRC of who spoke last */
+    voice_idle_fn *came; /* the first packet did; may be NULL */
+    bool is_open, sends, hears, sent_digits, was_heard;
     uint64_t id;
     struct addr local, to;
     struct tone_sender sender;

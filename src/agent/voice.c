@@ -1,8 +1,6 @@
 /* What the agent says and hears itself while a call moves: silence, digits. */
 #include "agent/fallback_private.h"
 
-#include "media/rtp.h"
-
 static void voice_due(struct agent *a, void *owner)
 {
     struct voice *v = owner;
@@ -40,7 +38,7 @@ void voice_close(struct voice *v)
         return;
     map_remove_value(&a->voices, slice_of(&v->id, sizeof v->id), v);
     a->ports.sound->close(a->ports.sound->ctx, v->id);
-    v->is_open = v->sends = v->sent_digits = v->was_heard = v->has_source = false;
+    v->is_open = v->sends = v->sent_digits = v->was_heard = false;
     agent_timer_stop(a, &v->timer);
     list_remove(&v->link);
 }
@@ -132,18 +130,6 @@ bool voices_next(struct agent *a, struct agent_effect *ret_effect)
     return false;
 }
 
-/* Another stream than the one before (RFC 3550 8). */
-static bool is_other_source(struct voice *v, struct slice octets)
-{
-    struct rtp_view rtp;
-    if (rtp_classify(octets) != RTP_MEDIA || rtp_read_header(octets, &rtp, NULL) < 0)
-        return false;
-    const bool is_other = v->has_source && v->source != rtp.ssrc;
-    v->has_source = true;
-    v->source = rtp.ssrc;
-    return is_other;
-}
-
 void agent_sound_input(struct agent *a, struct now now, uint64_t sound, const struct addr *from, struct slice octets)
 {
     struct voice *v = map_get(&a->voices, slice_of(&sound, sizeof sound));
@@ -156,9 +142,7 @@ void agent_sound_input(struct agent *a, struct now now, uint64_t sound, const st
         a->counters.sound_dropped++;
     if (is_first && v->came)
         v->came(v);
-    if (v && is_other_source(v, octets) && v->changed)
-        v->changed(v);
-    if (v && v->is_open && v->hears && tone_receiver_input(&v->receiver, now.mono, from, octets, &digit) && v->digit)
+    if (v && v->hears && tone_receiver_input(&v->receiver, now.mono, from, octets, &digit) && v->digit)
         v->digit(v, digit);
     agent_sweep(a);
 }

@@ -67,21 +67,15 @@ static void joined(struct scene *c)
     talk_ack(&c->carl);
 }
 
-/* A packet of that source comes by the phone network. */
-static void sound_of(struct stage *s, uint8_t source)
+/* The phone network has told the caller's side of the answer: it is heard. */
+static void first_sound(struct stage *s)
 {
-    const uint8_t packet[32] = {0x80, 8, 0, 1, [11] = source};
+    const uint8_t packet[32] = {0x80, 8, 0, 1};
     const struct stage_sound *sound = stage_sound(s, AGENT_PSTN);
     struct addr from;
     assert_int_equal(addr_parse(slice_str("198.51.100.50:6000"), 0, &from), 0);
     agent_sound_input(s->agent, s->now, (uint64_t)(sound - s->sounds) + 1, &from, slice_of(packet, sizeof packet));
     stage_run(s, 0);
-}
-
-/* The phone network has told the caller's side of the answer: it is heard. */
-static void first_sound(struct stage *s)
-{
-    sound_of(s, 0);
 }
 
 static void told_joined_only(struct scene *c)
@@ -185,31 +179,9 @@ static void waits_for_the_other(void **state)
     }
 }
 
-/* Our word, or its answer, is long on its way, for much gets lost there. The caller's side has heard the "#" and moves: its phone speaks now where its
- * agent did. We move with it, and nobody hears silence for as long as the answer takes. */
+/* Our word, or its answer, is long on its way, for much gets lost there. The caller's side has heard the "#", answers it with one of its own, and moves. We move
+ * with it, and nobody hears silence for as long as the answer takes. */
 static void follows_the_other(void **state)
-{
-    struct stage *s = *state;
-    struct scene c = direct(s);
-    announced(&c);
-    comes(&c, "+49302000001");
-    joined(&c);
-    talk_asked(&c.bob, "INFO");
-    sound_of(s, 7);
-    stage_run(s, 100);
-    sound_of(s, 7);
-    stage_quiet(s);
-    sound_of(s, 8);
-    moved(&c);
-    stage_run(s, 100);
-    talk_answer(&c.bob, 200, NULL);
-    stage_run(s, 3000);
-    scene_hang_up(&c, &c.carl, &c.ann, &c.bob);
-    scene_is_over(&c);
-}
-
-/* The same where the phone network makes one stream of all that speaks there: that side has said "#", too. */
-static void follows_the_others_word(void **state)
 {
     struct stage *s = *state;
     struct scene c = direct(s);
@@ -916,7 +888,6 @@ int main(void)
         TEST(found_by_caller),
         TEST(waits_for_the_other),
         TEST(follows_the_other),
-        TEST(follows_the_others_word),
         TEST(the_other_gives_up),
         TEST(not_announced),
         TEST(nobody_is_meant),
