@@ -377,9 +377,11 @@ class World(Processes):
            enroll=None, issuing=None):
         """Starts everything. tell is called with each step; enroll: {server's name: further keys of its section [enroll]}; issuing: those of
         the enrollment server's."""
+        network = self.network
         if self.load() and any(self.alive(name) for name in self.processes):
             self.processes = {}  # not ours: whoever fails here must not end them
             raise WorldError("a world is up already: ./run world down ends it")
+        self.network = network  # that of the world before may have been another one
         self.clear()
         os.makedirs(self.directory, mode=0o700)
         self.description = {

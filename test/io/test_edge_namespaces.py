@@ -12,7 +12,7 @@ from steps import run, wait_for
 from offices import ENROLLED, Offices  # in the folder that steps has found
 from spaces import NETWORK, entering, refused
 from talk import Talk
-from world import World
+from world import World, free_network
 
 CALL_SECONDS = 1.2
 VALIDATOR = {"minimum-call": "1s"}
@@ -139,7 +139,10 @@ def make(folder, build, impaired=False):
 
 
 def up(world):
-    """A server each."""
+    """A server each, where a world with other addresses has left its files."""
+    before = World(world.directory, world.build, free_network(9))
+    before.up(1, 1, ring=RING)
+    before.down()
     world.up(2, 1, ring=RING, validator=VALIDATOR)
 
 
