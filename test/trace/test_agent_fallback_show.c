@@ -108,9 +108,38 @@ static void test_by_hand(void **state)
     json_decref(o.answer);
 }
 
+/* Some numbers have a profile of their own. */
+static int aggressive_setup(void **state)
+{
+    struct stage *s = scene_stage(30000, 0);
+    struct agent_fallback_profile p;
+    size_t group;
+    agent_fallback_profile_init(&p);
+    snprintf(p.name, sizeof p.name, "hotline");
+    p.quality = AGENT_QUALITY_AGGRESSIVE;
+    assert_int_equal(agent_enrolled_add_profile(s->enrolled, &p), 0);
+    assert_int_equal(agent_enrolled_add_group(s->enrolled, "hotline", "hotline", &group), 0);
+    assert_int_equal(agent_enrolled_add_pattern(s->enrolled, group, slice_str("+493010012XX")), 0);
+    agent_stage_start(s);
+    stage_learn(s, NUMBER, "b.example");
+    *state = s;
+    return 0;
+}
+
+/* The edge is told of the level of the number that calls: here that of its group, not of all other numbers. */
+static void test_sensitivity_of_a_pattern(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_begin(s, &ann, PBX, "0302000001", &bob, FAR);
+    assert_slice_text(sip_field_named(&s->message, "X-IME-Sensitivity")->value, "5");
+    talk_refuse(&ann, &bob, 486);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_sensitivity_of_a_pattern, aggressive_setup, agent_stage_teardown),
         cmocka_unit_test_setup_teardown(test_by_hand, scene_setup, agent_stage_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
