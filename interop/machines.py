@@ -22,6 +22,7 @@ mount -t proc proc proc
 mount --rbind /dev dev
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
+mkdir -p ".$2"
 mount --bind "$2" ".$2"
 mkdir -p run/machine/bin run/machine/log
 mount --bind "$1/bin" run/machine/bin
