@@ -67,7 +67,7 @@ class Bench:
     def __init__(self, world, delay_ms):
         self.world, self.offices = world, Offices(world, "basic")
         self.a, self.b = self.offices.offices
-        self.offices.more = {
+        self.offices.more |= {
             "carrier": {"rtp-calls": CALLS_MAX, "rtp-delay": f"{delay_ms}ms"},
             "agent": {"media-ports": "10000-13999"},
             "pbx": {"calls": 2 * CALLS_MAX},
