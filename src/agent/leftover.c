@@ -3,8 +3,9 @@
 
 #include "base/reader.h"
 
-#define ROW_VERSION 2 /* 1: no count of ends, always two */
-#define ENDS_MAX 3    /* caller, called side, and the leg to the phone network of a call that moves */
+#define ROW_VERSION \
+    3              /* 2: the BYEs themselves stand in place of dialogs; 1: likewise, and no count of ends, always two */
+#define ENDS_MAX 3 /* caller, called side, and the leg to the phone network of a call that moves */
 #define ROW_OCTETS_MAX (64 * 1024)
 #define KEEP_MS 200       /* rows of so long go to the disk together */
 #define CSEQ_AHEAD 100000 /* requests inside the dialog may have gone on since the row was written */
@@ -43,13 +44,16 @@ static struct slice key_of(uint64_t number, uint8_t key[8])
 
 /* ---- rows ---- */
 
-static void encode_end(struct agent *a, struct end *e, struct buf *row)
+static void put_text(struct buf *row, const char *text)
+{
+    buf_opaque(row, 2, slice_str(text));
+}
+
+static void encode_end(struct end *e, struct buf *row)
 {
     const struct sip_hop hop = end_hop(e);
-    const uint32_t cseq = e->dialog.local_cseq < CSEQ_MAX - CSEQ_AHEAD ? e->dialog.local_cseq + CSEQ_AHEAD : CSEQ_MAX;
-    buf_clear(&a->octets);
-    sip_dialog_begin_request(&e->dialog, "BYE", cseq, &a->octets);
-    sip_end(&a->octets, (struct slice){0});
+    const struct sip_dialog *d = &e->dialog;
+    const uint32_t cseq = d->local_cseq < CSEQ_MAX - CSEQ_AHEAD ? d->local_cseq + CSEQ_AHEAD : CSEQ_MAX;
     buf_opaque(row, 1, slice_str(e->trunk ? e->trunk->options->name : ""));
     buf_u8(row, (uint8_t)hop.side);
     buf_u8(row, (uint8_t)hop.transport);
@@ -58,8 +62,13 @@ static void encode_end(struct agent *a, struct end *e, struct buf *row)
     buf_u16(row, hop.addr.port);
     buf_opaque(row, 1, slice_str(hop.host));
     buf_u32(row, cseq);
-    buf_opaque(row, 2, buf_slice(&a->octets));
-    row->err = row->err ? row->err : a->octets.err;
+    put_text(row, d->call_id);
+    put_text(row, d->local_tag);
+    put_text(row, d->remote_tag);
+    put_text(row, d->local_address);
+    put_text(row, d->remote_address);
+    put_text(row, d->remote_target);
+    put_text(row, d->routes);
 }
 
 static void encode(struct call *c, struct buf *row)
@@ -80,10 +89,10 @@ static void encode(struct call *c, struct buf *row)
     buf_opaque(row, 1, e164_slice(&record.called));
     buf_u64(row, (uint64_t)record.answered_at.ms);
     buf_u8(row, leg ? 3 : 2);
-    encode_end(c->agent, &c->confirmed->ends[0], row);
-    encode_end(c->agent, &c->confirmed->ends[1], row);
+    encode_end(&c->confirmed->ends[0], row);
+    encode_end(&c->confirmed->ends[1], row);
     if (leg)
-        encode_end(c->agent, leg, row);
+        encode_end(leg, row);
 }
 
 static void read_number(struct reader *r, struct e164 *ret_number)
@@ -110,7 +119,31 @@ static struct trunk *find_trunk(struct agent *a, enum agent_side side, struct sl
     return NULL;
 }
 
-static void decode_end(struct agent *a, struct reader *r, struct leftover_end *e)
+static char *read_text(struct agent *a, struct reader *r)
+{
+    static char none[] = "";
+    char *text = region_text(&a->scratch, read_opaque(r, 2, "text of a dialog"));
+    if (!text)
+        reader_fail(r, ERR_NO_MEMORY, "text of a dialog");
+    return text ? text : none;
+}
+
+static void decode_dialog(struct agent *a, struct reader *r, struct leftover_end *e)
+{
+    struct sip_dialog d = {.state = SIP_DIALOG_CONFIRMED};
+    d.call_id = read_text(a, r);
+    d.local_tag = read_text(a, r);
+    d.remote_tag = read_text(a, r);
+    d.local_address = read_text(a, r);
+    d.remote_address = read_text(a, r);
+    d.remote_target = read_text(a, r);
+    d.routes = read_text(a, r);
+    sip_dialog_begin_request(&d, "BYE", e->cseq, &e->bye);
+    sip_end(&e->bye, (struct slice){0});
+    region_clear(&a->scratch);
+}
+
+static void decode_end(struct agent *a, uint8_t version, struct reader *r, struct leftover_end *e)
 {
     struct slice trunk = read_opaque(r, 1, "trunk");
     e->hop.side = read_u8(r, "side");
@@ -120,7 +153,12 @@ static void decode_end(struct agent *a, struct reader *r, struct leftover_end *e
     e->hop.addr.port = read_u16(r, "port");
     read_host(r, e->hop.host);
     e->cseq = read_u32(r, "CSeq");
-    buf_slice_put(&e->bye, read_opaque(r, 2, "BYE"));
+    if (version == ROW_VERSION)
+        decode_dialog(a, r, e);
+    else
+        buf_slice_put(&e->bye, read_opaque(r, 2, "BYE"));
+    if (e->bye.err)
+        reader_fail(r, e->bye.err, "BYE");
     if (e->hop.side >= AGENT_SIDES || e->hop.transport > SIP_TLS || !e->bye.n)
         reader_fail(r, ERR_RANGE, "end of a call");
     else
@@ -132,7 +170,7 @@ static int decode(struct agent *a, struct slice row, struct leftover *l)
     struct reader r;
     reader_init(&r, row);
     const uint8_t version = read_u8(&r, "version");
-    if (version != ROW_VERSION && version != 1)
+    if (!version || version > ROW_VERSION)
         return ERR_UNSUPPORTED;
     l->has_vcr = read_u8(&r, "phone network");
     l->pstn = read_u8(&r, "end");
@@ -144,7 +182,7 @@ static int decode(struct agent *a, struct slice row, struct leftover *l)
     if (l->end_count < 2 || l->end_count > ENDS_MAX || l->pstn >= l->end_count)
         reader_fail(&r, ERR_RANGE, "ends");
     for (unsigned i = 0; i < l->end_count && !r.err; i++)
-        decode_end(a, &r, &l->ends[i]);
+        decode_end(a, version, &r, &l->ends[i]);
     return r.err ? r.err : reader_end(&r, "end of a call in progress");
 }
 
@@ -311,10 +349,8 @@ static int load_row(void *arg, struct slice key, struct slice value)
     if (l->number >= a->next_kept && l->number < UINT64_MAX)
         a->next_kept = l->number + 1;
     int err = key.n == 8 ? decode(a, value, l) : ERR_RANGE;
-    for (unsigned i = 0; i < ENDS_MAX; i++) {
-        if (l->ends[i].bye.err)
-            return ERR_NO_MEMORY;
-    }
+    if (err == ERR_NO_MEMORY)
+        return err;
     if (err) {
         l->is_corrupt = true;
         a->counters.calls_corrupt++;

@@ -299,6 +299,75 @@ static void put_row(struct stage *s, struct slice row)
     memory_store_turn(s->store);
 }
 
+static void copy_opaque(struct reader *in, unsigned length_octets, struct buf *out)
+{
+    buf_opaque(out, length_octets, read_opaque(in, length_octets, "row"));
+}
+
+/* A row as earlier agents wrote it, with the BYEs themselves. */
+static void put_old_row(struct reader *in, uint8_t version, struct buf *out)
+{
+    struct slice texts[7];
+    struct buf bye;
+    read_u8(in, "version");
+    buf_u8(out, version);
+    buf_slice_put(out, read_slice(in, 3, "row"));
+    copy_opaque(in, 1, out);
+    copy_opaque(in, 1, out);
+    buf_slice_put(out, read_slice(in, 8, "row"));
+    const uint8_t ends = read_u8(in, "ends");
+    if (version > 1)
+        buf_u8(out, ends);
+    for (unsigned e = 0; e < ends; e++) {
+        buf_init(&bye, 1024);
+        copy_opaque(in, 1, out);
+        buf_slice_put(out, read_slice(in, 3 + 16 + 2, "row"));
+        copy_opaque(in, 1, out);
+        const uint32_t cseq = read_u32(in, "CSeq");
+        buf_u32(out, cseq);
+        for (unsigned i = 0; i < 7; i++)
+            texts[i] = read_opaque(in, 2, "row");
+        buf_printf(&bye, "BYE %.*s SIP/2.0\r\nMax-Forwards: 70\r\nFrom: %.*s;tag=%.*s\r\n", SLICE_PRINT(texts[5]),
+                   SLICE_PRINT(texts[3]), SLICE_PRINT(texts[1]));
+        buf_printf(&bye, "To: %.*s;tag=%.*s\r\nCall-ID: %.*s\r\nCSeq: %u BYE\r\nContent-Length: 0\r\n\r\n",
+                   SLICE_PRINT(texts[4]), SLICE_PRINT(texts[2]), SLICE_PRINT(texts[0]), cseq);
+        buf_opaque(out, 2, buf_slice(&bye));
+        buf_fini(&bye);
+    }
+    assert_int_equal(reader_end(in, "row"), 0);
+    assert_int_equal(out->err, 0);
+}
+
+/* Calls that an earlier agent had when it ended. */
+static void rows_of_before(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    struct slice stored;
+    static const uint8_t key[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    for (uint8_t version = 1; version <= 2; version++) {
+        struct reader in;
+        struct buf old;
+        talk_connect(s, &ann, PBX, "0309999999", &bob, CARRIER_1);
+        stage_run(s, 1000);
+        assert_int_equal(kv_get(memory_store_kv(s->store), KV_AGENT_DIALOG, slice_of(key, sizeof key), &stored), 0);
+        reader_init(&in, stored);
+        buf_init(&old, 4096);
+        put_old_row(&in, version, &old);
+        put_row(s, buf_slice(&old));
+        buf_fini(&old);
+        crash(s);
+        assert_int_equal(agent_counters(s->agent)->calls_corrupt, 0);
+        talk_asked(&ann, "BYE");
+        talk_answer(&ann, 200, NULL);
+        talk_asked(&bob, "BYE");
+        talk_answer(&bob, 200, NULL);
+        assert_int_equal(memory_store_count(s->store, KV_AGENT_DIALOG), 0);
+        crash(s);
+    }
+    stage_quiet(s);
+}
+
 /* Counted once, and gone: no row that cannot be read is read again at the next start. */
 static void corrupt_rows(void **state)
 {
@@ -346,6 +415,7 @@ int main(void)
         TEST(crash_after_requests),
         TEST(nothing_left),
         TEST(many_calls_at_a_crash),
+        TEST(rows_of_before),
         TEST(corrupt_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
