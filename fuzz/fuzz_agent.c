@@ -644,7 +644,7 @@ static void finish(struct run *r)
     need(!a->leg_count && !a->voices.n && !a->tokens.n && !a->fallback_count && !a->away_count && !r->sounds_open);
     need(agent_requests(a) == 0 && list_empty(&a->calls) && list_empty(&a->leftovers) && list_empty(&a->unkept));
     need(sip_layer_clients(a->layer) == 0 && sip_layer_servers(a->layer) == 0);
-    need(!a->clients.n && !a->servers.n && !a->ends.n && !a->tags.n && !a->attempts.n && !a->direct_count);
+    need(!a->clients.n && !a->servers.n && !a->ends.n && !a->attempts.n && !a->direct_count);
     need(memory_store_count(r->store, KV_AGENT_DIALOG) == 0 || r->store_failed);
     for (size_t i = 0; i < a->trunk_count; i++)
         need(a->trunks[i].calls == 0);

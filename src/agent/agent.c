@@ -177,7 +177,6 @@ int agent_new(const struct agent_options *options, const struct agent_ports *por
     map_init(&a->clients, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->servers, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->ends, ends_max, entropy_u64(ports->entropy));
-    map_init(&a->tags, ends_max, entropy_u64(ports->entropy));
     map_init(&a->attempts, SIZE_MAX, entropy_u64(ports->entropy));
     map_init(&a->late, LATE_ANSWERS_MAX, entropy_u64(ports->entropy));
     region_init(&a->scratch, SCRATCH_OCTETS_MAX);
@@ -226,7 +225,6 @@ void agent_free(struct agent *a)
     map_fini(&a->clients);
     map_fini(&a->servers);
     map_fini(&a->ends);
-    map_fini(&a->tags);
     map_fini(&a->attempts);
     map_fini(&a->late);
     region_fini(&a->scratch);
@@ -568,7 +566,7 @@ void agent_left(const struct agent *a, struct agent_left *ret_left)
                                     .legs = a->leg_count,
                                     .sounds = a->voices.n,
                                     .tokens = a->tokens.n,
-                                    .dialogs = a->ends.n + a->tags.n,
+                                    .dialogs = a->ends.n,
                                     .clients = sip_layer_clients(a->layer) + a->clients.n,
                                     .servers = sip_layer_servers(a->layer) + a->servers.n,
                                     .timers = a->timers.n - own};

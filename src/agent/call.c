@@ -6,6 +6,14 @@
 #define RETRY_AFTER "10"
 #define EXPIRES_DEFAULT_S 3600
 
+/* A BYE of ours on its way. */
+struct farewell {
+    struct list link; /* in call.farewells */
+    struct call *call;
+    struct client client;
+    uint32_t cseq;
+};
+
 /* ---- begin ---- */
 
 static enum call_kind kind_of(enum sip_method method)
@@ -227,21 +235,11 @@ void call_wait(struct call *c)
 /* Asks an end that was not heard for long whether it is still there; what becomes of it: pair.c. */
 static void call_probe(struct end *e)
 {
-    struct call *c = e->call;
-    struct agent *a = c->agent;
+    const struct agent *a = e->agent;
     if (mono_since_us(a->now.mono, e->heard) < a->options->idle_ms * 1000)
         return;
     e->heard = a->now.mono; /* from now on its silence is another one */
-    if (e->probe.token || !e->ready)
-        return;
-    struct sip_hop hop = end_hop(e);
-    buf_clear(&a->octets);
-    sip_dialog_begin_request(&e->dialog, "OPTIONS", 0, &a->octets);
-    struct slice contact = end_contact(a, e->side, hop.transport, e->tag);
-    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(contact));
-    sip_end(&a->octets, (struct slice){0});
-    if (!a->octets.err)
-        client_send(a, &e->probe, &hop, buf_slice(&a->octets));
+    end_probe(e);
 }
 
 static void call_due(struct agent *a, void *owner)

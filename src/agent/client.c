@@ -80,7 +80,8 @@ static int send(struct agent *a, struct client *c, const struct sip_hop *hop, st
     client_drop(a, c);
     c->hop = *hop;
     c->unreachable = false;
-    buf_slice_put(&c->sent, octets);
+    if (has_password(c->trunk))
+        buf_slice_put(&c->sent, octets);
     int err = c->sent.err ? c->sent.err : map_set(&a->clients, slice_of(&token, sizeof token), c);
     if (!err) {
         c->token = token;
@@ -118,12 +119,42 @@ struct slice client_send_ack(struct agent *a, const struct sip_hop *hop, struct 
     return ack;
 }
 
+/* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
+static int read_sent(struct agent *a, const struct client *c, struct sip_message *ret_request)
+{
+    struct sip_message m;
+    struct sip_cursor cursor;
+    const struct sip_field *from, *to, *cseq, *call_id;
+    int err = sip_parse(&a->scratch, buf_slice(&c->sent), SIP_STREAM, &m, NULL);
+    if (err)
+        return err;
+    from = sip_field_first(&m, SIP_FROM);
+    to = sip_field_first(&m, SIP_TO);
+    cseq = sip_field_first(&m, SIP_CSEQ);
+    call_id = sip_field_first(&m, SIP_CALL_ID);
+    if (!from || !to || !cseq || !call_id)
+        return ERR_SYNTAX;
+    m.call_id = call_id->value;
+    m.max_forwards = 70;
+    sip_cursor_init(&cursor, m.octets, from->value);
+    if (!sip_read_address(&cursor, &m.from))
+        return ERR_SYNTAX;
+    sip_cursor_init(&cursor, m.octets, to->value);
+    if (!sip_read_address(&cursor, &m.to))
+        return ERR_SYNTAX;
+    sip_cursor_init(&cursor, m.octets, cseq->value);
+    err = sip_read_cseq(&cursor, &m.cseq);
+    if (!err)
+        *ret_request = m;
+    return err;
+}
+
 /* A 401 or 407: true if it was sent again with the password, so that nobody needs to hear of it. Twice, for the nonce of the first answer may be
  * stale already. */
 static bool answer_challenge(struct agent *a, struct client *c, const struct sip_message *response)
 {
     struct sip_message sent;
-    if (!has_password(c->trunk) || !c->cseq || c->challenges >= 2 || client_sent(a, c, &sent) < 0 ||
+    if (!has_password(c->trunk) || !c->cseq || c->challenges >= 2 || read_sent(a, c, &sent) < 0 ||
         sip_digest_challenged(&c->trunk->digest, &sent, response) < 0)
         return false;
     const struct sip_hop hop = c->hop;
@@ -164,33 +195,4 @@ bool client_event(struct agent *a, const struct sip_event *event)
     }
     c->heard(a, c->owner, status, event->kind == SIP_RESPONSE ? event->message : NULL);
     return true;
-}
-
-int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request)
-{
-    struct sip_message m;
-    struct sip_cursor cursor;
-    const struct sip_field *from, *to, *cseq, *call_id;
-    int err = sip_parse(&a->scratch, buf_slice(&c->sent), SIP_STREAM, &m, NULL);
-    if (err)
-        return err;
-    from = sip_field_first(&m, SIP_FROM);
-    to = sip_field_first(&m, SIP_TO);
-    cseq = sip_field_first(&m, SIP_CSEQ);
-    call_id = sip_field_first(&m, SIP_CALL_ID);
-    if (!from || !to || !cseq || !call_id)
-        return ERR_SYNTAX;
-    m.call_id = call_id->value;
-    m.max_forwards = 70;
-    sip_cursor_init(&cursor, m.octets, from->value);
-    if (!sip_read_address(&cursor, &m.from))
-        return ERR_SYNTAX;
-    sip_cursor_init(&cursor, m.octets, to->value);
-    if (!sip_read_address(&cursor, &m.to))
-        return ERR_SYNTAX;
-    sip_cursor_init(&cursor, m.octets, cseq->value);
-    err = sip_read_cseq(&cursor, &m.cseq);
-    if (!err)
-        *ret_request = m;
-    return err;
 }

@@ -105,7 +105,7 @@ static void detour_detach(struct detour *l, const char *by)
     agent_timer_stop(a, &l->end.timer);
     sip_resend_stop(&l->end.accepted.resend);
     party_ask_no_more(&l->party);
-    client_drop(a, &l->end.probe);
+    end_probe_drop(&l->end);
     if (l->fallback && l->fallback->leg == l)
         l->fallback->leg = NULL;
     l->fallback = l->party.fallback = NULL;
@@ -264,12 +264,7 @@ int detour_call(struct fallback *f, struct trunk *trunk, struct detour **ret_leg
 static int detour_answered(struct detour *l, const struct sip_message *response)
 {
     struct agent *a = l->agent;
-    struct sip_message sent;
-    int err = client_sent(a, &l->client, &sent);
-    if (!err)
-        err = sip_dialog_init_uac(&l->end.dialog, &sent, response);
-    if (!err)
-        err = end_register(a, &l->end);
+    int err = end_open(&l->end, l->call_id, l->cseq, "", response);
     if (err)
         return err;
     sip_dialog_answered(&l->end.dialog, response);

@@ -55,11 +55,12 @@ struct end {
     struct trunk *trunk; /* NULL: IME */
     struct sip_hop hop;  /* where it was first heard, or reached */
     struct sip_dialog dialog;
-    bool ready; /* it has a dialog, which stands in agent.ends */
-    bool gone;  /* it said, or was told, goodbye */
+    bool ready;        /* it has a dialog, which stands in agent.ends */
+    bool gone;         /* it said, or was told, goodbye */
+    struct end *alike; /* another with that tag: a fork of the same request */
     char tag[TAG_OCTETS];
-    struct mono heard; /* the last time, or asked whether it is there */
-    struct client probe;
+    struct mono heard;              /* the last time, or asked whether it is there */
+    struct client *probe;           /* asks whether it is there; NULL: it was not asked */
     struct sip_accepted accepted;   /* the 2xx that we sent here */
     uint64_t accepted_server;       /* its transaction */
     uint32_t accepted_cseq;         /* the INVITE's at the other end */
@@ -114,14 +115,6 @@ struct relay {
     bool ends_call;               /* NOTIFY: the subscription is terminated */
 };
 
-/* A BYE of ours on its way. */
-struct farewell {
-    struct list link; /* in call.farewells */
-    struct call *call;
-    struct client client;
-    uint32_t cseq;
-};
-
 enum call_kind {
     CALL_VOICE,        /* INVITE */
     CALL_SUBSCRIPTION, /* SUBSCRIBE, or REFER outside of a call, with its NOTIFYs */
@@ -145,7 +138,8 @@ struct call {
     struct way *ways;
     size_t way_count, way_room, next_way;
     struct attempt *current; /* NULL: none counts */
-    struct list attempts, pairs, relays, farewells;
+    struct list attempts, pairs, relays;
+    struct list farewells; /* BYEs of ours on their way: call.c */
     size_t pair_count, relay_count;
     struct pair *confirmed;
     bool tried_direct;
@@ -179,9 +173,8 @@ struct agent {
     struct heap timers;
     struct map clients;  /* token → struct client */
     struct map servers;  /* server → struct relay: INVITEs that are not answered */
-    struct map ends;     /* sip_dialog_key → struct end */
+    struct map ends;     /* our tag of it → struct end: the newest of those alike */
     struct map attempts; /* our From tag → struct attempt */
-    struct map tags;     /* our tag of an end → struct end: for URIs that name a dialog of ours */
     struct list calls;
     struct map late; /* sip_dialog_key → struct late_answer */
     size_t call_count, direct_count;
@@ -293,12 +286,16 @@ struct pair *pair_of(struct attempt *at, const struct sip_message *response);
 struct pair *pair_by_request(struct attempt *at, const struct sip_message *request);
 int pair_confirm(struct pair *p, const struct sip_message *response);
 void pair_free(struct pair *p);
-struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag);
+struct end *end_find(const struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag);
 /* An end in its owner's storage. Known by its dialog once that is there; a dialog that cannot be known is taken down again. */
 void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side side, struct trunk *trunk,
               const struct sip_hop *hop);
 int end_register(struct agent *a, struct end *e);
+/* By a response to our request with its tag and that Call-ID and CSeq, to that URI: what the response repeats of the request is not read again. */
+int end_open(struct end *e, const char *call_id, uint32_t cseq, const char *uri, const struct sip_message *response);
 void end_fini(struct agent *a, struct end *e);
+void end_probe(struct end *e); /* asks whether it is there, unless it was asked already */
+void end_probe_drop(struct end *e);
 struct sip_hop end_hop(const struct end *e);
 /* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,

@@ -3,38 +3,56 @@
 
 #include <stdio.h>
 
+static struct slice tag_of(const struct end *e)
+{
+    return slice_of(e->tag, TAG_OCTETS - 1);
+}
+
 int end_register(struct agent *a, struct end *e)
 {
-    const struct sip_dialog *d = &e->dialog;
-    buf_clear(&a->text);
-    sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
-    int err = a->text.err ? a->text.err : map_set(&a->ends, buf_slice(&a->text), e);
-    if (!err && (err = map_set(&a->tags, slice_str(e->tag), e)) != 0)
-        map_remove(&a->ends, buf_slice(&a->text));
+    struct end *alike = map_get(&a->ends, tag_of(e));
+    int err = map_set(&a->ends, tag_of(e), e);
     if (err)
         sip_dialog_fini(&e->dialog);
+    else
+        e->alike = alike;
     e->ready = !err;
     return err;
 }
 
+int end_open(struct end *e, const char *call_id, uint32_t cseq, const char *uri, const struct sip_message *response)
+{
+    struct sip_message sent = *response;
+    sent.call_id = slice_str(call_id);
+    sent.from.tag = tag_of(e);
+    sent.cseq.number = cseq;
+    sent.uri = slice_str(uri);
+    int err = sip_dialog_init_uac(&e->dialog, &sent, response);
+    return err ? err : end_register(e->agent, e);
+}
+
 static void end_unregister(struct agent *a, struct end *e)
 {
-    const struct sip_dialog *d = &e->dialog;
     if (!e->ready)
         return;
-    buf_clear(&a->text);
-    sip_dialog_key(slice_str(d->call_id), slice_str(d->local_tag), slice_str(d->remote_tag), &a->text);
-    map_remove_value(&a->ends, buf_slice(&a->text), e);
-    map_remove_value(&a->tags, slice_str(e->tag), e);
+    struct end *first = map_get(&a->ends, tag_of(e)), **at = &first;
+    while (*at != e)
+        at = &(*at)->alike;
+    *at = e->alike;
+    if (!first)
+        map_remove(&a->ends, tag_of(e));
+    else if (first == e->alike)
+        map_set(&a->ends, tag_of(e), first); /* in the place of e: it needs no memory */
     sip_dialog_fini(&e->dialog);
     e->ready = false;
 }
 
-struct end *end_find(struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag)
+struct end *end_find(const struct agent *a, struct slice call_id, struct slice local_tag, struct slice remote_tag)
 {
-    buf_clear(&a->text);
-    sip_dialog_key(call_id, local_tag, remote_tag, &a->text);
-    return a->text.err ? NULL : map_get(&a->ends, buf_slice(&a->text));
+    struct end *e = map_get(&a->ends, local_tag);
+    while (e && !(slice_eq_str(call_id, e->dialog.call_id) && slice_eq_str(remote_tag, e->dialog.remote_tag)))
+        e = e->alike;
+    return e;
 }
 
 /* The 2xx is repeated until it is acknowledged; if it never is, the call has no sense (RFC 3261 13.3.1.4). */
@@ -64,7 +82,7 @@ static void probed(struct agent *a, void *owner, unsigned status, const struct s
     struct call *c = e->call;
     if (status < 200)
         return;
-    client_drop(a, &e->probe);
+    end_probe_drop(e);
     e->heard = a->now.mono;
     if ((response && status != 481 && status != 408) || c->state != CALL_UP) {
         call_check(c);
@@ -77,6 +95,33 @@ static void probed(struct agent *a, void *owner, unsigned status, const struct s
     call_end(c, 408, e->is_called ? "the agent: the called side had gone" : "the agent: the caller had gone");
 }
 
+void end_probe(struct end *e)
+{
+    struct agent *a = e->agent;
+    if (e->probe || !e->ready)
+        return;
+    struct sip_hop hop = end_hop(e);
+    buf_clear(&a->octets);
+    sip_dialog_begin_request(&e->dialog, "OPTIONS", 0, &a->octets);
+    struct slice contact = end_contact(a, e->side, hop.transport, e->tag);
+    sip_put_text(&a->octets, SIP_CONTACT, "<%.*s>", SLICE_PRINT(contact));
+    sip_end(&a->octets, (struct slice){0});
+    e->probe = a->octets.err ? NULL : mem_alloc(sizeof *e->probe);
+    if (!e->probe)
+        return;
+    client_init(e->probe, probed, e, e->trunk, &e->dialog.local_cseq);
+    if (client_send(a, e->probe, &hop, buf_slice(&a->octets)) < 0)
+        end_probe_drop(e);
+}
+
+void end_probe_drop(struct end *e)
+{
+    if (e->probe)
+        client_drop(e->agent, e->probe);
+    mem_free(e->probe);
+    e->probe = NULL;
+}
+
 void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side side, struct trunk *trunk,
               const struct sip_hop *hop)
 {
@@ -86,8 +131,6 @@ void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side si
     e->trunk = trunk;
     e->hop = *hop;
     e->heard = a->now.mono;
-    client_init(&e->probe, probed, e, trunk, NULL);
-    e->probe.cseq = &e->dialog.local_cseq;
     sip_accepted_init(&e->accepted);
     sip_confirmed_init(&e->confirmed);
     e->timer = (struct timer){.fire = accepted_due, .owner = e};
@@ -96,7 +139,7 @@ void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side si
 void end_fini(struct agent *a, struct end *e)
 {
     end_unregister(a, e);
-    client_drop(a, &e->probe);
+    end_probe_drop(e);
     agent_timer_stop(a, &e->timer);
     sip_accepted_fini(&e->accepted);
     sip_confirmed_fini(&e->confirmed);
@@ -150,7 +193,6 @@ static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
 
 struct pair *pair_of(struct attempt *at, const struct sip_message *response)
 {
-    struct agent *a = at->call->agent;
     struct pair *p = NULL;
     LIST_EACH(it, &at->call->pairs) {
         struct pair *known = CONTAINER_OF(it, struct pair, link);
@@ -159,11 +201,8 @@ struct pair *pair_of(struct attempt *at, const struct sip_message *response)
     }
     if (!p)
         p = pair_new(at, response->to.tag);
-    if (p && !p->ends[1].ready) { /* a response without Contact makes no dialog yet */
-        struct sip_message sent;
-        if (!client_sent(a, &at->client, &sent) && !sip_dialog_init_uac(&p->ends[1].dialog, &sent, response))
-            end_register(a, &p->ends[1]);
-    }
+    if (p && !p->ends[1].ready)
+        end_open(&p->ends[1], at->call_id, at->cseq, at->way ? at->way->uri : "", response);
     return p;
 }
 

@@ -123,7 +123,7 @@ void refer_patch_to(struct agent *a, struct sip_edit *e, const struct sip_messag
 struct end *refer_named(struct agent *a, struct slice user, struct slice *ret_far_user)
 {
     const size_t tag = TAG_OCTETS - 1;
-    struct end *named = user.n >= tag ? map_get(&a->tags, slice_of(user.p, tag)) : NULL;
+    struct end *named = user.n >= tag ? map_get(&a->ends, slice_of(user.p, tag)) : NULL;
     struct end *to = named ? named->other : NULL;
     *ret_far_user = (struct slice){0};
     if (!to || !to->ready || user.n == tag)

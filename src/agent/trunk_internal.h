@@ -37,7 +37,7 @@ struct client {
     uint32_t *cseq;      /* counts up if it is sent again with an answer to a challenge; NULL: it is not */
     uint32_t *sent_as;   /* is told the number then; may be NULL */
     struct sip_hop hop;
-    struct buf sent;     /* as given to the layer */
+    struct buf sent;     /* as given to the layer; empty if nobody may ask for a password */
     unsigned challenges; /* answered */
     bool unreachable;    /* what 503 meant */
 };
@@ -105,8 +105,6 @@ bool client_event(struct agent *a, const struct sip_event *event); /* false: of 
 struct slice client_credentials_shown(struct agent *a, const struct client *c);
 /* Sends the ACK in a->octets with such lines. What was sent, in the scratch region; empty: nothing was. */
 struct slice client_send_ack(struct agent *a, const struct sip_hop *hop, struct slice credentials);
-/* Reads what we have written ourselves, which has no Via yet. Lives in the scratch region. */
-int client_sent(struct agent *a, const struct client *c, struct sip_message *ret_request);
 
 /* trunk.c: PBXs and trunks */
 void trunks_init(struct agent *a);

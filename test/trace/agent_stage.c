@@ -338,7 +338,6 @@ int agent_stage_teardown(void **state)
     assert_int_equal(s->agent->clients.n, 0);
     assert_int_equal(s->agent->servers.n, 0);
     assert_int_equal(s->agent->ends.n, 0);
-    assert_int_equal(s->agent->tags.n, 0);
     assert_int_equal(s->agent->attempts.n, 0);
     assert_int_equal(s->agent->late.n, 0);
     assert_int_equal(s->agent->direct_count, 0);
