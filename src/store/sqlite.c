@@ -127,12 +127,38 @@ static int write_row(struct sqlite_store *store, const struct row *row)
     return err;
 }
 
+/* The last key that the table of rows has, in store->value. ERR_NOT_FOUND: it has none. */
+static int read_last(struct sqlite_store *store, enum kv_table table)
+{
+    sqlite3_stmt *statement = store->statements[STATEMENT_LAST];
+    sqlite3_bind_int(statement, 1, (int)table);
+    int code = sqlite3_step(statement);
+    int err = code == SQLITE_ROW ? 0 : sqlite_err(store->db, code);
+    buf_clear(&store->value);
+    if (!err && sqlite3_column_type(statement, 0) == SQLITE_NULL)
+        err = ERR_NOT_FOUND;
+    else if (!err)
+        buf_put(&store->value, sqlite3_column_blob(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
+    sqlite3_reset(statement);
+    return err ? err : store->value.err;
+}
+
+/* Most of what was removed was never in the table: its key was put since, and is larger than all that are there. */
 static int write_rows(struct sqlite_store *store, struct rows *rows)
 {
     struct row *const *sorted = rows_sort(rows);
     int err = rows->n && !sorted ? ERR_NO_MEMORY : 0;
-    for (size_t i = 0; !err && i < rows->n; i++)
-        err = write_row(store, sorted[i]);
+    bool is_empty = false;
+    for (size_t i = 0; !err && i < rows->n; i++) {
+        const struct row *row = sorted[i];
+        if (!i || row->table != sorted[i - 1]->table) {
+            err = read_last(store, (enum kv_table)row->table);
+            is_empty = err == ERR_NOT_FOUND;
+            err = is_empty ? 0 : err;
+        }
+        if (!err && !(row->is_removed && (is_empty || slice_cmp(row_key(row), buf_slice(&store->value)) > 0)))
+            err = write_row(store, row);
+    }
     return err;
 }
 

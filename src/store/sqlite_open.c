@@ -21,6 +21,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
         "INSERT INTO kv (tbl, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     [STATEMENT_REMOVE] = "DELETE FROM kv WHERE tbl = ? AND key = ?",
     [STATEMENT_GET] = "SELECT value FROM kv WHERE tbl = ? AND key = ?",
+    [STATEMENT_LAST] = "SELECT max(key) FROM kv WHERE tbl = ?",
     [STATEMENT_APPEND] = "INSERT INTO recent (rows) VALUES (?)",
     [STATEMENT_FORGET] = "DELETE FROM recent",
 };

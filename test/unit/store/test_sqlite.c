@@ -421,6 +421,34 @@ static void test_recent_rows_are_seen(void **state)
     sqlite_store_close(store);
 }
 
+/* Rows that come and go beside those of the table, before, between and behind its keys; there is another table, with nothing in it. */
+static void test_removed_rows_are_gone(void **state)
+{
+    static const char *const keys[] = {"a", "b", "c", "d", "e"};
+    struct place *place = *state;
+    place->recent_octets_max = 1 << 20;
+    struct sqlite_store *store = open_store(place);
+    const struct kv *kv = sqlite_store_kv(store);
+    put_text(kv, "b", "1");
+    put_text(kv, "d", "1");
+    assert_rows(kv, "b=1 d=1 ");
+    for (unsigned i = 0; i < 5; i++)
+        put_text(kv, keys[i], "2");
+    kv_put(kv, KV_AGENT_CALL, slice_str("a"), slice_str("1"));
+    sqlite_store_turn(store);
+    for (unsigned i = 0; i < 5; i++)
+        put_text(kv, keys[i], NULL);
+    kv_remove(kv, KV_AGENT_CALL, slice_str("a"));
+    sqlite_store_turn(store);
+    put_text(kv, "f", "1");
+    put_text(kv, "g", NULL);
+    assert_rows(kv, "f=1 ");
+    sqlite_store_close(store);
+    store = open_store(place);
+    assert_rows(sqlite_store_kv(store), "f=1 ");
+    sqlite_store_close(store);
+}
+
 /* Dies with rows in each place. */
 static void die_with_recent_rows(struct place *place)
 {
@@ -648,6 +676,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk_with_recent_rows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_recent_rows_are_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_removed_rows_are_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_recent_rows_are_found_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_earlier_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_recent_rows, set_up, tear_down),
