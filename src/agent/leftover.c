@@ -68,7 +68,7 @@ static void encode_end(struct end *e, struct buf *row)
     put_text(row, d->local_address);
     put_text(row, d->remote_address);
     put_text(row, d->remote_target);
-    put_text(row, d->routes);
+    put_text(row, d->routes ? d->routes : "");
 }
 
 static void encode(struct call *c, struct buf *row)

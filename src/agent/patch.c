@@ -31,6 +31,10 @@ static void patch_copy(struct agent *a, struct sip_edit *e, const struct sip_mes
         sip_edit_remove_all(e, header);
         return;
     }
+    if (!sip_field_next(from, f)) {
+        sip_edit_set(e, header, f->value);
+        return;
+    }
     buf_clear(&a->text);
     for (; f; f = sip_field_next(from, f)) {
         if (a->text.n)

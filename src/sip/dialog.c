@@ -75,6 +75,10 @@ static int read_routes(const struct sip_message *m, bool reversed, char **ret_ro
         if (c.err)
             return c.err;
     }
+    if (!count) {
+        *ret_routes = NULL;
+        return 0;
+    }
     buf_init(&text, SIP_DIALOG_OCTETS_MAX);
     for (size_t i = 0; i < count; i++) {
         buf_str(&text, i ? ", " : "");
@@ -269,7 +273,9 @@ int sip_dialog_answered(struct sip_dialog *d, const struct sip_message *response
 static bool first_route(const struct sip_dialog *d, struct sip_address *ret_route, struct slice *ret_rest)
 {
     struct sip_cursor c;
-    struct slice routes = slice_str(d->routes);
+    if (!d->routes)
+        return false;
+    const struct slice routes = slice_str(d->routes);
     sip_cursor_init(&c, routes, routes);
     if (!sip_read_address(&c, ret_route))
         return false;

@@ -21,7 +21,7 @@ struct sip_dialog {
     char *local_address;  /* From of our requests: name-addr with parameters, without the tag */
     char *remote_address; /* To of our requests, likewise */
     char *remote_target;  /* Contact of the other side: the Request-URI of our requests */
-    char *routes;         /* the route set, separated by commas, first hop first; "" : none */
+    char *routes;         /* the route set, separated by commas, first hop first; NULL: none */
     uint32_t local_cseq;  /* of our last request; 0: none yet */
     uint32_t remote_cseq; /* of its last request; valid if has_remote_cseq */
     bool has_remote_cseq;

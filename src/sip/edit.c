@@ -22,6 +22,7 @@ struct sip_edit {
     const struct sip_message *message;
     struct piece *pieces;
     size_t count;
+    size_t added; /* of these are fields that are put in */
     size_t room;
     bool body_changed;
     struct slice body;
@@ -51,6 +52,8 @@ static void remove_pieces(struct sip_edit *e, size_t first, size_t count)
 {
     if (!count)
         return;
+    for (size_t i = first; i < first + count; i++)
+        e->added -= e->pieces[i].name_octets > 0;
     memmove(&e->pieces[first], &e->pieces[first + count], (e->count - first - count) * sizeof *e->pieces);
     e->count -= count;
 }
@@ -78,6 +81,7 @@ static void insert_piece(struct sip_edit *e, size_t index, struct piece piece)
         return;
     memmove(&e->pieces[index + 1], &e->pieces[index], (e->count - index) * sizeof *e->pieces);
     e->pieces[index] = piece;
+    e->added += piece.name_octets > 0;
     e->count++;
 }
 
@@ -199,18 +203,23 @@ void sip_edit_replace(struct sip_edit *e, struct slice old, struct slice octets)
 /* Fields of that name which the edit has put in. */
 static void remove_added(struct sip_edit *e, const char *name)
 {
-    for (size_t i = e->count; i-- > 0;) {
+    for (size_t i = e->added ? e->count : 0; i-- > 0;) {
         struct slice added = slice_of(e->pieces[i].text.p, e->pieces[i].name_octets);
         if (added.n && text_equal_nocase(added, slice_str(name)))
             remove_pieces(e, i, 1);
     }
 }
 
+static void remove_from(struct sip_edit *e, const struct sip_field *first)
+{
+    for (const struct sip_field *f = first; f; f = sip_field_next(e->message, f))
+        sip_edit_remove(e, f);
+}
+
 void sip_edit_remove_all(struct sip_edit *e, enum sip_header header)
 {
     remove_added(e, sip_header_name(header));
-    for (const struct sip_field *f = sip_field_first(e->message, header); f; f = sip_field_next(e->message, f))
-        sip_edit_remove(e, f);
+    remove_from(e, sip_field_first(e->message, header));
 }
 
 /* Behind all that is put in at the same place, or before it. */
@@ -248,7 +257,9 @@ static void set(struct sip_edit *e, const struct sip_field *first, const char *n
 void sip_edit_set(struct sip_edit *e, enum sip_header header, struct slice value)
 {
     const struct sip_field *first = sip_field_first(e->message, header);
-    sip_edit_remove_all(e, header);
+    remove_added(e, sip_header_name(header));
+    if (first)
+        remove_from(e, sip_field_next(e->message, first));
     set(e, first, sip_header_name(header), value);
 }
 

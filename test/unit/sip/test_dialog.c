@@ -320,7 +320,7 @@ static void test_confirmation(void **state)
     struct fixture *f = *state;
     response(&f->response, 180, "a6c85cf", "");
     assert_int_equal(sip_dialog_init_uac(&f->d, &f->invite.m, &f->response.m), 0);
-    assert_string_equal(f->d.routes, "");
+    assert_null(f->d.routes);
     response(&f->other, 200, "a6c85cf", "Contact: <sip:bob@192.0.2.5>\r\n" ROUTES);
     assert_int_equal(sip_dialog_answered(&f->d, &f->other.m), 0);
     assert_int_equal(f->d.state, SIP_DIALOG_CONFIRMED);
