@@ -89,12 +89,7 @@ static bool call_enter(struct edge_call *c, const struct sip_message *m)
         return true;
     c->target = edge_contact_of(m);
     c->routes = edge_routes_of(m, false);
-    if (c->kind == EDGE_CALL) {
-        c->next_session = ++e->next_session;
-        c->sensitivity = (uint8_t)e->options->sensitivity;
-        if (alg_sdp_new(c->next_session, c->sensitivity, &c->sdp) < 0)
-            return false;
-    }
+    c->sensitivity = (uint8_t)e->options->sensitivity;
     return edge_timer_set(e, &c->timer, e->options->ring_ms) == 0;
 }
 

@@ -262,8 +262,8 @@ static void get_dialog(struct reader *r, struct edge_call *c)
         reader_fail_at(r, err, at + 4 + fault.octet, fault.rule);
     if (!r->err && d->sdp && c->session && alg_sdp_session(d->sdp)->id != c->session)
         reader_fail(r, ERR_SYNTAX, "session of media");
-    if (!r->err && d->sdp)
-        c->sensitivity = (uint8_t)alg_sdp_session(d->sdp)->sensitivity;
+    c->is_described = d->sdp != NULL;
+    c->sensitivity = (uint8_t)(d->sdp ? alg_sdp_session(d->sdp)->sensitivity : e->options->sensitivity);
     c->confirmed = d;
 }
 

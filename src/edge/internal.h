@@ -177,7 +177,7 @@ struct edge_call {
     struct edge_dialog *confirmed; /* the first one that was; NULL: none is */
     uint64_t session;              /* of media; 0: none is open, and all that was to be said of it was said */
     bool session_closed;
-    uint64_t next_session;   /* its number when it is opened */
+    bool is_described;       /* something was: its alg_sdp is here or its dialogs' */
     struct alg_sdp *sdp;     /* of the first request, until its answer */
     uint8_t sensitivity;     /* of the quality watch: the options', or the agent's word */
     uint8_t bad_streams;     /* a bit each: told to be bad, and not good again */

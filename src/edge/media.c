@@ -9,11 +9,11 @@ static uint8_t family_of(const struct edge_call *c, enum edge_side side)
 }
 
 /* The ports of a call are opened by the first description that passes. */
-static unsigned open_session(struct edge_call *c)
+static unsigned open_session(struct edge_call *c, const struct alg_sdp *sdp)
 {
     struct edge *e = c->edge;
     const struct media_port *port = e->ports.media;
-    const uint64_t id = c->next_session;
+    const uint64_t id = alg_sdp_session(sdp)->id;
     if (c->session || c->session_closed || !port)
         return 0;
     if (map_set(&e->sessions, slice_of(&id, sizeof id), c) < 0)
@@ -37,17 +37,29 @@ static void set_session(struct edge_call *c, const struct alg_sdp *sdp)
         port->set(port->ctx, session);
 }
 
+/* The call has none until something is described in it, and one from then on, with its forks' copies. */
+static void describe_first(struct edge_call *c)
+{
+    if (c->kind == EDGE_CALL && !c->is_described)
+        c->is_described = alg_sdp_new(++c->edge->next_session, c->sensitivity, &c->sdp) == 0;
+}
+
 /* A dialog of its own begins with the first description in it: the only one, mostly, which takes what the call has; while it may still be one of several
  * forks it takes a copy. NULL: there are none, or no memory. */
 static struct alg_sdp *sdp_of(struct edge_call *c, struct edge_dialog *d, const struct sip_message *m)
 {
-    if (!d || d->sdp || !c->sdp || !m->body.n)
-        return d && (d->sdp || m->body.n) ? d->sdp : c->sdp;
-    if (!m->is_request && m->status >= 200) {
+    if (d && d->sdp)
+        return d->sdp;
+    if (!m->body.n)
+        return c->sdp;
+    describe_first(c);
+    if (!d || !c->sdp)
+        return c->sdp;
+    if (d != c->confirmed && (m->is_request || m->status < 200)) {
+        d->sdp = alg_sdp_clone(c->sdp);
+    } else {
         d->sdp = c->sdp;
         c->sdp = NULL;
-    } else {
-        d->sdp = alg_sdp_clone(c->sdp);
     }
     return d->sdp;
 }
@@ -102,7 +114,7 @@ unsigned edge_media_pass(struct edge_call *c, struct edge_dialog *d, enum edge_s
         e->counters.refused_memory++;
         return 500;
     }
-    const unsigned status = sdp && m->body.n ? open_session(c) : 0;
+    const unsigned status = sdp && m->body.n ? open_session(c, sdp) : 0;
     if (status)
         return status;
     const struct alg_sdp_ports ports = {.options = e->options,

@@ -97,6 +97,28 @@ static void offer_comes_late(void **state)
     assert_int_equal(s->open_count, 0);
 }
 
+/* Nothing is described at first, as by those who only want to know whether somebody is there. */
+static void described_later(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    talk_ask(s, &ann, AGENT, "INVITE", WAY, NULL);
+    talk_asked_first(s, &bob, FAR, "INVITE");
+    const char *const sdp = bob.sdp;
+    bob.sdp = NULL;
+    talk_accept(&ann, &bob);
+    assert_int_equal(s->open_count, 0);
+    bob.sdp = sdp;
+    talk_request(&bob, "INVITE", NULL, stage_secure_sdp);
+    talk_asked(&ann, "INVITE");
+    assert_plain(s);
+    talk_accept(&bob, &ann);
+    assert_int_equal(session(s)->sets, 1);
+    assert_int_equal(s->open_count, 1);
+    talk_bye(&ann, &bob);
+    assert_int_equal(s->open_count, 0);
+}
+
 static void answer_in_ack_is_wrong(void **state)
 {
     struct stage *s = *state;
@@ -386,6 +408,7 @@ int main(void)
         CASE(out),
         CASE(in),
         CASE(offer_comes_late),
+        CASE(described_later),
         CASE(answer_in_ack_is_wrong),
         CASE(early_media_of_forks),
         CASE(hold),

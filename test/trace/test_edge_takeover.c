@@ -78,6 +78,32 @@ static void goes_on(void **state)
     free(again);
 }
 
+/* What had no media gets some at the edge that goes on. */
+static void described_later(void **state)
+{
+    struct stage *s = *state;
+    struct talk bob, ann;
+    struct rows *rows = calloc(1, sizeof *rows);
+    struct fault fault = {0};
+    talk_ask(s, &bob, FAR, "INVITE", stage_good_ticket(s), NULL);
+    talk_asked_first(s, &ann, AGENT, "INVITE");
+    const char *const sdp = ann.sdp;
+    ann.sdp = NULL;
+    talk_accept(&bob, &ann);
+    assert_int_equal(edge_each_call(s->edge, s->now, keep, rows), 0);
+    replace(s);
+    assert_int_equal(edge_take_call(s->edge, s->now, slice_of(rows->octets, rows->n), &fault), 0);
+    ann.sdp = sdp;
+    talk_request(&bob, "INVITE", NULL, stage_secure_sdp);
+    talk_asked(&ann, "INVITE");
+    talk_accept(&bob, &ann);
+    assert_int_equal(s->open_count, 1);
+    assert_int_equal(s->sessions[0].sets, 1);
+    talk_bye(&bob, &ann);
+    assert_int_equal(s->open_count, 0);
+    free(rows);
+}
+
 /* Each prefix, each octet changed, each allocation refused: an error, or a call in good order; never a crash, never anything left. */
 static void damaged(void **state)
 {
@@ -125,6 +151,6 @@ static void damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(goes_on), CASE(damaged)};
+    const struct CMUnitTest tests[] = {CASE(goes_on), CASE(described_later), CASE(damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
