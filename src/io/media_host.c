@@ -2,6 +2,7 @@
 #include "io/media_host_private.h"
 
 #include "base/mem.h"
+#include "io/process.h"
 #include "io/stream_private.h"
 
 #include <errno.h>
@@ -11,6 +12,9 @@
 
 /* Ports that another program has are passed over, so many at a time. */
 #define BINDS_MAX 64
+
+/* What a worker has open besides ports: its control socket and timer, standard streams, what was sent to it and waits. */
+#define DESCRIPTORS_OF_OTHERS 256
 
 /* A session goes on in another process so often within so long: it may be what the processes die of. */
 #define RESUMES_MAX 3
@@ -52,10 +56,12 @@ static uint32_t pair_number(const struct bound_port *bound)
     return bound->ports ? bound->ports->number + bound->port : 0;
 }
 
-static void close_pair(struct host_worker *w, uint32_t number)
+static void close_pair(struct host_worker *w, const struct bound_port *bound)
 {
+    const struct media_control command = {.kind = MEDIA_CONTROL_CLOSE, .pair = pair_number(bound)};
+    w->open_count -= bound->is_open;
     w->host->counters.ports_closed++;
-    media_host_command(w, &(struct media_control){.kind = MEDIA_CONTROL_CLOSE, .pair = number}, NULL);
+    media_host_command(w, &command, NULL);
 }
 
 /* All that a session may have bound. */
@@ -101,7 +107,7 @@ static void close_all(struct host_session *s)
     for (unsigned n = 0; n < BOUND_MAX && s->port_count; n++) {
         struct bound_port *bound = bound_at(s, n);
         if (bound->ports)
-            close_pair(s->worker, pair_number(bound));
+            close_pair(s->worker, bound);
         release(s, bound, false);
     }
 }
@@ -214,8 +220,21 @@ static int open_pair(struct host_worker *w, struct bound_port *bound)
     close(fds[0]);
     close(fds[1]);
     bound->is_open = w->fd >= 0;
+    w->open_count += bound->is_open;
     w->host->counters.ports_opened++;
     return 0;
+}
+
+/* A worker has room for another pair; if need be, one that is free is closed for it, though it may rest still. */
+static bool has_room(struct host_worker *w)
+{
+    for (unsigned n = 0; n < MEDIA_SIDES * 2 && w->open_count >= w->host->options.pairs_max; n++) {
+        struct host_ports *ports = &w->ports[n / 2][n % 2];
+        struct bound_port bound = {.ports = ports, .is_open = true};
+        if (ports->free && media_ports_close_idle(ports->free, MONO_NEVER, &bound.port))
+            close_pair(w, &bound);
+    }
+    return w->open_count < w->host->options.pairs_max;
 }
 
 /* A free pair that the worker has. */
@@ -229,12 +248,15 @@ static int take_pair(struct host_worker *w, struct host_ports *ports, struct bou
         err = media_ports_take(ports->free, now, &bound.port, &bound.is_open);
         if (err)
             break;
-        err = bound.is_open ? 0 : open_pair(w, &bound);
+        if (!bound.is_open)
+            err = has_room(w) ? open_pair(w, &bound) : ERR_LIMIT;
         if (!err) {
             *ret_bound = bound;
             return 0;
         }
         media_ports_give_back(ports->free, bound.port, mono_after_ms(now, host->options.port_rest_ms), false);
+        if (err == ERR_LIMIT)
+            break;
         if (err != ERR_EXISTS)
             return err;
         host->counters.ports_busy++;
@@ -252,10 +274,10 @@ static void close_idle(void *arg)
     for (unsigned i = 0; i < host->worker_count; i++) {
         for (unsigned n = 0; n < MEDIA_SIDES * 2; n++) {
             struct host_ports *ports = &host->workers[i].ports[n / 2][n % 2];
-            struct bound_port bound = {.ports = ports};
+            struct bound_port bound = {.ports = ports, .is_open = true};
             for (unsigned left = ports->free ? IDLE_CLOSED_MAX : 0;
                  left && media_ports_close_idle(ports->free, rested_before, &bound.port); left--)
-                close_pair(&host->workers[i], pair_number(&bound));
+                close_pair(&host->workers[i], &bound);
         }
     }
     loop_timer_set(host->idle_timer, mono_after_ms(now, IDLE_TICK_MS));
@@ -484,6 +506,7 @@ void media_host_died(struct host_worker *w)
     for (unsigned n = 0; n < MEDIA_SIDES * 2; n++)
         if (w->ports[n / 2][n % 2].free)
             media_ports_all_closed(w->ports[n / 2][n % 2].free);
+    w->open_count = 0;
     LIST_EACH(link, &w->sessions) {
         struct host_session *s = CONTAINER_OF(link, struct host_session, of_worker);
         for (unsigned n = 0; n < BOUND_MAX; n++)
@@ -586,6 +609,23 @@ static int prepare_ports(struct host_worker *w, const struct entropy *entropy)
     return err;
 }
 
+/* A worker that has no descriptor left for a port that it is given could not take the call either. */
+static void fit_descriptors(struct media_host *host)
+{
+    struct media_host_options *o = &host->options;
+    const size_t files = process_files_max(), others = DESCRIPTORS_OF_OTHERS;
+    const size_t max = files > 2 * others ? (files - others) / MEDIA_COMPONENTS : others / MEDIA_COMPONENTS;
+    size_t wanted = 0;
+    for (unsigned n = 0; n < MEDIA_SIDES * 2; n++)
+        if (host->workers[0].ports[n / 2][n % 2].free)
+            wanted += (o->port_max + 1u - o->port_min) / 2u / host->worker_count;
+    if (!o->pairs_max || o->pairs_max > max)
+        o->pairs_max = (uint32_t)max;
+    if (wanted > max)
+        log_event(o->log, LEVEL_WARNING, "media.ports.fewer",
+                  "pairs=%zu instead of %zu at each worker: the limit of open files is %zu", max, wanted, files);
+}
+
 int media_host_new(struct loop *loop, const struct media_host_options *options, const struct entropy *entropy,
                    media_host_event_fn *event, void *arg, struct media_host **ret_host)
 {
@@ -615,6 +655,8 @@ int media_host_new(struct loop *loop, const struct media_host_options *options, 
     }
     for (unsigned i = 0; i < host->worker_count && !err; i++)
         err = prepare_ports(&host->workers[i], entropy);
+    if (!err)
+        fit_descriptors(host);
     for (unsigned i = 0; i < host->worker_count && !err; i++)
         err = media_host_start_worker(&host->workers[i]);
     if (!err)

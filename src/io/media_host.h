@@ -43,6 +43,8 @@ struct media_host_options {
     uint32_t port_rest_ms;       /* a port that was given back is not used again for so long */
     uint32_t port_idle_ms;       /* one that was not used again for so long behind that is closed */
     uint32_t sessions_max;
+    uint32_t
+        pairs_max; /* of ports, open at a worker, those that rest included; 0: as many as its limit of open files allows */
     uint32_t patience_ms;      /* a worker that has said nothing for so long is taken for hanging */
     uint32_t restart_pause_ms; /* one that dies within so long of its start is not started again before it is over */
     struct media_relay_options relay;

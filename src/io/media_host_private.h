@@ -35,6 +35,7 @@ struct host_worker {
     unsigned restarts;
     uint32_t session_count;
     uint32_t port_count; /* the measure of its load */
+    uint32_t open_count; /* pairs that it has open, those that are free included */
     struct list sessions;
     struct host_ports ports[MEDIA_SIDES]
                            [2]; /* for IPv4 and for IPv6; where both sides have one address it is inside's */

@@ -214,15 +214,17 @@ static int read_command(struct worker *w)
     int err = media_control_decode(slice_of(octets, (size_t)n), &command, NULL);
     if (!err && command.kind >= MEDIA_CONTROL_READY)
         err = ERR_UNSUPPORTED;
-    if (!err && count != (command.kind == MEDIA_CONTROL_PAIR ? MEDIA_COMPONENTS : 0))
+    const unsigned wanted = command.kind == MEDIA_CONTROL_PAIR ? MEDIA_COMPONENTS : 0;
+    const bool is_short = count < wanted && header.msg_flags & MSG_CTRUNC; /* no descriptor is left for it */
+    if (!err && !is_short && count != wanted)
         err = ERR_SYNTAX;
     if (!err && command.kind == MEDIA_CONTROL_CONFIGURE)
         err = configure(w, &command.options);
     else if (!err && !w->relay)
         err = ERR_WRONG_STATE;
-    else if (!err)
+    else if (!err && !is_short) /* else the session that is to have the pair is refused */
         obey(w, &command, fds);
-    if (err)
+    if (err || is_short)
         for (unsigned i = 0; i < count; i++)
             close(fds[i]);
     mem_wipe(octets, (size_t)n);

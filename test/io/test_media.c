@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static void on_event(void *arg, const struct media_event *event)
     w->count[event->kind]++;
 }
 
-static void open_world_with(struct world *w, unsigned workers, uint32_t port_idle_ms)
+static void open_world_with(struct world *w, unsigned workers, uint32_t port_idle_ms, uint32_t pairs_max)
 {
     *w = (struct world){0};
     assert_int_equal(loop_new(&w->loop), 0);
@@ -58,6 +59,7 @@ static void open_world_with(struct world *w, unsigned workers, uint32_t port_idl
     options.port_max = 20001 + 2 * PORTS;
     options.port_rest_ms = 100;
     options.port_idle_ms = port_idle_ms;
+    options.pairs_max = pairs_max;
     options.relay.figures_ms = 50;
     options.patience_ms = 3000;
     options.restart_pause_ms = 100;
@@ -68,7 +70,7 @@ static void open_world_with(struct world *w, unsigned workers, uint32_t port_idl
 
 static void open_world(struct world *w, unsigned workers)
 {
-    open_world_with(w, workers, PATIENCE_MS);
+    open_world_with(w, workers, PATIENCE_MS, 0);
 }
 
 static void close_world(struct world *w)
@@ -710,7 +712,7 @@ static void ports_that_nobody_wants_are_closed(void **state)
     struct world w;
     struct call c;
     struct addr phone = address(PHONE, 0);
-    open_world_with(&w, 1, 10);
+    open_world_with(&w, 1, 10, 0);
     assert_int_equal(call_open(&w, &c, 1, &phone), 0);
     assert_flows(&w, &c);
     WAIT_FOR(&w, try_outward(&c)); /* those of a call stay */
@@ -723,6 +725,38 @@ static void ports_that_nobody_wants_are_closed(void **state)
     WAIT_FOR(&w, bind(own, (struct sockaddr *)&storage, n) == 0);
     close(own);
     call_close(&c);
+    close_world(&w);
+}
+
+/* Those that are free, but rest, give way to others; beyond what is bound nothing is opened, and nobody else is harmed. */
+static void a_worker_has_no_more_open_than_it_can(void **state)
+{
+    (void)state;
+    struct world w;
+    struct call a, b;
+    struct addr local, phone = address(PHONE, 0);
+    open_world_with(&w, 1, PATIENCE_MS, 4);
+    assert_int_equal(call_open(&w, &a, 1, &phone), 0);
+    assert_flows(&w, &a);
+    for (uint64_t id = 2; id <= 4; id++) {
+        assert_int_equal(call_open(&w, &b, id, &phone), 0);
+        assert_flows(&w, &b);
+        assert_int_equal(media_host_counters(w.host)->ports, 4);
+        if (id == 4)
+            break;
+        expect_summary(&w, id);
+        call_close(&b);
+    }
+    assert_int_equal(media_host_counters(w.host)->ports_exhausted, 0);
+    assert_int_equal(w.port->open(w.port->ctx, 5), 0);
+    assert_int_equal(w.port->bind(w.port->ctx, 5, 0, MEDIA_INSIDE, 4, &local), ERR_LIMIT);
+    assert_int_equal(media_host_counters(w.host)->ports_exhausted, 1);
+    expect_summary(&w, 4);
+    assert_int_equal(w.port->bind(w.port->ctx, 5, 0, MEDIA_INSIDE, 4, &local), 0);
+    assert_flows(&w, &a);
+    assert_int_equal(media_host_counters(w.host)->workers_died, 0);
+    call_close(&a);
+    call_close(&b);
     close_world(&w);
 }
 
@@ -772,6 +806,56 @@ static void a_worker_ends_with_its_socket_and_obeys_nobody_else(void **state)
     }
 }
 
+static void command(int fd, const struct media_control *message, const int fds[MEDIA_COMPONENTS])
+{
+    uint8_t control[CMSG_SPACE(sizeof(int) * MEDIA_COMPONENTS)] __attribute__((aligned(8))) = {0};
+    struct buf octets;
+    buf_init(&octets, MEDIA_CONTROL_OCTETS_MAX);
+    assert_int_equal(media_control_encode(message, &octets), 0);
+    struct iovec vector = {octets.p, octets.n};
+    struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fds) {
+        header.msg_control = control;
+        header.msg_controllen = sizeof control;
+        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+        *rights = (struct cmsghdr){CMSG_LEN(sizeof(int) * MEDIA_COMPONENTS), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(rights), fds, sizeof(int) * MEDIA_COMPONENTS);
+    }
+    assert_int_equal(sendmsg(fd, &header, 0), octets.n);
+    buf_fini(&octets);
+}
+
+/* It goes on with what it has. */
+static void a_worker_outlives_its_limit_of_files(void **state)
+{
+    (void)state;
+    struct media_control configure = {.kind = MEDIA_CONTROL_CONFIGURE};
+    const struct media_control pair = {.kind = MEDIA_CONTROL_PAIR, .pair = 20000};
+    const struct rlimit few = {16, 16};
+    struct addr local = address(INSIDE, 0);
+    int status;
+    pid_t pid;
+    media_relay_options_init(&configure.options);
+    uint8_t octets[64];
+    int fd = start_worker(&pid);
+    assert_true(recv(fd, octets, sizeof octets, 0) == 2);
+    command(fd, &configure, NULL);
+    assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &few, NULL), 0);
+    for (unsigned i = 0; i < 16; i++) {
+        const int fds[MEDIA_COMPONENTS] = {end_open(&local), end_open(&local)};
+        struct media_control other = pair;
+        other.pair += 2 * i;
+        command(fd, &other, fds);
+        close(fds[0]);
+        close(fds[1]);
+    }
+    shutdown(fd, SHUT_WR); /* it has obeyed all before it sees that */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], MEDIA_WORKER_ARGUMENT) == 0)
@@ -791,7 +875,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stream_that_is_refused_gives_its_ports_back),
         cmocka_unit_test(one_call_after_the_other_has_the_same_sockets),
         cmocka_unit_test(ports_that_nobody_wants_are_closed),
+        cmocka_unit_test(a_worker_has_no_more_open_than_it_can),
         cmocka_unit_test(a_worker_ends_with_its_socket_and_obeys_nobody_else),
+        cmocka_unit_test(a_worker_outlives_its_limit_of_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
