@@ -58,7 +58,7 @@ static bool reserve(struct buf *b, size_t octets)
     return true;
 }
 
-static uint8_t *grow(struct buf *b, size_t octets)
+__attribute__((cold)) static uint8_t *grow(struct buf *b, size_t octets)
 {
     if (b->err)
         return NULL;

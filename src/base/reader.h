@@ -43,10 +43,11 @@ void reader_close(struct reader *parent, struct reader *child, const char *rule)
 /* Everything must have been read. Returns the reader's error. */
 int reader_end(struct reader *r, const char *rule);
 
-/* Records an error at an octet of the whole input, unless there is one already. Returns the reader's error. */
-int reader_fail_at(struct reader *r, int err, size_t octet, const char *rule);
+/* Records an error at an octet of the whole input, unless there is one already. Returns the reader's error. (cold: what leads there is to
+ * stand apart from what is mostly run.) */
+__attribute__((cold)) int reader_fail_at(struct reader *r, int err, size_t octet, const char *rule);
 
 /* The same at the current octet. */
-int reader_fail(struct reader *r, int err, const char *rule);
+__attribute__((cold)) int reader_fail(struct reader *r, int err, const char *rule);
 
 #endif

@@ -5,9 +5,9 @@
 #include "sip/header.h"
 #include "sip/scan.h"
 
-/* Records an error, unless there is one already. Returns the cursor's error. */
-int sip_cursor_fail(struct sip_cursor *c, int err, const char *rule);
-int sip_cursor_fail_at(struct sip_cursor *c, int err, const uint8_t *at, const char *rule);
+/* Records an error, unless there is one already. Returns the cursor's error. (cold: what leads there is to stand apart from what is mostly run.) */
+__attribute__((cold)) int sip_cursor_fail(struct sip_cursor *c, int err, const char *rule);
+__attribute__((cold)) int sip_cursor_fail_at(struct sip_cursor *c, int err, const uint8_t *at, const char *rule);
 
 /* Skips white space and folding. */
 static inline void sip_cursor_space(struct sip_cursor *c)

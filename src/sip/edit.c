@@ -37,7 +37,7 @@ struct sip_edit *sip_edit_new(struct region *region, const struct sip_message *m
     return e;
 }
 
-static void fail(struct sip_edit *e, int err)
+__attribute__((cold)) static void fail(struct sip_edit *e, int err)
 {
     if (!e->err)
         e->err = err;

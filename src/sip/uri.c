@@ -12,7 +12,7 @@ struct uri_reader {
     struct fault fault;
 };
 
-static void fail(struct uri_reader *r, int err, const uint8_t *at, const char *rule)
+__attribute__((cold)) static void fail(struct uri_reader *r, int err, const uint8_t *at, const char *rule)
 {
     if (!r->err) {
         r->err = err;
