@@ -2,6 +2,8 @@
  * ended (late.c). */
 #include "agent/internal.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 static const char cancel_elsewhere[] = "SIP ;cause=408 ;text=\"No answer in time\"";
@@ -24,7 +26,8 @@ void attempt_free(struct attempt *at)
     }
     if (c->current == at)
         c->current = NULL;
-    map_remove_value(&a->attempts, slice_str(at->tag), at);
+    if (c->kind == CALL_SUBSCRIPTION)
+        map_remove_value(&a->attempts, slice_str(at->tag), at);
     client_drop(a, &at->client);
     agent_timer_stop(a, &at->timer);
     list_remove(&at->asking);
@@ -264,7 +267,7 @@ int attempt_begin(struct call *c, const struct way *way)
     list_append(&c->attempts, &at->link);
     at->step = plan_note(c, way->side, AGENT_CAUSE_NONE, "%s", way->name);
     c->current = at;
-    int err = map_set(&a->attempts, slice_str(at->tag), at);
+    int err = c->kind == CALL_SUBSCRIPTION ? map_set(&a->attempts, slice_str(at->tag), at) : 0;
     /* Somewhere else is better than waiting, as long as there is somewhere. */
     if (!err && c->next_way < c->way_count)
         err = agent_timer(a, &at->timer, a->options->connect_ms);
@@ -278,7 +281,7 @@ int attempt_begin(struct call *c, const struct way *way)
         attempt_free(at);
         return err;
     }
-    snprintf(c->record.other_call_id, sizeof c->record.other_call_id, "%s", at->call_id);
+    text_keep(slice_str(at->call_id), c->record.other_call_id, sizeof c->record.other_call_id);
     c->record.to = way->side;
     if (way->side == AGENT_IME) {
         at->counts_direct = true;

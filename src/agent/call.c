@@ -1,7 +1,7 @@
 /* Calls, and whatever else begins with a request outside of a dialog: begun, sent one way after the other, answered, ended. */
 #include "agent/internal.h"
 
-#include <stdio.h>
+#include "base/text.h"
 
 #define RETRY_AFTER "10"
 #define EXPIRES_DEFAULT_S 3600
@@ -38,9 +38,9 @@ static void call_describe(struct call *c, const struct sip_message *m)
     r->direction = c->from == AGENT_PBX ? CALL_OUTBOUND : CALL_INBOUND;
     r->from = r->to = c->from;
     r->begun_at = c->agent->now.wall;
-    snprintf(r->call_id, sizeof r->call_id, "%.*s", SLICE_PRINT(m->call_id));
+    text_keep(m->call_id, r->call_id, sizeof r->call_id);
     if (!sip_uri_parse(m->uri, &uri, NULL))
-        snprintf(r->dialed, sizeof r->dialed, "%.*s", SLICE_PRINT(uri.user));
+        text_keep(uri.user, r->dialed, sizeof r->dialed);
 }
 
 static struct call *call_new(struct agent *a, const struct sip_event *event, struct trunk *trunk)
@@ -404,7 +404,7 @@ void call_over(struct call *c, const char *by)
     }
     if (c->kind == CALL_VOICE) {
         c->record.ended_at = a->now.wall;
-        snprintf(c->record.ended_by, sizeof c->record.ended_by, "%s", by);
+        text_keep(slice_str(by), c->record.ended_by, sizeof c->record.ended_by);
         log_event(a->ports.log, LEVEL_INFO, "call.over", "from=%s way=%s called=%s status=%u call_id=\"%s\" by=\"%s\"",
                   agent_side_name(c->from), agent_side_name(c->record.to),
                   c->record.called.text[0] ? c->record.called.text : c->record.dialed, c->record.status,

@@ -78,7 +78,7 @@ static int send(struct agent *a, struct client *c, const struct sip_hop *hop, st
 {
     const uint64_t token = ++a->next_token;
     client_drop(a, c);
-    c->hop = *hop;
+    sip_hop_copy(&c->hop, hop);
     c->unreachable = false;
     if (has_password(c->trunk))
         buf_slice_put(&c->sent, octets);

@@ -293,15 +293,12 @@ void agent_dial_in(const struct agent_dial_plan *plan, const struct agent_short_
 
 static enum agent_dial_kind kind_of_number(const struct agent_dial_plan *p, const char *number)
 {
-    char beginning[AGENT_DIAL_PREFIX_MAX + 1];
     if (p->extension_digits && begins(number, p->extension_prefix) &&
         strlen(number) - strlen(p->extension_prefix) <= p->extension_digits)
         return AGENT_DIAL_EXTENSION;
-    snprintf(beginning, sizeof beginning, "+%s", p->country);
-    if (!p->country[0] || !begins(number, beginning))
+    if (number[0] != '+' || !begins(number + 1, p->country))
         return AGENT_DIAL_INTERNATIONAL;
-    snprintf(beginning, sizeof beginning, "+%s%s", p->country, p->area);
-    return p->area[0] && begins(number, beginning) ? AGENT_DIAL_SUBSCRIBER : AGENT_DIAL_NATIONAL;
+    return begins(number + 1 + strlen(p->country), p->area) ? AGENT_DIAL_SUBSCRIBER : AGENT_DIAL_NATIONAL;
 }
 
 static struct agent_dial_rule default_rule_out(const struct agent_dial_plan *p, enum agent_dial_kind kind)

@@ -174,7 +174,7 @@ struct agent {
     struct map clients;  /* token → struct client */
     struct map servers;  /* server → struct relay: INVITEs that are not answered */
     struct map ends;     /* our tag of it → struct end: the newest of those alike */
-    struct map attempts; /* our From tag → struct attempt */
+    struct map attempts; /* our From tag → struct attempt, of subscriptions: NOTIFY may come first */
     struct list calls;
     struct map late; /* sip_dialog_key → struct late_answer */
     size_t call_count, direct_count;

@@ -129,7 +129,7 @@ void end_init(struct end *e, struct agent *a, struct call *c, enum agent_side si
     e->call = c;
     e->side = side;
     e->trunk = trunk;
-    e->hop = *hop;
+    sip_hop_copy(&e->hop, hop);
     e->heard = a->now.mono;
     sip_accepted_init(&e->accepted);
     sip_confirmed_init(&e->confirmed);

@@ -12,14 +12,17 @@
 unsigned plan_note(struct call *c, enum agent_side side, enum agent_cause cause, const char *format, ...)
 {
     struct call_record *r = &c->record;
+    struct buf *text = &c->agent->text;
     va_list args;
     if (r->step_count >= CALL_STEPS_MAX)
         return CALL_STEPS_MAX;
     struct call_step *step = &r->steps[r->step_count];
     *step = (struct call_step){.side = side, .cause = cause, .at = c->agent->now.wall};
+    buf_clear(text);
     va_start(args, format);
-    vsnprintf(step->text, sizeof step->text, format, args);
+    buf_vprintf(text, format, args);
     va_end(args);
+    text_keep(buf_slice(text), step->text, sizeof step->text);
     return r->step_count++;
 }
 

@@ -233,6 +233,14 @@ const char *text_lower(struct slice s, char *text)
     return text;
 }
 
+void text_keep(struct slice s, char *text, size_t octets)
+{
+    const size_t n = s.n < octets ? s.n : octets - 1;
+    if (n)
+        memcpy(text, s.p, n);
+    text[n] = '\0';
+}
+
 bool domain_is_valid(struct slice s)
 {
     size_t label = 0;

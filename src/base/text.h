@@ -46,6 +46,9 @@ bool text_equal_nocase(struct slice a, struct slice b);
 /* A lower-case, NUL-terminated copy; text has s.n + 1 octets. Returns text. */
 const char *text_lower(struct slice s, char *text);
 
+/* As much of it as there is room for, and a NUL; text has so many octets, one at least. */
+void text_keep(struct slice s, char *text, size_t octets);
+
 /* A fully qualified domain name: labels of letters, digits and inner dashes, 1–63 octets each, at most 253 in all. */
 bool domain_is_valid(struct slice s);
 

@@ -123,6 +123,20 @@ static void test_utf8(void **state)
     assert_false(text_is_utf8(slice_of("a\0b", 3)));
 }
 
+static void test_keep(void **state)
+{
+    char text[4] = "???";
+    (void)state;
+    text_keep(slice_str("ab"), text, sizeof text);
+    assert_string_equal(text, "ab");
+    text_keep(slice_str("abc"), text, sizeof text);
+    assert_string_equal(text, "abc");
+    text_keep(slice_str("abcd"), text, sizeof text);
+    assert_string_equal(text, "abc");
+    text_keep(slice_of(NULL, 0), text, sizeof text);
+    assert_string_equal(text, "");
+}
+
 static void test_cut_and_trim(void **state)
 {
     (void)state;
@@ -147,9 +161,11 @@ static void test_cut_and_trim(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hex),     cmocka_unit_test(test_base64_vectors), cmocka_unit_test(test_base64_is_strict),
-        cmocka_unit_test(test_decimal), cmocka_unit_test(test_decimal_put),    cmocka_unit_test(test_domains),
-        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_cut_and_trim),
+        cmocka_unit_test(test_keep),           cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_base64_vectors), cmocka_unit_test(test_base64_is_strict),
+        cmocka_unit_test(test_decimal),        cmocka_unit_test(test_decimal_put),
+        cmocka_unit_test(test_domains),        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_cut_and_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
