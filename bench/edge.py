@@ -9,8 +9,9 @@ Both ends of all calls are one program, edge/ends.c, apart from what is measured
 1. Memory: what the processes in the middle grow by with many calls that have just been answered.
 2. Set-ups, of calls without session descriptions, so that both do the same: signalling; and of calls with media, for which the edge has four ports
    each, and Kamailio none. Both are given the same load at the same time, so that whatever else happens on the machine happens to both. What counts is the CPU time of
-   the processes in the middle, the end of all timers included: rounds begin to count when the first timers have ended. The median of the
-   rounds' ratios is judged, of the calls without media.
+   the processes in the middle, the end of all timers included: rounds begin to count when the first timers have ended. First at a modest rate (--rate), where
+   most of it is being woken for single messages; then at half of what a core of Kamailio would do by that, where it is work. The median of the rounds' ratios
+   is judged, at the higher rate, of the calls without media.
 3. Flood: calls with bad tickets over a good certificate, beside good calls at a modest rate: how many are refused for a second of CPU time, and
    whether each good call still comes through.
 
@@ -44,6 +45,7 @@ AIM = 1.5
 FAILED_MAX = 0.01  # of the calls: on a machine that does other work, messages come late
 HELD_CALLS, HELD_RATE = 2000, 400
 LOAD_S, LOAD_ROUNDS = 5, 5  # of one round; that count
+BUSY_SHARE = 0.5  # of what one core of Kamailio does at most
 TALK_MS = 1000
 FLOOD_RATE, FLOOD_S, GOOD_RATE = 2000, 10, 50
 YEAR_S = 365 * 86400
@@ -342,20 +344,21 @@ def measure(rate):
     bench = Bench()
     try:
         memory = bench.weigh()
-        used, heard = bench.set_ups(rate, media=False)
+        modest, heard = bench.set_ups(rate, media=False)
         with_media, _ = bench.set_ups(rate, media=True)
+        busy_rate = max(rate, round(BUSY_SHARE * per_core(modest)["kamailio"] / 100) * 100)
+        busy, heard_busy = bench.set_ups(busy_rate, media=False)
         flood = bench.flood()
     finally:
         bench.down()
-    ratio = ratio_of(used)
+    ratio = ratio_of(busy)
     return {
         "kamailio": kamailio_version(),
-        "rate": rate,
-        "setups_per_core": per_core(used),
-        "ratio": ratio,
         "aim": AIM,
-        "with_media": {"setups_per_core": per_core(with_media), "ratio": ratio_of(with_media)},
-        "heard": heard,
+        "ratio": ratio,
+        "modest": {"rate": rate, "setups_per_core": per_core(modest), "ratio": ratio_of(modest), "heard": heard},
+        "with_media": {"rate": rate, "setups_per_core": per_core(with_media), "ratio": ratio_of(with_media)},
+        "busy": {"rate": busy_rate, "setups_per_core": per_core(busy), "ratio": ratio, "heard": heard_busy},
         "octets_per_call": memory,
         "flood": flood,
         "good": ratio >= AIM and flood["good_calls_failed"] == 0,
@@ -365,21 +368,24 @@ def measure(rate):
 def show(result):
     """For people."""
     peer = f"Kamailio {result['kamailio']}"
-    rates = result["setups_per_core"]
     met = "good" if result["ratio"] >= result["aim"] else "MISSED"
-    print(f"{'set-ups through ime-edge':28} {rates['edge']:10.0f}/s  {peer + ' as relay':30} {rates['kamailio']:10.0f}/s  "
-          f"rate ratio {result['ratio']:.3f} (aim: at least {result['aim']:.2f})  {met}")
-    media = result["with_media"]
-    print(f"{'the same with media':28} {media['setups_per_core']['edge']:10.0f}/s  {peer + ', no media':30} {media['setups_per_core']['kamailio']:10.0f}/s  "
-          f"rate ratio {media['ratio']:.3f}")
-    for what, until in (("ringing", "180"), ("answered", "200")):
-        ours, theirs = (result["heard"][name][what + "_ms"] for name in ("edge", "kamailio"))
-        for p in ("p50", "p99"):
-            print(f"{'INVITE to ' + until + ', ' + p:28} {ours[p]:10.3f} ms {peer:30} {theirs[p]:10.3f} ms")
+    for part, theirs, judged in (("modest", peer + " as relay", ""), ("with_media", peer + ", no media", ""),
+                                 ("busy", peer + " as relay", f" (aim: at least {result['aim']:.2f})  {met}")):
+        figures = result[part]
+        what = f"set-ups, {'with media, ' if part == 'with_media' else ''}{figures['rate']} a second"
+        print(f"{what:38} {figures['setups_per_core']['edge']:10.0f}/s  {theirs:30} {figures['setups_per_core']['kamailio']:10.0f}/s  "
+              f"rate ratio {figures['ratio']:.3f}{judged}")
+    for part in ("modest", "busy"):
+        heard = result[part]["heard"]
+        for what, until in (("ringing", "180"), ("answered", "200")):
+            ours, theirs = (heard[name][what + "_ms"] for name in ("edge", "kamailio"))
+            for p in ("p50", "p99"):
+                line = f"INVITE to {until}, {result[part]['rate']} a second, {p}"
+                print(f"{line:38} {ours[p]:10.3f} ms {peer:30} {theirs[p]:10.3f} ms")
     octets = result["octets_per_call"]
-    print(f"{'memory of a call':28} {octets['edge'] / 1024:10.1f} KiB {peer:29} {octets['kamailio'] / 1024:10.1f} KiB")
+    print(f"{'memory of a call':38} {octets['edge'] / 1024:10.1f} KiB {peer:29} {octets['kamailio'] / 1024:10.1f} KiB")
     flood = result["flood"]
-    print(f"{'bad tickets refused':28} {flood['refused_per_core']:10.0f}/s  of {flood['refused']} beside {flood['good_calls']} good calls, "
+    print(f"{'bad tickets refused':38} {flood['refused_per_core']:10.0f}/s  of {flood['refused']} beside {flood['good_calls']} good calls, "
           f"{flood['good_calls_failed']} of which failed; these were answered after {flood['answered_ms']['p50']:.2f} ms, p99 {flood['answered_ms']['p99']:.2f} ms")
 
 
