@@ -22,7 +22,9 @@
  *
  * A call placed in good order has one final answer; in the end every call is over, and nothing is left of any. */
 #include "agent/fallback_word.h"
+
 #include "agent/internal.h"
+#include "base/siphash.h"
 
 #include "store/memory.h"
 #include "ticket/valinfo.h"
@@ -749,7 +751,7 @@ static void step(struct run *r, struct slice s)
 static uint64_t hash_of(const uint8_t *data, size_t size)
 {
     static const uint64_t seed[2] = {1, 2};
-    return map_hash(seed, slice_of(data, size));
+    return siphash(seed, slice_of(data, size));
 }
 
 static void begin(struct run *r, const uint8_t *data, size_t size)

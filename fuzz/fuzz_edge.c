@@ -17,6 +17,8 @@
  * Whoever is outside hears nothing of the inside; in the end every call is over, every port is closed, and nothing is left of any. */
 #include "edge/internal.h"
 
+#include "base/siphash.h"
+
 #include "store/memory.h"
 
 #include <stdio.h>
@@ -640,7 +642,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint64_t seed[2] = {1, 2};
     struct run r = {.now = {{1000000}, {INT64_C(1700000000000)}}, .seeded = {7}};
-    r.secret = map_hash(seed, slice_of(data, size));
+    r.secret = siphash(seed, slice_of(data, size));
     r.entropy = seeded_entropy_port(&r.seeded);
     texts(&r, true);
     need(memory_store_new(&r.store) == 0);

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "crypt/digest.h"
 
 #define MAGIC_OCTETS 8
@@ -114,7 +115,7 @@ const struct security_cert *sim_stand_in_cert(const struct sim_stand_in *table, 
 static size_t make_signature(const struct issued *signer, struct slice octets,
                              uint8_t ret_signature[SIGNATURE_OCTETS_MAX])
 {
-    uint64_t tag = map_hash(signer->secret, octets), word = tag;
+    uint64_t tag = siphash(signer->secret, octets), word = tag;
     size_t n = SIGNATURE_OCTETS_MIN + (tag & 1) + (tag >> 1 & 1);
     for (size_t at = 0; at < n; at += sizeof word) {
         memcpy(ret_signature + at, &word, n - at < sizeof word ? n - at : sizeof word);

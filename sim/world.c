@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "conn.h"
 #include "hops.h"
 
@@ -21,7 +22,7 @@
 void sim_entropy_init(struct seeded_entropy *stream, uint64_t seed, const char *concern, uint64_t index)
 {
     uint64_t key[2] = {seed, index};
-    stream->state = map_hash(key, slice_str(concern));
+    stream->state = siphash(key, slice_str(concern));
 }
 
 /* ---- events ---- */

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "base/text.h"
 #include "pstn/network_private.h"
 
@@ -88,7 +89,7 @@ static void open_ports(struct sim_exchange *x)
 static uint64_t hash_of(struct slice text)
 {
     static const uint64_t seed[2] = {3, 4};
-    return map_hash(seed, text);
+    return siphash(seed, text);
 }
 
 /* The rest of the line that begins so. */

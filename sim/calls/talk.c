@@ -1,6 +1,8 @@
 /* What phones say, and how they describe it: talk.h. */
 #include "calls/talk.h"
 
+#include "base/siphash.h"
+
 #include "alloc.h"
 #include "calls/ledger.h"
 #include "calls/script.h"
@@ -127,7 +129,7 @@ static void check_origin(struct sim_talk *t, const struct sip_sdp *sdp)
 {
     char session[sizeof t->origin];
     const struct sip_sdp_origin *o = &sdp->origin;
-    const uint64_t seed[2] = {1, 2}, hash = map_hash(seed, sdp->octets);
+    const uint64_t seed[2] = {1, 2}, hash = siphash(seed, sdp->octets);
     snprintf(session, sizeof session, "%.*s %.*s", SLICE_PRINT(o->username), SLICE_PRINT(o->session_id));
     const bool is_first = !t->origin[0];
     const bool is_same = o->version_number == t->origin_version;

@@ -1,6 +1,8 @@
 /* How much strangers may ask, and what they are told. */
 #include "agent/internal.h"
 
+#include "base/siphash.h"
+
 #define WINDOW_MS 1000
 #define QUIET_MS 10000
 
@@ -14,7 +16,7 @@ void agent_strangers_init(struct agent *a)
 static unsigned *asked_of(struct agent *a, const struct addr *peer)
 {
     struct strangers *s = &a->strangers;
-    return &s->asked_of[map_hash(s->seed, slice_of(peer->ip, peer->family == 4 ? 4 : 8)) % STRANGER_SOURCES];
+    return &s->asked_of[siphash_quick(s->seed, slice_of(peer->ip, peer->family == 4 ? 4 : 8)) % STRANGER_SOURCES];
 }
 
 static bool may_ask(struct agent *a, const struct addr *peer)

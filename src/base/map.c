@@ -1,10 +1,9 @@
-/* Chained hash map with SipHash-2-4. */
+/* Chained hash map. */
 #include "base/map.h"
 
 #include "base/err.h"
 #include "base/mem.h"
-
-#include <endian.h>
+#include "base/siphash.h"
 
 struct map_entry {
     struct map_entry *next;
@@ -13,58 +12,6 @@ struct map_entry {
     size_t key_octets;
     uint8_t key[];
 };
-
-static inline uint64_t rotl(uint64_t v, unsigned bits)
-{
-    return v << bits | v >> (64 - bits);
-}
-
-static inline void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotl(v[1], 13) ^ v[0];
-    v[0] = rotl(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotl(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotl(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotl(v[1], 17) ^ v[2];
-    v[2] = rotl(v[2], 32);
-}
-
-/* Up to eight octets; with a number that the compiler knows, one instruction. */
-static inline uint64_t little_endian(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-    memcpy(&v, p, n);
-    return le64toh(v);
-}
-
-uint64_t map_hash(const uint64_t seed[2], struct slice key)
-{
-    uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
-    size_t whole = key.n & ~(size_t)7;
-    for (size_t i = 0; i < whole; i += 8) {
-        uint64_t m = little_endian(key.p + i, 8);
-        v[3] ^= m;
-        sip_round(v);
-        sip_round(v);
-        v[0] ^= m;
-    }
-    uint64_t last = (uint64_t)key.n << 56;
-    if (key.n > whole)
-        last |= little_endian(key.p + whole, key.n - whole);
-    v[3] ^= last;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 void map_init(struct map *m, size_t limit, uint64_t seed)
 {
@@ -99,7 +46,7 @@ static struct map_entry **find(const struct map *m, struct slice key, uint64_t h
 
 void *map_get(const struct map *m, struct slice key)
 {
-    struct map_entry **at = find(m, key, map_hash(m->seed, key));
+    struct map_entry **at = find(m, key, siphash_quick(m->seed, key));
     return at && *at ? (*at)->value : NULL;
 }
 
@@ -125,7 +72,7 @@ static int grow(struct map *m)
 
 int map_set(struct map *m, struct slice key, void *value)
 {
-    uint64_t hash = map_hash(m->seed, key);
+    uint64_t hash = siphash_quick(m->seed, key);
     struct map_entry **at = find(m, key, hash);
     if (at && *at) {
         (*at)->value = value;
@@ -164,13 +111,13 @@ static void *remove_at(struct map *m, struct map_entry **at)
 
 void *map_remove(struct map *m, struct slice key)
 {
-    struct map_entry **at = find(m, key, map_hash(m->seed, key));
+    struct map_entry **at = find(m, key, siphash_quick(m->seed, key));
     return at && *at ? remove_at(m, at) : NULL;
 }
 
 void map_remove_value(struct map *m, struct slice key, const void *value)
 {
-    struct map_entry **at = find(m, key, map_hash(m->seed, key));
+    struct map_entry **at = find(m, key, siphash_quick(m->seed, key));
     if (at && *at && (*at)->value == value)
         remove_at(m, at);
 }

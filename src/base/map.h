@@ -1,4 +1,4 @@
-/* Hash map from octet strings to pointers. Keys are copied; values belong to the caller. The hash is SipHash-2-4 under a key that the
+/* Hash map from octet strings to pointers. Keys are copied; values belong to the caller. The hash is SipHash under a key that the
  * caller hands in, so that a peer cannot choose colliding keys and a simulation iterates the same way each time. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -42,8 +42,5 @@ struct map_iter {
 };
 void map_iter_init(struct map_iter *it);
 bool map_iter_next(const struct map *m, struct map_iter *it);
-
-/* The hash itself, for other tables. */
-uint64_t map_hash(const uint64_t seed[2], struct slice key);
 
 #endif

@@ -1,7 +1,7 @@
 /* Buckets of failures. */
 #include "enroll/guard.h"
 
-#include "base/map.h"
+#include "base/siphash.h"
 
 void guard_init(struct guard *guard, uint64_t seed, unsigned failures_max, int64_t refill_ms)
 {
@@ -11,7 +11,7 @@ void guard_init(struct guard *guard, uint64_t seed, unsigned failures_max, int64
 static size_t index_of(const struct guard *guard, const struct addr *source)
 {
     struct slice key = slice_of(source->ip, source->family == 4 ? 4 : 8);
-    return map_hash(guard->seed, key) % GUARD_BUCKETS;
+    return siphash_quick(guard->seed, key) % GUARD_BUCKETS;
 }
 
 static int64_t level(const struct guard_bucket *bucket, struct mono now)

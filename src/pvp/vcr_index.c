@@ -1,17 +1,18 @@
 /* Two chained hash tables over the same records: by id and by called number. The links are in the records, because there are many. */
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "pvp/vcr_private.h"
 
 enum { BUCKETS_MIN = 64 };
 
 static size_t bucket_of_id(const struct pvp_vcr_table *t, const struct id *id)
 {
-    return (size_t)map_hash(t->seed, id_slice(id)) & (t->buckets - 1);
+    return (size_t)siphash_quick(t->seed, id_slice(id)) & (t->buckets - 1);
 }
 
 static size_t bucket_of_called(const struct pvp_vcr_table *t, uint64_t called)
 {
-    return (size_t)map_hash(t->seed, slice_of(&called, sizeof called)) & (t->buckets - 1);
+    return (size_t)siphash_quick(t->seed, slice_of(&called, sizeof called)) & (t->buckets - 1);
 }
 
 static void link_id(struct pvp_vcr_table *t, struct pvp_vcr *v)

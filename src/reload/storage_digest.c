@@ -3,6 +3,8 @@
  * different ranges look alike. */
 #include "reload/storage_impl.h"
 
+#include "base/siphash.h"
+
 typedef void visit_fn(void *ctx, const struct slot *slot);
 
 /* In order, ends included. The depth of the tree is logarithmic: its priorities are secret. */
@@ -60,7 +62,7 @@ static void sum_slot(void *ctx, const struct slot *slot)
         put_u32(text + 28, (uint32_t)e->storage_time_ms);
         text[32] = (e->flags & ENTRY_EXISTS) != 0;
         memcpy(text + 33, e->octets, e->key_octets);
-        sum->digest.sum += map_hash(sum->key, slice_of(text, 33 + (size_t)e->key_octets));
+        sum->digest.sum += siphash(sum->key, slice_of(text, 33 + (size_t)e->key_octets));
         sum->digest.values++;
     }
 }

@@ -1,6 +1,8 @@
 /* Slots in a tree per Kind, and the chains of entries in them. */
 #include "reload/storage_impl.h"
 
+#include "base/siphash.h"
+
 /* ---- the trees ---- */
 
 static struct kind_tree *tree_find(const struct storage *s, uint32_t kind)
@@ -87,7 +89,7 @@ struct slot *storage_slot_new(const struct storage *s, const struct kind *kind, 
     slot->kind = kind->id;
     slot->model = kind->model;
     slot->resource = resource;
-    slot->priority = (uint32_t)map_hash(s->seed, id_slice(&resource));
+    slot->priority = (uint32_t)siphash(s->seed, id_slice(&resource));
     return slot;
 }
 

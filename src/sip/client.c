@@ -1,5 +1,6 @@
 /* Client transactions (RFC 3261 17.1): requests sent, canceled, answered, and those whose way has gone. */
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "base/text.h"
 #include "sip/transaction_core.h"
 
@@ -9,7 +10,7 @@
 /* Unique by its number, and not to be guessed: a response that has it comes from somebody who got the request. */
 static struct slice make_branch(const struct sip_layer *l, uint64_t id, char text[BRANCH_OCTETS + 1])
 {
-    uint64_t words[2] = {id, map_hash(l->secret, slice_of(&id, sizeof id))};
+    uint64_t words[2] = {id, siphash(l->secret, slice_of(&id, sizeof id))};
     memcpy(text, COOKIE, sizeof COOKIE - 1);
     hex_format(slice_of(words, sizeof words), text + sizeof COOKIE - 1);
     return slice_of(text, BRANCH_OCTETS);

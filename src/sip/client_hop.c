@@ -1,5 +1,6 @@
 /* Who waits for a final response of which hop: asked when a way is gone. Clients of one hop are in one list, since there may be thousands. */
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "sip/transaction_core.h"
 
 struct hop_group {
@@ -13,7 +14,7 @@ static uint64_t hash_hop(const struct sip_layer *l, const struct sip_hop *hop)
     uint64_t words[5] = {hop->conn, (uint64_t)hop->transport << 48 | (uint64_t)hop->addr.port << 32 | hop->side,
                          hop->addr.family};
     memcpy(&words[3], hop->addr.ip, sizeof hop->addr.ip);
-    return map_hash(l->seed, slice_of(words, sizeof words));
+    return siphash_quick(l->seed, slice_of(words, sizeof words));
 }
 
 static bool same_hop(const struct sip_hop *a, const struct sip_hop *b)

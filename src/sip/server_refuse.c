@@ -1,12 +1,13 @@
 /* Answers that keep no state (RFC 3261 8.2.7): to malformed requests, to a CANCEL of nothing, and beyond the limits. A request that comes again
  * gets the same answer, tag included. */
+#include "base/siphash.h"
 #include "base/text.h"
 #include "sip/transaction_core.h"
 
 void sip_server_make_tag(const struct sip_layer *l, const struct sip_message *request, char tag[TAG_OCTETS + 1])
 {
-    uint64_t seed[2] = {map_hash(l->secret, request->via.whole), l->secret[1]};
-    uint64_t hash = map_hash(seed, request->call_id);
+    uint64_t seed[2] = {siphash(l->secret, request->via.whole), l->secret[1]};
+    uint64_t hash = siphash(seed, request->call_id);
     hex_format(slice_of(&hash, sizeof hash), tag);
 }
 

@@ -1,5 +1,6 @@
 /* The layer's outside, and what client and server transactions have in common: identity, timer, life. */
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "sip/transaction_core.h"
 
 COUNTERS_DEFINE(sip_layer_counters, SIP_LAYER_COUNTERS)
@@ -88,7 +89,7 @@ void sip_layer_free(struct sip_layer *l)
 
 uint64_t sip_layer_hash(const struct sip_layer *l, struct slice key)
 {
-    return map_hash(l->seed, key);
+    return siphash_quick(l->seed, key);
 }
 
 /* ---- transactions ---- */

@@ -1,9 +1,9 @@
 /* A hash table of rows; each is one block of memory. */
 #include "store/rows.h"
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/reader.h"
+#include "base/siphash.h"
 
 #include <stdlib.h>
 
@@ -45,7 +45,7 @@ static size_t octets_of(const struct row *row)
 static uint64_t hash_of(const struct rows *r, enum kv_table table, struct slice key)
 {
     const uint64_t seed[2] = {r->seed[0] ^ (uint64_t)table, r->seed[1]};
-    return map_hash(seed, key);
+    return siphash_quick(seed, key);
 }
 
 /* The place that points to the row, or to where it would be. There is at least one bucket. */
