@@ -77,7 +77,7 @@ struct pair {
     struct call *call;
     struct attempt *attempt; /* NULL once that is gone */
     struct end ends[2];
-    char *remote_tag; /* of the called side */
+    char remote_tag[]; /* of the called side */
 };
 
 /* One try at a B leg. */

@@ -153,7 +153,6 @@ void pair_free(struct pair *p)
     p->call->pair_count--;
     end_fini(a, &p->ends[0]);
     end_fini(a, &p->ends[1]);
-    mem_free(p->remote_tag);
     mem_free(p);
 }
 
@@ -164,9 +163,11 @@ static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
     const struct sip_message *first = c->first ? sip_server_request(a->layer, c->first->server) : NULL;
     if (!first || c->pair_count >= FORKS_MAX)
         return NULL;
-    struct pair *p = mem_alloc(sizeof *p);
+    struct pair *p = mem_alloc(sizeof *p + remote_tag.n + 1);
     if (!p)
         return NULL;
+    if (remote_tag.n)
+        memcpy(p->remote_tag, remote_tag.p, remote_tag.n);
     p->call = c;
     p->attempt = at;
     list_append(&c->pairs, &p->link);
@@ -178,15 +179,11 @@ static struct pair *pair_new(struct attempt *at, struct slice remote_tag)
         p->ends[i].other = &p->ends[!i];
         p->ends[i].is_called = i == 1;
     }
-    p->remote_tag = mem_alloc(remote_tag.n + 1);
     agent_tag(a, p->ends[0].tag);
     memcpy(p->ends[1].tag, at->tag, sizeof at->tag);
-    if (p->remote_tag) {
-        memcpy(p->remote_tag, remote_tag.p, remote_tag.n);
-        if (!sip_dialog_init_uas(&p->ends[0].dialog, first, slice_str(p->ends[0].tag), false) &&
-            !end_register(a, &p->ends[0]))
-            return p;
-    }
+    if (!sip_dialog_init_uas(&p->ends[0].dialog, first, slice_str(p->ends[0].tag), false) &&
+        !end_register(a, &p->ends[0]))
+        return p;
     pair_free(p);
     return NULL;
 }

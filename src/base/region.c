@@ -65,8 +65,7 @@ int region_reserve(struct region *r, size_t octets)
     return add_block(r, octets) ? 0 : ERR_NO_MEMORY;
 }
 
-/* Not zeroed. */
-static uint8_t *take(struct region *r, size_t octets)
+uint8_t *region_octets(struct region *r, size_t octets)
 {
     size_t align = alignof(max_align_t);
     if (octets > r->limit - r->used)
@@ -91,7 +90,7 @@ static uint8_t *take(struct region *r, size_t octets)
 
 void *region_alloc(struct region *r, size_t octets)
 {
-    uint8_t *p = take(r, octets);
+    uint8_t *p = region_octets(r, octets);
     return p ? memset(p, 0, octets) : NULL;
 }
 
@@ -104,7 +103,7 @@ void *region_array(struct region *r, size_t count, size_t octets)
 
 struct slice region_copy(struct region *r, struct slice s)
 {
-    uint8_t *p = take(r, s.n);
+    uint8_t *p = region_octets(r, s.n);
     if (!p)
         return (struct slice){NULL, 0};
     if (s.n)
@@ -116,7 +115,7 @@ char *region_text(struct region *r, struct slice s)
 {
     if (s.n == SIZE_MAX)
         return NULL;
-    char *p = (char *)take(r, s.n + 1);
+    char *p = (char *)region_octets(r, s.n + 1);
     if (!p)
         return NULL;
     if (s.n)

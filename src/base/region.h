@@ -22,6 +22,9 @@ void region_clear(struct region *r);
 /* Zeroed and aligned for any type; NULL when the limit or the memory is exhausted. */
 void *region_alloc(struct region *r, size_t octets);
 
+/* Likewise, but not zeroed: for octets that are written at once. */
+uint8_t *region_octets(struct region *r, size_t octets);
+
 /* Gets one block for allocations of so many octets together, alignment included, when the caller knows what is to come; without it, blocks
  * grow by doubling. Changes nothing when that fails: 0, ERR_LIMIT, ERR_NO_MEMORY. */
 int region_reserve(struct region *r, size_t octets);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define PIECES_FIRST 8
+#define PIECES_FIRST 16 /* most messages need no more */
 #define PIECES_MAX 4096
 
 /* In the order of their places. What is put in between octets replaces none of them. */
@@ -63,7 +63,8 @@ static bool make_room(struct sip_edit *e)
     if (e->err || e->count < e->room)
         return !e->err;
     size_t room = e->room ? 2 * e->room : PIECES_FIRST;
-    struct piece *more = room > PIECES_MAX ? NULL : region_array(e->region, room, sizeof *more);
+    struct piece *more =
+        room > PIECES_MAX ? NULL : (struct piece *)(void *)region_octets(e->region, room * sizeof *more);
     if (!more) {
         fail(e, room > PIECES_MAX ? ERR_LIMIT : ERR_NO_MEMORY);
         return false;
@@ -148,7 +149,7 @@ static struct slice keep_field(struct sip_edit *e, struct slice name, struct sli
 {
     if (!sip_value_is_good(value))
         fail(e, ERR_RANGE);
-    uint8_t *p = e->err ? NULL : region_alloc(e->region, name.n + value.n + 4);
+    uint8_t *p = e->err ? NULL : region_octets(e->region, name.n + value.n + 4);
     if (!p) {
         fail(e, ERR_NO_MEMORY);
         return (struct slice){NULL, 0};
