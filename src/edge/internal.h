@@ -244,7 +244,8 @@ const char *edge_point(const struct edge *e, enum edge_side side, enum sip_trans
 /* An answer of our own, with one more field unless name is NULL. */
 void edge_answer(struct edge *e, uint64_t server, unsigned status, const char *name, struct slice value);
 /* The same with a Reason. */
-void edge_refuse(struct edge *e, uint64_t server, unsigned status, enum edge_cause cause, const char *text);
+__attribute__((cold)) void edge_refuse(struct edge *e, uint64_t server, unsigned status, enum edge_cause cause,
+                                       const char *text);
 /* No answer at all. */
 void edge_drop(struct edge *e, const struct sip_event *event);
 void edge_close_conn(struct edge *e, uint64_t conn);
@@ -267,7 +268,8 @@ bool edge_conn_lost(struct edge *e, uint64_t number); /* true: calls went over i
 
 /* admission.c */
 /* Counts what was found wrong with a message, writes it down; the status that a request is refused with. */
-unsigned edge_judge(struct edge *e, const struct sip_message *m, const char *from, const struct alg_verdict *verdict);
+__attribute__((cold)) unsigned edge_judge(struct edge *e, const struct sip_message *m, const char *from,
+                                          const struct alg_verdict *verdict);
 /* Who is there, for people. */
 const char *edge_far_name(const struct sip_flow *flow);
 /* Each: 0, or it was refused, which is counted. Whether we are busy; how much the far domain asks (trunk NULL: there are too many domains); whether the

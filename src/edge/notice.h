@@ -44,7 +44,8 @@ struct edge_notices {
     } windows[EDGE_NOTICE_COUNT];
 };
 
-void edge_notice(struct edge_notices *n, const struct log *log, struct now now, enum edge_notice notice,
-                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+__attribute__((cold)) void edge_notice(struct edge_notices *n, const struct log *log, struct now now,
+                                       enum edge_notice notice, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #endif

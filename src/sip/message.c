@@ -21,7 +21,7 @@ struct parser {
     struct fault fault;
 };
 
-static int fail(struct parser *r, int err, const uint8_t *at, const char *rule)
+__attribute__((cold)) static int fail(struct parser *r, int err, const uint8_t *at, const char *rule)
 {
     if (!r->err) {
         r->err = err;
@@ -31,7 +31,7 @@ static int fail(struct parser *r, int err, const uint8_t *at, const char *rule)
 }
 
 /* What can be answered: kept for sip_check; the first counts. */
-static void flaw(struct parser *r, int err, const uint8_t *at, const char *rule)
+__attribute__((cold)) static void flaw(struct parser *r, int err, const uint8_t *at, const char *rule)
 {
     if (!r->m->flaw_err) {
         r->m->flaw_err = err;

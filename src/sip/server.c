@@ -190,7 +190,8 @@ static int answer_alone(struct server *s, struct now now, unsigned status, struc
 }
 
 /* 8.2.2.2: the same request came by another way. It is answered here; its ACK is awaited as for any other. */
-static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *in, struct source *source)
+__attribute__((cold)) static void refuse_merged(struct sip_layer *l, struct now now, struct inbound *in,
+                                                struct source *source)
 {
     struct server *s;
     l->counters.merged++;

@@ -236,7 +236,8 @@ static bool is_keepalive(struct slice octets)
     return true;
 }
 
-static void refuse_malformed(struct sip_layer *l, const struct inbound *in, unsigned status, const struct fault *fault)
+__attribute__((cold)) static void refuse_malformed(struct sip_layer *l, const struct inbound *in, unsigned status,
+                                                   const struct fault *fault)
 {
     char peer[ADDR_TEXT_OCTETS];
     log_event(l->log, LEVEL_DEBUG, "sip.refused", "from=%s octet=%zu rule=\"%s\" status=%u",

@@ -597,8 +597,8 @@ static void input_over(struct sip_net *n, struct now now, struct conn *c, bool h
 }
 
 /* No further message can be found in what comes. A request whose head is there is answered by those above; then the connection ends. */
-static bool framing_failed(struct sip_net *n, struct now now, struct conn *c, struct slice head,
-                           struct sip_net_effect *ret_effect)
+__attribute__((cold)) static bool framing_failed(struct sip_net *n, struct now now, struct conn *c, struct slice head,
+                                                 struct sip_net_effect *ret_effect)
 {
     n->counters.bad_framing++;
     n->reading = NULL;
