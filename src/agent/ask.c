@@ -52,7 +52,7 @@ static bool relays_sessions(const struct end *end)
 
 bool party_is_busy(const struct party *p)
 {
-    const struct end *end = p->end;
+    struct end *end = p->end;
     return p->invite.token || p->waits_for_ack || p->again.node.index || end->owes_ack ||
            sip_resend_runs(&end->accepted.resend) || relays_sessions(end);
 }

@@ -55,6 +55,9 @@ struct end {
     struct trunk *trunk; /* NULL: IME */
     struct sip_hop hop;  /* where it was first heard, or reached */
     struct sip_dialog dialog;
+    unsigned place_of; /* dialog.changes when its place, a trunk's, was read: where requests go */
+    enum sip_transport place_transport;
+    struct addr place;
     bool ready;        /* it has a dialog, which stands in agent.ends */
     bool gone;         /* it said, or was told, goodbye */
     struct end *alike; /* another with that tag: a fork of the same request */
@@ -296,7 +299,7 @@ int end_open(struct end *e, const char *call_id, uint32_t cseq, const char *uri,
 void end_fini(struct agent *a, struct end *e);
 void end_probe(struct end *e); /* asks whether it is there, unless it was asked already */
 void end_probe_drop(struct end *e);
-struct sip_hop end_hop(const struct end *e);
+struct sip_hop end_hop(struct end *e);
 /* Where requests inside of a dialog go whose other side was reached, or heard, at that hop. trunk NULL: IME. */
 struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const struct sip_hop *hop,
                           const struct sip_dialog *d);

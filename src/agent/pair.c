@@ -296,9 +296,23 @@ struct sip_hop end_hop_by(const struct agent *a, struct trunk *trunk, const stru
     return hop;
 }
 
-struct sip_hop end_hop(const struct end *e)
+/* Of a trunk's end the URI is read once, until it changes. */
+struct sip_hop end_hop(struct end *e)
 {
-    return end_hop_by(e->agent, e->trunk, &e->hop, &e->dialog);
+    struct sip_hop hop = e->hop;
+    if (!e->trunk || registrar_has_translator(e->trunk, &hop))
+        return end_hop_by(e->agent, e->trunk, &hop, &e->dialog);
+    if (e->place_of != e->dialog.changes) {
+        const struct sip_hop read = end_hop_by(e->agent, e->trunk, &hop, &e->dialog);
+        e->place_of = e->dialog.changes;
+        e->place_transport = read.transport;
+        e->place = read.addr;
+    }
+    if (e->place_transport != hop.transport)
+        hop.conn = 0;
+    hop.transport = e->place_transport;
+    hop.addr = e->place;
+    return hop;
 }
 
 static const char *const transport_params[] = {"", ";transport=tcp", ";transport=tls"};

@@ -49,10 +49,11 @@ static char *copy(struct slice text)
     return p;
 }
 
-static void replace(char **text, char *by)
+static void replace(struct sip_dialog *d, char **text, char *by)
 {
     mem_free(*text);
     *text = by;
+    d->changes++;
 }
 
 /* ---- route set and target ---- */
@@ -151,7 +152,7 @@ static int finish(struct sip_dialog *d, struct sip_dialog *built, int err)
 
 int sip_dialog_init_uac(struct sip_dialog *d, const struct sip_message *request, const struct sip_message *response)
 {
-    struct sip_dialog built = {.is_uac = true, .local_cseq = request->cseq.number};
+    struct sip_dialog built = {.changes = 1, .is_uac = true, .local_cseq = request->cseq.number};
     bool confirmed = response->status >= 200;
     built.state = confirmed ? SIP_DIALOG_CONFIRMED : SIP_DIALOG_EARLY;
     int err = keep_texts(&built, request, &request->from, &request->to, request->from.tag, response->to.tag);
@@ -166,7 +167,7 @@ int sip_dialog_init_uac(struct sip_dialog *d, const struct sip_message *request,
 
 int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_message *request, struct slice local_tag, bool confirmed)
 {
-    struct sip_dialog built = {.remote_cseq = request->cseq.number, .has_remote_cseq = true};
+    struct sip_dialog built = {.changes = 1, .remote_cseq = request->cseq.number, .has_remote_cseq = true};
     built.state = confirmed ? SIP_DIALOG_CONFIRMED : SIP_DIALOG_EARLY;
     int err = keep_texts(&built, request, &request->to, &request->from, local_tag, request->from.tag);
     if (!err)
@@ -225,7 +226,7 @@ unsigned sip_dialog_receive(struct sip_dialog *d, const struct sip_message *requ
             return err == ERR_SYNTAX ? 400 : 500;
     }
     if (target)
-        replace(&d->remote_target, target);
+        replace(d, &d->remote_target, target);
     d->remote_cseq = request->cseq.number;
     d->has_remote_cseq = true;
     return 0;
@@ -249,10 +250,10 @@ static int succeed(struct sip_dialog *d, const struct sip_message *response)
     }
     if (confirms) {
         d->state = SIP_DIALOG_CONFIRMED;
-        replace(&d->routes, routes);
+        replace(d, &d->routes, routes);
     }
     if (target)
-        replace(&d->remote_target, target);
+        replace(d, &d->remote_target, target);
     return 0;
 }
 

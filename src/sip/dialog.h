@@ -26,6 +26,7 @@ struct sip_dialog {
     uint32_t remote_cseq; /* of its last request; valid if has_remote_cseq */
     bool has_remote_cseq;
     struct region texts; /* all but remote_target and routes, which change */
+    unsigned changes;    /* how often these were set; 0: never */
 };
 
 /* By a request of ours and a response to it (12.1.2), which may stand for both: it repeats what is needed of the request. By a request of theirs

@@ -273,6 +273,34 @@ static void late_answer_from_a_stranger(void **state)
     stage_quiet(s);
 }
 
+/* Requests inside of the call go where the other end says that it is by now. */
+static void target_is_refreshed(void **state)
+{
+    struct stage *s = *state;
+    struct talk ann, bob;
+    char text[STAGE_MESSAGE_OCTETS];
+    talk_connect(s, &ann, PBX, "0302000001", &bob, CARRIER_1);
+    snprintf(text, sizeof text,
+             "UPDATE %s SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK-moves\r\nMax-Forwards: 70\r\n"
+             "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u UPDATE\r\nContact: <sip:bob@198.51.100.2:5060>\r\n"
+             "Content-Length: 0\r\n\r\n",
+             bob.target, bob.local, bob.remote, bob.call_id, ++bob.cseq);
+    stage_send(s, CARRIER_1, text);
+    talk_asked(&ann, "UPDATE");
+    talk_answer(&ann, 200, NULL);
+    talk_heard(&bob, "200");
+    bob.peer = CARRIER_2;
+    talk_request(&ann, "INFO", NULL, NULL);
+    talk_asked(&bob, "INFO");
+    talk_answer(&bob, 200, NULL);
+    talk_heard(&ann, "200");
+    talk_request(&ann, "BYE", NULL, NULL);
+    talk_heard(&ann, "200");
+    talk_asked(&bob, "BYE");
+    talk_answer(&bob, 200, NULL);
+    stage_quiet(s);
+}
+
 /* Nobody waits for the answer to the re-INVITE any longer; the call may go on, so it is not ended. */
 static void late_answer_in_a_call(void **state)
 {
@@ -738,6 +766,7 @@ int main(void)
         CASE(answer_long_after_cancel),
         CASE(answer_after_a_refusal),
         CASE(late_answer_from_a_stranger),
+        CASE(target_is_refreshed),
         CASE(late_answer_in_a_call),
         CASE(answer_is_repeated_until_acknowledged),
         CASE(request_overtakes_ack),
