@@ -14,7 +14,9 @@
 
 #define SIM_ENDS_MAX 4u /* of a called phone for one call: more are counted */
 
-#define SIM_GROWN_OCTETS_MAX (256 * 1024) /* tables that have grown, and what the allocator keeps at hand */
+/* Tables that have grown with the calls that there were at once, and what the allocator keeps at hand. */
+#define SIM_GROWN_OCTETS_MAX (256 * 1024)
+#define SIM_GROWN_OCTETS_PER_CALL 1024 /* at once, when that is more */
 
 enum sim_network_of_call { SIM_OVER_NOTHING, SIM_OVER_IME, SIM_OVER_PSTN };
 

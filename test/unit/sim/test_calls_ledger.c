@@ -760,6 +760,11 @@ static void agent_grows(void **state)
     sim_ledger_close_growth(s->ledger, 1, SIM_GROWN_OCTETS_MAX + 1);
     expect(s, "nothing leaks", 1);
     assert_int_equal(s->day.result->grown_max, SIM_GROWN_OCTETS_MAX + 1);
+    s->day.result->at_once_max = SIM_GROWN_OCTETS_MAX / SIM_GROWN_OCTETS_PER_CALL + 1;
+    sim_ledger_close_growth(s->ledger, 1, SIM_GROWN_OCTETS_MAX + SIM_GROWN_OCTETS_PER_CALL);
+    expect(s, "nothing leaks", 1);
+    sim_ledger_close_growth(s->ledger, 1, SIM_GROWN_OCTETS_MAX + SIM_GROWN_OCTETS_PER_CALL + 1);
+    expect(s, "nothing leaks", 2);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, unmake)
