@@ -82,17 +82,26 @@ static bool cut_word(struct slice *rest, struct slice *ret_word)
     return ret_word->n > 0;
 }
 
+/* Of any length. */
+static bool is_number(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+    }
+    return text.n > 0;
+}
+
 static void read_origin(struct reading *r, struct slice value)
 {
     struct sip_sdp_origin *o = &r->sdp.origin;
     struct slice rest = value;
-    uint64_t id;
     if (!cut_word(&rest, &o->username) || !cut_word(&rest, &o->session_id) || !cut_word(&rest, &o->version) ||
         !cut_word(&rest, &o->nettype) || !cut_word(&rest, &o->addrtype) || !cut_word(&rest, &o->address) || rest.p) {
         fail(r, ERR_SYNTAX, value.p, "o=, RFC 8866 5.2");
         return;
     }
-    if (u64_parse(o->session_id, UINT64_MAX, &id) == ERR_SYNTAX)
+    if (!is_number(o->session_id))
         fail(r, ERR_SYNTAX, o->session_id.p, "sess-id, RFC 8866 5.2");
     int err = u64_parse(o->version, UINT64_MAX, &o->version_number);
     if (err)

@@ -145,6 +145,7 @@ static void test_good(void **state)
     static const char *const rows[] = {
         HEAD,
         "v=0\r\no=- 1 18446744073709551615 IN IP4 a\r\ns=\r\nt=0 0", /* the last line has no end */
+        "v=0\no=- 184467440737095516160 1 IN IP4 a\ns=-\nt=0 0\n",
         HEAD "r=1 2 3\nz=1 2\nt=5 6\nr=1 2\nk=x\na=b\na=c\n",
         HEAD "m=audio 1 RTP/AVP 0\nb=AS:1\nb=TIAS:2\nk=x\nm=audio 65535 x y",
         "v=0\no=- 1 1 IN IP4 a\ns=-\ne=a\ne=b\np=c\np=d\nc=IN IP4 a\nt=0 0\n",
@@ -176,6 +177,7 @@ static void test_refused(void **state)
         {"v=0\no=- 1 1 IN  a b\n", ERR_SYNTAX, 6},
         {"v=0\no=- 1 1 IN IP4 a b\n", ERR_SYNTAX, 6},
         {"v=0\no=- x 1 IN IP4 a\n", ERR_SYNTAX, 8},
+        {"v=0\no=- 184467440737095516160\0231 1 IN IP4 a\n", ERR_SYNTAX, 8}, /* a number of any length, but a number */
         {"v=0\no=- 1 -1 IN IP4 a\n", ERR_SYNTAX, 10},
         {"v=0\no=- 1 18446744073709551616 IN IP4 a\n", ERR_RANGE, 10},
         {"v=0\no=- 1 1 IN IP4 a\ns=-\nm=audio 1 x 0\n", ERR_TRUNCATED, 25},
