@@ -10,7 +10,7 @@ import ssl
 from authority import Authority
 from peers import SIP, SIPS, Lab, wait_for
 
-from world import OVERLAY, split_address  # noqa: E402
+from world import LATE, OVERLAY, split_address  # noqa: E402
 
 # Numbers are few enough to try them all: a hash that costs less makes that quick. One call is proof enough here, and a short one.
 RING = {"number-hash": "argon2id", "argon2-memory": "16M", "argon2-passes": "2"}
@@ -69,7 +69,7 @@ class Companies(Lab):
         domain = self.domain(index)
         certificate, key = self.files[domain]
         self.start_agent(self.agent(index), [
-            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", **(agent or {})}),
+            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", "late": LATE, **(agent or {})}),
             ("pbx-side", {"udp": f"{self.at(index, 10)}:{SIP}"}),
             ("pstn-side", {"udp": f"{self.at(index, 11)}:{SIP}"}),
             ("ime-side", {"tls": f"{self.at(index, 12)}:{SIPS}", "certificate": certificate, "key": key, "ca": self.authority.ca}),

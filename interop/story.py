@@ -16,7 +16,7 @@ from company import Companies
 from peers import SECONDS, SIP, SIPS, run, wait_for
 from phone import Phone
 
-from world import OVERLAY
+from world import LATE, OVERLAY
 
 TALK_SECONDS = 1.6
 SETTLED_SECONDS = 3  # the phone network's goodbye so soon after the move is not taken for a person's
@@ -84,6 +84,7 @@ class Story(Companies):
             ("agent main", {"address": f"{self.at(index, 12)}:{SIPS}"}),
             ("server", {"server": server["vap"], "tls-name": self.at(index, 1), "user": self.company(index)["edge"]["user"],
                         "password-file": os.path.join(self.server_home(index), "edge-password"), "ca": self.description["ca"]}),
+            ("limits", {"late": LATE}),
             ("media", {"workers": 1, "port-min": MEDIA, "port-max": MEDIA + MEDIA_PORTS - 1}),
             ("quality", {"hold-down": HOLD_DOWN, "recovery": GOOD_AGAIN}),
         ])
@@ -94,7 +95,7 @@ class Story(Companies):
         """Its agent, behind its edge; the wire between the agents' trunks is the phone network."""
         server, domain = self.company(index)["servers"][0], self.domain(index)
         self.start_agent(self.agent(index), [
-            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", "media-ports": "24000-24099"}),
+            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", "late": LATE, "media-ports": "24000-24099"}),
             ("pbx-side", {"udp": f"{self.at(index, 10)}:{SIP}"}),
             ("pstn-side", {"udp": f"{self.at(index, 11)}:{SIP}"}),
             ("ime-side", {"tcp": f"{self.at(index, 12)}:{SIPS}", "edge": self.edge_inside(index), "edge-transport": "tcp"}),

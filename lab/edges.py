@@ -10,7 +10,7 @@ import os
 
 from internet import MEDIA, MEDIA_PORTS
 from processes import write_private
-from world import split_address
+from world import LATE, split_address
 
 OUTSIDE, INSIDE, MAPPING = 5061, 5060, 8060
 POOL, POOL_SIZE = 20000, 50
@@ -62,6 +62,7 @@ class Edge:
                 "ca": self.world.description["ca"],
             }),
             ("quality", {"hold-down": HOLD, "recovery": HOLD}),
+            ("limits", {"late": LATE}),
             ("media", {"workers": 1, **({"port-min": MEDIA, "port-max": MEDIA + MEDIA_PORTS - 1} if self.impaired else {})}),
         ]
         if self.deployment == "off-path":

@@ -20,7 +20,7 @@ from edges import Edge
 from internet import Internet
 from processes import write_private
 from spaces import entering, space_of
-from world import WorldError, company_letter, program
+from world import LATE, WorldError, company_letter, program
 
 SIP, TRUNK, DIRECT = 5060, 5070, 5061
 COUNTRY, AREA = "49", "30"
@@ -249,7 +249,7 @@ class Office:
         if self.edge:
             side, tickets = {"tcp": self.point(101, DIRECT), **self.edge.agent_keys()}, []
         self.world.configure(self.name, "agent", [
-            ("agent", {"domain": self.domain, "connect-timeout": "1s", **self.offices.more["agent"]}),
+            ("agent", {"domain": self.domain, "connect-timeout": "1s", "late": LATE, **self.offices.more["agent"]}),
             ("pbx-side", {"udp": self.point(101, SIP)}),
             ("pstn-side", {"udp": self.point(101, TRUNK)}),
             ("ime-side", side),

@@ -46,6 +46,7 @@ SHORT_VALIDATOR = {
     "retry": "5s",
 }
 SHORT_CALLS = {"minimum-call": "1s"}  # so that nobody has to wait for real ones
+LATE = "10s"  # of agents and edges: one machine runs the whole world, so that what comes late shows nothing about one of them
 
 
 class WorldError(Exception):
