@@ -9,7 +9,6 @@
 #define SCRATCH_OCTETS_MAX (1024 * 1024)
 #define STOP_MS 5000
 #define FLUSH_MS 1000
-#define BUSY_MS 1000
 #define DIGEST_SLOTS 1024 /* nonces in use: far more than PBXs */
 
 COUNTERS_DEFINE(agent_counters, AGENT_COUNTERS)
@@ -443,8 +442,7 @@ void agent_located(struct agent *a, struct now now, unsigned trunk, const struct
 static void notice_lateness(struct agent *a)
 {
     struct mono due = mono_min(heap_deadline(&a->timers), sip_layer_deadline(a->layer));
-    if (mono_due(due, a->now.mono) && mono_since_us(a->now.mono, due) > a->options->late_ms * 1000)
-        a->busy_until = mono_after_ms(a->now.mono, BUSY_MS);
+    lateness_tick(&a->lateness, a->now.mono, due, a->options->late_ms * 1000);
 }
 
 void agent_tick(struct agent *a, struct now now)

@@ -8,6 +8,7 @@
 #include "agent/leftover.h"
 #include "agent/stranger.h"
 #include "agent/trunk_internal.h"
+#include "base/lateness.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "media/tone.h"
@@ -180,16 +181,15 @@ struct agent {
     struct map attempts; /* our From tag → struct attempt, of subscriptions: NOTIFY may come first */
     struct list calls;
     struct map late; /* sip_dialog_key → struct late_answer */
-    size_t call_count, direct_count;
-    struct mono busy_until; /* the machine is late: no direct ways */
-    size_t request_count;   /* of the calls: those that are none for people */
-    struct list closing;    /* calls that may be freed when the event is over */
-    struct list unkept;     /* calls that were answered, and that the store is to have soon */
-    struct list leftovers;  /* of before a crash */
-    struct list fallbacks;  /* calls that can move to the phone network */
+    size_t call_count, direct_count, leg_count;
+    struct lateness lateness; /* busy: no direct ways */
+    size_t request_count;     /* of the calls: those that are none for people */
+    struct list closing;      /* calls that may be freed when the event is over */
+    struct list unkept;       /* calls that were answered, and that the store is to have soon */
+    struct list leftovers;    /* of before a crash */
+    struct list fallbacks;    /* calls that can move to the phone network */
     size_t fallback_count, away_count;
     struct list legs, legs_closing;
-    size_t leg_count;
     struct map tokens; /* digits → struct fallback, called side */
     unsigned wrong_tokens;
     struct mono wrong_tokens_until;

@@ -63,9 +63,9 @@ struct agent_options {
     int64_t register_min_ms;   /* granted to PBXs */
     int64_t register_max_ms;
 
-    size_t calls_max;  /* beyond: 503 with Retry-After */
-    size_t direct_max; /* IME attempts that are being set up at a time; beyond: PSTN */
-    int64_t late_ms; /* a timer that is told so late shows that the machine is too busy: no direct ways for a second */
+    size_t calls_max;    /* beyond: 503 with Retry-After */
+    size_t direct_max;   /* IME attempts that are being set up at a time; beyond: PSTN */
+    int64_t late_ms;     /* timers that come so late, and again (base/lateness.h): no direct ways for a second */
     size_t requests_max; /* requests passed on that wait for their answer, of no call */
     size_t journal_max;  /* call records kept */
 

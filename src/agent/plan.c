@@ -180,7 +180,7 @@ static void plan_routes(struct call *c)
                   a->direct_count);
         return;
     }
-    if (!mono_due(a->busy_until, a->now.mono)) {
+    if (lateness_is_busy(&a->lateness, a->now.mono)) {
         a->counters.calls_shed++;
         plan_note(c, AGENT_IME, AGENT_CAUSE_NONE, "this machine is too busy for direct calls");
         return;

@@ -119,7 +119,7 @@ int edge_room(struct edge *e, const struct sip_event *event)
     if (e->stopping)
         return refuse(e, event, &n->refused_busy, EDGE_NOTICE_LIMIT, 503, EDGE_CAUSE_REMOTE_DISABLED,
                       "the edge is being stopped");
-    if (event->flow->side != EDGE_INSIDE && !mono_due(e->busy_until, e->now.mono))
+    if (event->flow->side != EDGE_INSIDE && lateness_is_busy(&e->lateness, e->now.mono))
         return refuse(e, event, &n->refused_busy, EDGE_NOTICE_LIMIT, 503, EDGE_CAUSE_REMOTE_DISABLED,
                       "the edge is too busy");
     if (is_full(e, event->message->method))

@@ -8,7 +8,6 @@
 #define MESSAGE_OCTETS_MAX (SIP_MESSAGE_OCTETS_MAX + 8192)
 #define SCRATCH_OCTETS_MAX (1024 * 1024)
 #define STOP_MS 5000
-#define BUSY_MS 1000
 #define TRUNKS_EVERY_MS 5000
 
 COUNTERS_DEFINE(edge_counters, EDGE_COUNTERS)
@@ -371,8 +370,7 @@ void edge_lost(struct edge *e, struct now now, const struct sip_hop *hop)
 static void notice_lateness(struct edge *e)
 {
     struct mono due = mono_min(heap_deadline(&e->timers), sip_layer_deadline(e->layer));
-    if (mono_due(due, e->now.mono) && mono_since_us(e->now.mono, due) > e->options->late_ms * 1000)
-        e->busy_until = mono_after_ms(e->now.mono, BUSY_MS);
+    lateness_tick(&e->lateness, e->now.mono, due, e->options->late_ms * 1000);
 }
 
 void edge_tick(struct edge *e, struct now now)

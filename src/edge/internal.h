@@ -3,6 +3,7 @@
 #define EDGE_INTERNAL_H
 
 #include "base/heap.h"
+#include "base/lateness.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -211,8 +212,8 @@ struct edge {
     struct edge_trunks trunks;
     struct list calls;
     size_t call_count, subscription_count, request_count, dialog_count;
-    struct mono busy_until;
-    struct mono late_until; /* of a second in which so many late answers were looked at */
+    struct lateness lateness; /* busy: nothing new from outside */
+    struct mono late_until;   /* of a second in which so many late answers were looked at */
     unsigned late_count;
     struct mono agents_down_until[EDGE_AGENTS_MAX];
     struct list closing;   /* calls that may be freed when the event is over */

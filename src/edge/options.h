@@ -91,8 +91,7 @@ struct edge_options {
     unsigned requests_per_domain_max; /* requests per second of one far domain outside of dialogs */
     size_t trunks_max;                /* far domains known at a time */
     size_t octets_max;                /* memory of messages and transactions */
-    int64_t
-        late_ms; /* a timer that is told so late shows that the machine is too busy: 503 to the outside for a second */
+    int64_t late_ms; /* timers that come so late, and again (base/lateness.h): 503 to the outside for a second */
 };
 
 /* Everything that has a default; no domain, no agent, no point. */

@@ -43,7 +43,7 @@ static void show_status(void *ctx, struct ctl_request *request)
     const struct edge *e = ctx;
     const size_t down = agents_down(e), keyless = domains_without_keys(e);
     const size_t others = e->ports.warnings ? e->ports.warnings(e->ports.show_ctx, NULL) : 0;
-    const bool busy = !mono_due(e->busy_until, e->now.mono);
+    const bool busy = lateness_is_busy(&e->lateness, e->now.mono);
     const bool red = (down && down == e->options->agent_count) || (keyless && keyless == e->options->domain_count) ||
                      !e->ports.media;
     struct ctl_writer *w = ctl_reply_begin(request);

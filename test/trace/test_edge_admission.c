@@ -248,17 +248,27 @@ static void too_many(void **state)
     talk_bye(&ann, &bob); /* calls in progress are not touched */
 }
 
-/* A timer that is told late: new calls from outside wait for better times, those from inside are served. */
+/* The machine stands still for so long, and tells what is due then. */
+static void stand_still(struct stage *s, int64_t ms)
+{
+    s->now.mono = mono_after_ms(s->now.mono, ms);
+    stage_run(s, 0);
+}
+
+/* A pause of the machine turns nobody away. If it comes late to its timers again, new calls from outside wait for better times; those from inside are served. */
 static void too_busy(void **state)
 {
     struct stage *s = *state;
-    struct talk bob, ann;
+    struct talk bob, ann, bob2, ann2;
     talk_begin(s, &bob, FAR, &ann, AGENT); /* 100 is due in 200 ms */
-    s->now.mono = mono_after_ms(s->now.mono, 5000);
-    stage_run(s, 0);
+    stand_still(s, 5000);
     talk_heard(&bob, "100");
+    talk_begin(s, &bob2, FAR, &ann2, AGENT);
+    stand_still(s, 5000);
+    talk_heard(&bob2, "100");
+    talk_accept(&bob2, &ann2);
+    talk_bye(&bob2, &ann2);
     expect_refusal(s, FAR, stage_good_ticket(s), "503", 143, &stage_counters(s)->refused_busy, "edge.limit");
-    struct talk ann2, bob2;
     talk_begin(s, &ann2, AGENT, &bob2, FAR);
     talk_accept(&ann2, &bob2);
     talk_bye(&ann2, &bob2);

@@ -76,7 +76,7 @@ static const struct conf_key keys[] = {
     {"agent", "direct-setups", CONF_INTEGER, 0, "500", 0, 1000000, NULL, NULL,
      "Direct calls that are being set up at a time; beyond, calls go to the phone network at once."},
     {"agent", "late", CONF_DURATION, 0, "200ms", 10, MINUTE, NULL, NULL,
-     "A timer that is told so late shows that the machine is too busy: for a second no direct ways are tried."},
+     "Timers that come so late, and again right after that, show that the machine is too busy: for a second no direct ways are tried."},
     {"agent", "requests", CONF_INTEGER, 0, "5000", 1, 1000000, NULL, NULL, "Messages, subscriptions and the like at a time."},
     {"agent", "media-ports", CONF_TEXT, 0, "14000-14999", 3, 11, NULL, NULL,
      "UDP ports of the agent's own sound: digits and silence, while a call moves to the phone network (doc/fallback.md). Each such call takes up to four of the even ones for seconds; one that is to return, two as long as it lasts."},

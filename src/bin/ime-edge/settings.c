@@ -142,7 +142,7 @@ static const struct conf_key keys[] = {
     {"limits", "trunks", CONF_INTEGER, 0, "4096", 1, 1000000, NULL, NULL, "Far domains at a time."},
     {"limits", "memory", CONF_OCTETS, 0, "512M", 1024 * 1024, INT64_C(1) << 36, NULL, NULL, "For messages and transactions."},
     {"limits", "late", CONF_DURATION, 0, "500ms", 10, MINUTE, NULL, NULL,
-     "A timer that is told so late shows that the machine is too busy: for a second new calls from outside get 503."},
+     "Timers that come so late, and again right after that, show that the machine is too busy: for a second new calls from outside get 503."},
     {"limits", "connections", CONF_INTEGER, 0, "8192", 64, SIP_CONNS_MAX, NULL, NULL, "TCP and TLS connections at a time, in all."},
     {"limits", "connections-reserved", CONF_INTEGER, 0, "1024", 0, SIP_CONNS_MAX, NULL, NULL, "How many of these are kept for agents and for connections of our own."},
     {"limits", "connections-per-source", CONF_INTEGER, 0, "64", 1, SIP_CONNS_MAX, NULL, NULL, "From one address outside (IPv6: from one /64)."},
