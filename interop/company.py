@@ -69,7 +69,7 @@ class Companies(Lab):
         domain = self.domain(index)
         certificate, key = self.files[domain]
         self.start_agent(self.agent(index), [
-            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", "late": LATE, **(agent or {})}),
+            ("agent", {"domain": domain, "keepalive": 0, "late": LATE, **(agent or {})}),
             ("pbx-side", {"udp": f"{self.at(index, 10)}:{SIP}"}),
             ("pstn-side", {"udp": f"{self.at(index, 11)}:{SIP}"}),
             ("ime-side", {"tls": f"{self.at(index, 12)}:{SIPS}", "certificate": certificate, "key": key, "ca": self.authority.ca}),

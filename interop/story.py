@@ -95,7 +95,7 @@ class Story(Companies):
         """Its agent, behind its edge; the wire between the agents' trunks is the phone network."""
         server, domain = self.company(index)["servers"][0], self.domain(index)
         self.start_agent(self.agent(index), [
-            ("agent", {"domain": domain, "keepalive": 0, "connect-timeout": "1s", "late": LATE, "media-ports": "24000-24099"}),
+            ("agent", {"domain": domain, "keepalive": 0, "late": LATE, "media-ports": "24000-24099"}),
             ("pbx-side", {"udp": f"{self.at(index, 10)}:{SIP}"}),
             ("pstn-side", {"udp": f"{self.at(index, 11)}:{SIP}"}),
             ("ime-side", {"tcp": f"{self.at(index, 12)}:{SIPS}", "edge": self.edge_inside(index), "edge-transport": "tcp"}),

@@ -249,7 +249,7 @@ class Office:
         if self.edge:
             side, tickets = {"tcp": self.point(101, DIRECT), **self.edge.agent_keys()}, []
         self.world.configure(self.name, "agent", [
-            ("agent", {"domain": self.domain, "connect-timeout": "1s", "late": LATE, **self.offices.more["agent"]}),
+            ("agent", {"domain": self.domain, "late": LATE, **self.offices.more["agent"]}),
             ("pbx-side", {"udp": self.point(101, SIP)}),
             ("pstn-side", {"udp": self.point(101, TRUNK)}),
             ("ime-side", side),
