@@ -102,23 +102,38 @@ static enum alg_place kind_of(const struct edge_options *options, const struct a
     return IS_IN(addr, private_ones) && !options->allow_private_outside ? ALG_INSIDE : ALG_FAR;
 }
 
-/* The IPv4 address that an IPv6 address stands for: mapped (RFC 4291 2.5.5.2) and compatible ones, translated ones (RFC 2765 2.1), NAT64 (RFC 6052),
- * 6to4 (RFC 3056). */
+/* Where in an IPv6 address an IPv4 one stands, if some of its octets, from `at` on, say that there is one. */
+static const struct disguise {
+    uint8_t octets, at, v4_at;
+    uint8_t flip; /* of each octet of it */
+    uint8_t octet[12];
+} disguises[] = {
+    {12, 0, 12, 0, {[10] = 0xff, [11] = 0xff}}, /* mapped, RFC 4291 2.5.5.2 */
+    {12, 0, 12, 0, {[8] = 0xff, [9] = 0xff}},   /* translated, RFC 2765 2.1 */
+    {12, 0, 12, 0, {0, 0x64, 0xff, 0x9b}},      /* NAT64, RFC 6052 */
+    {2, 0, 2, 0, {0x20, 0x02}},                 /* 6to4, RFC 3056 */
+    {4, 0, 12, 0xff, {0x20, 0x01}},             /* Teredo, RFC 4380 */
+    {4, 8, 12, 0, {0x00, 0x00, 0x5e, 0xfe}},    /* ISATAP, RFC 5214: of a private address */
+    {4, 8, 12, 0, {0x02, 0x00, 0x5e, 0xfe}},    /* and of any other */
+};
+
+/* The IPv4 address that an IPv6 address stands for. */
 static bool embedded(const struct addr *addr, struct addr *ret_addr)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, translated[12] = {[8] = 0xff, [9] = 0xff},
-                         compatible[12], nat64[12] = {0, 0x64, 0xff, 0x9b};
-    struct addr v4 = {.family = 4, .port = addr->port};
+    static const uint8_t compatible[12]; /* RFC 4291 2.5.5.1; what begins with more zeros is ::1 and the like */
+    struct disguise found = {.v4_at = 12};
     if (addr->family != 6)
         return false;
-    if (!memcmp(addr->ip, mapped, 12) || !memcmp(addr->ip, translated, 12) || !memcmp(addr->ip, nat64, 12) ||
-        (!memcmp(addr->ip, compatible, 12) && (addr->ip[12] || addr->ip[13])))
-        memcpy(v4.ip, addr->ip + 12, 4);
-    else if (addr->ip[0] == 0x20 && addr->ip[1] == 0x02)
-        memcpy(v4.ip, addr->ip + 2, 4);
-    else
+    bool is_one = !memcmp(addr->ip, compatible, 12) && (addr->ip[12] || addr->ip[13]);
+    for (size_t i = 0; i < sizeof disguises / sizeof *disguises && !is_one; i++) {
+        found = disguises[i];
+        is_one = !memcmp(addr->ip + found.at, found.octet, found.octets);
+    }
+    if (!is_one)
         return false;
-    *ret_addr = v4;
+    *ret_addr = (struct addr){.family = 4, .port = addr->port};
+    for (unsigned i = 0; i < 4; i++)
+        ret_addr->ip[i] = addr->ip[found.v4_at + i] ^ found.flip;
     return true;
 }
 

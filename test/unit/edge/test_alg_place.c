@@ -57,6 +57,12 @@ static void test_places(void **state)
         {"[64:ff9b:2::a09:909]", ALG_FAR},
         {"[2002:7f00:1::1]", ALG_NOWHERE},
         {"[2002:c000:201::1]", ALG_FAR},
+        {"[2001:0:c000:201::f5f6:f6f6]", ALG_INSIDE},
+        {"[2001:0:c000:201::3fff:fdfe]", ALG_FAR},
+        {"[2001:db8::5efe:a09:909]", ALG_INSIDE},
+        {"[2001:db8::200:5efe:7f00:1]", ALG_NOWHERE},
+        {"[2001:db8::200:5efe:c000:201]", ALG_FAR},
+        {"[2001:db8::5eff:a09:909]", ALG_FAR},
     };
     struct alg_world w;
     alg_world_init(&w);
